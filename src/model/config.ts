@@ -1,0 +1,83 @@
+/**
+ * What a Qwen2.5-VL checkpoint says about itself, in one shape for all of its file layouts.
+ * Field names follow the paper and Hugging Face; ids are token ids. No I/O here: ../checkpoint reads files.
+ */
+
+/** Language model: pre-norm decoder with grouped-query attention, M-RoPE and SwiGLU. */
+export interface TextConfig {
+  hiddenSize: number;
+  layers: number;
+  heads: number;
+  kvHeads: number;
+  headSize: number;
+  feedForwardSize: number;
+  vocabularySize: number;
+  normEpsilon: number;
+  ropeTheta: number;
+  /** Frequencies per axis (temporal, height, width); they add up to headSize / 2. */
+  mropeSection: [number, number, number];
+  maxPositions: number;
+  tiedEmbeddings: boolean;
+}
+
+/** Vision tower: windowed attention, full in a few blocks, 2-D RoPE, then a patch merger. */
+export interface VisionConfig {
+  depth: number;
+  hiddenSize: number;
+  heads: number;
+  feedForwardSize: number;
+  /** Width of a merged token: the text model's hidden size. */
+  outputSize: number;
+  inChannels: number;
+  patchSize: number;
+  temporalPatchSize: number;
+  /** Patches per side that the merger joins into one token. */
+  mergeSize: number;
+  /** Side of an attention window in pixels. */
+  windowSize: number;
+  fullAttentionBlocks: number[];
+  normEpsilon: number;
+  ropeTheta: number;
+}
+
+/** Ids that mark pictures and latent blocks in the token sequence. */
+export interface SpecialTokens {
+  imagePad: number;
+  visionStart: number;
+  visionEnd: number;
+  /** Undefined for a plain Qwen2.5-VL that knows no latent blocks. */
+  latent?: { pad: number; start: number; end: number };
+}
+
+export interface ModelConfig {
+  /** First entry of `architectures`. */
+  architecture: string;
+  text: TextConfig;
+  vision: VisionConfig;
+  tokens: SpecialTokens;
+  /** K: vectors fed back per latent block (`latent_size`). */
+  latentSize: number;
+}
+
+/** `generation_config.json`: what the checkpoint's makers decode with. */
+export interface GenerationDefaults {
+  eosIds: number[];
+  padId?: number;
+  repetitionPenalty: number;
+  temperature?: number;
+  topP?: number;
+}
+
+/** `preprocessor_config.json`: how pixels become patches. */
+export interface ProcessorConfig {
+  minPixels: number;
+  maxPixels: number;
+  patchSize: number;
+  temporalPatchSize: number;
+  mergeSize: number;
+  /** Per channel R, G, B. */
+  mean: [number, number, number];
+  std: [number, number, number];
+  /** Usually 1/255. */
+  rescaleFactor: number;
+}

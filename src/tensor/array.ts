@@ -1,0 +1,19 @@
+/** Numbers with a shape, as they travel between processes and into traces. */
+
+/** A dense row-major float32 array. `data.length` is the product of `shape`. */
+export interface NumericArray {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** Number of elements of a shape; 1 for a scalar's empty shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
+}
+
+/** Dot product of `a[aOffset …]` and `b[bOffset …]` over `length` entries, in double precision. */
+export function dot(a: Float32Array, aOffset: number, b: Float32Array, bOffset: number, length: number): number {
+  let sum = 0;
+  for (let i = 0; i < length; i++) sum += a[aOffset + i]! * b[bOffset + i]!;
+  return sum;
+}

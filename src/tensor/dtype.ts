@@ -1,0 +1,51 @@
+/** The number formats of checkpoints. Names are those of the safetensors header. */
+
+export type Dtype = 'F32' | 'F16' | 'BF16';
+
+/** Bytes per element. */
+export const BYTES: Record<Dtype, number> = { F32: 4, F16: 2, BF16: 2 };
+
+/** A tensor that stays in its file: where its bytes are, so that a graph can point at them. */
+export interface WeightRef {
+  /** Absolute path of the file. */
+  file: string;
+  /** Byte offset from the start of the file. */
+  offset: number;
+  /** Bytes; equals product(shape) × BYTES[dtype]. */
+  length: number;
+  dtype: Dtype;
+  shape: number[];
+}
+
+const scratch = new DataView(new ArrayBuffer(4));
+
+/** bfloat16 bits → number: the upper half of a float32. */
+export function fromBFloat16(bits: number): number {
+  scratch.setUint32(0, bits << 16);
+  return scratch.getFloat32(0);
+}
+
+/** IEEE half bits → number. */
+export function fromFloat16(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** Little-endian bytes of a checkpoint tensor → float32 values. `bytes` need not be aligned. */
+export function toFloat32(bytes: Uint8Array, dtype: Dtype): Float32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values = new Float32Array(bytes.byteLength / BYTES[dtype]);
+  for (let i = 0; i < values.length; i++) {
+    values[i] =
+      dtype === 'F32'
+        ? view.getFloat32(i * 4, true)
+        : dtype === 'F16'
+          ? fromFloat16(view.getUint16(i * 2, true))
+          : fromBFloat16(view.getUint16(i * 2, true));
+  }
+  return values;
+}
