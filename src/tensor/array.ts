@@ -12,7 +12,13 @@ export function sizeOf(shape: readonly number[]): number {
 }
 
 /** Dot product of `a[aOffset …]` and `b[bOffset …]` over `length` entries, in double precision. */
-export function dot(a: Float32Array, aOffset: number, b: Float32Array, bOffset: number, length: number): number {
+export function dot(
+  a: Float32Array,
+  aOffset: number,
+  b: Float32Array,
+  bOffset: number,
+  length: number,
+): number {
   let sum = 0;
   for (let i = 0; i < length; i++) sum += a[aOffset + i]! * b[bOffset + i]!;
   return sum;

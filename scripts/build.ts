@@ -1,0 +1,54 @@
+/** Builds the bundles: extension, engine, command line (Node) and webview (browser). `--watch` rebuilds. */
+
+import { mkdir, writeFile } from 'node:fs/promises';
+import { context, type BuildOptions } from 'esbuild';
+import { traceJsonSchema } from '../src/trace/file.ts';
+
+const watch = process.argv.includes('--watch');
+const production = process.argv.includes('--production');
+
+const common: BuildOptions = {
+  bundle: true,
+  sourcemap: production ? false : 'linked',
+  minify: production,
+  logLevel: 'info',
+  target: 'node20',
+};
+
+/** VS Code loads extensions as CommonJS; native packages stay outside the bundles. */
+const node: BuildOptions = {
+  ...common,
+  platform: 'node',
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  outdir: 'dist',
+  external: ['vscode', 'onnxruntime-node', 'sharp'],
+};
+
+const bundles: BuildOptions[] = [
+  { ...node, entryPoints: { extension: 'src/extension/extension.ts' } },
+  { ...node, entryPoints: { engine: 'src/engine/main.ts' } },
+  { ...node, entryPoints: { cli: 'src/cli/main.ts' }, banner: { js: '#!/usr/bin/env node' } },
+  {
+    ...common,
+    platform: 'browser',
+    target: 'es2022',
+    format: 'esm',
+    entryPoints: { webview: 'src/webview/main.tsx' },
+    outdir: 'dist',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+  },
+];
+
+await mkdir('media', { recursive: true });
+await writeFile('media/ilvr-trace.schema.json', `${JSON.stringify(traceJsonSchema(), null, 2)}\n`);
+
+for (const bundle of bundles) {
+  const build = await context(bundle);
+  if (watch) await build.watch();
+  else {
+    await build.rebuild();
+    await build.dispose();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Both directions of the channel between a client (extension host or command line) and the engine
+ * process. The first call is `hello`; a client of another version is refused there.
+ *
+ * Large numbers travel as typed arrays (structured clone). Events of a run arrive in order and
+ * before the run's own promise settles.
+ */
+
+import type { ReasonEvent } from '../trace/events.ts';
+import type { TraceDevice, TraceModel } from '../trace/schema.ts';
+
+/** Raised with every change of this file. */
+export const ENGINE_PROTOCOL_VERSION = 1;
+
+export type DeviceRequest = 'auto' | 'webgpu' | 'cpu';
+
+export interface EngineMethods {
+  /** Version handshake; must be the first call. */
+  hello(client: { version: number }): Promise<EngineInfo>;
+  /** Opens a Hugging Face folder. A model that is already open on that device is kept. */
+  load(request: LoadRequest): Promise<LoadedModel>;
+  /** Frees the model's memory. */
+  unload(): Promise<void>;
+  /** Answers one question. Resolves when the run ended, also when it was cancelled. */
+  reason(request: ReasonRequest): Promise<{ status: 'complete' | 'cancelled' }>;
+  /** Stops a load or run between two steps. */
+  cancel(id: string): Promise<void>;
+  /** What the devices are and why one works or does not, as lines of text. */
+  diagnose(): Promise<string[]>;
+}
+
+export interface EngineEvents {
+  /** Progress of a load or of a run's preparation; `fraction` from 0 to 1 where it is known. */
+  progress(progress: { id: string; message: string; fraction?: number }): void;
+  /** An event of the run `id`. */
+  event(id: string, event: ReasonEvent): void;
+  /** A line for the log. */
+  log(line: { level: 'info' | 'warn' | 'error'; text: string }): void;
+}
+
+export interface EngineInfo {
+  version: number;
+  pid: number;
+  runtime: string;
+}
+
+export interface LoadRequest {
+  /** For progress and cancel. */
+  id: string;
+  /** Absolute path of the checkpoint's folder. */
+  folder: string;
+  device: DeviceRequest;
+}
+
+export interface LoadedModel {
+  model: TraceModel;
+  device: TraceDevice;
+  /** What the checkpoint itself decodes with. */
+  defaults: { repetitionPenalty: number };
+  /** Longest sequence, prompt and answer together. */
+  maxPositions: number;
+  milliseconds: number;
+}
+
+/** A picture as encoded bytes (PNG, JPEG, WebP …), so that remote files work as well. */
+export interface ImageInput {
+  name: string;
+  bytes: Uint8Array;
+}
+
+export interface ReasonRequest {
+  /** Also the id of the trace. */
+  id: string;
+  question: string;
+  images: ImageInput[];
+  helpers: ImageInput[];
+  /** reference: helper images are compared with latents; prompt: the model sees them, after the images. */
+  helperMode: 'reference' | 'prompt';
+  /** Absent: the chat template's own. */
+  system?: string;
+  /** first: pictures, then the text; placeholder: at each `<image>` of the question. */
+  placement: 'first' | 'placeholder';
+  latents: 'forced' | 'free';
+  /** 0 is greedy. */
+  temperature: number;
+  topP: number;
+  /** Absent: the checkpoint's own. */
+  repetitionPenalty?: number;
+  seed: number;
+  maxTokens: number;
+  /** Index of a new token → id to put there. */
+  force: Record<number, number>;
+}
+
+/** What a question is asked with unless the user says otherwise. */
+export const REASON_DEFAULTS = {
+  helperMode: 'reference',
+  placement: 'first',
+  latents: 'forced',
+  temperature: 0,
+  topP: 1,
+  seed: 0,
+  maxTokens: 512,
+  force: {},
+} as const satisfies Partial<ReasonRequest>;

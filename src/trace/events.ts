@@ -1,0 +1,114 @@
+/**
+ * A run as it happens: the engine sends these events, and folding them gives the trace.
+ *
+ * Host, panel and command line all fold with `applyEvent`, so a partial trace is simply the events
+ * that arrived; a killed engine loses nothing already sent.
+ */
+
+import { unreachable } from '../base/errors.ts';
+import type {
+  Trace,
+  TraceBlock,
+  TraceDevice,
+  TraceLatent,
+  TraceModel,
+  TracePicture,
+  TracePrompt,
+  TraceSettings,
+  TraceTiming,
+  TraceToken,
+} from './schema.ts';
+import { TRACE_FORMAT, TRACE_VERSION } from './schema.ts';
+
+export type ReasonEvent =
+  /** The run begins; nothing is computed yet. */
+  | {
+      type: 'start';
+      id: string;
+      createdAt: string;
+      producer: { name: string; version: string };
+      question: string;
+      model: TraceModel;
+      device: TraceDevice;
+      settings: TraceSettings;
+    }
+  /** Pictures are encoded, the prompt is rendered. */
+  | { type: 'prompt'; prompt: TracePrompt; pictures: TracePicture[] }
+  /** One more token; latent pads are tokens too. */
+  | { type: 'token'; token: TraceToken }
+  /** The attention of a token whose query has meanwhile been run (see TraceToken.attention). */
+  | { type: 'token-attention'; index: number; attention: NonNullable<TraceToken['attention']> }
+  | { type: 'block-start'; block: TraceBlock }
+  /** A latent was fed: its vector, attention and comparisons are known. */
+  | { type: 'latent'; latent: TraceLatent }
+  /** Replaces the block of the same index. */
+  | { type: 'block-end'; block: TraceBlock }
+  | { type: 'timing'; timing: TraceTiming }
+  | { type: 'done'; status: 'complete' | 'cancelled' | 'failed'; failure?: string };
+
+/** The trace a start event opens. */
+export function startTrace(event: Extract<ReasonEvent, { type: 'start' }>): Trace {
+  const { type: _, ...header } = event;
+  return {
+    format: TRACE_FORMAT,
+    version: TRACE_VERSION,
+    ...header,
+    status: 'running',
+    prompt: { text: '', ids: [], ropeDelta: 0 },
+    pictures: [],
+    tokens: [],
+    blocks: [],
+    latents: [],
+    timings: [],
+  };
+}
+
+/** Folds one event into `trace`, in place. A start event is refused: it opens a trace of its own. */
+export function applyEvent(trace: Trace, event: ReasonEvent): void {
+  switch (event.type) {
+    case 'start':
+      throw new Error(`run ${trace.id} has already started`);
+    case 'prompt':
+      trace.prompt = event.prompt;
+      trace.pictures = event.pictures;
+      return;
+    case 'token':
+      trace.tokens.push(event.token);
+      return;
+    case 'token-attention': {
+      const token = trace.tokens[event.index];
+      if (token !== undefined) token.attention = event.attention;
+      return;
+    }
+    case 'block-start':
+      trace.blocks.push(event.block);
+      return;
+    case 'latent':
+      trace.latents.push(event.latent);
+      return;
+    case 'block-end':
+      trace.blocks[event.block.index] = event.block;
+      return;
+    case 'timing':
+      trace.timings.push(event.timing);
+      return;
+    case 'done':
+      finishTrace(trace, event.status, event.failure);
+      return;
+    default:
+      unreachable(event);
+  }
+}
+
+/** Ends a trace, also one whose engine died: blocks still open end as the run did. */
+export function finishTrace(
+  trace: Trace,
+  status: 'complete' | 'cancelled' | 'failed',
+  failure?: string,
+): void {
+  trace.status = status;
+  if (failure !== undefined) trace.failure = failure;
+  for (const block of trace.blocks) {
+    if (block.ended === 'running') block.ended = status === 'complete' ? 'limit' : 'cancelled';
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * Heatmaps of a trace. Three kinds that never mix (arXiv 2512.05665 and its code):
+ *
+ * - attention: probabilities of the latent's own query over a picture's tokens;
+ * - selection: softmax of cos(latent, candidate features), the trainer's rule;
+ * - similarity: cos(latent, merged features).
+ *
+ * A map is raw values on the picture's token grid; scaling and colour belong to whoever draws it.
+ */
+
+import { unreachable } from '../base/errors.ts';
+import type { Trace, TraceLatent, TracePicture } from './schema.ts';
+
+export const MAP_KINDS = ['attention', 'selection', 'similarity'] as const;
+export type MapKind = (typeof MAP_KINDS)[number];
+
+/** One layer or head, or how they are joined. Indices are 0-based. */
+export type Choice = number | 'mean' | 'max';
+
+export interface MapSelector {
+  kind: MapKind;
+  /** Id of the picture. */
+  picture: string;
+  /** Attention only. */
+  layer: Choice;
+  /** Attention only. */
+  heads: Choice;
+}
+
+export interface HeatMap {
+  rows: number;
+  columns: number;
+  /** Row-major, in the kind's own unit; NaN where the kind gives no value. */
+  values: Float32Array;
+  /** Title of the colour bar. */
+  unit: string;
+  /** What was measured, as a sentence. */
+  caption: string;
+  /** Index of the largest value. */
+  peak: number;
+  /** Attention: sum of the values, the share of this query's mass that lies on the picture. */
+  mass?: number;
+  /** Attention and selection: entropy over the picture, in bits, and that of a uniform map. */
+  entropy?: { bits: number; uniformBits: number };
+  /** Selection: tokens of the candidates that the trainer's rule would keep. */
+  selected?: Set<number>;
+}
+
+export interface Scale {
+  min: number;
+  max: number;
+}
+
+/** Kinds a picture offers: attention only if it was in the prompt. */
+export function kindsFor(picture: TracePicture): MapKind[] {
+  return MAP_KINDS.filter((kind) => kind !== 'attention' || picture.range !== undefined);
+}
+
+/** The map of one latent; undefined where the trace has none (no attention over a reference picture). */
+export function mapOf(trace: Trace, latent: TraceLatent, selector: MapSelector): HeatMap | undefined {
+  const picture = trace.pictures.find(({ id }) => id === selector.picture);
+  if (picture === undefined) return undefined;
+  switch (selector.kind) {
+    case 'attention':
+      return attentionMap(trace, latent, picture, selector);
+    case 'selection':
+      return selectionMap(latent, picture);
+    case 'similarity':
+      return similarityMap(latent, picture);
+    default:
+      return unreachable(selector.kind);
+  }
+}
+
+/** One scale for all latents of the run, so that their maps can be compared. */
+export function scaleOf(trace: Trace, selector: MapSelector): Scale {
+  let min = Infinity;
+  let max = -Infinity;
+  for (const latent of trace.latents) {
+    for (const value of mapOf(trace, latent, selector)?.values ?? []) {
+      if (value < min) min = value;
+      if (value > max) max = value;
+    }
+  }
+  if (max < min) return { min: 0, max: 1 };
+  // A share has a natural zero; cosines and their nearly flat softmax have not.
+  return selector.kind === 'attention' ? { min: 0, max: max || 1 } : { min, max };
+}
+
+/**
+ * Attention of any query row over all keys, joined over layers and heads.
+ * @param attention probabilities [layers, heads, keys], or [layers, keys] with the heads already joined
+ * @returns [keys]
+ */
+export function joinHeads(
+  attention: { shape: number[]; data: Float32Array },
+  layer: Choice,
+  heads: Choice,
+): Float32Array {
+  const [layers = 0, inner = 0, keys] =
+    attention.shape.length === 3 ? attention.shape : [attention.shape[0], 1, attention.shape[1]];
+  const width = keys ?? 0;
+  const row = (l: number, h: number): Float32Array =>
+    attention.data.subarray((l * inner + h) * width, (l * inner + h + 1) * width);
+  const headsOf = (l: number): Float32Array =>
+    typeof heads === 'number'
+      ? row(l, Math.min(heads, inner - 1))
+      : join(
+          range(inner).map((h) => row(l, h)),
+          heads,
+        );
+  return typeof layer === 'number'
+    ? headsOf(Math.min(layer, layers - 1))
+    : join(range(layers).map(headsOf), layer);
+}
+
+/** Share of a query's attention by what it looks at; the four shares add up to 1. */
+export function massBySource(
+  trace: Trace,
+  row: Float32Array,
+): { pictures: number; prompt: number; latents: number; answer: number } {
+  const mass = { pictures: 0, prompt: 0, latents: 0, answer: 0 };
+  const first = trace.prompt.ids.length;
+  row.forEach((value, key) => {
+    const inPicture = trace.pictures.some(
+      ({ range: r }) => r !== undefined && key >= r.start && key < r.start + r.count,
+    );
+    if (inPicture) mass.pictures += value;
+    else if (key < first) mass.prompt += value;
+    else if (trace.tokens[key - first]?.kind === 'latent-pad') mass.latents += value;
+    else mass.answer += value;
+  });
+  return mass;
+}
+
+/** Entropy in bits of values normalised to sum 1; NaNs do not count. */
+export function entropyOf(values: Float32Array): { bits: number; uniformBits: number } {
+  const finite = values.filter((value) => !Number.isNaN(value));
+  const total = finite.reduce((sum, value) => sum + value, 0);
+  let bits = 0;
+  for (const value of finite) {
+    const p = value / total;
+    if (p > 0) bits -= p * Math.log2(p);
+  }
+  return { bits, uniformBits: Math.log2(finite.length) };
+}
+
+function attentionMap(
+  trace: Trace,
+  latent: TraceLatent,
+  picture: TracePicture,
+  { layer, heads }: MapSelector,
+): HeatMap | undefined {
+  if (picture.range === undefined) return undefined;
+  const { start, count } = picture.range;
+  const values = joinHeads(latent.attention, layer, heads).slice(start, start + count);
+  const among = `${phrase('layer', layer, trace.model.layers)}, ${phrase('head', heads, trace.model.heads)}`;
+  return {
+    ...frame(picture, values),
+    unit: 'attention probability',
+    caption:
+      `Attention of ${nameOf(latent)} over ${describe(picture)}: ${among}. ` +
+      'It shows where information could flow, not what caused the answer.',
+    mass: values.reduce((sum, value) => sum + value, 0),
+    entropy: entropyOf(values),
+  };
+}
+
+function selectionMap(latent: TraceLatent, picture: TracePicture): HeatMap | undefined {
+  const comparison = latent.comparisons.find((entry) => entry.picture === picture.id);
+  if (comparison === undefined) return undefined;
+  const { groupSize, probabilities, selected } = comparison.selection;
+  const tokens = picture.grid.rows * picture.grid.columns;
+  const candidateOf = (token: number): number => Math.floor(token / groupSize);
+  const values = Float32Array.from({ length: tokens }, (_, i) => probabilities.data[candidateOf(i)] ?? NaN);
+  const kept = new Set(selected);
+  const grouped = groupSize > 1 ? ` Candidates are means of ${groupSize} neighbouring tokens.` : '';
+  return {
+    ...frame(picture, values),
+    unit: 'selection probability',
+    caption:
+      `Selection by ${nameOf(latent)} in ${describe(picture)}: softmax of the cosines with its features, ` +
+      `the trainer's own rule.${grouped} This is not attention.`,
+    entropy: entropyOf(probabilities.data),
+    selected: new Set(range(tokens).filter((token) => kept.has(candidateOf(token)))),
+  };
+}
+
+function similarityMap(latent: TraceLatent, picture: TracePicture): HeatMap | undefined {
+  const comparison = latent.comparisons.find((entry) => entry.picture === picture.id);
+  if (comparison === undefined) return undefined;
+  return {
+    ...frame(picture, comparison.similarity.data),
+    unit: 'cosine',
+    caption:
+      `Similarity of ${nameOf(latent)} with the merged features of ${describe(picture)}: cosine, from −1 to 1. ` +
+      'This is not attention.',
+  };
+}
+
+function frame(
+  picture: TracePicture,
+  values: Float32Array,
+): Pick<HeatMap, 'rows' | 'columns' | 'values' | 'peak'> {
+  const peak = values.reduce(
+    (best, value, i) => (value > values[best]! || Number.isNaN(values[best]!) ? i : best),
+    0,
+  );
+  return { rows: picture.grid.rows, columns: picture.grid.columns, values, peak };
+}
+
+function nameOf(latent: TraceLatent): string {
+  return `latent ${latent.index + 1} of block ${latent.block + 1}`;
+}
+
+function describe(picture: TracePicture): string {
+  const role = picture.role === 'input' ? 'input image' : 'helper image';
+  return `${role} ${picture.name}${picture.role === 'helper' && picture.range ? ' (in the prompt)' : ''}`;
+}
+
+function phrase(noun: 'layer' | 'head', choice: Choice, number: number): string {
+  return typeof choice === 'number'
+    ? `${noun} ${choice + 1} of ${number}`
+    : `${choice} of ${number} ${noun}s`;
+}
+
+function join(rows: Float32Array[], how: 'mean' | 'max'): Float32Array {
+  const joined = new Float32Array(rows[0]?.length ?? 0);
+  for (const row of rows) {
+    row.forEach((value, i) => {
+      joined[i] = how === 'max' ? Math.max(joined[i]!, value) : joined[i]! + value / rows.length;
+    });
+  }
+  return joined;
+}
+
+function range(length: number): number[] {
+  return Array.from({ length }, (_, i) => i);
+}

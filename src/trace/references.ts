@@ -1,0 +1,86 @@
+/** Checks that the parts of a trace fit each other: indices, ranges and array shapes. */
+
+import { UserError } from '../base/errors.ts';
+import type { NumericArray } from '../tensor/array.ts';
+import type { Trace, TraceComparison, TraceLatent } from './schema.ts';
+
+/** @throws UserError naming the first part that points nowhere or has the wrong shape */
+export function checkReferences(trace: Trace, where: string): void {
+  const fail = (path: string, expected: string, found: string): never => {
+    throw new UserError({
+      problem: 'This trace contradicts itself',
+      expected: `${path} to be ${expected}`,
+      found,
+      where,
+      remedy: 'Export it again from the run.',
+    });
+  };
+  const shape = (path: string, array: NumericArray, expected: number[]): void => {
+    if (array.shape.join() !== expected.join())
+      fail(path, `[${expected.join(', ')}]`, `[${array.shape.join(', ')}]`);
+  };
+  const below = (path: string, index: number, length: number): void => {
+    if (index >= length) fail(path, `below ${length}`, String(index));
+  };
+
+  checkPictures(trace, fail);
+  const { layers, heads, hiddenSize } = trace.model;
+  const first = trace.prompt.ids.length;
+  trace.tokens.forEach((token, i) => {
+    if (token.position !== first + i) fail(`tokens.${i}.position`, String(first + i), String(token.position));
+    if (token.attention) shape(`tokens.${i}.attention`, token.attention, [layers, token.position + 1]);
+  });
+  trace.blocks.forEach((block, i) => {
+    if (block.index !== i) fail(`blocks.${i}.index`, String(i), String(block.index));
+    below(`blocks.${i}.startToken`, block.startToken, trace.tokens.length);
+    if (block.endToken !== undefined) below(`blocks.${i}.endToken`, block.endToken, trace.tokens.length);
+  });
+  trace.latents.forEach((latent, i) => {
+    const path = `latents.${i}`;
+    below(`${path}.block`, latent.block, trace.blocks.length);
+    below(`${path}.token`, latent.token, trace.tokens.length);
+    if (latent.position !== first + latent.token)
+      fail(`${path}.position`, String(first + latent.token), String(latent.position));
+    shape(`${path}.vector`, latent.vector, [hiddenSize]);
+    shape(`${path}.attention`, latent.attention, [layers, heads, latent.position + 1]);
+    checkComparisons(trace, latent, path, shape, fail);
+  });
+}
+
+type Fail = (path: string, expected: string, found: string) => never;
+
+function checkPictures(trace: Trace, fail: Fail): void {
+  const ids = new Set<string>();
+  trace.pictures.forEach(({ id, range, grid }, i) => {
+    if (ids.has(id)) fail(`pictures.${i}.id`, 'unique', id);
+    ids.add(id);
+    if (range === undefined) return;
+    const tokens = grid.rows * grid.columns;
+    if (range.count !== tokens) fail(`pictures.${i}.range.count`, String(tokens), String(range.count));
+    const end = range.start + range.count;
+    if (end > trace.prompt.ids.length) fail(`pictures.${i}.range`, 'inside the prompt', `an end at ${end}`);
+  });
+}
+
+function checkComparisons(
+  trace: Trace,
+  latent: TraceLatent,
+  path: string,
+  shape: (path: string, array: NumericArray, expected: number[]) => void,
+  fail: Fail,
+): void {
+  latent.comparisons.forEach((comparison: TraceComparison, i) => {
+    const picture = trace.pictures.find(({ id }) => id === comparison.picture);
+    if (picture === undefined)
+      return fail(`${path}.comparisons.${i}.picture`, 'a picture of this trace', comparison.picture);
+    const tokens = picture.grid.rows * picture.grid.columns;
+    const { groupSize, cosines, probabilities, selected } = comparison.selection;
+    const candidates = Math.floor(tokens / groupSize);
+    shape(`${path}.comparisons.${i}.similarity`, comparison.similarity, [tokens]);
+    shape(`${path}.comparisons.${i}.selection.cosines`, cosines, [candidates]);
+    shape(`${path}.comparisons.${i}.selection.probabilities`, probabilities, [candidates]);
+    const outside = selected.find((index) => index >= candidates);
+    if (outside !== undefined)
+      fail(`${path}.comparisons.${i}.selection.selected`, `below ${candidates}`, String(outside));
+  });
+}

@@ -1,0 +1,220 @@
+/**
+ * The trace: everything a run showed, in one self-contained, versioned record.
+ *
+ * This file is the single definition. The types, the reader's checks and the published JSON Schema
+ * (media/ilvr-trace.schema.json) all come from it. Numbers are stored before any normalisation, so
+ * that every map can be drawn again, and drawn differently, from the file alone.
+ *
+ * In JSON an array is {dtype, shape, data: base64 of little-endian values}; in memory its data is a
+ * Float32Array. Attention rows are probabilities: each sums to 1 over *all* key positions.
+ */
+
+import * as z from 'zod';
+import { fromBase64, toBase64 } from '../base/base64.ts';
+import { sizeOf, type NumericArray } from '../tensor/array.ts';
+
+export const TRACE_FORMAT = 'ilvr-trace';
+export const TRACE_VERSION = 1;
+
+const count = z.int().min(0);
+const size = z.int().min(1);
+/** Bounds an attacker's header: no real picture or sequence is larger. */
+const MAX_ELEMENTS = 2 ** 28;
+
+const arrayJson = z
+  .strictObject({ dtype: z.literal('F32'), shape: z.array(count).max(6), data: z.base64() })
+  .meta({ description: 'Row-major float32 values, little-endian, base64.' });
+
+const arrayInMemory = z.custom<NumericArray>(
+  (value) =>
+    typeof value === 'object' && value !== null && (value as NumericArray).data instanceof Float32Array,
+);
+
+/** JSON array ↔ NumericArray. A byte count that does not fit the shape is an issue, not an exception. */
+const array = z.codec(arrayJson, arrayInMemory, {
+  decode: ({ shape, data }, context) => {
+    const length = sizeOf(shape);
+    const bytes = length <= MAX_ELEMENTS ? fromBase64(data) : new Uint8Array();
+    if (bytes.length !== length * 4) {
+      context.issues.push({
+        code: 'custom',
+        message: `expected ${length * 4} bytes for shape [${shape.join(', ')}], found ${bytes.length}`,
+        input: shape,
+      });
+      return z.NEVER;
+    }
+    const view = new DataView(bytes.buffer);
+    return { shape, data: Float32Array.from({ length }, (_, i) => view.getFloat32(i * 4, true)) };
+  },
+  encode: ({ shape, data }) => {
+    const bytes = new Uint8Array(data.length * 4);
+    const view = new DataView(bytes.buffer);
+    data.forEach((value, i) => view.setFloat32(i * 4, value, true));
+    return { dtype: 'F32' as const, shape, data: toBase64(bytes) };
+  },
+});
+
+const model = z.strictObject({
+  name: z.string(),
+  architecture: z.string(),
+  /** sha256 over the configuration, the tensor headers and the file sizes. */
+  fingerprint: z.string(),
+  /** sha256 of every byte of the checkpoint, where it was computed. */
+  sha256: z.string().optional(),
+  parameters: count,
+  /** Format of the stored weights; they are computed with in float32. */
+  dtype: z.enum(['F32', 'F16', 'BF16']),
+  layers: size,
+  heads: size,
+  kvHeads: size,
+  headSize: size,
+  hiddenSize: size,
+  vocabularySize: size,
+  /** K, vectors per latent block; absent for a model without latent tokens. */
+  latentSize: size.optional(),
+});
+
+const device = z.strictObject({
+  requested: z.enum(['auto', 'webgpu', 'cpu']),
+  provider: z.enum(['webgpu', 'cpu']),
+  /** Why this provider: one sentence, shown to the user. */
+  reason: z.string(),
+  /** Adapter or processor name. */
+  name: z.string(),
+  runtime: z.string(),
+});
+
+const settings = z.strictObject({
+  latents: z.enum(['forced', 'free']),
+  /** 0 is greedy. */
+  temperature: z.number().min(0),
+  topP: z.number().gt(0).max(1),
+  repetitionPenalty: z.number().gt(0),
+  seed: z.int(),
+  maxTokens: size,
+  /** Index of a new token → id that was forced there. */
+  force: z.record(z.string(), count),
+  placement: z.enum(['first', 'placeholder']),
+  /** Whether helper images were only compared with, or part of the model's input. */
+  helpers: z.enum(['reference', 'prompt']),
+  /** System prompt that was given; absent when the chat template's own was used. */
+  system: z.string().optional(),
+});
+
+const prompt = z.strictObject({
+  text: z.string(),
+  ids: z.array(count),
+  /** Next position minus length, after M-RoPE has compressed the pictures. */
+  ropeDelta: z.int(),
+});
+
+const picture = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  role: z.enum(['input', 'helper']),
+  /** Size of the source file's pixels after orientation. */
+  width: size,
+  height: size,
+  /** EXIF orientation that was applied, 1 to 8; 1 is none. */
+  exifOrientation: z.int().min(1).max(8),
+  /** Upright pixels for display. */
+  png: z.base64(),
+  /** What the model saw. */
+  resized: z.strictObject({ width: size, height: size }),
+  /** Merged tokens: rows × columns. */
+  grid: z.strictObject({ rows: size, columns: size }),
+  /** Side of one merged token in resized pixels. */
+  tokenSize: size,
+  /** Where its tokens stand in the sequence; absent when it was not part of the prompt. */
+  range: z.strictObject({ start: count, count: size }).optional(),
+});
+
+const token = z.strictObject({
+  id: count,
+  /** Text this token completed; empty while a character is unfinished. */
+  text: z.string(),
+  kind: z.enum(['text', 'latent-start', 'latent-pad', 'latent-end', 'end']),
+  /** Index in the whole sequence, prompt included. */
+  position: count,
+  /** Probability the model gave it, before sampling settings; absent inside a block. */
+  probability: z.number().min(0).max(1).optional(),
+  /** Chosen by the caller or by the latent protocol, not by the model. */
+  forced: z.boolean(),
+  /** Attention of this position's own query, mean of the heads: [layers, keys]. */
+  attention: array.optional(),
+});
+
+const block = z.strictObject({
+  index: count,
+  /** Indices into tokens. */
+  startToken: count,
+  endToken: count.optional(),
+  latents: count,
+  ended: z.enum(['running', 'forced', 'end-token', 'restart', 'limit', 'cancelled']),
+});
+
+const comparison = z.strictObject({
+  picture: z.string(),
+  /** cos(latent, merged feature) per token of the picture: [rows × columns]. */
+  similarity: array,
+  /** The trainer's selection: softmax over the candidates' cosines. */
+  selection: z.strictObject({
+    /** Tokens averaged into one candidate; 1 unless the picture has 256 tokens or more. */
+    groupSize: size,
+    cosines: array,
+    probabilities: array,
+    /** Candidates the trainer's rule would keep, most similar first. */
+    selected: z.array(count),
+  }),
+});
+
+const latent = z.strictObject({
+  block: count,
+  /** 0-based place in its block. */
+  index: count,
+  /** Index into tokens: the pad at which the vector was fed. */
+  token: count,
+  position: count,
+  vector: array,
+  /** Probabilities of this position's query: [layers, heads, keys]. */
+  attention: array,
+  comparisons: z.array(comparison),
+});
+
+const timing = z.strictObject({ name: z.string(), milliseconds: z.number().min(0) });
+
+export const traceSchema = z
+  .strictObject({
+    $schema: z.string().optional(),
+    format: z.literal(TRACE_FORMAT),
+    version: z.literal(TRACE_VERSION),
+    id: z.string().min(1).max(128),
+    createdAt: z.iso.datetime(),
+    producer: z.strictObject({ name: z.string(), version: z.string() }),
+    status: z.enum(['running', 'complete', 'cancelled', 'failed']),
+    /** Why it failed. */
+    failure: z.string().optional(),
+    question: z.string(),
+    model,
+    device,
+    settings,
+    prompt,
+    pictures: z.array(picture),
+    tokens: z.array(token),
+    blocks: z.array(block),
+    latents: z.array(latent),
+    timings: z.array(timing),
+  })
+  .meta({ title: 'ILVR trace', description: 'A run of interleaved latent visual reasoning.' });
+
+export type Trace = z.output<typeof traceSchema>;
+export type TraceModel = z.output<typeof model>;
+export type TraceDevice = z.output<typeof device>;
+export type TraceSettings = z.output<typeof settings>;
+export type TracePrompt = z.output<typeof prompt>;
+export type TracePicture = z.output<typeof picture>;
+export type TraceToken = z.output<typeof token>;
+export type TraceBlock = z.output<typeof block>;
+export type TraceLatent = z.output<typeof latent>;
+export type TraceComparison = z.output<typeof comparison>;
+export type TraceTiming = z.output<typeof timing>;

@@ -1,0 +1,55 @@
+/** A trace as its reader meets it: lines of text and latent blocks, in order. */
+
+import type { Trace, TraceBlock, TraceLatent } from './schema.ts';
+
+export type Step =
+  /** Text between two blocks, one step per line. `first` and `last` are indices into tokens. */
+  | { kind: 'text'; text: string; first: number; last: number }
+  | { kind: 'block'; block: TraceBlock; latents: TraceLatent[]; first: number; last: number };
+
+/** Splits the answer at line ends and latent blocks; boundary markers belong to their block. */
+export function stepsOf(trace: Trace): Step[] {
+  const steps: Step[] = [];
+  let line: Extract<Step, { kind: 'text' }> | undefined;
+  const blockAt = new Map(trace.blocks.map((block) => [block.startToken, block]));
+  trace.tokens.forEach((token, i) => {
+    const block = blockAt.get(i);
+    if (block !== undefined) {
+      line = undefined;
+      steps.push({ kind: 'block', block, latents: latentsOf(trace, block.index), first: i, last: i });
+    } else if (token.kind !== 'text') {
+      const step = steps.at(-1);
+      if (step?.kind === 'block') step.last = i;
+    } else {
+      if (line === undefined) steps.push((line = { kind: 'text', text: '', first: i, last: i }));
+      line.text += token.text;
+      line.last = i;
+      if (token.text.includes('\n')) line = undefined;
+    }
+  });
+  return steps.filter((step) => step.kind === 'block' || step.text.trim() !== '');
+}
+
+/** The latents of a block, in order. */
+export function latentsOf(trace: Trace, block: number): TraceLatent[] {
+  return trace.latents.filter((latent) => latent.block === block);
+}
+
+/** The assistant's text, without markers and pads. */
+export function answerText(trace: Trace): string {
+  return trace.tokens
+    .filter(({ kind }) => kind === 'text')
+    .map(({ text }) => text)
+    .join('');
+}
+
+/** "3 blocks × 8 latents, all forced ends": the first thing a researcher asks. */
+export function blockSummary(trace: Trace): string {
+  const { blocks } = trace;
+  if (blocks.length === 0) return 'no latent blocks';
+  const lengths = [...new Set(blocks.map(({ latents }) => latents))];
+  const ends = [...new Set(blocks.map(({ ended }) => ended))];
+  const number = blocks.length === 1 ? '1 block' : `${blocks.length} blocks`;
+  const per = lengths.length === 1 ? `× ${lengths[0]} latents` : `of ${lengths.join(', ')} latents`;
+  return `${number} ${per}, ${ends.length === 1 ? `all ended: ${ends[0]}` : `ended: ${ends.join(', ')}`}`;
+}
