@@ -1,0 +1,235 @@
+/**
+ * A loaded checkpoint: pictures → features, ids → embeddings, sequence → hidden states and attention,
+ * hidden state → logits. It knows graphs and caches; it knows nothing of prompts or latent blocks.
+ */
+
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { cacheNames, decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
+import {
+  mropePositions,
+  textRotation,
+  visionRotation,
+  windowsOf,
+  type PatchGrid,
+  type Position,
+} from '../model/positions.ts';
+import { hasWindows, slotsPerWindow, visionGraph } from '../model/vision.ts';
+import { floats, floatTensor, intTensor, openSession, type Provider, type Session } from '../ort/session.ts';
+import type { NumericArray } from '../tensor/array.ts';
+import { KvCache, openMergeSession } from './kvCache.ts';
+
+/** Positions per prefill run: bounds the scores' memory and the time between two chances to cancel. */
+const PREFILL_CHUNK = 256;
+/** Growing rows after which they are merged, so that a step copies little. */
+const FREEZE_EVERY = 64;
+
+export interface DecoderStep {
+  /** (S, C) after the final norm. */
+  hidden: NumericArray;
+  /** (L, H, Q, keys): probabilities of the captured rows over all keys up to now. */
+  attention: NumericArray;
+}
+
+export class Model {
+  readonly checkpoint: Checkpoint;
+  readonly provider: Provider;
+  private readonly sessions: Record<'vision' | 'embedding' | 'decoder' | 'head' | 'merge', Session>;
+
+  private constructor(checkpoint: Checkpoint, provider: Provider, sessions: Model['sessions']) {
+    this.checkpoint = checkpoint;
+    this.provider = provider;
+    this.sessions = sessions;
+  }
+
+  /** Opens the five graphs. `onProgress` is told before each; throwing there stops the load. */
+  static async open(
+    checkpoint: Checkpoint,
+    provider: Provider,
+    onProgress: (message: string, fraction: number) => Promise<void> = async () => undefined,
+  ): Promise<Model> {
+    const { config, weights, folder } = checkpoint;
+    const present = Array.from({ length: config.text.layers }, (_, layer) => cacheNames(layer));
+    const open = (graph: Uint8Array, keepOnDevice: string[] = []): Promise<Session> =>
+      openSession(graph, { provider, weightsFolder: folder, keepOnDevice });
+    const steps = {
+      vision: () => open(visionGraph(config.vision, weights)),
+      embedding: () => open(embeddingGraph(config.text, weights)),
+      head: () => open(headGraph(config.text, weights)),
+      decoder: () =>
+        open(
+          decoderGraph(config.text, weights),
+          present.flatMap((names) => [names.presentKey, names.presentValue]),
+        ),
+      merge: () => openMergeSession(config.text, provider),
+    };
+    const sessions: Partial<Model['sessions']> = {};
+    try {
+      let done = 0;
+      for (const [name, openStep] of Object.entries(steps) as [
+        keyof typeof steps,
+        () => Promise<Session>,
+      ][]) {
+        await onProgress(`opening the ${name} graph`, done++ / Object.keys(steps).length);
+        sessions[name] = await openStep();
+      }
+    } catch (error) {
+      await Promise.all(Object.values(sessions).map((session) => session.release()));
+      throw error;
+    }
+    return new Model(checkpoint, provider, sessions as Model['sessions']);
+  }
+
+  async release(): Promise<void> {
+    await Promise.all(Object.values(this.sessions).map((session) => session.release()));
+  }
+
+  /**
+   * Merged features of one picture.
+   * @param pixels (patches, channels · frames · patch²), as the image processor gives them
+   * @returns (tokens, C)
+   */
+  async encodeImage(pixels: Float32Array, grid: PatchGrid): Promise<NumericArray> {
+    const { vision } = this.checkpoint.config;
+    const patches = grid.height * grid.width;
+    const { cos, sin } = visionRotation(vision, grid);
+    const angles = [1, patches, cos.length / patches];
+    const result = await this.sessions.vision.run({
+      pixels: floatTensor(pixels, [patches, pixels.length / patches]),
+      cos: floatTensor(cos, angles),
+      sin: floatTensor(sin, angles),
+      ...(hasWindows(vision) && windowFeeds(vision, grid)),
+    });
+    return { shape: [patches / vision.mergeSize ** 2, vision.outputSize], data: floats(result['features']) };
+  }
+
+  /** ids → (S, C) */
+  async embed(ids: readonly number[]): Promise<NumericArray> {
+    const result = await this.sessions.embedding.run({ ids: intTensor(ids) });
+    return {
+      shape: [ids.length, this.checkpoint.config.text.hiddenSize],
+      data: floats(result['embeddings']),
+    };
+  }
+
+  /** hidden (S, C) → logits (S, V) */
+  async logits(hidden: NumericArray): Promise<NumericArray> {
+    const result = await this.sessions.head.run({ hidden: floatTensor(hidden.data, hidden.shape) });
+    return {
+      shape: [hidden.shape[0]!, this.checkpoint.config.text.vocabularySize],
+      data: floats(result['logits']),
+    };
+  }
+
+  newCache(): KvCache {
+    return new KvCache(this.checkpoint.config.text, this.sessions.merge);
+  }
+
+  /**
+   * Reads S more positions.
+   * @param embeddings (S, C)
+   * @param rows indices among the S whose attention is wanted
+   */
+  async step(
+    cache: KvCache,
+    embeddings: NumericArray,
+    positions: readonly Position[],
+    rows: readonly number[] = [positions.length - 1],
+  ): Promise<DecoderStep> {
+    const { text } = this.checkpoint.config;
+    const count = positions.length;
+    const { cos, sin } = textRotation(text, positions);
+    const angles = [1, count, text.headSize / 2];
+    const { feeds, parts, mask, slotOf } = cache.inputs(count);
+    const result = await this.sessions.decoder.run({
+      ...feeds,
+      embeddings: floatTensor(embeddings.data, embeddings.shape),
+      cos: floatTensor(cos, angles),
+      sin: floatTensor(sin, angles),
+      mask: floatTensor(mask, [count, mask.length / count]),
+      parts: intTensor(parts),
+      rows: intTensor(rows),
+    });
+    cache.append(result, count);
+    if (cache.growingLength >= FREEZE_EVERY) await cache.freeze();
+    return {
+      hidden: { shape: [count, text.hiddenSize], data: floats(result['hidden']) },
+      attention: pickSlots(floats(result['attention']), text.layers * text.heads * rows.length, slotOf, [
+        text.layers,
+        text.heads,
+        rows.length,
+      ]),
+    };
+  }
+
+  /**
+   * Reads a whole prompt in chunks.
+   * @param onChunk called before each chunk with the positions read so far; throwing stops
+   * @returns hidden states of all positions and the attention of the last
+   */
+  async prefill(
+    cache: KvCache,
+    embeddings: NumericArray,
+    positions: readonly Position[],
+    onChunk: (read: number) => Promise<void> = async () => undefined,
+  ): Promise<DecoderStep> {
+    const [count = 0, width = 0] = embeddings.shape;
+    const hidden = new Float32Array(count * width);
+    let last: DecoderStep | undefined;
+    for (let start = 0; start < count; start += PREFILL_CHUNK) {
+      await onChunk(start);
+      const end = Math.min(count, start + PREFILL_CHUNK);
+      const rows = embeddings.data.subarray(start * width, end * width);
+      last = await this.step(cache, { shape: [end - start, width], data: rows }, positions.slice(start, end));
+      await cache.freeze();
+      hidden.set(last.hidden.data, start * width);
+    }
+    if (last === undefined) throw new Error('the prompt is empty');
+    return { hidden: { shape: [count, width], data: hidden }, attention: last.attention };
+  }
+
+  /** Embeddings of a prompt with each picture's features at its pads, and the M-RoPE positions. */
+  async embedPrompt(
+    ids: readonly number[],
+    pictures: readonly { features: NumericArray; grid: PatchGrid }[],
+  ): Promise<{ embeddings: NumericArray; positions: Position[]; delta: number }> {
+    const { tokens, vision } = this.checkpoint.config;
+    const embeddings = await this.embed(ids);
+    const features = pictures.map((picture) => picture.features.data);
+    const width = embeddings.shape[1]!;
+    let picture = 0;
+    let row = 0;
+    ids.forEach((id, i) => {
+      const source = features[picture];
+      if (id !== tokens.imagePad || source === undefined) return;
+      embeddings.data.set(source.subarray(row * width, (row + 1) * width), i * width);
+      if (++row * width === source.length) [picture, row] = [picture + 1, 0];
+    });
+    const grids = pictures.map(({ grid }) => grid);
+    return { embeddings, ...mropePositions(ids, tokens.imagePad, grids, vision.mergeSize) };
+  }
+}
+
+function windowFeeds(vision: Checkpoint['config']['vision'], grid: PatchGrid) {
+  const { slots, places, mask, count } = windowsOf(vision, grid);
+  return {
+    slots: intTensor(slots),
+    places: intTensor(places),
+    mask: floatTensor(mask, [count, 1, 1, slotsPerWindow(vision)]),
+  };
+}
+
+/** Attention over slots → over sequence indices. */
+function pickSlots(
+  data: Float32Array,
+  rows: number,
+  slotOf: readonly number[],
+  shape: number[],
+): NumericArray {
+  const width = data.length / rows;
+  const keys = slotOf.length;
+  const picked = new Float32Array(rows * keys);
+  for (let row = 0; row < rows; row++) {
+    for (let key = 0; key < keys; key++) picked[row * keys + key] = data[row * width + slotOf[key]!]!;
+  }
+  return { shape: [...shape, keys], data: picked };
+}

@@ -1,0 +1,183 @@
+/**
+ * The language model as graphs: embedding, decoder, head.
+ *
+ * One decoder graph serves prefill and decode. Keys and values come in two parts, so that a step
+ * copies only the short one: *frozen* (the prompt, and later what was merged into it) is read in
+ * place, *growing* is concatenated with the new rows and returned. Softmax runs over both, and its
+ * result is the attention map: nothing is recomputed to look at it.
+ *
+ * Letters: S new positions, F frozen slots, G growing slots, N = G + S, T = F + N all slots,
+ * C hidden size, H query heads, K key/value heads, R = H / K, d head size, L layers,
+ * Q captured rows.
+ */
+
+import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import type { TextConfig } from './config.ts';
+import { linear, rmsNorm, rotate, swiGlu } from './layers.ts';
+import type { WeightSource } from './weightSource.ts';
+
+/** ids (S) → embeddings (S, C) */
+export function embeddingGraph(config: TextConfig, weights: WeightSource): Uint8Array {
+  const graph = new GraphBuilder('embedding');
+  const table = weights.get('model.embed_tokens.weight', [config.vocabularySize, config.hiddenSize]);
+  const ids = graph.input('ids', 'int64', ['S']);
+  graph.output('embeddings', graph.op('Gather', [graph.weight(table), ids]), ['S', config.hiddenSize]);
+  return graph.build();
+}
+
+/** hidden (S, C) → logits (S, V). A graph of its own, so that latent steps do not pay for it. */
+export function headGraph(config: TextConfig, weights: WeightSource): Uint8Array {
+  const graph = new GraphBuilder('head');
+  const name = config.tiedEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+  const table = weights.get(name, [config.vocabularySize, config.hiddenSize]);
+  const hidden = graph.input('hidden', 'float32', ['S', config.hiddenSize]);
+  graph.output('logits', linear(graph, hidden, table), ['S', config.vocabularySize]);
+  return graph.build();
+}
+
+/** Names of a layer's key/value tensors. Keys are stored transposed, ready to be multiplied. */
+export const cacheNames = (layer: number) => ({
+  frozenKey: `frozen_key.${layer}`, // (K, d, F)
+  frozenValue: `frozen_value.${layer}`, // (K, F, d)
+  growingKey: `growing_key.${layer}`, // (K, d, G)
+  growingValue: `growing_value.${layer}`, // (K, G, d)
+  presentKey: `present_key.${layer}`, // (K, d, N)
+  presentValue: `present_value.${layer}`, // (K, N, d)
+});
+
+/**
+ * Inputs: embeddings (S, C); cos, sin (1, S, d/2); mask (S, T), added to the scores; parts (2) = [F, N];
+ * rows (Q), the positions among S whose attention is wanted; and the cache's tensors.
+ * Outputs: hidden (S, C) after the final norm; attention (L·H, Q, T); present keys and values.
+ */
+export function decoderGraph(config: TextConfig, weights: WeightSource): Uint8Array {
+  const graph = new GraphBuilder('decoder');
+  const half = config.headSize / 2;
+  const inputs: SharedInputs = {
+    cos: graph.input('cos', 'float32', [1, 'S', half]),
+    sin: graph.input('sin', 'float32', [1, 'S', half]),
+    mask: graph.input('mask', 'float32', ['S', 'T']),
+    parts: graph.input('parts', 'int64', [2]),
+    rows: graph.input('rows', 'int64', ['Q']),
+  };
+  let x = graph.input('embeddings', 'float32', ['S', config.hiddenSize]);
+  const maps: Value[] = [];
+  for (let layer = 0; layer < config.layers; layer++) {
+    const result = decoderLayer(graph, config, weights, layer, x, inputs);
+    x = result.x;
+    maps.push(result.attention);
+  }
+  const norm = weights.get('model.norm.weight', [config.hiddenSize]);
+  graph.output('hidden', rmsNorm(graph, x, norm, config.normEpsilon), ['S', config.hiddenSize]);
+  graph.output('attention', graph.op('Concat', maps, { axis: 0 }), [config.layers * config.heads, 'Q', 'T']);
+  return graph.build();
+}
+
+interface SharedInputs {
+  cos: Value;
+  sin: Value;
+  mask: Value;
+  parts: Value;
+  rows: Value;
+}
+
+/** Pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)). */
+function decoderLayer(
+  graph: GraphBuilder,
+  config: TextConfig,
+  weights: WeightSource,
+  layer: number,
+  x: Value,
+  inputs: SharedInputs,
+): { x: Value; attention: Value } {
+  const prefix = `model.layers.${layer}`;
+  const norm = (value: Value, name: string): Value =>
+    rmsNorm(graph, value, weights.get(`${prefix}.${name}.weight`, [config.hiddenSize]), config.normEpsilon);
+  const attention = selfAttention(graph, config, weights, layer, norm(x, 'input_layernorm'), inputs);
+  const middle = graph.op('Add', [x, attention.output]);
+  const mlp = swiGlu(graph, weights, norm(middle, 'post_attention_layernorm'), `${prefix}.mlp`, {
+    hidden: config.hiddenSize,
+    feedForward: config.feedForwardSize,
+    bias: false,
+  });
+  return { x: graph.op('Add', [middle, mlp]), attention: attention.map };
+}
+
+/** softmax(q kᵀ / √d + mask) v over frozen and growing slots; a key head serves R query heads. */
+function selfAttention(
+  graph: GraphBuilder,
+  config: TextConfig,
+  weights: WeightSource,
+  layer: number,
+  x: Value,
+  { cos, sin, mask, parts, rows }: SharedInputs,
+): { output: Value; map: Value } {
+  const { hiddenSize: C, heads: H, kvHeads: K, headSize: d } = config;
+  const prefix = `model.layers.${layer}.self_attn`;
+  const project = (name: string, heads: number): Value =>
+    linear(
+      graph,
+      x,
+      weights.get(`${prefix}.${name}.weight`, [heads * d, C]),
+      weights.get(`${prefix}.${name}.bias`, [heads * d]),
+    );
+
+  const q = graph.reshape(rotate(graph, project('q_proj', H), cos, sin, H, d), [-1, H, d]); // (S, H, d)
+  const k = graph.reshape(rotate(graph, project('k_proj', K), cos, sin, K, d), [-1, K, d]); // (S, K, d)
+  const v = graph.reshape(project('v_proj', K), [-1, K, d]); // (S, K, d)
+  const cache = cacheTensors(
+    graph,
+    config,
+    layer,
+    graph.transpose(k, [1, 2, 0]),
+    graph.transpose(v, [1, 0, 2]),
+  );
+
+  const scaled = graph.op('Mul', [graph.transpose(q, [1, 0, 2]), graph.scalar(1 / Math.sqrt(d))]); // (H, S, d)
+  const queries = graph.reshape(scaled, [K, -1, d]); // (K, R·S, d)
+  const scores = graph.op(
+    'Concat',
+    [graph.op('MatMul', [queries, cache.frozenKey]), graph.op('MatMul', [queries, cache.key])],
+    { axis: 2 },
+  ); // (K, R·S, T)
+  const masked = graph.op('Add', [graph.reshape(scores, [H, -1, 0]), mask]); // (H, S, T)
+  const probabilities = graph.op('Softmax', [masked], { axis: -1 });
+
+  const grouped = graph.reshape(probabilities, [K, -1, 0]); // (K, R·S, T)
+  const [overFrozen, overGrowing] = graph.ops('Split', [grouped, parts], 2, { axis: 2 });
+  const mixed = graph.op('Add', [
+    graph.op('MatMul', [overFrozen!, cache.frozenValue]),
+    graph.op('MatMul', [overGrowing!, cache.value]),
+  ]); // (K, R·S, d)
+  const joined = graph.transpose(graph.reshape(mixed, [H, -1, d]), [1, 0, 2]); // (S, H, d)
+  const output = linear(
+    graph,
+    graph.reshape(joined, [-1, H * d]),
+    weights.get(`${prefix}.o_proj.weight`, [C, H * d]),
+  );
+  return { output, map: graph.op('Gather', [probabilities, rows], { axis: 1 }) }; // (H, Q, T)
+}
+
+/** Joins the new rows to the growing part and returns it as the present part. */
+function cacheTensors(
+  graph: GraphBuilder,
+  config: TextConfig,
+  layer: number,
+  k: Value, // (K, d, S)
+  v: Value, // (K, S, d)
+): { frozenKey: Value; frozenValue: Value; key: Value; value: Value } {
+  const { kvHeads: K, headSize: d } = config;
+  const names = cacheNames(layer);
+  const growingKey = graph.input(names.growingKey, 'float32', [K, d, 'G']);
+  const growingValue = graph.input(names.growingValue, 'float32', [K, 'G', d]);
+  const key = graph.op('Concat', [growingKey, k], { axis: 2 });
+  const value = graph.op('Concat', [growingValue, v], { axis: 1 });
+  graph.output(names.presentKey, key, [K, d, 'N']);
+  graph.output(names.presentValue, value, [K, 'N', d]);
+  return {
+    frozenKey: graph.input(names.frozenKey, 'float32', [K, d, 'F']),
+    frozenValue: graph.input(names.frozenValue, 'float32', [K, 'F', d]),
+    key,
+    value,
+  };
+}

@@ -1,0 +1,58 @@
+/** Building blocks that the vision tower and the decoder share. */
+
+import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
+import type { WeightRef } from '../tensor/dtype.ts';
+import type { WeightSource } from './weightSource.ts';
+
+/** y = x Wᵀ + b for x (N, in) and Hugging Face's W (out, in), which Gemm reads as it is. */
+export function linear(graph: GraphBuilder, x: Value, weight: WeightRef, bias?: WeightRef): Value {
+  const rows = weight.shape[0]!;
+  const inputs = [x, graph.weight(weight, [rows, weight.length / rows / (weight.dtype === 'F32' ? 4 : 2)])];
+  return graph.op('Gemm', bias === undefined ? inputs : [...inputs, graph.weight(bias)], { transB: 1 });
+}
+
+/** RMSNorm over the last axis: x / √(mean(x²) + ε) · w */
+export function rmsNorm(graph: GraphBuilder, x: Value, weight: WeightRef, epsilon: number): Value {
+  return graph.op('SimplifiedLayerNormalization', [x, graph.weight(weight)], {
+    axis: -1,
+    epsilon: { float: epsilon },
+  });
+}
+
+/** SwiGLU feed-forward: down(silu(gate(x)) · up(x)). The vision tower's has biases, the decoder's has none. */
+export function swiGlu(
+  graph: GraphBuilder,
+  weights: WeightSource,
+  x: Value,
+  prefix: string,
+  size: { hidden: number; feedForward: number; bias: boolean },
+): Value {
+  const project = (input: Value, name: string, out: number, inSize: number): Value =>
+    linear(
+      graph,
+      input,
+      weights.get(`${prefix}.${name}.weight`, [out, inSize]),
+      size.bias ? weights.get(`${prefix}.${name}.bias`, [out]) : undefined,
+    );
+  const gate = project(x, 'gate_proj', size.feedForward, size.hidden);
+  const up = project(x, 'up_proj', size.feedForward, size.hidden);
+  // QuickGelu with α = 1 is x · sigmoid(x), which is SiLU.
+  const activated = graph.op('QuickGelu', [gate], { alpha: { float: 1 } });
+  return project(graph.op('Mul', [activated, up]), 'down_proj', size.hidden, size.feedForward);
+}
+
+/**
+ * Rotary position embedding of x (N, heads · d), half-split pairs.
+ * @param cos,sin (1, N, d / 2), computed outside: 2-D for patches, three axes for M-RoPE
+ */
+export function rotate(
+  graph: GraphBuilder,
+  x: Value,
+  cos: Value,
+  sin: Value,
+  heads: number,
+  headSize: number,
+): Value {
+  const sequence = graph.reshape(x, [1, -1, heads * headSize]); // (1, N, H·d)
+  return graph.op('RotaryEmbedding', [sequence, cos, sin], { num_heads: heads });
+}

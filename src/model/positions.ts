@@ -1,0 +1,135 @@
+/** Positions: rows and columns of patches, windows of the vision tower, M-RoPE of the sequence. */
+
+import type { TextConfig, VisionConfig } from './config.ts';
+import { slotsPerWindow } from './vision.ts';
+
+/** Size of a picture in patches. A still picture has one temporal patch. */
+export interface PatchGrid {
+  height: number;
+  width: number;
+}
+
+/** Added to the score of a key that must not be seen; finite, because GPUs need not honour infinities. */
+export const MASKED = -1e30;
+
+/** cos and sin, each (N, d / 2) */
+export interface Rotation {
+  cos: Float32Array;
+  sin: Float32Array;
+}
+
+/** Row and column of every patch, in the processor's order: merged token by merged token. */
+export function patchCoordinates(grid: PatchGrid, mergeSize: number): { row: number; column: number }[] {
+  const coordinates: { row: number; column: number }[] = [];
+  for (let row = 0; row < grid.height; row += mergeSize) {
+    for (let column = 0; column < grid.width; column += mergeSize) {
+      for (let y = 0; y < mergeSize; y++) {
+        for (let x = 0; x < mergeSize; x++) coordinates.push({ row: row + y, column: column + x });
+      }
+    }
+  }
+  return coordinates;
+}
+
+/** 2-D RoPE: the first half of the frequencies turns with the row, the second with the column. */
+export function visionRotation(config: VisionConfig, grid: PatchGrid): Rotation {
+  const half = config.hiddenSize / config.heads / 2;
+  const quarter = half / 2;
+  const frequencies = inverseFrequencies(quarter, config.ropeTheta);
+  return rotation(patchCoordinates(grid, config.mergeSize), half, ({ row, column }, i) =>
+    i < quarter ? row * frequencies[i]! : column * frequencies[i - quarter]!,
+  );
+}
+
+/** The windows of a picture: see vision.ts for slots, places and mask. */
+export function windowsOf(
+  config: VisionConfig,
+  grid: PatchGrid,
+): { slots: BigInt64Array; places: BigInt64Array; mask: Float32Array; count: number } {
+  const perWindow = slotsPerWindow(config);
+  const side = Math.sqrt(perWindow); // patches per side of a window
+  const across = Math.ceil(grid.width / side);
+  const count = across * Math.ceil(grid.height / side);
+  const slots = new BigInt64Array(count * perWindow);
+  const mask = new Float32Array(count * perWindow).fill(MASKED);
+  const used = new Array<number>(count).fill(0);
+  const places = patchCoordinates(grid, config.mergeSize).map(({ row, column }, patch) => {
+    const window = Math.floor(row / side) * across + Math.floor(column / side);
+    const slot = window * perWindow + used[window]!++;
+    slots[slot] = BigInt(patch);
+    mask[slot] = 0;
+    return BigInt(slot);
+  });
+  return { slots, places: BigInt64Array.from(places), mask, count };
+}
+
+/** The three position ids of one place in the sequence: temporal, height, width. */
+export type Position = readonly [number, number, number];
+
+/**
+ * M-RoPE positions of a prompt. Text advances all axes together; a picture keeps its temporal id
+ * and counts merged rows and columns; after it the next position is the largest so far plus 1.
+ * @param ids token ids, every picture expanded to its merged tokens
+ * @param grids size in patches of each picture, in order
+ * @returns the positions, and the delta to add to an index to get the position of later tokens
+ */
+export function mropePositions(
+  ids: readonly number[],
+  imagePad: number,
+  grids: readonly PatchGrid[],
+  mergeSize: number,
+): { positions: Position[]; delta: number } {
+  const positions: Position[] = [];
+  let next = 0;
+  let picture = 0;
+  for (let i = 0; i < ids.length;) {
+    const grid = ids[i] === imagePad ? grids[picture] : undefined;
+    if (grid === undefined) {
+      positions.push([next, next, next]);
+      next++;
+      i++;
+      continue;
+    }
+    picture++;
+    const rows = grid.height / mergeSize;
+    const columns = grid.width / mergeSize;
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) positions.push([next, next + row, next + column]);
+    }
+    next += Math.max(rows, columns);
+    i += rows * columns;
+  }
+  return { positions, delta: next - ids.length };
+}
+
+/** M-RoPE: each frequency turns with the axis whose section it lies in. */
+export function textRotation(config: TextConfig, positions: readonly Position[]): Rotation {
+  const half = config.headSize / 2;
+  const frequencies = inverseFrequencies(half, config.ropeTheta);
+  const axes = config.mropeSection.flatMap((length, axis) =>
+    new Array<0 | 1 | 2>(length).fill(axis as 0 | 1 | 2),
+  );
+  return rotation(positions, half, (position, i) => position[axes[i]!] * frequencies[i]!);
+}
+
+/** θ^(-i / count), rounded to float32 as the reference computes it. */
+function inverseFrequencies(count: number, theta: number): number[] {
+  return Array.from({ length: count }, (_, i) => Math.fround(1 / theta ** (i / count)));
+}
+
+function rotation<T>(
+  places: readonly T[],
+  half: number,
+  angle: (place: T, index: number) => number,
+): Rotation {
+  const cos = new Float32Array(places.length * half);
+  const sin = new Float32Array(places.length * half);
+  places.forEach((place, n) => {
+    for (let i = 0; i < half; i++) {
+      const radians = Math.fround(angle(place, i));
+      cos[n * half + i] = Math.cos(radians);
+      sin[n * half + i] = Math.sin(radians);
+    }
+  });
+  return { cos, sin };
+}

@@ -1,0 +1,161 @@
+/**
+ * The vision tower as a graph: patches → merged tokens, for one picture at a time (windows and full
+ * attention never cross pictures).
+ *
+ * The reference permutes all patches into window order and undoes that after the merger. Here the
+ * patches keep their order; a windowed block gathers them into equal windows, padded and masked,
+ * and gathers them back. The sums are the same, and no inverse permutation can go wrong.
+ *
+ * Letters: N patches, W windows, P slots per window, C hidden size, H heads, d head size,
+ * M = mergeSize² patches per merged token.
+ */
+
+import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import type { VisionConfig } from './config.ts';
+import { linear, rmsNorm, rotate, swiGlu } from './layers.ts';
+import { rowsOf, type WeightSource } from './weightSource.ts';
+
+interface Windows {
+  /** (W·P): the patch in each slot; 0 in padded slots. */
+  slots: Value;
+  /** (N): the slot of each patch. */
+  places: Value;
+  /** (W, 1, 1, P): 0, or very negative for padded slots. */
+  mask: Value;
+}
+
+/**
+ * Inputs: pixels (N, channels · 2 · patch²); cos, sin (1, N, d/2); slots (W·P), places (N), mask (W, 1, 1, P).
+ * Output: features (N / M, outputSize).
+ */
+export function visionGraph(config: VisionConfig, weights: WeightSource): Uint8Array {
+  const { hiddenSize: C, inChannels, temporalPatchSize, patchSize } = config;
+  const graph = new GraphBuilder('vision');
+  const patch = [inChannels, temporalPatchSize, patchSize, patchSize];
+  const pixelCount = patch.reduce((product, length) => product * length, 1);
+  const half = C / config.heads / 2;
+  const cos = graph.input('cos', 'float32', [1, 'N', half]);
+  const sin = graph.input('sin', 'float32', [1, 'N', half]);
+  const windows = windowInputs(graph, config);
+
+  // A convolution whose stride is its kernel is a product with the flattened patches.
+  const kernel = weights.get('visual.patch_embed.proj.weight', [C, ...patch]);
+  let x = linear(graph, graph.input('pixels', 'float32', ['N', pixelCount]), {
+    ...kernel,
+    shape: [C, pixelCount],
+  });
+  for (let index = 0; index < config.depth; index++)
+    x = visionBlock(graph, config, weights, index, x, cos, sin, windows);
+  graph.output('features', merger(graph, config, weights, x), ['tokens', config.outputSize]);
+  return graph.build();
+}
+
+/** Slots of a full window: patches in a square of `windowSize` pixels, whole merged tokens. */
+export function slotsPerWindow(config: VisionConfig): number {
+  const side = Math.floor(config.windowSize / config.mergeSize / config.patchSize);
+  return side * side * config.mergeSize * config.mergeSize;
+}
+
+/** Whether any block looks through windows; a graph without such blocks has no window inputs. */
+export function hasWindows(config: VisionConfig): boolean {
+  return Array.from({ length: config.depth }, (_, i) => i).some(
+    (i) => !config.fullAttentionBlocks.includes(i),
+  );
+}
+
+function windowInputs(graph: GraphBuilder, config: VisionConfig): Windows | undefined {
+  if (!hasWindows(config)) return undefined;
+  return {
+    slots: graph.input('slots', 'int64', ['slots']),
+    places: graph.input('places', 'int64', ['N']),
+    mask: graph.input('mask', 'float32', ['W', 1, 1, slotsPerWindow(config)]),
+  };
+}
+
+/** x + attention(norm(x)), then x + mlp(norm(x)) */
+function visionBlock(
+  graph: GraphBuilder,
+  config: VisionConfig,
+  weights: WeightSource,
+  index: number,
+  x: Value,
+  cos: Value,
+  sin: Value,
+  windows: Windows | undefined,
+): Value {
+  const { hiddenSize: C, heads } = config;
+  const prefix = `visual.blocks.${index}`;
+  const norm = (value: Value, name: string): Value =>
+    rmsNorm(graph, value, weights.get(`${prefix}.${name}.weight`, [C]), config.normEpsilon);
+  const normed = norm(x, 'norm1');
+  const matrix = weights.get(`${prefix}.attn.qkv.weight`, [3 * C, C]);
+  const bias = weights.get(`${prefix}.attn.qkv.bias`, [3 * C]);
+  const [q, k, v] = [0, 1, 2].map((part) =>
+    linear(graph, normed, rowsOf(matrix, part * C, C), rowsOf(bias, part * C, C)),
+  );
+  const rotated = [q!, k!].map((value) =>
+    graph.reshape(rotate(graph, value, cos, sin, heads, C / heads), [-1, C]),
+  );
+  const full = windows === undefined || config.fullAttentionBlocks.includes(index);
+  const mixed = full
+    ? fullAttention(graph, config, rotated[0]!, rotated[1]!, v!)
+    : windowAttention(graph, config, rotated[0]!, rotated[1]!, v!, windows);
+  const output = linear(
+    graph,
+    mixed,
+    weights.get(`${prefix}.attn.proj.weight`, [C, C]),
+    weights.get(`${prefix}.attn.proj.bias`, [C]),
+  );
+  const middle = graph.op('Add', [x, output]);
+  const mlp = swiGlu(graph, weights, norm(middle, 'norm2'), `${prefix}.mlp`, {
+    hidden: C,
+    feedForward: config.feedForwardSize,
+    bias: true,
+  });
+  return graph.op('Add', [middle, mlp]);
+}
+
+/** Every patch attends to every patch; the fused kernel never holds all N² scores. */
+function fullAttention(graph: GraphBuilder, config: VisionConfig, q: Value, k: Value, v: Value): Value {
+  const sequence = [q, k, v].map((value) => graph.reshape(value, [1, -1, config.hiddenSize]));
+  const mixed = graph.op('MultiHeadAttention', sequence, { num_heads: config.heads });
+  return graph.reshape(mixed, [-1, config.hiddenSize]);
+}
+
+/** Patches attend to those of their own window. */
+function windowAttention(
+  graph: GraphBuilder,
+  config: VisionConfig,
+  q: Value,
+  k: Value,
+  v: Value,
+  { slots, places, mask }: Windows,
+): Value {
+  const { hiddenSize: C, heads: H } = config;
+  const P = slotsPerWindow(config);
+  const d = C / H;
+  const split = (value: Value, perm: number[]): Value =>
+    graph.transpose(graph.reshape(graph.op('Gather', [value, slots]), [-1, P, H, d]), perm);
+  const scores = graph.op('MatMul', [split(q, [0, 2, 1, 3]), split(k, [0, 2, 3, 1])]); // (W, H, P, P)
+  const scaled = graph.op('Mul', [scores, graph.scalar(1 / Math.sqrt(d))]);
+  const probabilities = graph.op('Softmax', [graph.op('Add', [scaled, mask])], { axis: -1 });
+  const mixed = graph.op('MatMul', [probabilities, split(v, [0, 2, 1, 3])]); // (W, H, P, d)
+  const inSlots = graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [-1, C]); // (W·P, C)
+  return graph.op('Gather', [inSlots, places]); // (N, C)
+}
+
+/** Joins mergeSize² neighbouring patches, which are consecutive rows, into one token. */
+function merger(graph: GraphBuilder, config: VisionConfig, weights: WeightSource, x: Value): Value {
+  const { hiddenSize: C, mergeSize, outputSize } = config;
+  const wide = C * mergeSize * mergeSize;
+  const norm = rmsNorm(graph, x, weights.get('visual.merger.ln_q.weight', [C]), config.normEpsilon);
+  const joined = graph.reshape(norm, [-1, wide]); // (N / M, M·C)
+  const project = (value: Value, name: string, out: number): Value =>
+    linear(
+      graph,
+      value,
+      weights.get(`visual.merger.mlp.${name}.weight`, [out, wide]),
+      weights.get(`visual.merger.mlp.${name}.bias`, [out]),
+    );
+  return project(graph.op('Gelu', [project(joined, '0', wide)]), '2', outputSize);
+}

@@ -1,0 +1,35 @@
+/**
+ * The operators our graphs use. Everything that treats operators one by one (building, gradients)
+ * is a table over `OpName`, so that a new operator does not compile until each of them knows it.
+ */
+
+/** '' is the ONNX standard; com.microsoft are onnxruntime's own, available on CPU and WebGPU. */
+export const OPS = {
+  Add: '',
+  Cast: '',
+  Concat: '',
+  Gather: '',
+  Gelu: '',
+  Gemm: '',
+  MatMul: '',
+  Mul: '',
+  ReduceMean: '',
+  Reshape: '',
+  RotaryEmbedding: '',
+  SimplifiedLayerNormalization: '',
+  Softmax: '',
+  Split: '',
+  Transpose: '',
+  QuickGelu: 'com.microsoft',
+  MultiHeadAttention: 'com.microsoft',
+} as const;
+
+export type OpName = keyof typeof OPS;
+
+export type AttributeValue = number | readonly number[] | { float: number };
+
+/** RotaryEmbedding entered the standard with opset 23. */
+export const OPSETS = [
+  { domain: '', version: 23 },
+  { domain: 'com.microsoft', version: 1 },
+];

@@ -1,0 +1,73 @@
+/**
+ * The only importer of onnxruntime-node: opens graphs, runs them, keeps tensors where they are.
+ *
+ * `run` blocks this process's event loop, which is why all of this lives in a child process.
+ */
+
+import ort from 'onnxruntime-node';
+
+export type Provider = 'cpu' | 'webgpu';
+
+/** A tensor of the runtime: on the CPU, or in a buffer of the GPU. */
+export type RuntimeTensor = ort.Tensor;
+
+export interface SessionOptions {
+  provider: Provider;
+  /** Folder of the checkpoint files that the graph's weights point into. */
+  weightsFolder: string;
+  /** Outputs that stay on the device (they are fed back); ignored on the CPU. */
+  keepOnDevice?: readonly string[];
+}
+
+export interface Session {
+  /** Runs the graph. Errors of the runtime come through as they are. */
+  run(feeds: Record<string, RuntimeTensor>): Promise<Record<string, RuntimeTensor>>;
+  release(): Promise<void>;
+}
+
+/** Version of the runtime, for traces and logs. */
+export function runtimeVersion(): string {
+  return `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common}`;
+}
+
+/**
+ * Opens a graph. Weights stay memory-mapped in their files: prepacking would copy them, and decoding
+ * is as fast without.
+ */
+export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
+  const { provider, weightsFolder, keepOnDevice = [] } = options;
+  const session = await ort.InferenceSession.create(graph, {
+    executionProviders: [provider],
+    logSeverityLevel: 3,
+    ...(provider === 'webgpu' && keepOnDevice.length > 0 && {
+      preferredOutputLocation: Object.fromEntries(keepOnDevice.map((name) => [name, 'gpu-buffer' as const])),
+    }),
+    extra: {
+      session: {
+        model_external_initializers_file_folder_path: weightsFolder,
+        disable_prepacking: '1',
+        // A node that fell back to the CPU would hide a GPU defect; it is an error instead.
+        ...(provider === 'webgpu' && { disable_cpu_ep_fallback: '1' }),
+      },
+    },
+  });
+  return {
+    run: async (feeds) => session.run(feeds),
+    release: () => session.release(),
+  };
+}
+
+export function floatTensor(data: Float32Array, shape: readonly number[]): RuntimeTensor {
+  return new ort.Tensor('float32', data, shape);
+}
+
+export function intTensor(values: BigInt64Array | readonly number[], shape?: readonly number[]): RuntimeTensor {
+  const data = values instanceof BigInt64Array ? values : BigInt64Array.from(values, BigInt);
+  return new ort.Tensor('int64', data, shape ?? [data.length]);
+}
+
+/** The values of a float32 tensor that is on the CPU. */
+export function floats(tensor: RuntimeTensor | undefined): Float32Array {
+  if (tensor === undefined || tensor.location !== 'cpu') throw new Error('expected a float32 tensor on the CPU');
+  return tensor.data as Float32Array;
+}
