@@ -1,0 +1,149 @@
+/** A checkpoint folder, opened: settings, tokenizer, template and where each weight lies. Loads no tensor. */
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { UserError } from '../base/errors.ts';
+import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/config.ts';
+import type { Dtype } from '../tensor/dtype.ts';
+import { loadChatTemplate } from './chatTemplate.ts';
+import type { ChatTemplate } from './chatTemplate.ts';
+import { parseModelConfig, withLatentTokens } from './config.ts';
+import { parseGenerationConfig, parseProcessorConfig } from './defaults.ts';
+import { checkpointFingerprint } from './hash.ts';
+import { isFile, readJson, readJsonIfPresent } from './json.ts';
+import { loadTokenizer } from './tokenizer.ts';
+import type { Tokenizer } from './tokenizer.ts';
+import { openWeights } from './weights.ts';
+import type { Weights } from './weights.ts';
+
+export interface Checkpoint {
+  /** Absolute path. */
+  folder: string;
+  config: ModelConfig;
+  generation: GenerationDefaults;
+  processor: ProcessorConfig;
+  weights: Weights;
+  tokenizer: Tokenizer;
+  chatTemplate: ChatTemplate;
+  /** Dtype of most weights. */
+  dtype: Dtype;
+  parameterCount: number;
+  /** Quick identity; see ./hash.ts for what it tells apart. */
+  fingerprint: string;
+}
+
+/**
+ * Opens a folder as Hugging Face lays it out.
+ * @throws UserError naming the file or setting that is missing or wrong
+ */
+export async function openCheckpoint(where: string): Promise<Checkpoint> {
+  const folder = path.resolve(where);
+  const configFile = await findConfig(folder);
+  const configJson = await readJson(configFile);
+  const parsed = parseModelConfig(configJson, configFile);
+  const [generation, processor, tokenizer, chatTemplate, weights] = await Promise.all([
+    readGeneration(folder, configJson),
+    readProcessor(folder),
+    loadTokenizer(folder),
+    loadChatTemplate(folder),
+    openWeights(folder, { tied: parsed.text.tiedEmbeddings }),
+  ]);
+  const config = withLatentTokens(parsed, tokenizer.idOf);
+  checkTokens(config, generation, tokenizer, folder);
+  checkProcessor(config, processor, folder);
+  const fingerprint = await checkpointFingerprint({ folder, weightFiles: weights.files });
+  const { dtype, parameterCount } = weights;
+  return {
+    folder,
+    config,
+    generation,
+    processor,
+    weights,
+    tokenizer,
+    chatTemplate,
+    dtype,
+    parameterCount,
+    fingerprint,
+  };
+}
+
+async function findConfig(folder: string): Promise<string> {
+  const info = await stat(folder).catch(() => undefined);
+  if (!info?.isDirectory()) {
+    throw new UserError({
+      problem: 'cannot open the checkpoint',
+      expected: 'a folder',
+      found: info === undefined ? 'nothing' : 'a file',
+      where: folder,
+      remedy: 'Choose the folder that holds config.json and the weights.',
+    });
+  }
+  const file = path.join(folder, 'config.json');
+  if (await isFile(file)) return file;
+  throw new UserError({
+    problem: 'the folder is not a checkpoint',
+    expected: 'config.json',
+    found: 'no such file',
+    where: folder,
+    remedy: 'Choose the folder that holds config.json and the weights.',
+  });
+}
+
+async function readGeneration(folder: string, configJson: unknown): Promise<GenerationDefaults> {
+  const file = path.join(folder, 'generation_config.json');
+  return parseGenerationConfig(await readJsonIfPresent(file), file, configJson);
+}
+
+async function readProcessor(folder: string): Promise<ProcessorConfig> {
+  const file = path.join(folder, 'preprocessor_config.json');
+  const json = await readJsonIfPresent(file);
+  if (json !== undefined) return parseProcessorConfig(json, file);
+  // transformers 5 may keep the image processor's settings inside the processor's.
+  const newer = path.join(folder, 'processor_config.json');
+  const whole = await readJsonIfPresent(newer);
+  const inner: unknown =
+    typeof whole === 'object' && whole !== null ? Reflect.get(whole, 'image_processor') : undefined;
+  return parseProcessorConfig(inner, newer);
+}
+
+/** A token of the config must be one of the tokenizer's and have a row in the embedding. */
+function checkTokens(
+  config: ModelConfig,
+  generation: GenerationDefaults,
+  tokenizer: Tokenizer,
+  where: string,
+): void {
+  const rows = config.text.vocabularySize;
+  const { latent, ...picture } = config.tokens;
+  for (const id of [...Object.values(picture), ...Object.values(latent ?? {})]) {
+    if (tokenizer.bytesOf(id) === undefined || id >= rows)
+      throw mismatch(`token ${id}`, `a token of the tokenizer, below ${rows}`, where);
+  }
+  for (const id of generation.eosIds) {
+    if (id >= rows) throw mismatch(`end token ${id}`, `an id below ${rows}`, where);
+  }
+  if (tokenizer.vocabularySize > rows) {
+    throw mismatch(
+      `a tokenizer with ids up to ${tokenizer.vocabularySize - 1}`,
+      `ids below vocab_size, ${rows}`,
+      where,
+    );
+  }
+}
+
+function checkProcessor({ vision }: ModelConfig, processor: ProcessorConfig, where: string): void {
+  const pick = (c: Pick<ProcessorConfig, 'patchSize' | 'mergeSize' | 'temporalPatchSize'>): string =>
+    `patch ${c.patchSize}, merge ${c.mergeSize}, temporal patch ${c.temporalPatchSize}`;
+  if (pick(vision) !== pick(processor)) {
+    throw mismatch(`${pick(processor)} in the image processor`, `${pick(vision)} as in vision_config`, where);
+  }
+}
+
+function mismatch(found: string, expected: string, where: string): UserError {
+  return new UserError({
+    problem: 'the files of the checkpoint do not belong together',
+    expected,
+    found,
+    where,
+    remedy: 'Copy all files from one and the same checkpoint.',
+  });
+}

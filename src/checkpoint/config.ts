@@ -1,0 +1,235 @@
+/**
+ * config.json in one shape, whichever release of transformers wrote it: flat (up to 4.5x, language model
+ * settings at the top) or nested (`text_config`, `rope_parameters`). Keys that we do not know are ignored;
+ * settings that would change the arithmetic in a way we do not implement are refused by name.
+ */
+import { z } from 'zod';
+import { UserError } from '../base/errors.ts';
+import type { ModelConfig, SpecialTokens, TextConfig, VisionConfig } from '../model/config.ts';
+import { parseWith, show } from './json.ts';
+
+/** The one architecture that ../model builds. */
+export const SUPPORTED_ARCHITECTURE = 'Qwen2_5_VLForConditionalGeneration';
+
+/** K of the released ILVR code, for configs that do not say. */
+const DEFAULT_LATENT_SIZE = 8;
+
+/** The vision tower's own constants; they stand in the reference's code, not in its config. */
+const VISION_NORM_EPSILON = 1e-6;
+const VISION_ROPE_THETA = 10_000;
+
+/** Generous bounds, so that a hostile config cannot make us build a graph without end. */
+const size = z.int().positive().max(1_000_000);
+const count = z.int().positive().max(1_000);
+const id = z.int().nonnegative().max(10_000_000);
+const small = z.number().positive().max(1);
+
+const Rope = z
+  .object({
+    mrope_section: z.tuple([count, count, count], 'three positive whole numbers'),
+    rope_theta: z.number().positive().optional(),
+    rope_type: z.string().optional(),
+    type: z.string().optional(),
+  })
+  .nullish();
+
+const Text = z.object({
+  hidden_size: size,
+  num_hidden_layers: count,
+  num_attention_heads: count,
+  num_key_value_heads: count,
+  head_dim: count.nullish(),
+  intermediate_size: size,
+  vocab_size: z.int().positive().max(10_000_000),
+  rms_norm_eps: small,
+  rope_theta: z.number().positive().optional(),
+  rope_scaling: Rope,
+  rope_parameters: Rope,
+  max_position_embeddings: z.int().positive(),
+  hidden_act: z.literal('silu').default('silu'),
+  use_sliding_window: z
+    .literal(false, 'false: attention in a sliding window is not supported')
+    .default(false),
+});
+
+const Vision = z.object({
+  depth: count,
+  hidden_size: size,
+  num_heads: count,
+  intermediate_size: size,
+  out_hidden_size: size,
+  in_channels: z.literal(3).optional(),
+  in_chans: z.literal(3).optional(),
+  patch_size: count.default(14),
+  temporal_patch_size: z.literal(2).default(2),
+  spatial_merge_size: count.default(2),
+  window_size: size.default(112),
+  fullatt_block_indexes: z.array(z.int().nonnegative()).default([7, 15, 23, 31]),
+  hidden_act: z.literal('silu').default('silu'),
+});
+
+const Top = z.object({
+  architectures: z.array(z.string()).min(1),
+  text_config: z.looseObject({}).optional(),
+  vision_config: z.looseObject({}),
+  tie_word_embeddings: z.boolean().optional(),
+  image_token_id: id,
+  vision_start_token_id: id,
+  vision_end_token_id: id,
+  latent_token_id: id.nullish(),
+  latent_start_id: id.nullish(),
+  latent_end_id: id.nullish(),
+  latent_size: count.nullish(),
+});
+
+/**
+ * @param json content of config.json
+ * @param where its path, for messages
+ * @throws UserError naming the setting that is missing, wrong or not supported
+ */
+export function parseModelConfig(json: unknown, where: string): ModelConfig {
+  const object = parseWith(z.looseObject({}), json, where);
+  checkArchitecture(object['architectures'], where);
+  // A nested file may keep the ids of special tokens in either place.
+  const inner = parseWith(z.looseObject({}).optional(), object['text_config'], where) ?? {};
+  const top = parseWith(Top, { ...inner, ...object }, where);
+  const text = parseText({ ...object, ...inner }, top.tie_word_embeddings ?? false, where);
+  const vision = parseVision(top.vision_config, text.hiddenSize, where);
+  const tokens = parseTokens(top, text.vocabularySize, where);
+  const latentSize = top.latent_size ?? DEFAULT_LATENT_SIZE;
+  return { architecture: SUPPORTED_ARCHITECTURE, text, vision, tokens, latentSize };
+}
+
+/**
+ * The config with its latent ids filled in from the tokenizer, for checkpoints whose config does not
+ * name them. Unchanged if it does, or if the tokenizer knows no latent tokens either.
+ * @param idOf token text → id (`Tokenizer.idOf`)
+ */
+export function withLatentTokens(
+  config: ModelConfig,
+  idOf: (token: string) => number | undefined,
+): ModelConfig {
+  if (config.tokens.latent !== undefined) return config;
+  const [pad, start, end] = ['<|latent_pad|>', '<|latent_start|>', '<|latent_end|>'].map(idOf);
+  if (pad === undefined || start === undefined || end === undefined) return config;
+  return { ...config, tokens: { ...config.tokens, latent: { pad, start, end } } };
+}
+
+function checkArchitecture(architectures: unknown, where: string): void {
+  if (Array.isArray(architectures) && architectures[0] === SUPPORTED_ARCHITECTURE) return;
+  throw new UserError({
+    problem: 'this kind of model is not supported',
+    expected: `"architectures": ["${SUPPORTED_ARCHITECTURE}"]`,
+    found: show(architectures),
+    where,
+    remedy: 'Open a Qwen2.5-VL checkpoint or one trained from it (ILVR).',
+  });
+}
+
+function parseText(json: unknown, tiedEmbeddings: boolean, where: string): TextConfig {
+  const text = parseWith(Text, json, where);
+  const rope = text.rope_parameters ?? text.rope_scaling;
+  const headSize = text.head_dim ?? text.hidden_size / text.num_attention_heads;
+  const config: TextConfig = {
+    hiddenSize: text.hidden_size,
+    layers: text.num_hidden_layers,
+    heads: text.num_attention_heads,
+    kvHeads: text.num_key_value_heads,
+    headSize,
+    feedForwardSize: text.intermediate_size,
+    vocabularySize: text.vocab_size,
+    normEpsilon: text.rms_norm_eps,
+    ropeTheta: text.rope_theta ?? rope?.rope_theta ?? 1_000_000,
+    mropeSection: rope?.mrope_section ?? [0, 0, 0],
+    maxPositions: text.max_position_embeddings,
+    tiedEmbeddings,
+  };
+  checkText(config, rope?.rope_type ?? rope?.type ?? 'default', where);
+  return config;
+}
+
+function checkText(text: TextConfig, ropeType: string, where: string): void {
+  const { hiddenSize, heads, kvHeads, headSize, mropeSection } = text;
+  const frequencies = mropeSection[0] + mropeSection[1] + mropeSection[2];
+  require(headSize * heads ===
+    hiddenSize, 'num_attention_heads × head size = hidden_size', `${heads} heads, ${hiddenSize}`, where);
+  require(headSize % 2 === 0, 'an even head size', `${headSize}`, where);
+  require(heads % kvHeads ===
+    0, 'num_key_value_heads to divide num_attention_heads', `${kvHeads} and ${heads}`, where);
+  require(frequencies ===
+    headSize / 2, `mrope_section to add up to half the head size, ${headSize / 2}`, show(
+    mropeSection,
+  ), where);
+  require(['default', 'mrope'].includes(ropeType), 'rope type "default" or "mrope"', show(ropeType), where);
+}
+
+function parseVision(json: unknown, textSize: number, where: string): VisionConfig {
+  const vision = parseWith(Vision, json, `${where}, vision_config`);
+  const config: VisionConfig = {
+    depth: vision.depth,
+    hiddenSize: vision.hidden_size,
+    heads: vision.num_heads,
+    feedForwardSize: vision.intermediate_size,
+    outputSize: vision.out_hidden_size,
+    inChannels: 3,
+    patchSize: vision.patch_size,
+    temporalPatchSize: vision.temporal_patch_size,
+    mergeSize: vision.spatial_merge_size,
+    windowSize: vision.window_size,
+    // Defaults name blocks of the full-size tower; a shallower one just has fewer of them.
+    fullAttentionBlocks: vision.fullatt_block_indexes.filter((block) => block < vision.depth),
+    normEpsilon: VISION_NORM_EPSILON,
+    ropeTheta: VISION_ROPE_THETA,
+  };
+  checkVision(config, textSize, `${where}, vision_config`);
+  return config;
+}
+
+function checkVision(vision: VisionConfig, textSize: number, where: string): void {
+  const { hiddenSize, heads, patchSize, mergeSize, windowSize, outputSize } = vision;
+  require(hiddenSize % (4 * heads) ===
+    0, 'num_heads × 4 to divide hidden_size', `${heads} heads, ${hiddenSize}`, where);
+  require(outputSize ===
+    textSize, `out_hidden_size = hidden_size of the text model, ${textSize}`, `${outputSize}`, where);
+  require(windowSize >=
+    patchSize *
+      mergeSize, `window_size of at least one merged token, ${patchSize * mergeSize}`, `${windowSize}`, where);
+}
+
+function parseTokens(top: z.infer<typeof Top>, vocabularySize: number, where: string): SpecialTokens {
+  const tokens: SpecialTokens = {
+    imagePad: top.image_token_id,
+    visionStart: top.vision_start_token_id,
+    visionEnd: top.vision_end_token_id,
+  };
+  const [pad, start, end] = [top.latent_token_id, top.latent_start_id, top.latent_end_id];
+  if (pad != null && start != null && end != null) tokens.latent = { pad, start, end };
+  else
+    require(pad == null &&
+      start == null &&
+      end == null, 'all or none of latent_token_id, latent_start_id and latent_end_id', show([
+      pad,
+      start,
+      end,
+    ]), where);
+  for (const token of [
+    tokens.imagePad,
+    tokens.visionStart,
+    tokens.visionEnd,
+    ...Object.values(tokens.latent ?? {}),
+  ]) {
+    require(token < vocabularySize, `token ids below vocab_size, ${vocabularySize}`, `${token}`, where);
+  }
+  return tokens;
+}
+
+function require(condition: boolean, expected: string, found: string, where: string): void {
+  if (condition) return;
+  throw new UserError({
+    problem: 'the settings of the model contradict each other or are not supported',
+    expected,
+    found,
+    where,
+    remedy: 'Compare the file with the one that the makers of the model published.',
+  });
+}

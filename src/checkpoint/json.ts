@@ -1,0 +1,104 @@
+/**
+ * Reading JSON that somebody else wrote: bounded, checked against a schema, and complaining in the
+ * four parts of a `UserError` instead of a stack trace.
+ */
+import { readFile, stat } from 'node:fs/promises';
+import type { z } from 'zod';
+import { UserError, messageOf } from '../base/errors.ts';
+
+/** Configs are a few kilobytes; a tokenizer of 150,000 tokens is 11 MB. Anything far beyond is no config. */
+const MAX_JSON_BYTES = 128 * 1024 * 1024;
+
+/**
+ * The parsed content of a JSON file.
+ * @throws UserError if the file is missing, too large or no JSON.
+ */
+export async function readJson(file: string): Promise<unknown> {
+  const text = await readText(file);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new UserError({
+      problem: 'cannot read the file',
+      expected: 'JSON',
+      found: messageOf(error),
+      where: file,
+      remedy: 'Download the file again; it may have been cut short.',
+    });
+  }
+}
+
+/** The parsed content, or undefined if there is no such file. */
+export async function readJsonIfPresent(file: string): Promise<unknown> {
+  return (await isFile(file)) ? readJson(file) : undefined;
+}
+
+/**
+ * The UTF-8 text of a file, without a byte order mark.
+ * @throws UserError if it is missing, no plain file or beyond the size bound.
+ */
+export async function readText(file: string): Promise<string> {
+  const size = await sizeOfFile(file);
+  if (size > MAX_JSON_BYTES) {
+    throw new UserError({
+      problem: 'the file is too large to be read as text',
+      expected: `at most ${MAX_JSON_BYTES} bytes`,
+      found: `${size} bytes`,
+      where: file,
+    });
+  }
+  return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
+}
+
+/**
+ * Size in bytes of a plain file (or a link to one, as in the Hugging Face cache).
+ * @throws UserError if it is missing or something else, so that opening it could not block or surprise.
+ */
+export async function sizeOfFile(file: string): Promise<number> {
+  const info = await stat(file).catch(() => undefined);
+  if (info?.isFile()) return info.size;
+  throw new UserError({
+    problem: 'cannot open the file',
+    expected: 'a readable file',
+    found: info === undefined ? 'nothing' : info.isDirectory() ? 'a folder' : 'a special file',
+    where: file,
+  });
+}
+
+/** Whether a plain file of that name exists. */
+export async function isFile(file: string): Promise<boolean> {
+  return (await stat(file).catch(() => undefined))?.isFile() ?? false;
+}
+
+/**
+ * `value` as the schema sees it.
+ * @throws UserError naming the first field that is wrong, what was there and what should be.
+ */
+export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where: string): z.infer<S> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  const path = issue?.path ?? [];
+  throw new UserError({
+    problem: path.length > 0 ? `the setting "${path.join('.')}" cannot be used` : 'the file cannot be used',
+    expected:
+      issue?.message.replace(/^Invalid input: expected /, '').replace(/, received .*$/, '') ?? 'valid',
+    found: show(valueAt(value, path)),
+    where,
+    remedy: 'Compare it with the file that the makers of the model published.',
+  });
+}
+
+function valueAt(value: unknown, path: PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
+    value,
+  );
+}
+
+/** A short rendering of any JSON value for an error message. */
+export function show(value: unknown): string {
+  if (value === undefined) return 'nothing';
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}

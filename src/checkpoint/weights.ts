@@ -1,0 +1,195 @@
+/**
+ * The weights of a checkpoint folder, in one file or in shards, under one set of names: those of
+ * transformers 4.50 (`visual.…`, `model.…`, `lm_head.weight`), whichever release wrote the files.
+ */
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { UserError } from '../base/errors.ts';
+import type { Dtype, WeightRef } from '../tensor/dtype.ts';
+import { sizeOf } from '../tensor/array.ts';
+import { isFile, parseWith, readJson, show } from './json.ts';
+import { asWeight, readStoredTensors } from './safetensors.ts';
+import type { StoredTensor } from './safetensors.ts';
+
+/** A checkpoint's tensors; nothing of them is in memory. */
+export interface Weights {
+  /** Absolute paths of the files, sorted. */
+  readonly files: string[];
+  /** Canonical names, sorted. A tied `lm_head.weight` is not among them. */
+  readonly names: string[];
+  /** Elements of all tensors; a tied output matrix counts once. */
+  readonly parameterCount: number;
+  /** The dtype of most elements. */
+  readonly dtype: Dtype;
+  has(name: string): boolean;
+  /**
+   * Where a weight is.
+   * @param shape what the graph needs; must be the shape in the file (patch_embed: [out, 3, 2, 14, 14]).
+   * @throws UserError if it is missing, of another shape, or of a dtype that is no weight.
+   */
+  get(name: string, shape: readonly number[]): WeightRef;
+}
+
+const EMBEDDING = 'model.embed_tokens.weight';
+const OUTPUT = 'lm_head.weight';
+
+/**
+ * Finds and indexes the weights of a folder; reads headers only.
+ * @param options.tied the config says that input and output embeddings are one matrix (a stored
+ *   `lm_head.weight` is then ignored, as transformers does).
+ * @throws UserError if there are none, a shard is missing, or a file is not sound.
+ */
+export async function openWeights(folder: string, options: { tied: boolean }): Promise<Weights> {
+  const tensors = await readTensors(folder);
+  if (options.tied) tensors.delete(OUTPUT);
+  const named = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+  const find = (name: string): StoredTensor | undefined =>
+    tensors.get(options.tied && name === OUTPUT ? EMBEDDING : name);
+  return {
+    files: [...new Set(named.map(([, tensor]) => tensor.file))].sort(),
+    names: named.map(([name]) => name),
+    parameterCount: named.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0),
+    dtype: mostCommonDtype(named, folder),
+    has: (name) => find(name) !== undefined,
+    get: (name, shape) => checked(name, shape, find(name), folder),
+  };
+}
+
+/** A file's tensor name → the name of transformers 4.50. */
+export function canonicalName(name: string): string {
+  if (name.startsWith('model.visual.')) return name.slice('model.'.length);
+  if (name.startsWith('model.language_model.')) return `model.${name.slice('model.language_model.'.length)}`;
+  return name;
+}
+
+function checked(
+  name: string,
+  shape: readonly number[],
+  tensor: StoredTensor | undefined,
+  folder: string,
+): WeightRef {
+  if (tensor === undefined) {
+    throw new UserError({
+      problem: `the checkpoint has no weight ${name}`,
+      expected: `a tensor of shape ${show(shape)}`,
+      where: folder,
+      remedy:
+        name === OUTPUT
+          ? 'If input and output embeddings are shared, config.json must say "tie_word_embeddings": true.'
+          : 'Check that config.json belongs to these weights and that all files were downloaded.',
+    });
+  }
+  if (tensor.shape.length !== shape.length || tensor.shape.some((n, i) => n !== shape[i])) {
+    throw new UserError({
+      problem: `the weight ${name} has another shape than config.json says`,
+      expected: show(shape),
+      found: show(tensor.shape),
+      where: tensor.file,
+      remedy: 'Check that config.json belongs to these weights.',
+    });
+  }
+  return asWeight(name, tensor);
+}
+
+async function readTensors(folder: string): Promise<Map<string, StoredTensor>> {
+  const single = path.join(folder, 'model.safetensors');
+  const index = path.join(folder, 'model.safetensors.index.json');
+  // transformers, too, prefers the single file where both are present.
+  if (await isFile(single)) return rename(await readStoredTensors(single), single);
+  if (await isFile(index)) return rename(await readShards(folder, index), index);
+  throw await noWeights(folder);
+}
+
+const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
+
+async function readShards(folder: string, index: string): Promise<Map<string, StoredTensor>> {
+  const { weight_map: map } = parseWith(Index, await readJson(index), index);
+  const shards = new Map<string, Map<string, StoredTensor>>();
+  for (const shard of new Set(Object.values(map))) {
+    shards.set(shard, await readStoredTensors(await shardPath(folder, shard, index)));
+  }
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, shard] of Object.entries(map)) {
+    const tensor = shards.get(shard)?.get(name);
+    if (tensor === undefined) {
+      throw new UserError({
+        problem: `the weight ${name} is not where the index says`,
+        expected: `it in ${shard}`,
+        where: index,
+        remedy: 'The shards and the index belong to different checkpoints; download them together.',
+      });
+    }
+    tensors.set(name, tensor);
+  }
+  return tensors;
+}
+
+/** Path of a shard. An index must name plain files beside it: anything else could reach out of the folder. */
+async function shardPath(folder: string, shard: string, index: string): Promise<string> {
+  if (!/^[^/\\:\0]+\.safetensors$/.test(shard)) {
+    throw new UserError({
+      problem: 'the index names a shard that cannot be opened',
+      expected: 'the plain name of a .safetensors file in the same folder',
+      found: show(shard),
+      where: index,
+    });
+  }
+  const file = path.join(folder, shard);
+  if (await isFile(file)) return file;
+  throw new UserError({
+    problem: `the checkpoint is incomplete: the shard ${shard} is missing`,
+    where: folder,
+    remedy: 'Download the missing file into the folder.',
+  });
+}
+
+function rename(tensors: Map<string, StoredTensor>, where: string): Map<string, StoredTensor> {
+  const renamed = new Map<string, StoredTensor>();
+  for (const [name, tensor] of tensors) {
+    const canonical = canonicalName(name);
+    if (renamed.has(canonical)) {
+      throw new UserError({ problem: `the weight ${canonical} is stored twice under two names`, where });
+    }
+    renamed.set(canonical, tensor);
+  }
+  return renamed;
+}
+
+function mostCommonDtype(tensors: [string, StoredTensor][], folder: string): Dtype {
+  const elements: Record<Dtype, number> = { F32: 0, F16: 0, BF16: 0 };
+  for (const [, { dtype, shape }] of tensors) {
+    if (dtype in elements) elements[dtype as Dtype] += sizeOf(shape);
+  }
+  const [dtype, count] = (Object.entries(elements) as [Dtype, number][]).sort((a, b) => b[1] - a[1])[0]!;
+  if (count > 0) return dtype;
+  throw new UserError({
+    problem: 'the checkpoint has no weights that can be used',
+    expected: 'tensors in F32, F16 or BF16',
+    found: `${tensors.length} tensors of other types`,
+    where: folder,
+  });
+}
+
+async function noWeights(folder: string): Promise<UserError> {
+  const names = await readdir(folder).catch((): string[] => []);
+  if (names.some((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name))) {
+    return new UserError({
+      problem: 'the weights are PyTorch .bin files, which are not supported yet',
+      expected: 'model.safetensors',
+      where: folder,
+      remedy:
+        'Convert them with transformers: Qwen2_5_VLForConditionalGeneration.from_pretrained(folder)' +
+        '.save_pretrained(folder, safe_serialization=True).',
+    });
+  }
+  const adapter = names.includes('adapter_model.safetensors');
+  return new UserError({
+    problem: adapter ? 'the folder holds an adapter, not a model' : 'the folder has no weights',
+    expected: 'model.safetensors, or model.safetensors.index.json with its shards',
+    where: folder,
+    remedy: adapter
+      ? 'Open the base model and apply the adapter to it.'
+      : 'Download the weight files into the folder.',
+  });
+}
