@@ -115,11 +115,21 @@ function visionBlock(
   return graph.op('Add', [middle, mlp]);
 }
 
-/** Every patch attends to every patch; the fused kernel never holds all N² scores. */
+/**
+ * Every patch attends to every patch, one head after another, so that only one head's N² scores are
+ * held at a time. (The runtime's fused MultiHeadAttention is wrong on WebGPU by up to 0.08: docs/log.md.)
+ */
 function fullAttention(graph: GraphBuilder, config: VisionConfig, q: Value, k: Value, v: Value): Value {
-  const sequence = [q, k, v].map((value) => graph.reshape(value, [1, -1, config.hiddenSize]));
-  const mixed = graph.op('MultiHeadAttention', sequence, { num_heads: config.heads });
-  return graph.reshape(mixed, [-1, config.hiddenSize]);
+  const { hiddenSize: C, heads: H } = config;
+  const scaled = graph.op('Mul', [q, graph.scalar(1 / Math.sqrt(C / H))]);
+  const split = (value: Value): Value[] =>
+    graph.ops('Split', [value, graph.ints(new Array<number>(H).fill(C / H))], H, { axis: 1 });
+  const [queries, keys, values] = [split(scaled), split(k), split(v)];
+  const mixed = queries.map((query, head) => {
+    const scores = graph.op('MatMul', [query, graph.transpose(keys[head]!, [1, 0])]); // (N, N)
+    return graph.op('MatMul', [graph.op('Softmax', [scores], { axis: -1 }), values[head]!]); // (N, d)
+  });
+  return graph.op('Concat', mixed, { axis: 1 }); // (N, C)
 }
 
 /** Patches attend to those of their own window. */

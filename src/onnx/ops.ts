@@ -13,7 +13,6 @@ export const OPS = {
   Gemm: '',
   MatMul: '',
   Mul: '',
-  ReduceMean: '',
   Reshape: '',
   RotaryEmbedding: '',
   SimplifiedLayerNormalization: '',
@@ -21,7 +20,6 @@ export const OPS = {
   Split: '',
   Transpose: '',
   QuickGelu: 'com.microsoft',
-  MultiHeadAttention: 'com.microsoft',
 } as const;
 
 export type OpName = keyof typeof OPS;

@@ -1,0 +1,94 @@
+/** From logits to a token id, as Hugging Face's generate does it: penalty, bans, temperature, top-p. */
+
+export interface SamplerSettings {
+  /** 0 is greedy. */
+  temperature: number;
+  topP: number;
+  /** 1 is none. Applied in greedy mode too, over prompt and answer, pads included. */
+  repetitionPenalty: number;
+  seed: number;
+}
+
+export interface Choice {
+  id: number;
+  /** Probability of `id` before any of the settings. */
+  probability: number;
+}
+
+export class Sampler {
+  private readonly settings: SamplerSettings;
+  private readonly random: () => number;
+
+  constructor(settings: SamplerSettings) {
+    this.settings = settings;
+    this.random = mulberry32(settings.seed);
+  }
+
+  /** @param seen ids of the sequence so far */
+  choose(logits: Float32Array, seen: ReadonlySet<number>, banned: readonly number[]): Choice {
+    const { temperature, topP, repetitionPenalty } = this.settings;
+    const scores = Float32Array.from(logits);
+    if (repetitionPenalty !== 1) {
+      for (const id of seen) {
+        const score = scores[id];
+        if (score !== undefined)
+          scores[id] = score < 0 ? score * repetitionPenalty : score / repetitionPenalty;
+      }
+    }
+    for (const id of banned) scores[id] = -Infinity;
+    const id = temperature === 0 ? argMax(scores) : this.draw(scores, temperature, topP);
+    return { id, probability: probabilityOf(logits, id) };
+  }
+
+  /** Draws from the smallest set of likeliest ids whose probabilities reach topP. */
+  private draw(scores: Float32Array, temperature: number, topP: number): number {
+    const weights = softmax(scores.map((score) => score / temperature));
+    const order = Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]!);
+    const kept: number[] = [];
+    let total = 0;
+    for (const id of order) {
+      if (total >= topP && kept.length > 0) break;
+      kept.push(id);
+      total += weights[id]!;
+    }
+    let left = this.random() * total;
+    for (const id of kept) {
+      left -= weights[id]!;
+      if (left < 0) return id;
+    }
+    return kept.at(-1)!;
+  }
+}
+
+/** The first of the largest. */
+export function argMax(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
+  return best;
+}
+
+/** softmax(logits)[id] */
+export function probabilityOf(logits: Float32Array, id: number): number {
+  const largest = logits[argMax(logits)]!;
+  let total = 0;
+  for (const logit of logits) total += Math.exp(logit - largest);
+  return Math.min(1, Math.exp(logits[id]! - largest) / total);
+}
+
+function softmax(values: Float32Array): Float64Array {
+  const largest = values[argMax(values)]!;
+  const weights = Float64Array.from(values, (value) => Math.exp(value - largest));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return weights.map((weight) => weight / total);
+}
+
+/** A small seeded generator (mulberry32, public domain): the same seed gives the same run everywhere. */
+function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
