@@ -23,6 +23,8 @@ export interface WorkbenchOptions {
 
 const quickInput = '.quick-input-widget input[type=text]';
 const workbenchTimeoutMs = 60_000;
+/** Long enough for a widget to have been drawn after the state that a step waited for. */
+const settleMs = 300;
 
 /** Starts the browser; the caller closes it. */
 export function launchBrowser(): Promise<Browser> {
@@ -45,7 +47,11 @@ export function launchBrowser(): Promise<Browser> {
 
 /** Opens the workbench of the server at `url` and waits until it has been drawn. */
 export async function openWorkbench(browser: Browser, url: string, options: WorkbenchOptions): Promise<Page> {
-  const context = await browser.newContext({ viewport: options.size ?? { width: 1440, height: 900 } });
+  const context = await browser.newContext({
+    viewport: options.size ?? { width: 1440, height: 900 },
+    // VS Code follows this, and pictures then show no half-faded widgets.
+    reducedMotion: 'reduce',
+  });
   const page = await context.newPage();
   await options.prepare?.(page);
   await page.goto(workbenchUrl(url, options), { timeout: workbenchTimeoutMs });
@@ -66,24 +72,29 @@ export function remoteUri(serverUrl: string, path: string): string {
 
 /**
  * Runs the command whose palette entry reads exactly `title` ("ILVR: Reason about image").
- * F1 is repeated, because a workbench that is still starting swallows it.
+ * The palette lists what was known when it opened, so it is opened anew until the extension's
+ * commands are in it.
  */
 export async function runCommand(page: Page, title: string): Promise<void> {
   const input = page.locator(quickInput);
-  await openPalette(page, input);
-  await input.fill(`>${title}`);
-  const entry = page.getByRole('option', { name: new RegExp(`^${escapeRegExp(title)}(,|$)`) });
-  await entry.first().waitFor({ timeout: 20_000 });
-  await entry.first().click();
+  const entry = page.getByRole('option', { name: new RegExp(`^${escapeRegExp(title)}(,|$)`) }).first();
+  for (let attempt = 0; attempt < 10; attempt++) {
+    await openQuickInput(page, input, 'F1');
+    await input.fill(`>${title}`);
+    if (await succeeds(entry.click({ timeout: 2_000 }))) return;
+    await page.keyboard.press('Escape');
+  }
+  throw new Error(`The command palette has no entry "${title}".`);
 }
 
-async function openPalette(page: Page, input: Locator): Promise<void> {
+/** The key is repeated, because a workbench that is still starting swallows it. */
+async function openQuickInput(page: Page, input: Locator, key: string): Promise<void> {
   for (let attempt = 0; attempt < 20; attempt++) {
-    await page.keyboard.press('F1');
+    await page.keyboard.press(key);
     const shown = input.waitFor({ state: 'visible', timeout: 1_500 });
     if (await succeeds(shown)) return;
   }
-  throw new Error('The command palette did not open.');
+  throw new Error(`Nothing opened on ${key}.`);
 }
 
 /** Answers an open quick input: a pick list takes what the text selects, a file dialog the path. */
@@ -102,6 +113,18 @@ export async function acceptQuickInput(page: Page): Promise<void> {
   await input.waitFor({ state: 'visible', timeout: 20_000 });
   await page.waitForTimeout(300);
   await input.press('Enter');
+}
+
+/** Opens a file of the opened folder by its name, through Quick Open. */
+export async function openFile(page: Page, name: string): Promise<void> {
+  const input = page.locator(quickInput);
+  await openQuickInput(page, input, 'ControlOrMeta+P');
+  await input.fill(name);
+  await page
+    .getByRole('option', { name: new RegExp(`^${escapeRegExp(name)}\\b`) })
+    .first()
+    .click();
+  await page.locator('.monaco-workbench .tab.active', { hasText: name }).waitFor({ timeout: 20_000 });
 }
 
 /**
@@ -143,7 +166,8 @@ async function isShown(frame: Frame): Promise<boolean> {
 export async function screenshot(page: Page, name: string): Promise<string> {
   const path = join(testOutput, 'screenshots', `${name}.png`);
   await mkdir(dirname(path), { recursive: true });
-  await page.screenshot({ path });
+  await page.waitForTimeout(settleMs);
+  await page.screenshot({ path, animations: 'disabled' });
   return path.startsWith(repositoryRoot) ? path.slice(repositoryRoot.length + 1) : path;
 }
 

@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { mkdir, realpath, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Host, installHost } from './install.ts';
 import { type ProcessGroup, startGroup } from './processGroup.ts';
 import { readManifest } from './repository.ts';
@@ -27,6 +27,8 @@ export interface ServerOptions {
 export interface Server {
   /** `http://127.0.0.1:port`, without a slash at the end. */
   url: string;
+  /** Resolves when the server has ended, for whatever reason. */
+  ended: Promise<void>;
   /** Ends the server and all that it started, the extension host included. */
   dispose(): Promise<void>;
 }
@@ -52,7 +54,7 @@ const startTimeoutMs = 30_000;
 export async function startServer(options: ServerOptions): Promise<Server> {
   const host = await installHost(console.error);
   const extensionsDir = options.extensionsDir ?? join(options.dataDir, 'extensions');
-  await writeSettings(options.dataDir, { ...quietSettings, ...options.settings });
+  await writeSettings(options.dataDir, options.settings);
   for (const folder of options.extensions ?? []) await linkExtension(folder, extensionsDir);
 
   const group = startGroup(host.node, serverArguments(host, options, extensionsDir), {
@@ -63,7 +65,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const port = await readPort(group);
     const url = `http://127.0.0.1:${port}`;
     await untilAnswering(`${url}/version`);
-    return { url, dispose: () => group.dispose() };
+    const ended = new Promise<void>((done) => group.child.once('exit', () => done()));
+    return { url, ended, dispose: () => group.dispose() };
   } catch (error) {
     await group.dispose();
     throw error;
@@ -95,11 +98,15 @@ export function serverEnvironment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(inherited), EXTENSIONS_GALLERY: '{}' };
 }
 
-/** Settings must lie there before the start; the server reads them once per window. */
-async function writeSettings(dataDir: string, settings: Settings): Promise<void> {
-  const folder = join(dataDir, 'data/User');
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'settings.json'), JSON.stringify(settings, undefined, 2));
+/**
+ * Settings must lie there before the start; the server reads them once per window. A data folder that
+ * is kept from one start to the next keeps what its user set, unless the caller asks for something.
+ */
+async function writeSettings(dataDir: string, settings: Settings | undefined): Promise<void> {
+  const file = join(dataDir, 'data/User/settings.json');
+  if (settings === undefined && existsSync(file)) return;
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, JSON.stringify({ ...quietSettings, ...settings }, undefined, 2));
 }
 
 /** Links `folder` in under the name that VS Code expects of an installed extension. */

@@ -1,0 +1,107 @@
+/**
+ * What the screenshots show: scenarios, each a list of steps with a picture after every one.
+ *
+ * To add a scenario, append to `scenarios`. A step's name becomes its picture's; a step drives the
+ * real window through `scripts/host/browser.ts` and throws when what it waits for does not come.
+ */
+
+import { join } from 'node:path';
+import type { Frame, Page } from 'playwright-core';
+import { acceptQuickInput, fillQuickInput, openFile, runCommand, webviewFrame } from './browser.ts';
+
+/** What a step may use. */
+export interface Stage {
+  page: Page;
+  /** The opened folder, a copy of `examples/`. */
+  folder: string;
+}
+
+export interface Step {
+  name: string;
+  run: (stage: Stage) => Promise<void>;
+}
+
+export interface Scenario {
+  name: string;
+  steps: Step[];
+}
+
+/** The marks in the panel's HTML that a script may rely on. */
+const panel = {
+  finished: '[data-run-state="finished"]',
+  stage: '[data-region="stage"]',
+  latents: '[data-latent]',
+};
+
+const runTimeoutMs = 180_000;
+
+/** Chooses a file by its path and stops at the question. */
+async function reasonAbout({ page, folder }: Stage, image: string): Promise<void> {
+  await runCommand(page, 'ILVR: Reason about image');
+  await fillQuickInput(page, join(folder, image));
+}
+
+function panelFrame(page: Page): Promise<Frame> {
+  return webviewFrame(page);
+}
+
+async function waitForRun({ page }: Stage): Promise<void> {
+  const frame = await panelFrame(page);
+  await frame.locator(panel.finished).waitFor({ state: 'attached', timeout: runTimeoutMs });
+}
+
+async function hoverStage({ page }: Stage): Promise<void> {
+  const frame = await panelFrame(page);
+  await frame.locator(panel.stage).first().hover();
+  await page.waitForTimeout(400);
+}
+
+/** Sends keys to the panel, as a reader without a mouse would. */
+async function pressInPanel({ page }: Stage, keys: string[]): Promise<void> {
+  const frame = await panelFrame(page);
+  await frame.locator(panel.latents).first().focus();
+  for (const key of keys) {
+    await page.keyboard.press(key);
+    await page.waitForTimeout(150);
+  }
+}
+
+/** Rests the pointer on the first place in the editor that reads `text`, until a hover shows. */
+async function hoverText({ page }: Stage, text: string): Promise<void> {
+  const word = page.locator('.monaco-editor .view-line span span', { hasText: text }).first();
+  await word.hover({ timeout: 20_000 });
+  await page.locator('.monaco-hover:not(.hidden)').first().waitFor({ timeout: 20_000 });
+  await page.waitForTimeout(500);
+}
+
+export const scenarios: Scenario[] = [
+  {
+    name: 'reason',
+    steps: [
+      { name: '1-question', run: (stage) => reasonAbout(stage, 'map-01.png') },
+      {
+        name: '2-finished',
+        run: async (stage) => {
+          await acceptQuickInput(stage.page);
+          await waitForRun(stage);
+        },
+      },
+      { name: '3-pointer', run: hoverStage },
+      {
+        name: '4-keyboard',
+        run: (stage) => pressInPanel(stage, ['ArrowRight', 'ArrowRight', 'ArrowDown', ']']),
+      },
+      {
+        name: '5-trace-as-text',
+        run: async (stage) => {
+          await runCommand(stage.page, 'ILVR: Open trace as text');
+          await hoverText(stage, 'latent');
+        },
+      },
+    ],
+  },
+  {
+    name: 'examples',
+    steps: [{ name: '1-samples', run: ({ page }) => openFile(page, 'samples.jsonl') }],
+  },
+];

@@ -1,0 +1,142 @@
+/**
+ * Takes pictures of the real window: every scenario, in four themes and two sizes.
+ *
+ * Usage: npx tsx scripts/screenshots.ts [--theme dark]… [--size wide]… [--scenario reason]… [--extension <folder>]
+ *
+ * Pictures go to `test-output/screenshots/<theme>/<scenario>-<size>-<step>.png`. A step that fails
+ * leaves a picture of what was there instead and ends its scenario; the others still run.
+ */
+
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { Browser, Page } from 'playwright-core';
+import { messageOf } from '../src/base/errors.ts';
+import { launchBrowser, openWorkbench, runCommand, screenshot, type Size } from './host/browser.ts';
+import { repositoryRoot } from './host/repository.ts';
+import { type Scenario, scenarios } from './host/scenarios.ts';
+import { startServer } from './host/server.ts';
+
+/** Folder names and VS Code's theme ids. */
+const themes: Record<string, string> = {
+  light: 'Light Modern',
+  dark: 'Dark Modern',
+  'high-contrast': 'Default High Contrast',
+  'high-contrast-light': 'Default High Contrast Light',
+};
+
+const sizes: Record<string, Size> = {
+  wide: { width: 1440, height: 900 },
+  narrow: { width: 620, height: 900 },
+};
+
+interface Plan {
+  themes: string[];
+  sizes: string[];
+  scenarios: Scenario[];
+  extension: string;
+}
+
+/** Runs the plan theme by theme; returns what failed. */
+async function takeScreenshots(plan: Plan): Promise<string[]> {
+  const browser = await launchBrowser();
+  const failures: string[] = [];
+  try {
+    for (const theme of plan.themes) {
+      for (const size of plan.sizes) failures.push(...(await takeInTheme(browser, plan, theme, size)));
+    }
+  } finally {
+    await browser.close();
+  }
+  return failures;
+}
+
+/** A fresh server and workspace for every picture series: one must not see another's state. */
+async function takeInTheme(browser: Browser, plan: Plan, theme: string, size: string): Promise<string[]> {
+  const failures: string[] = [];
+  for (const scenario of plan.scenarios) {
+    const scratch = await mkdtemp(join(tmpdir(), 'ilvr-pictures-'));
+    const folder = join(scratch, 'examples');
+    await cp(join(repositoryRoot, 'examples'), folder, { recursive: true });
+    const server = await startServer({
+      dataDir: join(scratch, 'data'),
+      extensions: [plan.extension],
+      // With the driver, notifications would not show.
+      smokeTestDriver: false,
+      settings: { 'workbench.colorTheme': themes[theme], 'window.autoDetectColorScheme': false },
+    });
+    try {
+      const page = await openWorkbench(browser, server.url, {
+        folder,
+        size: sizes[size] ?? { width: 1440, height: 900 },
+      });
+      if (size === 'narrow') await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
+      const failure = await play(page, folder, scenario, `${theme}/${scenario.name}-${size}`);
+      if (failure !== undefined) failures.push(failure);
+      await page.context().close();
+    } finally {
+      await server.dispose();
+      await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
+    }
+  }
+  return failures;
+}
+
+/** Plays one scenario; returns the description of the step that failed, if any. */
+async function play(
+  page: Page,
+  folder: string,
+  scenario: Scenario,
+  prefix: string,
+): Promise<string | undefined> {
+  for (const step of scenario.steps) {
+    try {
+      await step.run({ page, folder });
+      console.log(await screenshot(page, `${prefix}-${step.name}`));
+    } catch (error) {
+      const picture = await screenshot(page, `${prefix}-${step.name}-failed`);
+      return `${prefix}-${step.name}: ${messageOf(error).split('\n')[0]} (see ${picture})`;
+    }
+  }
+  return undefined;
+}
+
+/** The chosen names, all where none was chosen. */
+function choose(kind: string, known: string[], chosen: string[] | undefined): string[] {
+  const unknown = chosen?.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`There is no ${kind} "${unknown}"; there are ${known.join(', ')}.`);
+  return chosen ?? known;
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      theme: { type: 'string', multiple: true },
+      size: { type: 'string', multiple: true },
+      scenario: { type: 'string', multiple: true },
+      extension: { type: 'string', default: repositoryRoot },
+    },
+  });
+  const names = choose(
+    'scenario',
+    scenarios.map(({ name }) => name),
+    values.scenario,
+  );
+  const failures = await takeScreenshots({
+    themes: choose('theme', Object.keys(themes), values.theme),
+    sizes: choose('size', Object.keys(sizes), values.size),
+    scenarios: scenarios.filter(({ name }) => names.includes(name)),
+    extension: resolve(values.extension),
+  });
+  for (const failure of failures) console.error(`Failed: ${failure}`);
+  if (failures.length > 0) process.exitCode = 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(messageOf(error));
+  process.exitCode = 1;
+}
