@@ -96,7 +96,9 @@ export function expandImages(
     });
   }
   let image = 0;
-  return ids.flatMap((id) => (id === imagePad ? new Array<number>(tokensPerImage[image++]!).fill(id) : [id]));
+  return ids.flatMap((id) =>
+    id === imagePad ? Array.from({ length: tokensPerImage[image++]! }, () => id) : [id],
+  );
 }
 
 /** Where pictures go: before the text (the ILVR evaluation) or at `<image>` placeholders (its training). */
@@ -107,7 +109,6 @@ export type ImagePlacement = 'first' | 'placeholder';
  * @throws UserError if `placeholder` is asked for and placeholders and pictures differ in number.
  */
 export function promptParts(question: string, imageCount: number, placement: ImagePlacement): PromptPart[] {
-  const textPart = (text: string): PromptPart[] => (text === '' ? [] : [{ type: 'text', text }]);
   if (placement === 'first') {
     return [
       ...Array.from({ length: imageCount }, (): PromptPart => ({ type: 'image' })),
@@ -126,6 +127,11 @@ export function promptParts(question: string, imageCount: number, placement: Ima
   return pieces.flatMap((piece, i) =>
     i === 0 ? textPart(piece) : [{ type: 'image' } as const, ...textPart(piece)],
   );
+}
+
+/** A text as a part; none for an empty one. */
+function textPart(text: string): PromptPart[] {
+  return text === '' ? [] : [{ type: 'text', text }];
 }
 
 function render(template: Template, prompt: Prompt, source: string): string {

@@ -131,11 +131,15 @@ function checkTokens(
 }
 
 function checkProcessor({ vision }: ModelConfig, processor: ProcessorConfig, where: string): void {
-  const pick = (c: Pick<ProcessorConfig, 'patchSize' | 'mergeSize' | 'temporalPatchSize'>): string =>
-    `patch ${c.patchSize}, merge ${c.mergeSize}, temporal patch ${c.temporalPatchSize}`;
-  if (pick(vision) !== pick(processor)) {
-    throw mismatch(`${pick(processor)} in the image processor`, `${pick(vision)} as in vision_config`, where);
+  const expected = cut(vision);
+  const found = cut(processor);
+  if (found !== expected) {
+    throw mismatch(`${found} in the image processor`, `${expected} as in vision_config`, where);
   }
+}
+
+function cut(c: Pick<ProcessorConfig, 'patchSize' | 'mergeSize' | 'temporalPatchSize'>): string {
+  return `patch ${c.patchSize}, merge ${c.mergeSize}, temporal patch ${c.temporalPatchSize}`;
 }
 
 function mismatch(found: string, expected: string, where: string): UserError {

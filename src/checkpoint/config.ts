@@ -151,16 +151,22 @@ function parseText(json: unknown, tiedEmbeddings: boolean, where: string): TextC
 function checkText(text: TextConfig, ropeType: string, where: string): void {
   const { hiddenSize, heads, kvHeads, headSize, mropeSection } = text;
   const frequencies = mropeSection[0] + mropeSection[1] + mropeSection[2];
-  require(headSize * heads ===
-    hiddenSize, 'num_attention_heads × head size = hidden_size', `${heads} heads, ${hiddenSize}`, where);
-  require(headSize % 2 === 0, 'an even head size', `${headSize}`, where);
-  require(heads % kvHeads ===
-    0, 'num_key_value_heads to divide num_attention_heads', `${kvHeads} and ${heads}`, where);
-  require(frequencies ===
-    headSize / 2, `mrope_section to add up to half the head size, ${headSize / 2}`, show(
-    mropeSection,
-  ), where);
-  require(['default', 'mrope'].includes(ropeType), 'rope type "default" or "mrope"', show(ropeType), where);
+  const split = Number.isInteger(headSize) && headSize * heads === hiddenSize;
+  ensure(split, 'num_attention_heads × head size = hidden_size', `${heads} heads, ${hiddenSize}`, where);
+  ensure(headSize % 2 === 0, 'an even head size', `${headSize}`, where);
+  ensure(
+    heads % kvHeads === 0,
+    'num_key_value_heads to divide num_attention_heads',
+    `${kvHeads} and ${heads}`,
+    where,
+  );
+  ensure(
+    frequencies === headSize / 2,
+    `mrope_section to add up to half the head size, ${headSize / 2}`,
+    show(mropeSection),
+    where,
+  );
+  ensure(['default', 'mrope'].includes(ropeType), 'rope type "default" or "mrope"', show(ropeType), where);
 }
 
 function parseVision(json: unknown, textSize: number, where: string): VisionConfig {
@@ -187,13 +193,24 @@ function parseVision(json: unknown, textSize: number, where: string): VisionConf
 
 function checkVision(vision: VisionConfig, textSize: number, where: string): void {
   const { hiddenSize, heads, patchSize, mergeSize, windowSize, outputSize } = vision;
-  require(hiddenSize % (4 * heads) ===
-    0, 'num_heads × 4 to divide hidden_size', `${heads} heads, ${hiddenSize}`, where);
-  require(outputSize ===
-    textSize, `out_hidden_size = hidden_size of the text model, ${textSize}`, `${outputSize}`, where);
-  require(windowSize >=
-    patchSize *
-      mergeSize, `window_size of at least one merged token, ${patchSize * mergeSize}`, `${windowSize}`, where);
+  ensure(
+    hiddenSize % (4 * heads) === 0,
+    'num_heads × 4 to divide hidden_size',
+    `${heads} heads, ${hiddenSize}`,
+    where,
+  );
+  ensure(
+    outputSize === textSize,
+    `out_hidden_size = hidden_size of the text model, ${textSize}`,
+    `${outputSize}`,
+    where,
+  );
+  ensure(
+    windowSize >= patchSize * mergeSize,
+    `window_size of at least one merged token, ${patchSize * mergeSize}`,
+    `${windowSize}`,
+    where,
+  );
 }
 
 function parseTokens(top: z.infer<typeof Top>, vocabularySize: number, where: string): SpecialTokens {
@@ -203,27 +220,22 @@ function parseTokens(top: z.infer<typeof Top>, vocabularySize: number, where: st
     visionEnd: top.vision_end_token_id,
   };
   const [pad, start, end] = [top.latent_token_id, top.latent_start_id, top.latent_end_id];
+  const known = [pad, start, end].filter((token) => token != null).length;
+  const rule = 'all or none of latent_token_id, latent_start_id and latent_end_id';
+  ensure(known === 0 || known === 3, rule, show([pad, start, end]), where);
   if (pad != null && start != null && end != null) tokens.latent = { pad, start, end };
-  else
-    require(pad == null &&
-      start == null &&
-      end == null, 'all or none of latent_token_id, latent_start_id and latent_end_id', show([
-      pad,
-      start,
-      end,
-    ]), where);
   for (const token of [
     tokens.imagePad,
     tokens.visionStart,
     tokens.visionEnd,
     ...Object.values(tokens.latent ?? {}),
   ]) {
-    require(token < vocabularySize, `token ids below vocab_size, ${vocabularySize}`, `${token}`, where);
+    ensure(token < vocabularySize, `token ids below vocab_size, ${vocabularySize}`, `${token}`, where);
   }
   return tokens;
 }
 
-function require(condition: boolean, expected: string, found: string, where: string): void {
+function ensure(condition: boolean, expected: string, found: string, where: string): void {
   if (condition) return;
   throw new UserError({
     problem: 'the settings of the model contradict each other or are not supported',

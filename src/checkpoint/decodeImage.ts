@@ -2,8 +2,9 @@
  * Picture files → RGB bytes, as PIL's `Image.open(…).convert("RGB")` gives them: alpha is dropped, not
  * blended; embedded colour profiles are ignored; of an animation the first frame is taken.
  *
- * Two deviations, both because users expect them: the EXIF orientation is applied (and reported), and
- * 16-bit gray keeps its upper 8 bits where PIL clips nearly everything to white.
+ * One deviation, because users expect it: the EXIF orientation is applied (and reported). Known differences:
+ * AVIF (another decoder) and the colour of transparent GIF pixels (PIL takes it from the palette, libvips
+ * gives black). Compared with Pillow 13: PNG, JPEG, WebP and TIFF are equal byte for byte.
  */
 import sharp from 'sharp';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
@@ -36,11 +37,9 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Deco
   const { format, space, width, height, orientation } = await inspect(bytes, name);
   if (width * height > MAX_IMAGE_PIXELS) throw tooLarge(width, height, name);
   const image = open(bytes, { limitInputPixels: MAX_IMAGE_PIXELS }).autoOrient();
-  const pixels =
-    space === 'cmyk' ? rawCmyk(image) : image.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' });
   try {
-    const { data, info } = await pixels.toBuffer({ resolveWithObject: true });
-    const rgb = space === 'cmyk' ? cmykToRgb(data) : toThreeChannels(data, info.channels);
+    const { data, info } = await rawPixels(image, space).toBuffer({ resolveWithObject: true });
+    const rgb = toRgb(data, space, info.channels);
     return { width: info.width, height: info.height, rgb, exifOrientation: orientation ?? 1, format };
   } catch (error) {
     throw unreadable(name, messageOf(error), 'The file is damaged or cut short; save or download it again.');
@@ -77,9 +76,36 @@ function open(bytes: Uint8Array, options: SharpOptions): Sharp {
   return sharp(bytes, { failOn: 'truncated', ignoreIcc: true, ...options });
 }
 
-/** The four inks as stored; without this, sharp would convert them by a colour profile. */
-function rawCmyk(image: Sharp): Sharp {
-  return image.pipelineColourspace('cmyk').toColourspace('cmyk').raw({ depth: 'uchar' });
+/** Uncompressed values. The two special spaces stay as stored; sharp would convert them in its own way. */
+function rawPixels(image: Sharp, space: string): Sharp {
+  switch (space) {
+    case 'cmyk':
+      return image.pipelineColourspace('cmyk').toColourspace('cmyk').raw({ depth: 'uchar' });
+    case 'grey16':
+      return image.pipelineColourspace('grey16').toColourspace('grey16').raw({ depth: 'ushort' });
+    default:
+      return image.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' });
+  }
+}
+
+function toRgb(data: Buffer, space: string, channels: number): Uint8Array {
+  if (space === 'cmyk') return cmykToRgb(data);
+  if (space === 'grey16')
+    return gray16ToRgb(new Uint16Array(data.buffer, data.byteOffset, data.length / 2), channels);
+  return toThreeChannels(data, channels);
+}
+
+/**
+ * 16-bit gray: Pillow's `I16_RGB` clips to 255, which leaves most such pictures white; that is what the
+ * reference feeds its model. With alpha, Pillow reads the upper bytes instead (raw mode "LA;16B").
+ */
+function gray16ToRgb(values: Uint16Array, channels: number): Uint8Array {
+  const gray = new Uint8Array(values.length / channels);
+  for (let i = 0; i < gray.length; i++) {
+    const value = values[i * channels]!;
+    gray[i] = channels === 1 ? Math.min(value, 255) : value >> 8;
+  }
+  return toThreeChannels(gray, 1);
 }
 
 /** Pillow's `cmyk2rgb`: (255 - K) - C × (255 - K) / 255 per ink, with its integer division (MULDIV255). */

@@ -58,7 +58,7 @@ export async function checkpointFingerprint(files: HashedFiles): Promise<string>
 }
 
 async function sizes({ folder, weightFiles }: HashedFiles): Promise<{ file: string; size: number }[]> {
-  const all = [path.join(folder, 'config.json'), ...[...weightFiles].sort()];
+  const all = [path.join(folder, 'config.json'), ...[...weightFiles].toSorted()];
   return Promise.all(all.map(async (file) => ({ file, size: await sizeOfFile(file) })));
 }
 

@@ -1,7 +1,7 @@
 /**
  * Bicubic resizing, bit for bit as PIL's `Image.resize(…, BICUBIC)` does it on 8-bit images.
  * Source: Pillow, src/libImaging/Resample.c. The kernel widens when shrinking (antialiasing), its
- * weights are fixed-point, and the result of the horizontal pass is rounded to 8 bits before the vertical.
+ * weights are fixed-point, and the result of the first pass is rounded to 8 bits before the second.
  */
 
 /** 32 bits less 8 for the pixel and 2 of head room, as in Resample.c. */
@@ -12,6 +12,10 @@ const SUPPORT = 2;
 const CHANNELS = 3;
 
 /**
+ * The order of the two passes is that of Pillow 13, which takes the vertical one first where it removes more
+ * than twice as many rows as the other removes columns. Earlier releases always begin with the horizontal
+ * pass; the reference answers, made with the newer order, differ from that by 1 in a fifth of such values.
+ *
  * @param rgb source pixels, [height, width, 3]
  * @returns pixels [newHeight, newWidth, 3]; a copy if nothing changes
  */
@@ -22,9 +26,13 @@ export function resizeBicubic(
   newWidth: number,
   newHeight: number,
 ): Uint8Array {
-  const wide = newWidth === width ? rgb : resizeRows(rgb, width, height, newWidth);
-  if (newHeight === height) return wide === rgb ? rgb.slice() : wide;
-  return resizeColumns(wide, newWidth, height, newHeight);
+  const rows = (from: Uint8Array, rowCount: number): Uint8Array =>
+    newWidth === width ? from : resizeRows(from, width, rowCount, newWidth);
+  const columns = (from: Uint8Array, rowLength: number): Uint8Array =>
+    newHeight === height ? from : resizeColumns(from, rowLength, height, newHeight);
+  const verticalFirst = height > newHeight && height - newHeight > 2 * (width - newWidth);
+  const output = verticalFirst ? rows(columns(rgb, width), newHeight) : columns(rows(rgb, height), newWidth);
+  return output === rgb ? rgb.slice() : output;
 }
 
 /** For each output pixel: the first input pixel it draws from, how many, and their fixed-point weights. */

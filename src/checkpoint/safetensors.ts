@@ -226,7 +226,7 @@ function checkLayout(
   fileSize: number,
   file: string,
 ): void {
-  const ordered = [...tensors].sort(([, a], [, b]) => a.offset - b.offset || a.length - b.length);
+  const ordered = [...tensors].toSorted(([, a], [, b]) => a.offset - b.offset || a.length - b.length);
   let end = dataStart;
   for (const [name, tensor] of ordered) {
     if (tensor.offset !== end) {

@@ -43,11 +43,11 @@ const OUTPUT = 'lm_head.weight';
 export async function openWeights(folder: string, options: { tied: boolean }): Promise<Weights> {
   const tensors = await readTensors(folder);
   if (options.tied) tensors.delete(OUTPUT);
-  const named = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1));
+  const named = [...tensors].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const find = (name: string): StoredTensor | undefined =>
     tensors.get(options.tied && name === OUTPUT ? EMBEDDING : name);
   return {
-    files: [...new Set(named.map(([, tensor]) => tensor.file))].sort(),
+    files: [...new Set(named.map(([, tensor]) => tensor.file))].toSorted(),
     names: named.map(([name]) => name),
     parameterCount: named.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0),
     dtype: mostCommonDtype(named, folder),
@@ -161,7 +161,7 @@ function mostCommonDtype(tensors: [string, StoredTensor][], folder: string): Dty
   for (const [, { dtype, shape }] of tensors) {
     if (dtype in elements) elements[dtype as Dtype] += sizeOf(shape);
   }
-  const [dtype, count] = (Object.entries(elements) as [Dtype, number][]).sort((a, b) => b[1] - a[1])[0]!;
+  const [dtype, count] = (Object.entries(elements) as [Dtype, number][]).toSorted((a, b) => b[1] - a[1])[0]!;
   if (count > 0) return dtype;
   throw new UserError({
     problem: 'the checkpoint has no weights that can be used',

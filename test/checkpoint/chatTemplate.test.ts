@@ -52,7 +52,7 @@ describe('a chat template', () => {
     ['is missing', {}, 'no chat template'],
     ['is no template', { 'chat_template.jinja': '{% if %}' }, 'chat template'],
     ['complains', { 'chat_template.jinja': "{{ raise_exception('no system role') }}" }, 'no system role'],
-    ['uses what is not there', { 'chat_template.jinja': '{{ nothing.at.all }}' }, 'chat template'],
+    ['uses an unknown filter', { 'chat_template.jinja': '{{ 1 | nonsense }}' }, 'nonsense'],
     [
       'never ends',
       {

@@ -32,6 +32,22 @@ const qwen3B = {
   },
 };
 
+function vision(change: object): object {
+  return { vision_config: { ...qwen3B.vision_config, ...change } };
+}
+
+function parseGeneration(json: unknown, config?: unknown): unknown {
+  return parseGenerationConfig(json, 'generation_config.json', config);
+}
+
+function parseProcessor(json: unknown): unknown {
+  return parseProcessorConfig(json, 'preprocessor_config.json');
+}
+
+function parseGolden(folder: string): unknown {
+  return parseModelConfig(goldenJson(folder, 'config.json'), golden(folder));
+}
+
 describe('config.json', () => {
   test('of the 3B model', () => {
     const config = parseModelConfig(qwen3B, 'config.json');
@@ -60,7 +76,6 @@ describe('config.json', () => {
     expect(withLatentTokens(config, () => undefined)).toBe(config);
   });
 
-  const vision = (change: object): object => ({ vision_config: { ...qwen3B.vision_config, ...change } });
   test.each<[string, object, string]>([
     ['another architecture', { architectures: ['LlamaForCausalLM'] }, 'LlamaForCausalLM'],
     ['no architecture', { architectures: undefined }, 'Qwen2_5_VL'],
@@ -92,10 +107,8 @@ describe('config.json', () => {
   });
 
   test.skipIf(!haveGoldens)('means the same flat and nested', () => {
-    const parse = (folder: string): unknown =>
-      parseModelConfig(goldenJson(folder, 'config.json'), golden(folder));
-    expect(parse('nested')).toEqual(parse('flat'));
-    expect(parse('bin')).toEqual(parse('flat'));
+    expect(parseGolden('nested')).toEqual(parseGolden('flat'));
+    expect(parseGolden('bin')).toEqual(parseGolden('flat'));
   });
 
   test.skipIf(!haveGoldens)('of the small checkpoints', () => {
@@ -111,12 +124,10 @@ describe('config.json', () => {
 });
 
 describe('generation_config.json', () => {
-  const parse = (json: unknown, config?: unknown): unknown =>
-    parseGenerationConfig(json, 'generation_config.json', config);
   test('holds one end token or several', () => {
-    expect(parse({ eos_token_id: 5 })).toEqual({ eosIds: [5], repetitionPenalty: 1 });
+    expect(parseGeneration({ eos_token_id: 5 })).toEqual({ eosIds: [5], repetitionPenalty: 1 });
     expect(
-      parse({
+      parseGeneration({
         eos_token_id: [5, 6],
         pad_token_id: 7,
         repetition_penalty: 1.05,
@@ -132,20 +143,22 @@ describe('generation_config.json', () => {
     });
   });
   test('is completed from config.json', async () => {
-    expect(parse(undefined, { eos_token_id: 3 })).toMatchObject({ eosIds: [3] });
-    expect(parse({}, { text_config: { eos_token_id: 4 } })).toMatchObject({ eosIds: [4] });
-    await expectUserError(() => parse(undefined, {}), 'eos_token_id');
+    expect(parseGeneration(undefined, { eos_token_id: 3 })).toMatchObject({ eosIds: [3] });
+    expect(parseGeneration({}, { text_config: { eos_token_id: 4 } })).toMatchObject({ eosIds: [4] });
+    await expectUserError(() => parseGeneration(undefined, {}), 'eos_token_id');
   });
   test('is refused with a wrong setting', async () => {
-    await expectUserError(() => parse({ eos_token_id: 'x' }), 'a token id or a list', '"x"');
-    await expectUserError(() => parse({ eos_token_id: 1, repetition_penalty: 0 }), 'repetition_penalty');
+    await expectUserError(() => parseGeneration({ eos_token_id: 'x' }), 'a token id or a list', '"x"');
+    await expectUserError(
+      () => parseGeneration({ eos_token_id: 1, repetition_penalty: 0 }),
+      'repetition_penalty',
+    );
   });
 });
 
 describe('preprocessor_config.json', () => {
-  const parse = (json: unknown): unknown => parseProcessorConfig(json, 'preprocessor_config.json');
   test('defaults to the budget of Qwen2-VL', () => {
-    expect(parse({})).toMatchObject({
+    expect(parseProcessor({})).toMatchObject({
       minPixels: 3136,
       maxPixels: 12845056,
       patchSize: 14,
@@ -154,11 +167,11 @@ describe('preprocessor_config.json', () => {
     });
   });
   test('spells the budget in two ways', () => {
-    expect(parse({ size: { shortest_edge: 100, longest_edge: 200 } })).toMatchObject({
+    expect(parseProcessor({ size: { shortest_edge: 100, longest_edge: 200 } })).toMatchObject({
       minPixels: 100,
       maxPixels: 200,
     });
-    expect(parse({ min_pixels: 5, size: { shortest_edge: 100, longest_edge: 200 } })).toMatchObject({
+    expect(parseProcessor({ min_pixels: 5, size: { shortest_edge: 100, longest_edge: 200 } })).toMatchObject({
       minPixels: 5,
       maxPixels: 200,
     });
@@ -170,5 +183,5 @@ describe('preprocessor_config.json', () => {
     [{ image_mean: [0.5] }, 'three numbers'],
     [{ image_std: [1, 1, 0] }, 'image_std'],
     [{ patch_size: 0 }, 'patch_size'],
-  ])('is refused with %j', async (json, words) => expectUserError(() => parse(json), words));
+  ])('is refused with %j', async (json, words) => expectUserError(() => parseProcessor(json), words));
 });

@@ -13,6 +13,16 @@ const one = (name: string, shape = [2], dtype = 'F32'): Uint8Array =>
     shape.reduce((a, b) => a * b, dtype === 'F32' ? 4 : 1),
   );
 
+const indexed = (weight_map: unknown): Record<string, object> => ({
+  'model.safetensors.index.json': { weight_map },
+});
+
+const model = async (data: number[], config = '{}'): Promise<{ folder: string; weightFiles: string[] }> => {
+  const bytes = safetensors({ x: { dtype: 'U8', shape: [2], data_offsets: [0, 2] } }, Uint8Array.from(data));
+  const folder = await folderOf({ 'config.json': config, 'model.safetensors': bytes });
+  return { folder, weightFiles: [`${folder}/model.safetensors`] };
+};
+
 test.each([
   ['model.visual.merger.ln_q.weight', 'visual.merger.ln_q.weight'],
   ['model.language_model.layers.0.mlp.up_proj.weight', 'model.layers.0.mlp.up_proj.weight'],
@@ -54,9 +64,6 @@ describe('weights of a folder', () => {
     await expectUserError(async () => openWeights(bytes, { tied: false }), 'F32, F16 or BF16');
   });
 
-  const indexed = (weight_map: unknown): Record<string, object> => ({
-    'model.safetensors.index.json': { weight_map },
-  });
   test.each<[string, Record<string, object | Uint8Array | string>, string]>([
     ['there are none', {}, 'no weights'],
     ['a shard is missing', indexed({ x: 'a-2.safetensors' }), 'a-2.safetensors is missing'],
@@ -86,14 +93,6 @@ describe('weights of a folder', () => {
 });
 
 describe('identity', () => {
-  const model = async (data: number[], config = '{}'): Promise<{ folder: string; weightFiles: string[] }> => {
-    const bytes = safetensors(
-      { x: { dtype: 'U8', shape: [2], data_offsets: [0, 2] } },
-      Uint8Array.from(data),
-    );
-    const folder = await folderOf({ 'config.json': config, 'model.safetensors': bytes });
-    return { folder, weightFiles: [`${folder}/model.safetensors`] };
-  };
   test('the hash depends on content alone', async () => {
     expect(await checkpointHash(await model([1, 2]))).toBe(await checkpointHash(await model([1, 2])));
     expect(await checkpointHash(await model([1, 2]))).not.toBe(await checkpointHash(await model([1, 3])));
