@@ -1,0 +1,33 @@
+/** What activate() returns: enough for tests and other extensions to see what happened. */
+
+import type { Event } from 'vscode';
+import type { ReasonEvent } from '../trace/events.ts';
+import type { Trace } from '../trace/schema.ts';
+import type { RunResult } from './runController.ts';
+import type { RunSummary } from './runStore.ts';
+import type { RunSettings } from './settings.ts';
+
+export type { RunResult, RunSummary };
+
+/** Second argument of `ilvr.reason` when it is called from code: no dialog is shown. */
+export interface ReasonOptions {
+  question?: string;
+  /** URIs of helper images. */
+  helpers?: { toString(): string }[];
+  settings?: Partial<RunSettings>;
+  /** What to do while another run is active; waits unless told. */
+  whenBusy?: 'wait' | 'stop';
+}
+
+export interface InspectorApi {
+  /** Kept runs, newest first. */
+  runs(): Promise<RunSummary[]>;
+  /** A run's trace, live or from disk. */
+  traceOf(runId: string): Promise<Trace>;
+  /** Every event of every run, as the engine sent it. */
+  onEvent: Event<{ runId: string; event: ReasonEvent }>;
+  /** Process id of the engine while it runs. */
+  enginePid(): number | undefined;
+  /** The last error that was shown. */
+  lastError(): string | undefined;
+}

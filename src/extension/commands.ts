@@ -1,0 +1,103 @@
+/** The commands of the manifest, each a line or two. */
+
+import * as vscode from 'vscode';
+import { UserError } from '../base/errors.ts';
+import type { PanelSelection } from '../protocol/panel.ts';
+import type { ActiveTrace } from './activeTrace.ts';
+import { diagnose } from './diagnose.ts';
+import type { EngineService } from './engineService.ts';
+import type { TraceExporter } from './exportCommand.ts';
+import { selectModel } from './modelCommand.ts';
+import { chooseTrace } from './openCommand.ts';
+import { isReasonOptions, type ReasonCommand } from './reasonCommand.ts';
+import { registerCommand, type Reporter } from './report.ts';
+import type { RunSessions } from './runSession.ts';
+import type { RunStore } from './runStore.ts';
+import type { TraceDocuments } from './traceDocument.ts';
+import type { TraceEditors } from './traceEditor.ts';
+import type { TraceRef } from './traceLibrary.ts';
+import type { TracePanels } from './tracePanels.ts';
+
+export interface CommandServices {
+  context: vscode.ExtensionContext;
+  log: vscode.LogOutputChannel;
+  reporter: Reporter;
+  active: ActiveTrace;
+  engine: EngineService;
+  runStore: RunStore;
+  documents: TraceDocuments;
+  exporter: TraceExporter;
+  panels: TracePanels;
+  editors: TraceEditors;
+  sessions: RunSessions;
+  reason: ReasonCommand;
+}
+
+/** Argument of `ilvr.showLatent`, the link in hovers. */
+export interface LatentLink extends PanelSelection {
+  run?: string;
+  file?: string;
+}
+
+export function registerCommands(services: CommandServices): vscode.Disposable[] {
+  const { active, context, documents, engine, exporter, log, reason, reporter, runStore, sessions } =
+    services;
+  const command = <Args extends unknown[]>(
+    id: string,
+    handler: (...args: Args) => unknown,
+  ): vscode.Disposable => registerCommand(id, reporter, handler);
+  return [
+    registerCommand(
+      'ilvr.reason',
+      reporter,
+      (target: unknown, more: unknown) => reason.reason(target, more),
+      (_, more) => isReasonOptions(more),
+    ),
+    command('ilvr.stop', () => sessions.stop()),
+    registerCommand(
+      'ilvr.exportTrace',
+      reporter,
+      (target: unknown, file: unknown) =>
+        exporter.export(refIn(target, active), file instanceof vscode.Uri ? file : undefined),
+      (_, file) => file instanceof vscode.Uri,
+    ),
+    command('ilvr.openAsText', (target: unknown) => documents.show(refIn(target, active))),
+    command('ilvr.openTrace', async (target: unknown) => {
+      const ref = target === undefined ? await chooseTrace(runStore) : refIn(target, active);
+      if (ref) await showTrace(services, ref);
+    }),
+    command('ilvr.showLatent', ({ run, file, ...selection }: LatentLink) => {
+      const ref = run !== undefined ? { run } : { file: vscode.Uri.parse(file ?? '', true) };
+      return showTrace(services, ref, selection);
+    }),
+    registerCommand(
+      'ilvr.selectModel',
+      reporter,
+      (folder: unknown) => selectModel(context, folder instanceof vscode.Uri ? folder : undefined),
+      (folder) => folder instanceof vscode.Uri,
+    ),
+    command('ilvr.showLog', () => log.show()),
+    command('ilvr.diagnose', () => diagnose(engine, log)),
+  ];
+}
+
+async function showTrace(
+  { panels, editors }: CommandServices,
+  ref: TraceRef,
+  selection?: PanelSelection,
+): Promise<void> {
+  if ('file' in ref) return editors.open(ref.file, selection);
+  panels.open(ref.run).reveal(selection);
+}
+
+/** A run's id or a file from code or a menu; else the trace in front. */
+function refIn(target: unknown, active: ActiveTrace): TraceRef {
+  if (typeof target === 'string') return { run: target };
+  if (target instanceof vscode.Uri && target.path.endsWith('.json')) return { file: target };
+  const ref = active.current();
+  if (ref !== undefined) return ref;
+  throw new UserError({
+    problem: 'No trace is open',
+    remedy: 'Open one with "ILVR: Open trace…", or reason about an image first.',
+  });
+}

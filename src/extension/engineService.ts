@@ -1,0 +1,149 @@
+/**
+ * The one engine process, shared by all runs and panels.
+ *
+ * It starts with the first call and is restarted by the next call after a death. Whoever may need the
+ * model again holds a lease; when the last lease has gone the process ends after a grace period, so
+ * that closing one panel and opening another does not load the model twice.
+ */
+
+import * as vscode from 'vscode';
+import { CancelledError } from '../base/errors.ts';
+import { DisposableStore, type Disposable } from '../base/disposable.ts';
+import { EngineClient } from '../client/engineClient.ts';
+import type { LoadedModel, LoadRequest, ReasonRequest } from '../protocol/engine.ts';
+import type { ReasonEvent } from '../trace/events.ts';
+import { writeLog } from './log.ts';
+
+/** How long an unused model stays in memory. */
+const GRACE_MS = 5 * 60_000;
+
+export type EngineState = 'off' | 'loading' | 'ready';
+
+export interface EngineStatus {
+  state: EngineState;
+  /** The model that is open, or was last. */
+  loaded?: LoadedModel;
+}
+
+export interface EngineProgress {
+  id: string;
+  message: string;
+  fraction?: number;
+}
+
+export class EngineService implements Disposable {
+  private readonly store = new DisposableStore();
+  private readonly client: EngineClient;
+  private readonly changed = this.store.add(new vscode.EventEmitter<EngineStatus>());
+  private readonly progressed = this.store.add(new vscode.EventEmitter<EngineProgress>());
+  private readonly log: vscode.LogOutputChannel;
+  private leases = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private current: EngineStatus = { state: 'off' };
+  private processId: number | undefined;
+
+  readonly onDidChange = this.changed.event;
+  readonly onProgress = this.progressed.event;
+
+  constructor(enginePath: string, log: vscode.LogOutputChannel) {
+    this.log = log;
+    this.client = this.store.add(
+      new EngineClient({
+        enginePath,
+        log: (level, text) => writeLog(log, level, text),
+        progress: (progress) => this.progressed.fire(progress),
+        exited: (reason) => this.exited(reason),
+      }),
+    );
+  }
+
+  get status(): EngineStatus {
+    return this.current;
+  }
+
+  /** The process that runs now. */
+  get pid(): number | undefined {
+    return this.processId;
+  }
+
+  /** Keeps the model in memory until the lease is disposed. */
+  lease(): Disposable {
+    this.leases += 1;
+    clearTimeout(this.timer);
+    let held = true;
+    return {
+      dispose: () => {
+        if (held) this.release();
+        held = false;
+      },
+    };
+  }
+
+  /** Opens a model; the engine keeps one that is already open on that device. */
+  async load(request: LoadRequest, signal: AbortSignal): Promise<LoadedModel> {
+    await this.start(signal);
+    this.update({ ...this.current, state: 'loading' });
+    try {
+      const loaded = await this.client.load(request, signal);
+      this.log.info(
+        `${loaded.model.name} is open on ${loaded.device.provider} (${loaded.device.name}) after ${Math.round(loaded.milliseconds)} ms. ${loaded.device.reason}`,
+      );
+      this.update({ state: 'ready', loaded });
+      return loaded;
+    } catch (error) {
+      this.update({ state: 'off' });
+      throw error;
+    }
+  }
+
+  /** Answers a question with the open model. */
+  async reason(
+    request: ReasonRequest,
+    onEvent: (event: ReasonEvent) => void,
+    signal: AbortSignal,
+  ): Promise<'complete' | 'cancelled'> {
+    await this.start(signal);
+    return (await this.client.reason(request, onEvent, signal)).status;
+  }
+
+  /** What the devices are, as lines of text. */
+  async diagnose(): Promise<string[]> {
+    const lease = this.lease();
+    try {
+      this.processId = (await this.client.info()).pid;
+      return await this.client.diagnose();
+    } finally {
+      lease.dispose();
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.store.dispose();
+  }
+
+  private async start(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) throw new CancelledError('The run');
+    this.processId = (await this.client.info()).pid;
+  }
+
+  private release(): void {
+    this.leases -= 1;
+    if (this.leases > 0) return;
+    clearTimeout(this.timer);
+    // Ending the process gives all memory back, which no runtime promises for unloading a model.
+    this.timer = setTimeout(() => this.client.kill(), GRACE_MS);
+  }
+
+  private exited(reason: string): void {
+    this.processId = undefined;
+    if (this.leases > 0) this.log.error(`The engine process ended: ${reason}.`);
+    else this.log.info('The engine process ended: the model was no longer in use.');
+    this.update({ state: 'off' });
+  }
+
+  private update(status: EngineStatus): void {
+    this.current = status;
+    this.changed.fire(status);
+  }
+}

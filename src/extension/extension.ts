@@ -1,0 +1,100 @@
+/** Wires the extension together. Nothing happens before a command, a trace or a restored panel asks. */
+
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { ActiveTrace } from './activeTrace.ts';
+import type { InspectorApi } from './api.ts';
+import { registerCommands } from './commands.ts';
+import { EngineService } from './engineService.ts';
+import { TraceExporter } from './exportCommand.ts';
+import { createLog } from './log.ts';
+import { ReasonCommand } from './reasonCommand.ts';
+import { Reporter } from './report.ts';
+import { Runs } from './runs.ts';
+import { RunSessions } from './runSession.ts';
+import { RunStore } from './runStore.ts';
+import { StatusBar } from './statusBar.ts';
+import { TraceDocuments } from './traceDocument.ts';
+import { registerTraceEditor, TraceEditors } from './traceEditor.ts';
+import { registerTraceHover } from './traceHover.ts';
+import { TraceLibrary } from './traceLibrary.ts';
+import { registerTraceOutline } from './traceOutline.ts';
+import { TracePanels } from './tracePanels.ts';
+
+let runStore: RunStore | undefined;
+
+export function activate(context: vscode.ExtensionContext): InspectorApi {
+  const { extensionUri, subscriptions } = context;
+  const own = <T extends vscode.Disposable>(item: T): T => {
+    subscriptions.push(item);
+    return item;
+  };
+  const log = own(createLog());
+  const reporter = new Reporter(log);
+  const active = new ActiveTrace();
+  const runFolder = join(context.globalStorageUri.fsPath, 'runs');
+  const store = own(new RunStore(runFolder, (error) => reporter.show(error)));
+  runStore = store;
+
+  const engine = own(new EngineService(context.asAbsolutePath('dist/engine.cjs'), log));
+  const runs = own(new Runs(engine, store));
+  const library = own(new TraceLibrary(runs, store));
+  const documents = own(new TraceDocuments(library));
+  const exporter = new TraceExporter(library, reporter);
+
+  const views = {
+    extensionUri,
+    library,
+    reporter,
+    active,
+    exportTrace: exporter.export.bind(exporter),
+    openAsText: documents.show.bind(documents),
+  };
+  const panels = own(
+    new TracePanels({ ...views, engine, runs, runAgain: (panel) => reason.runAgain(panel) }),
+  );
+  const editors = new TraceEditors(views);
+  const sessions = new RunSessions(runs, panels, reporter);
+  const reason = new ReasonCommand(context, sessions, runs, library);
+
+  own(registerTraceEditor(editors));
+  own(registerTraceHover(library));
+  own(registerTraceOutline(library));
+  own(new StatusBar(context, engine, runs));
+  for (const command of registerCommands({
+    context,
+    log,
+    reporter,
+    active,
+    engine,
+    runStore: store,
+    documents,
+    exporter,
+    panels,
+    editors,
+    sessions,
+    reason,
+  })) {
+    own(command);
+  }
+  own(runs.onDidChange(() => setRunning(runs)));
+
+  return {
+    runs: () => store.list(),
+    traceOf: (run) => library.open({ run }),
+    onEvent: (listener, self, disposables) =>
+      runs.onEvent(({ run, event }) => listener.call(self, { runId: run.id, event }), undefined, disposables),
+    enginePid: () => engine.pid,
+    lastError: () => reporter.lastError,
+  };
+}
+
+/** The window closes or the extension is switched off: what a run has given so far is kept. */
+export async function deactivate(): Promise<void> {
+  await runStore?.flush();
+}
+
+/** For the manifest's `when` clauses. */
+function setRunning(runs: Runs): void {
+  void vscode.commands.executeCommand('setContext', 'ilvr.running', runs.active().length > 0);
+}

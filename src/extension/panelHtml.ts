@@ -1,0 +1,45 @@
+/** The page around the panel's script. */
+
+import { randomBytes } from 'node:crypto';
+import * as vscode from 'vscode';
+
+/** Where the panel's script and style live; the webview may load nothing else. */
+export function resourceRoot(extensionUri: vscode.Uri): vscode.Uri {
+  return vscode.Uri.joinPath(extensionUri, 'dist');
+}
+
+/**
+ * HTML of a panel. Only the script with this page's nonce runs, pictures come from the trace itself,
+ * and nothing is fetched; the toolkit reads the nonce for its styles from the meta element.
+ */
+export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri, title: string): string {
+  const nonce = randomBytes(16).toString('base64');
+  const uri = (file: string): string =>
+    webview.asWebviewUri(vscode.Uri.joinPath(resourceRoot(extensionUri), file)).toString();
+  const policy = [
+    `default-src 'none'`,
+    `img-src ${webview.cspSource} data: blob:`,
+    `font-src ${webview.cspSource}`,
+    `style-src ${webview.cspSource} 'nonce-${nonce}'`,
+    `script-src 'nonce-${nonce}'`,
+  ].join('; ');
+  return `<!doctype html>
+<html lang="${vscode.env.language}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta property="csp-nonce" content="${nonce}">
+<link rel="stylesheet" href="${uri('webview.css')}">
+<title>${escapeHtml(title)}</title>
+</head>
+<body class="ilvr">
+<div id="root"></div>
+<script type="module" nonce="${nonce}" src="${uri('webview.js')}"></script>
+</body>
+</html>`;
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+}

@@ -1,0 +1,98 @@
+/**
+ * Where errors end. Commands are wrapped here, so that everything thrown below is shown once, with
+ * buttons that help, and written to the log; a stack trace only for defects of ours.
+ */
+
+import * as vscode from 'vscode';
+import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { EngineDiedError } from '../client/engineClient.ts';
+import { SettingError } from './settings.ts';
+
+/** A button under an error message. */
+export interface Remedy {
+  title: string;
+  run: () => unknown;
+}
+
+export class Reporter {
+  /** The last message that was shown. */
+  lastError: string | undefined;
+  private readonly log: vscode.LogOutputChannel;
+  /** An error passes several rims on its way out; the innermost knows the best buttons. */
+  private readonly shown = new WeakSet<object>();
+
+  constructor(log: vscode.LogOutputChannel) {
+    this.log = log;
+  }
+
+  /** Writes `error` to the log and remembers it, without a notification. */
+  record(error: unknown): string {
+    const message = messageOf(error);
+    this.lastError = message;
+    const expected = error instanceof UserError || error instanceof EngineDiedError;
+    this.log.error(expected || !(error instanceof Error) ? message : (error.stack ?? message));
+    return message;
+  }
+
+  /** Shows `error` unless the user caused it by cancelling. Does not wait for a button. */
+  show(error: unknown, remedies: Remedy[] = []): void {
+    if (error instanceof CancelledError || error instanceof vscode.CancellationError) return;
+    if (error instanceof Error) {
+      if (this.shown.has(error)) return;
+      this.shown.add(error);
+    }
+    const message = this.record(error);
+    const buttons = [...remedies, ...remediesFor(error), this.showLog()];
+    void vscode.window.showErrorMessage(message, ...buttons).then((button) => this.press(button));
+  }
+
+  /** Shows a message that is no error, with buttons; does not wait for one. */
+  inform(message: string, ...buttons: Remedy[]): void {
+    void vscode.window.showInformationMessage(message, ...buttons).then((button) => this.press(button));
+  }
+
+  /** A listener or timer's promise: its failure is shown rather than lost. */
+  watch(promise: PromiseLike<unknown>): void {
+    promise.then(undefined, (error: unknown) => this.show(error));
+  }
+
+  private press(button: Remedy | undefined): void {
+    if (button === undefined) return;
+    this.watch(Promise.resolve().then(() => button.run()));
+  }
+
+  private showLog(): Remedy {
+    return { title: vscode.l10n.t('Show log'), run: () => this.log.show() };
+  }
+}
+
+/**
+ * Registers a command whose failure is shown.
+ * @param isCall tells a call from code, which also gets the rejection, from a menu's or key's
+ */
+export function registerCommand<Args extends unknown[]>(
+  id: string,
+  reporter: Reporter,
+  handler: (...args: Args) => unknown,
+  isCall: (...args: Args) => boolean = () => false,
+): vscode.Disposable {
+  return vscode.commands.registerCommand(id, async (...args: Args) => {
+    try {
+      return await handler(...args);
+    } catch (error) {
+      reporter.show(error);
+      if (isCall(...args)) throw error;
+      return undefined;
+    }
+  });
+}
+
+function remediesFor(error: unknown): Remedy[] {
+  if (!(error instanceof SettingError)) return [];
+  return [{ title: vscode.l10n.t('Open settings'), run: () => openSettings(error.setting) }];
+}
+
+/** Opens the settings editor at one setting. */
+export function openSettings(setting: string): Thenable<unknown> {
+  return vscode.commands.executeCommand('workbench.action.openSettings', `@id:${setting}`);
+}

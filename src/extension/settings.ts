@@ -1,0 +1,138 @@
+/**
+ * The extension's settings, checked. A value that VS Code's own editor would underline can still
+ * stand in settings.json, so each is read as unknown and refused by name.
+ */
+
+import { isAbsolute, resolve } from 'node:path';
+import * as vscode from 'vscode';
+import { UserError } from '../base/errors.ts';
+import { REASON_DEFAULTS, type DeviceRequest, type ReasonRequest } from '../protocol/engine.ts';
+
+export const SECTION = 'ilvr';
+/** What is asked when nobody says otherwise; the bundled model was trained on it. */
+export const DEFAULT_QUESTION = 'Find a safe path to the goal.';
+/** Folder of the model that comes with the extension, relative to its root. */
+const BUNDLED_MODEL = 'models/first-model';
+
+/** How a run is made: all of a request but its question, pictures and id. */
+export interface RunSettings extends Omit<ReasonRequest, 'id' | 'question' | 'images' | 'helpers'> {
+  /** Absolute path of the checkpoint's folder. */
+  model: string;
+  device: DeviceRequest;
+}
+
+/** Reads every setting that a run needs; `overrides` win and are checked alike. */
+export function readRunSettings(
+  context: vscode.ExtensionContext,
+  overrides: Partial<RunSettings> = {},
+): RunSettings {
+  const repetitionPenalty = optionalNumber('repetitionPenalty', overrides, (value) => value > 0, 'above 0');
+  const system = text('system', 'system', overrides);
+  return {
+    model: modelFolder(context, overrides.model),
+    device: oneOf('device', 'device', ['auto', 'webgpu', 'cpu'], overrides),
+    latents: oneOf('latents', 'latents', ['forced', 'free'], overrides),
+    temperature: number('temperature', overrides, (value) => value >= 0, '0 or more'),
+    topP: number('topP', overrides, (value) => value > 0 && value <= 1, 'above 0 and at most 1'),
+    seed: number('seed', overrides, Number.isSafeInteger, 'a whole number'),
+    maxTokens: number('maxTokens', overrides, isCount, 'a whole number of 1 or more'),
+    placement: oneOf('imagePlacement', 'placement', ['first', 'placeholder'], overrides),
+    helperMode: oneOf('helpers', 'helperMode', ['reference', 'prompt'], overrides),
+    force: overrides.force ?? REASON_DEFAULTS.force,
+    ...(repetitionPenalty !== undefined && { repetitionPenalty }),
+    ...(system !== '' && { system }),
+  };
+}
+
+/** The question the input box starts with. */
+export function defaultQuestion(): string {
+  const question = configured('question');
+  return typeof question === 'string' && question.trim() !== '' ? question : DEFAULT_QUESTION;
+}
+
+/** Absolute path of the chosen checkpoint, or of the bundled one. */
+export function modelFolder(context: vscode.ExtensionContext, override?: string): string {
+  const value = override ?? configured('model') ?? '';
+  if (typeof value !== 'string') throw badSetting('model', 'a folder', value);
+  const folder = value.trim();
+  if (folder === '') return context.asAbsolutePath(BUNDLED_MODEL);
+  if (isAbsolute(folder)) return folder;
+  const workspace = vscode.workspace.workspaceFolders?.[0];
+  if (workspace === undefined) {
+    throw badSetting('model', 'an absolute path, because no folder is open', value);
+  }
+  return resolve(workspace.uri.fsPath, folder);
+}
+
+function oneOf<const Value extends string>(
+  name: string,
+  key: keyof RunSettings,
+  allowed: readonly Value[],
+  overrides: Partial<RunSettings>,
+): Value {
+  const value = overrides[key] ?? configured(name);
+  const match = allowed.find((option) => option === value);
+  if (match === undefined) throw badSetting(name, allowed.map((option) => `"${option}"`).join(' or '), value);
+  return match;
+}
+
+function number(
+  name: 'temperature' | 'topP' | 'seed' | 'maxTokens',
+  overrides: Partial<RunSettings>,
+  isValid: (value: number) => boolean,
+  expected: string,
+): number {
+  const value = overrides[name] ?? configured(name);
+  if (typeof value !== 'number' || !Number.isFinite(value) || !isValid(value)) {
+    throw badSetting(name, expected, value);
+  }
+  return value;
+}
+
+/** null means that the checkpoint's own value holds. */
+function optionalNumber(
+  name: 'repetitionPenalty',
+  overrides: Partial<RunSettings>,
+  isValid: (value: number) => boolean,
+  expected: string,
+): number | undefined {
+  const value = overrides[name] ?? configured(name) ?? undefined;
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !Number.isFinite(value) || !isValid(value)) {
+    throw badSetting(name, `${expected}, or null for the checkpoint's own`, value);
+  }
+  return value;
+}
+
+function text(name: string, key: 'system', overrides: Partial<RunSettings>): string {
+  const value = overrides[key] ?? configured(name) ?? '';
+  if (typeof value !== 'string') throw badSetting(name, 'text', value);
+  return value;
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
+function configured(name: string): unknown {
+  return vscode.workspace.getConfiguration(SECTION).get<unknown>(name);
+}
+
+/** A setting that cannot be used; the report offers to open it. */
+export class SettingError extends UserError {
+  readonly setting: string;
+
+  constructor(setting: string, expected: string, found: unknown) {
+    super({
+      problem: `The setting "${setting}" cannot be used`,
+      expected,
+      found: JSON.stringify(found) ?? 'nothing',
+      remedy: 'Correct it in the settings, or reset it.',
+    });
+    this.setting = setting;
+  }
+}
+
+function badSetting(name: string, expected: string, found: unknown): SettingError {
+  return new SettingError(`${SECTION}.${name}`, expected, found);
+}

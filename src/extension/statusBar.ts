@@ -1,0 +1,74 @@
+/** One item in the status bar: the model and its device; pressing it chooses another model. */
+
+import { basename } from 'node:path';
+import * as vscode from 'vscode';
+import { DisposableStore, type Disposable } from '../base/disposable.ts';
+import { messageOf } from '../base/errors.ts';
+import type { EngineService } from './engineService.ts';
+import type { Runs } from './runs.ts';
+import { modelFolder, SECTION } from './settings.ts';
+
+const PROVIDERS = { webgpu: 'WebGPU', cpu: 'CPU' } as const;
+
+export class StatusBar implements Disposable {
+  private readonly store = new DisposableStore();
+  private readonly item: vscode.StatusBarItem;
+  private readonly context: vscode.ExtensionContext;
+  private readonly engine: EngineService;
+  private readonly runs: Runs;
+
+  constructor(context: vscode.ExtensionContext, engine: EngineService, runs: Runs) {
+    this.context = context;
+    this.engine = engine;
+    this.runs = runs;
+    this.item = this.store.add(
+      vscode.window.createStatusBarItem('ilvr.model', vscode.StatusBarAlignment.Right, 50),
+    );
+    this.item.name = vscode.l10n.t('ILVR model');
+    this.item.command = 'ilvr.selectModel';
+    this.store.add(engine.onDidChange(() => this.update()));
+    this.store.add(runs.onDidChange(() => this.update()));
+    this.store.add(
+      vscode.workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration(SECTION)) this.update();
+      }),
+    );
+    this.update();
+    this.item.show();
+  }
+
+  dispose(): void {
+    this.store.dispose();
+  }
+
+  private update(): void {
+    const { state, loaded } = this.engine.status;
+    const busy = state === 'loading' || this.runs.active().length > 0;
+    const name = state === 'ready' && loaded ? loaded.model.name : this.configuredName();
+    const device = state === 'ready' && loaded ? ` · ${PROVIDERS[loaded.device.provider]}` : '';
+    this.item.text = `$(${busy ? 'sync~spin' : 'eye'}) ${name}${device}`;
+    this.item.tooltip = this.tooltip();
+    this.item.accessibilityInformation = { label: vscode.l10n.t('ILVR model {0}{1}', name, device) };
+  }
+
+  private configuredName(): string {
+    try {
+      return basename(modelFolder(this.context));
+    } catch (error) {
+      // A bad setting is told when it is used; here it only has no name.
+      return messageOf(error).slice(0, 20);
+    }
+  }
+
+  private tooltip(): string {
+    const { state, loaded } = this.engine.status;
+    if (state !== 'ready' || loaded === undefined)
+      return vscode.l10n.t('ILVR: no model is open. Press to choose one.');
+    const { model, device } = loaded;
+    return [
+      `${model.name}: ${model.architecture}, ${(model.parameters / 1e6).toFixed(1)} M, ${model.dtype}`,
+      `${PROVIDERS[device.provider]}: ${device.name}`,
+      device.reason,
+    ].join('\n');
+  }
+}
