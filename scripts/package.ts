@@ -14,6 +14,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { messageOf, UserError } from '../src/base/errors.ts';
 import { cacheRoot, readManifest, repositoryRoot } from './host/repository.ts';
 
@@ -21,7 +22,11 @@ import { cacheRoot, readManifest, repositoryRoot } from './host/repository.ts';
 const targets = ['linux-x64', 'linux-arm64', 'win32-x64', 'win32-arm64', 'darwin-arm64'] as const;
 type Target = (typeof targets)[number];
 
-type Json = Record<string, unknown>;
+/** What is needed of a package.json; the rest passes through. */
+const packageJson = z.looseObject({
+  version: z.string(),
+  dependencies: z.record(z.string(), z.string()).default({}),
+});
 
 /** Files and folders of the repository that `.vscodeignore` chooses from; missing ones are left out. */
 const staged = [
@@ -71,8 +76,7 @@ async function stageManifest(staging: string): Promise<void> {
     devDependencies: __,
     ...manifest
   } = await readJson(join(repositoryRoot, 'package.json'));
-  const dependencies = manifest['dependencies'] as Record<string, string>;
-  manifest['dependencies'] = pick(dependencies, ['onnxruntime-node', 'sharp']);
+  manifest.dependencies = pick(manifest.dependencies, ['onnxruntime-node', 'sharp']);
   await writeJson(join(staging, 'package.json'), manifest);
 }
 
@@ -101,9 +105,8 @@ async function stageOnnxRuntime(target: Target, source: string, destination: str
     });
   }
   const manifest = await readJson(join(source, 'package.json'));
-  const dependencies = manifest['dependencies'] as Record<string, string>;
   // The others serve its install script, which fetches what a VSIX must not need.
-  manifest['dependencies'] = pick(dependencies, ['onnxruntime-common']);
+  manifest.dependencies = pick(manifest.dependencies, ['onnxruntime-common']);
   await writeJson(join(destination, 'package.json'), manifest);
 }
 
@@ -115,9 +118,7 @@ function sharpPackages(target: Target): string[] {
 
 /** Fetches sharp's binaries for another platform; returns the `node_modules` that holds them. */
 async function installSharpFor(target: Target): Promise<string> {
-  const { version } = (await readJson(join(repositoryRoot, 'node_modules/sharp/package.json'))) as {
-    version: string;
-  };
+  const { version } = await readJson(join(repositoryRoot, 'node_modules/sharp/package.json'));
   const folder = join(cacheRoot, `sharp-${version}-${target}`);
   if (existsSync(folder)) return join(folder, 'node_modules');
   const partial = `${folder}.partial-${process.pid}`;
@@ -155,8 +156,8 @@ function pick(from: Record<string, string>, names: string[]): Record<string, str
   return Object.fromEntries(names.map((name) => [name, from[name] ?? '*']));
 }
 
-async function readJson(path: string): Promise<Json> {
-  return JSON.parse(await readFile(path, 'utf8')) as Json;
+async function readJson(path: string): Promise<z.infer<typeof packageJson>> {
+  return packageJson.parse(JSON.parse(await readFile(path, 'utf8')));
 }
 
 function writeJson(path: string, value: unknown): Promise<void> {

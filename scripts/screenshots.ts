@@ -7,15 +7,22 @@
  * leaves a picture of what was there instead and ends its scenario; the others still run.
  */
 
-import { cp, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { messageOf } from '../src/base/errors.ts';
-import { launchBrowser, openWorkbench, runCommand, screenshot, type Size } from './host/browser.ts';
+import {
+  defaultSize,
+  launchBrowser,
+  openWorkbench,
+  runCommand,
+  screenshot,
+  type Size,
+} from './host/browser.ts';
 import { repositoryRoot } from './host/repository.ts';
 import { type Scenario, scenarios } from './host/scenarios.ts';
+import { withScratch } from './host/scratch.ts';
 import { startServer } from './host/server.ts';
 
 /** Folder names and VS Code's theme ids. */
@@ -27,7 +34,7 @@ const themes: Record<string, string> = {
 };
 
 const sizes: Record<string, Size> = {
-  wide: { width: 1440, height: 900 },
+  wide: defaultSize,
   narrow: { width: 620, height: 900 },
 };
 
@@ -38,13 +45,18 @@ interface Plan {
   extension: string;
 }
 
-/** Runs the plan theme by theme; returns what failed. */
+/** Runs the whole plan; returns what failed. */
 async function takeScreenshots(plan: Plan): Promise<string[]> {
   const browser = await launchBrowser();
   const failures: string[] = [];
   try {
     for (const theme of plan.themes) {
-      for (const size of plan.sizes) failures.push(...(await takeInTheme(browser, plan, theme, size)));
+      for (const size of plan.sizes) {
+        for (const scenario of plan.scenarios) {
+          const failure = await playInNewWindow(browser, plan.extension, theme, size, scenario);
+          if (failure !== undefined) failures.push(failure);
+        }
+      }
     }
   } finally {
     await browser.close();
@@ -52,35 +64,34 @@ async function takeScreenshots(plan: Plan): Promise<string[]> {
   return failures;
 }
 
-/** A fresh server and workspace for every picture series: one must not see another's state. */
-async function takeInTheme(browser: Browser, plan: Plan, theme: string, size: string): Promise<string[]> {
-  const failures: string[] = [];
-  for (const scenario of plan.scenarios) {
-    const scratch = await mkdtemp(join(tmpdir(), 'ilvr-pictures-'));
+/** A fresh server and workspace for every series of pictures: one must not see another's state. */
+function playInNewWindow(
+  browser: Browser,
+  extension: string,
+  theme: string,
+  size: string,
+  scenario: Scenario,
+): Promise<string | undefined> {
+  return withScratch('ilvr-pictures-', async (scratch) => {
     const folder = join(scratch, 'examples');
     await cp(join(repositoryRoot, 'examples'), folder, { recursive: true });
     const server = await startServer({
       dataDir: join(scratch, 'data'),
-      extensions: [plan.extension],
+      extensions: [extension],
       // With the driver, notifications would not show.
       smokeTestDriver: false,
       settings: { 'workbench.colorTheme': themes[theme], 'window.autoDetectColorScheme': false },
     });
     try {
-      const page = await openWorkbench(browser, server.url, {
-        folder,
-        size: sizes[size] ?? { width: 1440, height: 900 },
-      });
+      const page = await openWorkbench(browser, server.url, { folder, size: sizes[size] ?? defaultSize });
       if (size === 'narrow') await runCommand(page, 'View: Toggle Primary Side Bar Visibility');
       const failure = await play(page, folder, scenario, `${theme}/${scenario.name}-${size}`);
-      if (failure !== undefined) failures.push(failure);
       await page.context().close();
+      return failure;
     } finally {
       await server.dispose();
-      await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
     }
-  }
-  return failures;
+  });
 }
 
 /** Plays one scenario; returns the description of the step that failed, if any. */

@@ -11,6 +11,9 @@ export interface Size {
   height: number;
 }
 
+/** The size that the panel was designed at. */
+export const defaultSize: Size = { width: 1440, height: 900 };
+
 export interface WorkbenchOptions {
   /** Absolute path of the folder to open. */
   folder: string;
@@ -48,7 +51,7 @@ export function launchBrowser(): Promise<Browser> {
 /** Opens the workbench of the server at `url` and waits until it has been drawn. */
 export async function openWorkbench(browser: Browser, url: string, options: WorkbenchOptions): Promise<Page> {
   const context = await browser.newContext({
-    viewport: options.size ?? { width: 1440, height: 900 },
+    viewport: options.size ?? defaultSize,
     // VS Code follows this, and pictures then show no half-faded widgets.
     reducedMotion: 'reduce',
   });

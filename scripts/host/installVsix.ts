@@ -5,40 +5,33 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { resolveCliArgsFromVSCodeExecutablePath } from '@vscode/test-electron';
 import { installHost } from './install.ts';
 import { isMain } from './repository.ts';
+import { withScratch } from './scratch.ts';
 import { serverEnvironment } from './server.ts';
 
 /** Installs with the packaged server, or with the desktop VS Code at `desktopExecutable`. */
-export async function installVsix(
-  vsix: string,
-  extensionsDir: string,
-  desktopExecutable?: string,
-): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'ilvr-install-'));
+export function installVsix(vsix: string, extensionsDir: string, desktopExecutable?: string): Promise<void> {
   const install = [`--install-extension=${resolve(vsix)}`, `--extensions-dir=${extensionsDir}`, '--force'];
-  try {
-    if (desktopExecutable === undefined) {
-      const { node, serverMain } = await installHost(console.error);
-      await runToEnd(node, [
-        serverMain,
-        ...install,
-        `--server-data-dir=${dataDir}`,
-        '--accept-server-license-terms',
-      ]);
-    } else {
-      const [cli = '', ...args] = resolveCliArgsFromVSCodeExecutablePath(desktopExecutable, {
-        reuseMachineInstall: true,
-      });
-      await runToEnd(cli, [...args, ...install, `--user-data-dir=${dataDir}`]);
-    }
-  } finally {
-    await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
-  }
+  return withScratch('ilvr-install-', (dataDir) =>
+    desktopExecutable === undefined
+      ? installWithServer(dataDir, install)
+      : installWithDesktop(desktopExecutable, dataDir, install),
+  );
+}
+
+async function installWithServer(dataDir: string, install: string[]): Promise<void> {
+  const { node, serverMain } = await installHost(console.error);
+  const place = [`--server-data-dir=${dataDir}`, '--accept-server-license-terms'];
+  await runToEnd(node, [serverMain, ...install, ...place]);
+}
+
+async function installWithDesktop(executable: string, dataDir: string, install: string[]): Promise<void> {
+  const options = { reuseMachineInstall: true };
+  const [cli = executable, ...args] = resolveCliArgsFromVSCodeExecutablePath(executable, options);
+  await runToEnd(cli, [...args, ...install, `--user-data-dir=${dataDir}`]);
 }
 
 function runToEnd(command: string, args: string[]): Promise<void> {

@@ -43,7 +43,8 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
 function installExitHandlers(): void {
   if (exitHandlersInstalled) return;
   exitHandlersInstalled = true;
-  process.on('exit', () => {
+  // Before other exit handlers: those remove folders that these processes still write to.
+  process.prependListener('exit', () => {
     for (const child of running) signalGroup(child, 'SIGKILL');
   });
   for (const [signal, code] of [

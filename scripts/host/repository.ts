@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
 
 /** The repository's root folder, which is also the extension's folder. */
 export const repositoryRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
@@ -13,22 +14,19 @@ export const cacheRoot = process.env['ILVR_CACHE'] ?? join(repositoryRoot, '.cac
 /** What tests and screenshots leave behind; ignored by git. */
 export const testOutput = join(repositoryRoot, 'test-output');
 
-/** The parts of an extension manifest that identify it. */
-export interface Manifest {
-  publisher: string;
-  name: string;
-  version: string;
-  main?: string;
-}
+const manifestSchema = z.object({
+  publisher: z.string(),
+  name: z.string(),
+  version: z.string(),
+  main: z.string().optional(),
+});
+
+/** The parts of an extension manifest that identify it, and its entry point. */
+export type Manifest = z.infer<typeof manifestSchema>;
 
 /** Reads the manifest of the extension in `folder`. */
 export async function readManifest(folder: string): Promise<Manifest> {
-  const text = await readFile(join(folder, 'package.json'), 'utf8');
-  const { publisher, name, version, main } = JSON.parse(text) as Record<string, unknown>;
-  if (typeof publisher !== 'string' || typeof name !== 'string' || typeof version !== 'string') {
-    throw new Error(`${folder}/package.json needs publisher, name and version to be an extension manifest.`);
-  }
-  return { publisher, name, version, ...(typeof main === 'string' ? { main } : {}) };
+  return manifestSchema.parse(JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')));
 }
 
 /** True when the script at `moduleUrl` is what Node was asked to run, rather than an import. */

@@ -9,9 +9,8 @@
  * instead of being run from the repository. ILVR_HOST_GREP chooses claims.
  */
 
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { downloadAndUnzipVSCode, runTests } from '@vscode/test-electron';
@@ -20,6 +19,7 @@ import { messageOf } from '../../src/base/errors.ts';
 import { hostIsSupported } from './install.ts';
 import { installVsix } from './installVsix.ts';
 import { repositoryRoot } from './repository.ts';
+import { withScratch } from './scratch.ts';
 import { quietSettings } from './server.ts';
 
 const suiteFolder = join(repositoryRoot, 'test/host/suite');
@@ -62,11 +62,10 @@ async function findDesktop(): Promise<string | undefined> {
 async function runHostTests(vsix: string | undefined): Promise<void> {
   const extensionTestsPath = await bundleSuites();
   const desktop = await findDesktop();
-  const scratch = await mkdtemp(join(tmpdir(), 'ilvr-tests-'));
-  const workspace = join(scratch, 'workspace');
-  const userDataDir = join(scratch, 'user');
-  const extensionsDir = join(scratch, 'extensions');
-  try {
+  await withScratch('ilvr-tests-', async (scratch) => {
+    const workspace = join(scratch, 'workspace');
+    const userDataDir = join(scratch, 'user');
+    const extensionsDir = join(scratch, 'extensions');
     await prepareWorkspace(workspace);
     await mkdir(join(userDataDir, 'User'), { recursive: true });
     await writeFile(join(userDataDir, 'User/settings.json'), JSON.stringify(quietSettings));
@@ -79,9 +78,7 @@ async function runHostTests(vsix: string | undefined): Promise<void> {
       extensionTestsEnv: { ILVR_HOST_TEST: '1' },
       launchArgs: [workspace, `--user-data-dir=${userDataDir}`, `--extensions-dir=${extensionsDir}`],
     });
-  } finally {
-    await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
-  }
+  });
 }
 
 const { values } = parseArgs({ options: { vsix: { type: 'string' } } });

@@ -28,9 +28,10 @@ export interface Scenario {
 
 /** The marks in the panel's HTML that a script may rely on. */
 const panel = {
-  finished: '[data-run-state="finished"]',
-  stage: '[data-region="stage"]',
-  latents: '[data-latent]',
+  /** Offered only when no run is in progress. */
+  finished: ':text-is("Run again")',
+  stage: '#stage-picture',
+  latents: '[id^="latent-"]',
 };
 
 const runTimeoutMs = 180_000;
@@ -82,6 +83,8 @@ export const scenarios: Scenario[] = [
       {
         name: '2-finished',
         run: async (stage) => {
+          // Twice Enter takes what is offered: the question, then no helper images.
+          await acceptQuickInput(stage.page);
           await acceptQuickInput(stage.page);
           await waitForRun(stage);
         },

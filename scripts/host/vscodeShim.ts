@@ -7,12 +7,13 @@
  * other switches mean nothing here.
  */
 
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { z } from 'zod';
 import { messageOf } from '../../src/base/errors.ts';
 import { launchBrowser, openWorkbench, remoteUri } from './browser.ts';
-import { type Server, type Settings, startServer } from './server.ts';
+import { withScratch } from './scratch.ts';
+import { type Settings, startServer } from './server.ts';
 
 interface Request {
   extensionDevelopmentPaths: string[];
@@ -40,34 +41,41 @@ function parseArguments(args: string[]): Request {
 }
 
 /** The result of the tests, as a process's exit code. */
-async function run(request: Request): Promise<number> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'ilvr-host-'));
-  let server: Server | undefined;
-  try {
-    server = await startServer({
+function run(request: Request): Promise<number> {
+  return withScratch('ilvr-host-', async (dataDir) => {
+    const server = await startServer({
       dataDir,
       smokeTestDriver: true,
       settings: await desktopSettings(request.userDataDir),
       ...(request.extensionsDir === undefined ? {} : { extensionsDir: request.extensionsDir }),
     });
-    return await runInBrowser(server.url, request);
-  } finally {
-    await server?.dispose();
-    await rm(dataDir, { recursive: true, force: true, maxRetries: 3 });
-  }
+    try {
+      return await runInBrowser(server.url, request);
+    } finally {
+      await server.dispose();
+    }
+  });
+}
+
+/** Whoever started the tests may be killed without a chance to tell us. */
+function endWithParent(): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.exit(1);
+  }, 1_000).unref();
 }
 
 /** The settings that a desktop VS Code would have read from its user data folder. */
 async function desktopSettings(userDataDir: string | undefined): Promise<Settings> {
   if (userDataDir === undefined) return {};
   const text = await readFile(join(userDataDir, 'User/settings.json'), 'utf8').catch(() => '{}');
-  return JSON.parse(text) as Settings;
+  return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
 }
 
 async function runInBrowser(url: string, request: Request): Promise<number> {
   const browser = await launchBrowser();
   try {
-    const { promise: result, resolve: settle, reject } = withResolvers<number>();
+    const { promise: result, settle, reject } = withResolvers<number>();
     const timer = setTimeout(
       () => reject(new Error(`The tests did not end within ${runTimeoutMs / 1000} s.`)),
       runTimeoutMs,
@@ -109,15 +117,16 @@ function printLog(type: string, args: unknown[]): void {
 
 /** Node 20 does not have `Promise.withResolvers`. */
 function withResolvers<T>() {
-  let resolve!: (value: T) => void;
+  let settle!: (value: T) => void;
   let reject!: (error: Error) => void;
   const promise = new Promise<T>((done, fail) => {
-    resolve = done;
+    settle = done;
     reject = fail;
   });
-  return { promise, resolve, reject };
+  return { promise, settle, reject };
 }
 
+endWithParent();
 try {
   process.exitCode = await run(parseArguments(process.argv.slice(2)));
 } catch (error) {

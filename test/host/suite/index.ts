@@ -31,15 +31,22 @@ export async function run(): Promise<void> {
 function collectClaims(): Claim[] {
   const claims: Claim[] = [];
   const files = readdirSync(__dirname).filter((file) => file.endsWith('.suite.cjs'));
-  for (const file of files.sort()) {
+  for (const file of files.toSorted()) {
     const title = file.slice(0, -'.suite.cjs'.length);
     // Bundled beside this file by scripts/host/runTests.ts, each exporting one suite.
-    const { suite } = require(join(__dirname, file)) as { suite: Suite };
-    suite((name, body, options: ClaimOptions = {}) => {
+    const bundle: unknown = require(join(__dirname, file));
+    if (!exportsSuite(bundle)) throw new Error(`${title}.suite.ts does not export a function "suite".`);
+    bundle.suite((name, body, options: ClaimOptions = {}) => {
       claims.push({ name: `${title}: ${name}`, body, timeoutMs: options.timeoutMs ?? defaultTimeoutMs });
     });
   }
   return claims;
+}
+
+function exportsSuite(bundle: unknown): bundle is { suite: Suite } {
+  return (
+    typeof bundle === 'object' && bundle !== null && 'suite' in bundle && typeof bundle.suite === 'function'
+  );
 }
 
 async function holds(claim: Claim): Promise<boolean> {
