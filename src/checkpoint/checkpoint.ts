@@ -6,7 +6,7 @@ import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/
 import type { Dtype } from '../tensor/dtype.ts';
 import { loadChatTemplate } from './chatTemplate.ts';
 import type { ChatTemplate } from './chatTemplate.ts';
-import { parseModelConfig, withLatentTokens } from './config.ts';
+import { declaredTying, parseModelConfig, withLatentTokens } from './config.ts';
 import { parseGenerationConfig, parseProcessorConfig } from './defaults.ts';
 import { checkpointFingerprint } from './hash.ts';
 import { isFile, readJson, readJsonIfPresent } from './json.ts';
@@ -45,9 +45,10 @@ export async function openCheckpoint(where: string): Promise<Checkpoint> {
     readProcessor(folder),
     loadTokenizer(folder),
     loadChatTemplate(folder),
-    openWeights(folder, { tied: parsed.text.tiedEmbeddings }),
+    openWeights(folder, { tied: declaredTying(configJson) }),
   ]);
-  const config = withLatentTokens(parsed, tokenizer.idOf);
+  const text = { ...parsed.text, tiedEmbeddings: weights.tied };
+  const config = withLatentTokens({ ...parsed, text }, tokenizer.idOf);
   checkTokens(config, generation, tokenizer, folder);
   checkProcessor(config, processor, folder);
   const fingerprint = await checkpointFingerprint({ folder, weightFiles: weights.files });

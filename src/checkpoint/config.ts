@@ -61,7 +61,7 @@ const Vision = z.object({
   in_channels: z.literal(3).optional(),
   in_chans: z.literal(3).optional(),
   patch_size: count.default(14),
-  temporal_patch_size: z.literal(2).default(2),
+  temporal_patch_size: count.default(2),
   spatial_merge_size: count.default(2),
   window_size: size.default(112),
   fullatt_block_indexes: z.array(z.int().nonnegative()).default([7, 15, 23, 31]),
@@ -113,6 +113,16 @@ export function withLatentTokens(
   const [pad, start, end] = ['<|latent_pad|>', '<|latent_start|>', '<|latent_end|>'].map(idOf);
   if (pad === undefined || start === undefined || end === undefined) return config;
   return { ...config, tokens: { ...config.tokens, latent: { pad, start, end } } };
+}
+
+/**
+ * Whether config.json says that input and output embeddings are one matrix; undefined if it does not say,
+ * as transformers leaves out what is its own default, and that default has changed. Then the weights decide.
+ */
+export function declaredTying(json: unknown): boolean | undefined {
+  const Tying = z.object({ tie_word_embeddings: z.boolean().optional() });
+  const parsed = Tying.extend({ text_config: Tying.optional() }).safeParse(json);
+  return parsed.data?.tie_word_embeddings ?? parsed.data?.text_config?.tie_word_embeddings;
 }
 
 function checkArchitecture(architectures: unknown, where: string): void {

@@ -79,7 +79,7 @@ const Processor = z.object({
   max_pixels: maximum,
   size: z.object({ shortest_edge: minimum, longest_edge: maximum }).nullish(),
   patch_size: side.default(14),
-  temporal_patch_size: z.literal(2).default(2),
+  temporal_patch_size: z.int().positive().max(16).default(2),
   merge_size: side.default(2),
   image_mean: triple.default(CLIP_MEAN),
   image_std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).default(CLIP_STD),

@@ -14,6 +14,8 @@ import type { StoredTensor } from './safetensors.ts';
 
 /** A checkpoint's tensors; nothing of them is in memory. */
 export interface Weights {
+  /** Whether `lm_head.weight` is the embedding matrix. */
+  readonly tied: boolean;
   /** Absolute paths of the files, sorted. */
   readonly files: string[];
   /** Canonical names, sorted. A tied `lm_head.weight` is not among them. */
@@ -36,17 +38,19 @@ const OUTPUT = 'lm_head.weight';
 
 /**
  * Finds and indexes the weights of a folder; reads headers only.
- * @param options.tied the config says that input and output embeddings are one matrix (a stored
- *   `lm_head.weight` is then ignored, as transformers does).
+ * @param options.tied whether the config says that input and output embeddings are one matrix. If so, a
+ *   stored `lm_head.weight` is ignored, as in transformers; if it does not say, they are tied when there is none.
  * @throws UserError if there are none, a shard is missing, or a file is not sound.
  */
-export async function openWeights(folder: string, options: { tied: boolean }): Promise<Weights> {
+export async function openWeights(folder: string, options: { tied: boolean | undefined }): Promise<Weights> {
   const tensors = await readTensors(folder);
-  if (options.tied) tensors.delete(OUTPUT);
+  const tied = options.tied ?? !tensors.has(OUTPUT);
+  if (tied) tensors.delete(OUTPUT);
   const named = [...tensors].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const find = (name: string): StoredTensor | undefined =>
-    tensors.get(options.tied && name === OUTPUT ? EMBEDDING : name);
+    tensors.get(tied && name === OUTPUT ? EMBEDDING : name);
   return {
+    tied,
     files: [...new Set(named.map(([, tensor]) => tensor.file))].toSorted(),
     names: named.map(([name]) => name),
     parameterCount: named.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0),

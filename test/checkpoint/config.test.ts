@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseModelConfig, withLatentTokens } from '../../src/checkpoint/config.ts';
+import { declaredTying, parseModelConfig, withLatentTokens } from '../../src/checkpoint/config.ts';
 import { parseGenerationConfig, parseProcessorConfig } from '../../src/checkpoint/defaults.ts';
 import { golden, goldenJson, haveGoldens } from './goldens.ts';
 import { expectUserError } from './support.ts';
@@ -122,6 +122,13 @@ describe('config.json', () => {
     });
   });
 });
+
+test.each([
+  [{ tie_word_embeddings: true }, true],
+  [{ text_config: { tie_word_embeddings: false } }, false],
+  [{ tie_word_embeddings: false, text_config: { tie_word_embeddings: true } }, false],
+  [{ text_config: {} }, undefined],
+])('%j ties the embeddings: %s', (json, tied) => expect(declaredTying(json)).toBe(tied));
 
 describe('generation_config.json', () => {
   test('holds one end token or several', () => {

@@ -52,6 +52,7 @@ describe('weights of a folder', () => {
     const folder = await folderOf({ 'model.safetensors': one('model.embed_tokens.weight', [3, 2]) });
     const tied = await openWeights(folder, { tied: true });
     expect(tied.get('lm_head.weight', [3, 2])).toEqual(tied.get('model.embed_tokens.weight', [3, 2]));
+    expect(await openWeights(folder, { tied: undefined })).toMatchObject({ tied: true });
     const untied = await openWeights(folder, { tied: false });
     await expectUserError(() => untied.get('lm_head.weight', [3, 2]), 'tie_word_embeddings');
   });
