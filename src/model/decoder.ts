@@ -133,14 +133,14 @@ function selfAttention(
     graph.transpose(v, [1, 0, 2]),
   );
 
-  const scaled = graph.op('Mul', [graph.transpose(q, [1, 0, 2]), graph.scalar(1 / Math.sqrt(d))]); // (H, S, d)
-  const queries = graph.reshape(scaled, [K, -1, d]); // (K, R·S, d)
+  const queries = graph.reshape(graph.transpose(q, [1, 0, 2]), [K, -1, d]); // (K, R·S, d)
   const scores = graph.op(
     'Concat',
     [graph.op('MatMul', [queries, cache.frozenKey]), graph.op('MatMul', [queries, cache.key])],
     { axis: 2 },
   ); // (K, R·S, T)
-  const masked = graph.op('Add', [graph.reshape(scores, [H, -1, 0]), mask]); // (H, S, T)
+  const scaled = graph.op('Mul', [graph.reshape(scores, [H, -1, 0]), graph.scalar(1 / Math.sqrt(d))]);
+  const masked = graph.op('Add', [scaled, mask]); // (H, S, T)
   const probabilities = graph.op('Softmax', [masked], { axis: -1 });
 
   const grouped = graph.reshape(probabilities, [K, -1, 0]); // (K, R·S, T)

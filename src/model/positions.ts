@@ -112,9 +112,11 @@ export function textRotation(config: TextConfig, positions: readonly Position[])
   return rotation(positions, half, (position, i) => position[axes[i]!] * frequencies[i]!);
 }
 
-/** θ^(-i / count), rounded to float32 as the reference computes it. */
+/** θ^(-i / count), rounded to float32 where the reference rounds. */
 function inverseFrequencies(count: number, theta: number): number[] {
-  return Array.from({ length: count }, (_, i) => Math.fround(1 / theta ** (i / count)));
+  return Array.from({ length: count }, (_, i) =>
+    Math.fround(1 / Math.fround(theta ** Math.fround(i / count))),
+  );
 }
 
 function rotation<T>(
