@@ -74,8 +74,7 @@ function mapParts(trace: Trace, latent: TraceLatent, selector: MapSelector): vsc
   const alt = `${selector.kind} map of latent ${latent.index + 1}`;
   const drawn = pictureOf(MAP_WIDTH, alt, (width) => renderMap(trace, latent, selector, { width }));
   if (drawn === undefined) return [];
-  drawn.appendMarkdown(`\n\n${figures(map)}\n\n`);
-  drawn.appendText(map.caption);
+  drawn.appendMarkdown(`\n\n${figures(map)}\n\n${escaped(map.caption)}`);
   return [drawn];
 }
 
@@ -105,8 +104,9 @@ function blockParts(
     const map = mapOf(trace, latents[0]!, selector);
     if (strip === undefined || map === undefined) return [];
     const picture = trace.pictures.find(({ id }) => id === selector.picture);
-    strip.appendMarkdown('\n\n');
-    strip.appendText(`${map.unit}, ${picture?.name ?? ''}, one scale for all latents of the run`);
+    strip.appendMarkdown(
+      `\n\n${escaped(`${map.unit}, ${picture?.name}, one scale for all latents of the run`)}`,
+    );
     return [strip];
   });
   const table = markdown();
@@ -126,7 +126,8 @@ function textParts(
   const chosen = tokens.filter(({ probability }) => probability !== undefined);
   const least = chosen.toSorted((a, b) => a.probability! - b.probability!)[0];
   if (least !== undefined) {
-    head.appendText(`Least probable token: ${JSON.stringify(least.text)}, ${least.probability!.toFixed(3)}.`);
+    const text = escaped(JSON.stringify(least.text));
+    head.appendMarkdown(`Least probable token: ${text}, ${least.probability!.toFixed(3)}.`);
   }
   const rows = tokens.flatMap(({ attention }) => (attention ? [joinHeads(attention, 'mean', 'mean')] : []));
   if (rows.length > 0) head.appendMarkdown(`\n\n${meanMass(trace, rows)}`);
@@ -187,6 +188,11 @@ function markdown(): vscode.MarkdownString {
   part.supportHtml = true;
   part.isTrusted = { enabledCommands: ['ilvr.showLatent'] };
   return part;
+}
+
+/** Text of a trace inside Markdown; `appendText` would also keep it from wrapping. */
+function escaped(text: string): string {
+  return text.replaceAll(/[\\`*_{}[\]()#+\-!~|<>&$]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 function share(value: number): string {

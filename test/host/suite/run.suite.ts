@@ -1,0 +1,274 @@
+/** Claims about runs: the command, the panel's trace, cancelling, a killed engine, bad inputs. */
+
+import assert from 'node:assert/strict';
+import * as vscode from 'vscode';
+import type { ReasonEvent } from '../../../src/trace/events.ts';
+import { readTrace } from '../../../src/trace/file.ts';
+import { kindsFor, mapOf } from '../../../src/trace/maps.ts';
+import type { Trace } from '../../../src/trace/schema.ts';
+import { eventually, type DeclareClaim } from './claims.ts';
+import {
+  blockLine,
+  file,
+  hoverAt,
+  inspector,
+  openText,
+  reason,
+  reasonUntilFirstLatent,
+  RUN_MS,
+  writeText,
+} from './inspector.ts';
+
+const MAP = 'map-01.png';
+const QUESTION = 'Find a safe path to the goal.';
+
+/** Runs and collects what the engine sent. */
+async function recordRun(): Promise<{ trace: Trace; events: ReasonEvent[] }> {
+  const api = await inspector();
+  const happened: { runId: string; event: ReasonEvent }[] = [];
+  const listener = api.onEvent((event) => happened.push(event));
+  try {
+    const { runId, status } = await reason(file(MAP), { question: QUESTION });
+    assert.equal(status, 'complete');
+    const events = happened.filter((entry) => entry.runId === runId).map(({ event }) => event);
+    return { trace: await api.traceOf(runId), events };
+  } finally {
+    listener.dispose();
+  }
+}
+
+/** The message that `ilvr.reason` rejects with. */
+async function refusal(...args: Parameters<typeof reason>): Promise<string> {
+  return reason(...args).then(
+    ({ status }) => assert.fail(`the run was not refused but ended: ${status}`),
+    (error: Error) => error.message,
+  );
+}
+
+/** Of the open webview tabs, those of run panels. */
+function runPanels(): vscode.Tab[] {
+  return vscode.window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .filter(({ input }) => input instanceof vscode.TabInputWebview && input.viewType.endsWith('ilvr.panel'));
+}
+
+async function closeAll(): Promise<void> {
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+}
+
+/** Greedy answers end soon; hot sampling wanders on for long enough to interfere with. */
+const LONG = { question: QUESTION, settings: { temperature: 1.5, seed: 3, maxTokens: 4000 } };
+
+export function suite(claim: DeclareClaim): void {
+  const model = { timeoutMs: 2 * RUN_MS };
+
+  claim(
+    'reasoning about an image gives the blocks, latents and maps that the engine sent',
+    async () => {
+      await closeAll();
+      const { trace, events } = await recordRun();
+      const count = (type: ReasonEvent['type']): number =>
+        events.filter((event) => event.type === type).length;
+      assert.ok(trace.blocks.length > 0, 'no latent block');
+      assert.equal(trace.blocks.length, count('block-start'));
+      assert.equal(trace.latents.length, count('latent'));
+      assert.equal(trace.tokens.length, count('token'));
+      for (const block of trace.blocks) {
+        assert.equal(trace.latents.filter((latent) => latent.block === block.index).length, block.latents);
+      }
+      const [picture] = trace.pictures;
+      assert.ok(picture);
+      for (const latent of trace.latents) {
+        for (const kind of kindsFor(picture)) {
+          const map = mapOf(trace, latent, { kind, picture: picture.id, layer: 'mean', heads: 'mean' });
+          assert.equal(map?.values.length, picture.grid.rows * picture.grid.columns);
+        }
+      }
+      assert.equal(runPanels().length, 1);
+    },
+    model,
+  );
+
+  claim(
+    'a run is kept and listed, newest first',
+    async () => {
+      const api = await inspector();
+      const { trace } = await recordRun();
+      const [newest] = await api.runs();
+      assert.equal(newest?.id, trace.id);
+      assert.deepEqual(newest?.pictures, [MAP]);
+    },
+    model,
+  );
+
+  claim(
+    'a run as text has hovers with pictures on its latents',
+    async () => {
+      const { trace } = await recordRun();
+      const document = await openText(trace.id);
+      const line = blockLine(document, 0);
+      const column = document.lineAt(line).text.lastIndexOf(' 1:') + 1;
+      const parts = await hoverAt(document, new vscode.Position(line, column));
+      assert.ok(parts.some((part) => part.includes('<img src="data:image/png;base64,')));
+      for (const part of parts) assert.ok(part.length < 100_000);
+    },
+    model,
+  );
+
+  claim(
+    'helper images are compared with every latent',
+    async () => {
+      const helpers = [file('map-01-helper-1.png'), file('map-01-helper-2.png')];
+      const { runId } = await reason(file(MAP), { question: QUESTION, helpers });
+      const trace = await (await inspector()).traceOf(runId);
+      const ids = trace.pictures.filter(({ role }) => role === 'helper').map(({ id }) => id);
+      assert.equal(ids.length, 2);
+      for (const { comparisons } of trace.latents) {
+        const compared = comparisons.map(({ picture }) => picture);
+        assert.ok(ids.every((id) => compared.includes(id)));
+      }
+    },
+    model,
+  );
+
+  claim(
+    'a run that was exported opens again equal',
+    async () => {
+      const { trace } = await recordRun();
+      const target = file('run.ilvr.json');
+      await vscode.commands.executeCommand('ilvr.exportTrace', trace.id, target);
+      const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(target));
+      assert.deepEqual(readTrace(text, 'run'), trace);
+      await vscode.commands.executeCommand('vscode.open', target);
+    },
+    model,
+  );
+
+  claim(
+    'stopping a run keeps what it had given',
+    async () => {
+      const { runId, done } = await reasonUntilFirstLatent(file(MAP), LONG);
+      await vscode.commands.executeCommand('ilvr.stop');
+      assert.equal((await done).status, 'cancelled');
+      const trace = await (await inspector()).traceOf(runId);
+      assert.equal(trace.status, 'cancelled');
+      assert.ok(trace.latents.length > 0);
+      assert.ok(trace.blocks.every(({ ended }) => ended !== 'running'));
+    },
+    model,
+  );
+
+  claim(
+    'an engine killed in the middle of a run leaves a partial trace, and the next run works',
+    async () => {
+      const api = await inspector();
+      const { runId, done } = await reasonUntilFirstLatent(file(MAP), LONG);
+      const pid = api.enginePid();
+      assert.ok(pid);
+      process.kill(pid, 'SIGKILL');
+      const result = await done;
+      assert.equal(result.status, 'failed');
+      assert.match(result.failure ?? '', /engine process ended unexpectedly \(signal SIGKILL\)/);
+      assert.match(api.lastError() ?? '', /ended unexpectedly/);
+      const partial = await api.traceOf(runId);
+      assert.equal(partial.status, 'failed');
+      assert.ok(partial.latents.length > 0);
+      const document = await openText(runId);
+      assert.match(document.getText(), /# failed: The engine process ended unexpectedly/);
+      const next = await reason(file(MAP), { question: QUESTION });
+      assert.equal(next.status, 'complete');
+      assert.notEqual(api.enginePid(), pid);
+    },
+    model,
+  );
+
+  claim(
+    'of two runs at once, the second waits and both complete',
+    async () => {
+      const api = await inspector();
+      const order: string[] = [];
+      const listener = api.onEvent(({ runId }) => {
+        if (order.at(-1) !== runId) order.push(runId);
+      });
+      const results = await Promise.all([
+        reason(file(MAP), { question: QUESTION }),
+        reason(file('map-02.png'), { question: QUESTION }),
+      ]);
+      listener.dispose();
+      assert.deepEqual(
+        results.map(({ status }) => status),
+        ['complete', 'complete'],
+      );
+      assert.deepEqual(
+        order,
+        results.map(({ runId }) => runId),
+      );
+    },
+    model,
+  );
+
+  claim(
+    'a second run can stop the first',
+    async () => {
+      const first = await reasonUntilFirstLatent(file(MAP), LONG);
+      const second = await reason(file('map-02.png'), { question: QUESTION, whenBusy: 'stop' });
+      assert.equal((await first.done).status, 'cancelled');
+      assert.equal(second.status, 'complete');
+    },
+    model,
+  );
+
+  claim('an empty question is refused', async () => {
+    assert.match(await refusal(file(MAP), { question: '  ' }), /The question is empty/);
+  });
+
+  claim(
+    'a file that is no image is refused by name',
+    async () => {
+      const uri = await writeText('fake.png', 'This is no picture.');
+      assert.match(await refusal(uri, { question: QUESTION }), /fake\.png/);
+    },
+    model,
+  );
+
+  claim('an image that does not exist is refused by name', async () => {
+    const message = await refusal(file('missing.png'), { question: QUESTION });
+    assert.match(message, /This image cannot be read.*missing\.png/);
+  });
+
+  claim(
+    'a folder without config.json is refused by name',
+    async () => {
+      const settings = { model: file('.').fsPath };
+      assert.match(await refusal(file(MAP), { question: QUESTION, settings }), /config\.json/);
+    },
+    model,
+  );
+
+  claim('a model folder without config.json cannot be selected', async () => {
+    const message = await vscode.commands.executeCommand('ilvr.selectModel', file('.')).then(
+      () => 'selected',
+      (error: Error) => error.message,
+    );
+    assert.match(message, /holds no model.*config\.json/);
+  });
+
+  claim('a setting out of range is refused by name', async () => {
+    const message = await refusal(file(MAP), { question: QUESTION, settings: { topP: 2 } });
+    assert.match(message, /"ilvr\.topP" cannot be used: expected above 0 and at most 1, found 2/);
+  });
+
+  claim(
+    'diagnosing the devices gives lines to read',
+    async () => {
+      const lines = await vscode.commands.executeCommand<string[]>('ilvr.diagnose');
+      assert.ok(lines.length > 0);
+    },
+    model,
+  );
+
+  claim('closing all panels leaves no run behind', async () => {
+    await closeAll();
+    await eventually('the panels to close', () => runPanels().length === 0);
+  });
+}

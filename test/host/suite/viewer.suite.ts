@@ -1,0 +1,121 @@
+/** Claims about reading traces: editor, text, hovers, outline, export. No engine takes part. */
+
+import assert from 'node:assert/strict';
+import * as vscode from 'vscode';
+import { readTrace, writeTrace } from '../../../src/trace/file.ts';
+import { smallTrace } from '../../fixtures/smallTrace.ts';
+import { eventually, type DeclareClaim } from './claims.ts';
+import { blockLine, file, hoverAt, inspector, openText, writeText, writeTraceFile } from './inspector.ts';
+
+function customTabs(): vscode.TabInputCustom[] {
+  return vscode.window.tabGroups.all
+    .flatMap(({ tabs }) => tabs.map(({ input }) => input))
+    .filter((input) => input instanceof vscode.TabInputCustom);
+}
+
+export function suite(claim: DeclareClaim): void {
+  claim('a trace file opens in the trace editor by default', async () => {
+    const uri = await writeTraceFile('small.ilvr.json', smallTrace());
+    await vscode.commands.executeCommand('vscode.open', uri);
+    await eventually('the editor', () =>
+      customTabs().some(({ viewType, uri: shown }) => viewType === 'ilvr.trace' && shown.path === uri.path),
+    );
+  });
+
+  claim('a trace as text has one line per step, and blocks tell their latents and end', async () => {
+    const trace = smallTrace();
+    const document = await openText(await writeTraceFile('small.ilvr.json', trace));
+    assert.equal(document.languageId, 'ilvr-trace');
+    for (const block of trace.blocks) {
+      const { text } = document.lineAt(blockLine(document, block.index));
+      assert.match(text, new RegExp(`${block.latents} latents · ended: ${block.ended} · mass on image \\d`));
+    }
+  });
+
+  claim('a latent has a hover with pictures and figures, each part within 100,000 characters', async () => {
+    const document = await openText(await writeTraceFile('small.ilvr.json', smallTrace()));
+    const line = blockLine(document, 0);
+    const column = document.lineAt(line).text.lastIndexOf('1:');
+    const parts = await hoverAt(document, new vscode.Position(line, column));
+    assert.ok(
+      parts.some((part) => part.includes('<img src="data:image/png;base64,')),
+      parts.join('\n'),
+    );
+    assert.ok(parts.some((part) => /attention probability\*\*: peak .* mass .* entropy/.test(part)));
+    assert.ok(parts.some((part) => part.includes('not what caused the answer')));
+    for (const part of parts) assert.ok(part.length < 100_000, `${part.length} characters`);
+  });
+
+  claim('a block has a hover with all its maps, a text step one with its tokens', async () => {
+    const document = await openText(await writeTraceFile('small.ilvr.json', smallTrace()));
+    const line = blockLine(document, 0);
+    const block = await hoverAt(document, new vscode.Position(line, 6));
+    assert.ok(block.some((part) => part.includes('<img src="data:image/png;base64,')));
+    const step = await hoverAt(document, new vscode.Position(line - 1, 6));
+    assert.match(step.join('\n'), /\*\*Step 1\*\* · \d+ tokens/);
+  });
+
+  claim('lines about the run have no hover', async () => {
+    const document = await openText(await writeTraceFile('small.ilvr.json', smallTrace()));
+    assert.deepEqual(await hoverAt(document, new vscode.Position(0, 3)), []);
+  });
+
+  claim('the outline lists steps, and latents below their block', async () => {
+    const trace = smallTrace();
+    const document = await openText(await writeTraceFile('small.ilvr.json', trace));
+    const symbols = await vscode.commands.executeCommand<vscode.DocumentSymbol[]>(
+      'vscode.executeDocumentSymbolProvider',
+      document.uri,
+    );
+    const blocks = symbols.filter(({ name }) => name.includes('block'));
+    assert.equal(blocks.length, trace.blocks.length);
+    const latents = blocks.flatMap(({ children }) => children);
+    assert.equal(latents.length, trace.latents.length);
+  });
+
+  claim('an exported trace reads back equal', async () => {
+    const trace = smallTrace();
+    const source = await writeTraceFile('small.ilvr.json', trace);
+    const target = file('exported.ilvr.json');
+    await vscode.commands.executeCommand('ilvr.exportTrace', source, target);
+    const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(target));
+    assert.deepEqual(readTrace(text, 'exported'), trace);
+    const names = (await vscode.workspace.fs.readDirectory(file('.'))).map(([name]) => name);
+    assert.deepEqual(
+      names.filter((name) => name.endsWith('.partial')),
+      [],
+    );
+  });
+
+  claim('a changed file is shown anew', async () => {
+    const uri = await writeTraceFile('changing.ilvr.json', smallTrace());
+    await vscode.commands.executeCommand('vscode.openWith', uri, 'ilvr.trace');
+    const document = await openText(uri);
+    await writeTraceFile('changing.ilvr.json', { ...smallTrace(), question: 'Another question?' });
+    await eventually('the new text', () => document.getText().includes('Another question?'));
+  });
+
+  claim('a truncated trace is refused, and the message says what is wrong', async () => {
+    const text = writeTrace(smallTrace());
+    const uri = await writeText('truncated.ilvr.json', text.slice(0, text.length / 2));
+    // VS Code shows the refusal in the editor's place; whether the call rejects is its own affair.
+    await vscode.commands
+      .executeCommand('vscode.openWith', uri, 'ilvr.trace')
+      .then(undefined, () => undefined);
+    const api = await inspector();
+    const message = await eventually('the message', () => api.lastError());
+    assert.match(message, /not a complete ILVR trace.*truncated\.ilvr\.json/);
+  });
+
+  claim('a JSON file of another kind is refused by name', async () => {
+    const uri = await writeText('other.ilvr.json', '{"format": "something"}');
+    const document = await vscode.commands
+      .executeCommand('ilvr.exportTrace', uri, file('never.ilvr.json'))
+      .then(() => '', String);
+    assert.match(document, /not an ILVR trace.*"something"/);
+  });
+
+  claim('reading traces started no engine', async () => {
+    assert.equal((await inspector()).enginePid(), undefined);
+  });
+}
