@@ -1,0 +1,145 @@
+/**
+ * Renders the panel outside VS Code in every theme and at three sizes; pictures go to test-output/panel.
+ *
+ *     npx tsx scripts/panelPreview.ts [name …]
+ *
+ * Without names, all scenes. Fails if a page reports an error or violates its security policy.
+ */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser } from 'playwright-core';
+import { writeTrace } from '../src/trace/file.ts';
+import type { Trace } from '../src/trace/schema.ts';
+import { goldenTrace, hasGoldens } from '../test/fixtures/goldenTrace.ts';
+import { bundle, launch, openPreview, type Preview } from '../test/webview/previewPage.ts';
+import { enriched, helperPictures, sampleTrace } from '../test/webview/sampleTrace.ts';
+import type { ThemeName } from '../test/webview/themes.ts';
+
+const OUTPUT = 'test-output/panel';
+const SIZES = {
+  wide: { width: 1440, height: 900 },
+  middle: { width: 1000, height: 700 },
+  narrow: { width: 500, height: 900 },
+};
+
+interface Scene {
+  theme: ThemeName;
+  size: keyof typeof SIZES;
+  act: (preview: Preview, json: string) => Promise<void>;
+}
+
+const show = (preview: Preview, json: string): Promise<void> =>
+  preview.host('show', json, { canRun: true, fileName: 'map-05.ilvr.json' });
+
+const SCENES: Record<string, Scene> = {
+  'dark-wide': { theme: 'dark', size: 'wide', act: show },
+  'light-wide': { theme: 'light', size: 'wide', act: show },
+  'hc-dark-wide': { theme: 'hc-dark', size: 'wide', act: show },
+  'hc-light-wide': { theme: 'hc-light', size: 'wide', act: show },
+  'dark-middle': { theme: 'dark', size: 'middle', act: show },
+  'light-narrow': { theme: 'light', size: 'narrow', act: show },
+  'dark-region': {
+    theme: 'dark',
+    size: 'wide',
+    act: async (preview, json) => {
+      await show(preview, json);
+      const box = (await preview.page.locator('#stage-picture').boundingBox())!;
+      await preview.page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.4);
+      await preview.page.mouse.down();
+      await preview.page.mouse.move(box.x + box.width * 0.75, box.y + box.height * 0.6, { steps: 4 });
+      await preview.page.mouse.up();
+    },
+  },
+  'light-token': {
+    theme: 'light',
+    size: 'wide',
+    act: async (preview, json) => {
+      await show(preview, json);
+      await preview.page.getByText('boxed', { exact: true }).hover();
+    },
+  },
+  'light-selection': {
+    theme: 'light',
+    size: 'wide',
+    act: async (preview, json) => {
+      await show(preview, json);
+      await preview.page
+        .getByRole('combobox', { name: 'Picture' })
+        .or(preview.page.getByRole('radio', { name: 'Helper 2' }))
+        .first()
+        .waitFor();
+      await preview.page.getByRole('radio', { name: 'Helper 2' }).click();
+      await preview.page.getByRole('tab', { name: 'Latent similarity' }).click();
+    },
+  },
+  'dark-keys': {
+    theme: 'dark',
+    size: 'middle',
+    act: async (preview, json) => {
+      await show(preview, json);
+      await preview.page.keyboard.press('?');
+    },
+  },
+  'dark-running': {
+    theme: 'dark',
+    size: 'middle',
+    act: (preview, json) =>
+      preview.host('show', undefined, { canRun: true }).then(() => preview.host('replay', json, 34)),
+  },
+  'light-failed': {
+    theme: 'light',
+    size: 'middle',
+    act: async (preview, json) => {
+      await preview.host('show', undefined, { canRun: true });
+      await preview.host('replay', json, 40);
+      await preview.host('finish', 'failed', 'The engine process ended unexpectedly (exit code 139).');
+      await preview.page.getByRole('tab', { name: 'Timing' }).click();
+    },
+  },
+  'dark-loading': {
+    theme: 'dark',
+    size: 'narrow',
+    act: (preview) => preview.host('show', undefined, { canRun: true, progress: 'Loading the model…' }),
+  },
+};
+
+async function traceToShow(): Promise<Trace> {
+  if (!hasGoldens) return sampleTrace({ layers: 8, heads: 6, latents: 8 });
+  return enriched(await goldenTrace('map-05'), helperPictures('map-05', 3, 6));
+}
+
+async function photograph(
+  browser: Browser,
+  files: Map<string, string>,
+  name: string,
+  json: string,
+): Promise<string[]> {
+  const { theme, size, act } = SCENES[name]!;
+  const preview = await openPreview(browser, files, { theme, ...SIZES[size] });
+  await act(preview, json);
+  // Toolkit controls and decoded pictures settle within a few frames.
+  await preview.page.waitForTimeout(250);
+  await preview.page.screenshot({ path: join(OUTPUT, `${name}.png`), fullPage: true });
+  await preview.page.close();
+  return preview.problems.map((problem) => `${name}: ${problem}`);
+}
+
+async function main(): Promise<void> {
+  const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(SCENES);
+  mkdirSync(OUTPUT, { recursive: true });
+  const json = writeTrace(await traceToShow());
+  const files = await bundle();
+  const browser = await launch();
+  try {
+    const problems = [];
+    for (const name of names) problems.push(...(await photograph(browser, files, name, json)));
+    for (const problem of problems) console.error(problem);
+    console.log(`${names.length} pictures in ${OUTPUT}, ${problems.length} problems`);
+    process.exitCode = problems.length === 0 ? 0 : 1;
+  } finally {
+    await browser.close();
+  }
+}
+
+await main();

@@ -1,0 +1,83 @@
+/** Numbers and facts as text. One rule per quantity, so that readout, labels and tables agree. */
+
+import type { Trace, TraceBlock, TraceToken } from '../../trace/schema.ts';
+
+/** A probability, cosine or share: three significant digits, never in exponents above 0.0001. */
+export function number(value: number): string {
+  if (Number.isNaN(value)) return 'no value';
+  const size = Math.abs(value);
+  if (size === 0) return '0';
+  if (size < 1e-4) return value.toExponential(1).replace('-', '−');
+  const digits = Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(size))));
+  return value.toFixed(digits).replace('-', '−');
+}
+
+/** A share as a percentage: "17.2 %". */
+export function percent(share: number): string {
+  return Number.isNaN(share) ? 'no value' : `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
+}
+
+/** A share of mass with two digits, as in block rows. */
+export function share(value: number): string {
+  return value.toFixed(2);
+}
+
+/** "0.41 s", "53 ms", "2 min 5 s". */
+export function duration(milliseconds: number): string {
+  if (milliseconds < 100) return `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`;
+  const seconds = milliseconds / 1000;
+  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+/** "4.54 M", "8.29 B". */
+export function parameters(count: number): string {
+  const units: [number, string][] = [
+    [1e9, 'B'],
+    [1e6, 'M'],
+    [1e3, 'k'],
+  ];
+  const [size, unit] = units.find(([limit]) => count >= limit) ?? [1, ''];
+  return `${Number((count / size).toPrecision(3))}${unit && ` ${unit}`}`;
+}
+
+/** "greedy, seed 0, up to 200 tokens" and whatever else differs from the plain case. */
+export function sampling({ settings }: Trace): string {
+  const { temperature, topP, repetitionPenalty, seed, maxTokens } = settings;
+  return [
+    temperature === 0 ? 'greedy' : `temperature ${temperature}`,
+    temperature > 0 && topP < 1 ? `top-p ${topP}` : undefined,
+    repetitionPenalty === 1 ? undefined : `repetition penalty ${repetitionPenalty}`,
+    temperature > 0 ? `seed ${seed}` : undefined,
+    `limit ${maxTokens}`,
+    settings.latents === 'free' ? 'free latent blocks' : undefined,
+    Object.keys(settings.force).length > 0 ? 'forced tokens' : undefined,
+  ]
+    .filter((part) => part !== undefined)
+    .join(', ');
+}
+
+const ENDS: Record<TraceBlock['ended'], string> = {
+  running: 'running',
+  forced: 'end forced after K',
+  'end-token': 'ended by the model',
+  restart: 'restarted by the model',
+  limit: 'cut off at the token limit',
+  cancelled: 'stopped',
+};
+
+/** How a block ended, in words. */
+export function ending(block: TraceBlock): string {
+  return ENDS[block.ended];
+}
+
+/** A token's text with its white space made visible, for labels. */
+export function tokenLabel(token: TraceToken): string {
+  if (token.text === '') return '(part of a character)';
+  return `“${token.text.replaceAll('\n', '↵').replaceAll('\t', '⇥')}”`;
+}
+
+/** "layer 5 of 8" or "mean of 8 layers"; the same words as the captions of trace/maps.ts. */
+export function choiceLabel(noun: 'layer' | 'head', choice: number | 'mean' | 'max', count: number): string {
+  return typeof choice === 'number' ? `${noun} ${choice + 1} of ${count}` : `${choice} of ${count} ${noun}s`;
+}

@@ -1,0 +1,95 @@
+/** The panel's keys: what each does, and where it is left to the control that has the focus. */
+
+import { MAP_KINDS } from '../../trace/maps.ts';
+import type { Grid } from './grid.ts';
+import type { Command } from './view.ts';
+
+/** Where a key was pressed. */
+export type Place =
+  /** The large picture. */
+  | 'stage'
+  /** A control that uses arrow keys itself: slider, list, tabs, chooser. */
+  | 'control'
+  | 'elsewhere';
+
+export interface Key {
+  key: string;
+  shift: boolean;
+  /** Ctrl, Alt or Meta: such keys belong to VS Code. */
+  modified: boolean;
+}
+
+/** What a key asks for beyond changing the view. */
+export type KeyEffect = Command | { type: 'escape' } | { type: 'help' };
+
+/** The table in the help popover; the same keys as below. */
+export const KEY_HELP: [keys: string, meaning: string][] = [
+  ['←  →', 'previous, next latent; in the text: token'],
+  ['↑  ↓', 'previous, next step'],
+  ['[  ]', 'layer: mean, max, 1, 2, …'],
+  ['{  }', 'heads: mean, max, 1, 2, …'],
+  ['1  2  3', 'attention, selection, similarity'],
+  ['Tab', 'next region'],
+  ['Esc', 'to the image; there: clear the region'],
+  ['←  →  ↑  ↓ on the image', 'move the patch cursor'],
+  ['Shift + arrows on the image', 'select a region of patches'],
+  ['Home  End on the image', 'first, last patch of the row'],
+  ['?', 'this list'],
+];
+
+const ARROWS: Record<string, [rows: number, columns: number]> = {
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+};
+
+/** What `key` does at `place`; undefined leaves it to the browser. `grid` is the stage's. */
+export function keyEffect(key: Key, place: Place, grid: Grid | undefined): KeyEffect | undefined {
+  if (key.modified) return undefined;
+  if (place === 'stage' && grid !== undefined) {
+    const moved = stageKey(key, grid);
+    if (moved !== undefined) return moved;
+  }
+  if (place === 'elsewhere') {
+    if (key.key === 'ArrowLeft') return { type: 'move', by: -1 };
+    if (key.key === 'ArrowRight') return { type: 'move', by: 1 };
+    if (key.key === 'ArrowUp') return { type: 'move-step', by: -1 };
+    if (key.key === 'ArrowDown') return { type: 'move-step', by: 1 };
+  }
+  return anywhereKey(key);
+}
+
+function stageKey({ key, shift }: Key, grid: Grid): Command | undefined {
+  const arrow = ARROWS[key];
+  if (arrow !== undefined)
+    return { type: 'move-patch', rows: arrow[0], columns: arrow[1], grid, extend: shift };
+  if (key === 'Home' || key === 'End') {
+    const columns = key === 'Home' ? -grid.columns : grid.columns;
+    return { type: 'move-patch', rows: 0, columns, grid, extend: shift };
+  }
+  return undefined;
+}
+
+function anywhereKey({ key }: Key): KeyEffect | undefined {
+  switch (key) {
+    case '[':
+      return { type: 'move-layer', by: -1 };
+    case ']':
+      return { type: 'move-layer', by: 1 };
+    case '{':
+      return { type: 'move-heads', by: -1 };
+    case '}':
+      return { type: 'move-heads', by: 1 };
+    case '1':
+    case '2':
+    case '3':
+      return { type: 'set', values: { kind: MAP_KINDS[Number(key) - 1]! } };
+    case 'Escape':
+      return { type: 'escape' };
+    case '?':
+      return { type: 'help' };
+    default:
+      return undefined;
+  }
+}

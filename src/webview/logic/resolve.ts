@@ -1,0 +1,50 @@
+/** Turns the reader's wishes into what the trace can show. */
+
+import { kindsFor, type Choice, type MapKind, type MapSelector } from '../../trace/maps.ts';
+import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
+import { selectedLatent, type View } from './view.ts';
+
+export interface Shown {
+  latent: TraceLatent | undefined;
+  /** Index of `latent` in trace.latents; -1 when there is none. */
+  latentIndex: number;
+  picture: TracePicture | undefined;
+  kinds: MapKind[];
+  selector: MapSelector;
+}
+
+/** What is on the stage. A wished kind that the picture lacks comes back when another picture has it. */
+export function resolve(view: View, trace: Trace): Shown {
+  const picture = trace.pictures.find(({ id }) => id === view.picture) ?? trace.pictures[0];
+  const kinds = picture === undefined ? [] : kindsFor(picture);
+  const latentIndex = selectedLatent(view, trace);
+  return {
+    latent: trace.latents[latentIndex],
+    latentIndex,
+    picture,
+    kinds,
+    selector: {
+      kind: kinds.includes(view.kind) ? view.kind : (kinds[0] ?? 'attention'),
+      picture: picture?.id ?? '',
+      layer: clampChoice(view.layer, trace.model.layers),
+      heads: clampChoice(view.heads, trace.model.heads),
+    },
+  };
+}
+
+/** A choice of the last model may not exist in this one. */
+export function clampChoice(choice: Choice, count: number): Choice {
+  return typeof choice === 'number' ? Math.min(choice, count - 1) : choice;
+}
+
+/** Sums over a map are shares of the query's mass only where rows were not joined by their maxima. */
+export function isShare({ kind, layer, heads }: MapSelector): boolean {
+  return kind === 'attention' && layer !== 'max' && heads !== 'max';
+}
+
+/** "Input", "Input 2", "Helper 1": how the chooser calls a picture. */
+export function pictureLabel(trace: Trace, picture: TracePicture): string {
+  const alike = trace.pictures.filter(({ role }) => role === picture.role);
+  const word = picture.role === 'input' ? 'Input' : 'Helper';
+  return alike.length === 1 && picture.role === 'input' ? word : `${word} ${alike.indexOf(picture) + 1}`;
+}

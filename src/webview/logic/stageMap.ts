@@ -1,0 +1,82 @@
+/** Chooses and describes the map on the stage. */
+
+import { entropyOf, type HeatMap, type MapSelector, type Scale } from '../../trace/maps.ts';
+import type { Trace, TracePicture } from '../../trace/schema.ts';
+import { choiceLabel, tokenLabel } from './format.ts';
+import { scaleOfMap, type MapCache } from './mapCache.ts';
+import { isShare, type Shown } from './resolve.ts';
+
+/** The map on the stage: of the selected latent, or of a token while that is looked at. */
+export interface StageMap {
+  map: HeatMap | undefined;
+  scale: Scale;
+  selector: MapSelector;
+  /** Attention row of the query that is looked at, over all keys. */
+  row: Float32Array | undefined;
+  /** "latent 3 of block 2", "token “up”". */
+  title: string;
+  /** Why there is no map. */
+  absent?: string;
+}
+
+/** The selected latent's map, or that of `token` when one is looked at and has attention. */
+export function stageMapOf(
+  trace: Trace,
+  cache: MapCache,
+  shown: Shown,
+  token: number | undefined,
+  locked: boolean,
+): StageMap {
+  const { latent, picture, selector } = shown;
+  if (token !== undefined && picture !== undefined) {
+    const words = tokenMap(trace, cache, picture, token, selector);
+    if (words !== undefined) return { ...words, scale: cache.scale(words.selector) };
+  }
+  const map = latent && cache.map(latent, selector);
+  const row = latent && cache.row(latent.token, selector.layer, selector.heads);
+  return {
+    map,
+    row: selector.kind === 'attention' ? row : undefined,
+    selector,
+    scale: locked || map === undefined ? cache.scale(selector) : scaleOfMap(map, selector),
+    title: latent === undefined ? 'no latent yet' : `Block ${latent.block + 1}, latent ${latent.index + 1}`,
+    ...(map === undefined && { absent: absence(shown, trace) }),
+  };
+}
+
+/** The attention of a token's own query over a picture in the prompt. */
+function tokenMap(
+  trace: Trace,
+  cache: MapCache,
+  picture: TracePicture,
+  token: number,
+  { layer }: MapSelector,
+): Omit<StageMap, 'scale'> | undefined {
+  const row = cache.row(token, layer, 'mean');
+  if (row === undefined || picture.range === undefined) return undefined;
+  const { start, count } = picture.range;
+  const values = row.slice(start, start + count);
+  const selector: MapSelector = { kind: 'attention', picture: picture.id, layer, heads: 'mean' };
+  const label = tokenLabel(trace.tokens[token]!);
+  const among = `${choiceLabel('layer', layer, trace.model.layers)}, ${choiceLabel('head', 'mean', trace.model.heads)}`;
+  const map: HeatMap = {
+    ...picture.grid,
+    values,
+    unit: 'attention probability',
+    caption:
+      `Attention of the token ${label} (its own query, which predicts the next token) over ` +
+      `${picture.role === 'input' ? 'input' : 'helper'} image ${picture.name}: ${among}; tokens store no single heads. ` +
+      'It shows where information could flow, not what caused the answer.',
+    peak: values.reduce((best, value, i) => (value > values[best]! ? i : best), 0),
+    ...(isShare(selector) && { mass: values.reduce((sum, value) => sum + value, 0) }),
+    entropy: entropyOf(values),
+  };
+  return { map, row, selector, title: `Token ${label}` };
+}
+
+function absence({ latent, picture, selector }: Shown, trace: Trace): string {
+  if (picture === undefined) return 'The pictures are not encoded yet.';
+  if (latent === undefined)
+    return trace.status === 'running' ? 'No latent has been computed yet.' : 'This run has no latents.';
+  return `This trace holds no ${selector.kind} of this latent with ${picture.name}.`;
+}

@@ -1,0 +1,198 @@
+/**
+ * What the reader looks at, and how each command changes it.
+ *
+ * A `View` is plain data that survives a reload (VS Code's setState). It holds wishes, not facts: the
+ * trace may not have the wished latent or kind yet, so `resolve.ts` turns it into what is shown.
+ */
+
+import { unreachable } from '../../base/errors.ts';
+import type { Choice, MapKind } from '../../trace/maps.ts';
+import type { Trace } from '../../trace/schema.ts';
+import { latentsOf, stepsOf } from '../../trace/steps.ts';
+import { movePatch, type Region, regionOf } from './grid.ts';
+
+export type Tab = 'span' | 'similarity' | 'timing';
+
+/** Which tokens are shaded for the selected latent: those that attend to it, or those it attends to. */
+export type Shading = 'attending' | 'attended';
+
+export interface View {
+  /** Index into trace.latents. */
+  latent: number;
+  /** The selection follows the newest latent of a run until the reader moves it. */
+  follow: boolean;
+  /** Token under the keyboard's cursor, when that is in the text; index into trace.tokens. */
+  token?: number | undefined;
+  picture?: string | undefined;
+  kind: MapKind;
+  layer: Choice;
+  heads: Choice;
+  opacity: number;
+  /** One scale for all latents of the run. */
+  locked: boolean;
+  smooth: boolean;
+  outlines: boolean;
+  shading: Shading;
+  /** Patch under the keyboard's cursor. */
+  patch?: number | undefined;
+  region?: Region | undefined;
+  /** Patch at which a region began to be extended by keyboard. */
+  anchor?: number | undefined;
+  tab: Tab;
+}
+
+export const INITIAL_VIEW: View = {
+  latent: 0,
+  follow: false,
+  kind: 'attention',
+  layer: 'mean',
+  heads: 'mean',
+  opacity: 0.75,
+  locked: true,
+  smooth: false,
+  outlines: false,
+  shading: 'attending',
+  tab: 'span',
+};
+
+export type Command =
+  | { type: 'run-started' }
+  | { type: 'latent'; latent: number }
+  /** To the next latent, or to the next token when the cursor is in the text. */
+  | { type: 'move'; by: 1 | -1 }
+  | { type: 'move-step'; by: 1 | -1 }
+  | { type: 'token'; token: number | undefined }
+  | { type: 'move-layer' | 'move-heads'; by: 1 | -1 }
+  | { type: 'patch'; patch: number | undefined }
+  | {
+      type: 'move-patch';
+      rows: number;
+      columns: number;
+      grid: { rows: number; columns: number };
+      extend: boolean;
+    }
+  | { type: 'region'; region: Region | undefined }
+  /** A plain setting. */
+  | { type: 'set'; values: Partial<Settings> };
+
+export type Settings = Pick<
+  View,
+  'picture' | 'kind' | 'layer' | 'heads' | 'opacity' | 'locked' | 'smooth' | 'outlines' | 'shading' | 'tab'
+>;
+
+/** The view after `command`; `view` itself is left alone. */
+export function reduce(view: View, command: Command, trace: Trace | undefined): View {
+  switch (command.type) {
+    case 'run-started':
+      return {
+        ...view,
+        latent: 0,
+        follow: true,
+        token: undefined,
+        patch: undefined,
+        region: undefined,
+        anchor: undefined,
+      };
+    case 'latent':
+      return { ...view, latent: command.latent, follow: false, token: undefined };
+    case 'move':
+      return trace === undefined ? view : move(view, command.by, trace);
+    case 'move-step':
+      return trace === undefined ? view : moveStep(view, command.by, trace);
+    case 'token':
+      return { ...view, token: command.token };
+    case 'move-layer':
+      return trace === undefined
+        ? view
+        : { ...view, layer: stepChoice(view.layer, command.by, trace.model.layers) };
+    case 'move-heads':
+      return trace === undefined
+        ? view
+        : { ...view, heads: stepChoice(view.heads, command.by, trace.model.heads) };
+    case 'patch':
+      return { ...view, patch: command.patch, anchor: undefined };
+    case 'move-patch':
+      return movedPatch(view, command);
+    case 'region':
+      return { ...view, region: command.region, anchor: undefined };
+    case 'set':
+      return apply(view, command.values);
+    default:
+      return unreachable(command);
+  }
+}
+
+/** The order that [ ] and { } walk: mean, max, then each layer or head; it does not wrap. */
+export function stepChoice(choice: Choice, by: 1 | -1, count: number): Choice {
+  const order: Choice[] = ['mean', 'max', ...Array.from({ length: count }, (_, i) => i)];
+  const at = Math.max(0, order.indexOf(choice));
+  return order[Math.min(order.length - 1, Math.max(0, at + by))] ?? choice;
+}
+
+/** The latent that is selected: the newest while following, else the wished one or the nearest there is. */
+export function selectedLatent(view: View, trace: Trace): number {
+  const last = trace.latents.length - 1;
+  return view.follow ? last : Math.min(view.latent, last);
+}
+
+/** Reads a stored state; anything that is not of the expected kind falls back to the default. */
+export function restoreView(stored: unknown): View {
+  if (typeof stored !== 'object' || stored === null) return INITIAL_VIEW;
+  const record = stored as Record<string, unknown>;
+  const kept = Object.entries(INITIAL_VIEW).map(([key, standard]) => {
+    const value = record[key];
+    const choice = key === 'layer' || key === 'heads';
+    const fits = choice ? isChoice(value) : typeof value === typeof standard;
+    return [key, fits ? value : standard];
+  });
+  const picture = typeof record['picture'] === 'string' ? { picture: record['picture'] } : {};
+  return { ...(Object.fromEntries(kept) as unknown as View), ...picture };
+}
+
+function isChoice(value: unknown): value is Choice {
+  return value === 'mean' || value === 'max' || (Number.isInteger(value) && (value as number) >= 0);
+}
+
+function apply(view: View, values: Partial<Settings>): View {
+  const next = { ...view, ...values };
+  // Patches of one picture mean nothing in another.
+  return values.picture !== undefined && values.picture !== view.picture
+    ? { ...next, patch: undefined, region: undefined, anchor: undefined }
+    : next;
+}
+
+function move(view: View, by: 1 | -1, trace: Trace): View {
+  if (view.token !== undefined) {
+    const text = trace.tokens.flatMap((token, i) => (token.kind === 'text' ? [i] : []));
+    const at = text.indexOf(view.token);
+    return { ...view, token: text[at + by] ?? view.token };
+  }
+  if (trace.latents.length === 0) return view;
+  const latent = Math.min(trace.latents.length - 1, Math.max(0, selectedLatent(view, trace) + by));
+  return { ...view, latent, follow: false };
+}
+
+function moveStep(view: View, by: 1 | -1, trace: Trace): View {
+  const steps = stepsOf(trace);
+  const selected = trace.latents[selectedLatent(view, trace)];
+  const token = view.token ?? selected?.token ?? 0;
+  const at = steps.findIndex(({ first, last }) => token >= first && token <= last);
+  // A block that is only just begun has no latent to go to.
+  for (let i = at + by; i >= 0 && i < steps.length; i += by) {
+    const step = steps[i]!;
+    if (step.kind === 'text') return { ...view, token: step.first };
+    const latents = latentsOf(trace, step.block.index);
+    const target = latents[Math.min(selected?.index ?? 0, latents.length - 1)];
+    if (target !== undefined)
+      return { ...view, latent: trace.latents.indexOf(target), follow: false, token: undefined };
+  }
+  return view;
+}
+
+function movedPatch(view: View, command: Extract<Command, { type: 'move-patch' }>): View {
+  const { grid, extend } = command;
+  const patch = movePatch(view.patch, command.rows, command.columns, grid);
+  if (!extend) return { ...view, patch, anchor: undefined };
+  const anchor = view.anchor ?? view.patch ?? patch;
+  return { ...view, patch, anchor, region: regionOf(anchor, patch, grid) };
+}

@@ -1,0 +1,77 @@
+/** The trace that is shown, as the host's messages make it. */
+
+import type { PanelMethods, PanelSelection, PanelState } from '../protocol/panel.ts';
+import { applyEvent, startTrace, type ReasonEvent } from '../trace/events.ts';
+import { MapCache } from './logic/mapCache.ts';
+
+export type ModelChange = 'content' | 'run-started';
+
+/**
+ * Holds the last snapshot and folds events into it. Its trace grows in place, so `version` tells apart two
+ * states of one trace.
+ */
+export class PanelModel implements PanelMethods {
+  state: PanelState = { canRun: false };
+  cache: MapCache | undefined;
+  version = 0;
+  /** False until the host's first snapshot. */
+  connected = false;
+  private readonly listeners: ((change: ModelChange) => void)[] = [];
+  private readonly selectors: ((selection: PanelSelection) => void)[] = [];
+  private pending = false;
+
+  onChange(listener: (change: ModelChange) => void): void {
+    this.listeners.push(listener);
+  }
+
+  onSelect(listener: (selection: PanelSelection) => void): void {
+    this.selectors.push(listener);
+  }
+
+  async show(state: PanelState): Promise<void> {
+    const started = state.trace?.status === 'running' && state.trace.id !== this.state.trace?.id;
+    this.state = state;
+    this.connected = true;
+    this.cache = state.trace && new MapCache(state.trace);
+    this.changed(started ? 'run-started' : 'content');
+  }
+
+  async event(event: ReasonEvent): Promise<void> {
+    const { trace } = this.state;
+    if (event.type === 'start') {
+      const started = startTrace(event);
+      this.state = { ...this.state, trace: started };
+      this.cache = new MapCache(started);
+      this.changed('run-started');
+    } else if (trace !== undefined) {
+      applyEvent(trace, event);
+      this.changed('content');
+    }
+  }
+
+  async progress(message: string | undefined): Promise<void> {
+    const { progress: _, ...state } = this.state;
+    this.state = message === undefined ? state : { ...state, progress: message };
+    this.changed('content');
+  }
+
+  async select(selection: PanelSelection): Promise<void> {
+    for (const listener of this.selectors) listener(selection);
+  }
+
+  /** Tells listeners once per frame: a fast run sends hundreds of events a second. */
+  private changed(change: ModelChange): void {
+    this.version++;
+    if (change === 'run-started') return this.notify(change);
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(() => {
+      this.pending = false;
+      this.notify('content');
+    });
+  }
+
+  private notify(change: ModelChange): void {
+    for (const listener of this.listeners) listener(change);
+  }
+}

@@ -1,0 +1,181 @@
+/** The whole panel: state, keys, and the regions from header to evidence. */
+
+import type { VNode } from 'preact';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { messageOf } from '../../base/errors.ts';
+import type { PanelHost } from '../../protocol/panel.ts';
+import type { Trace } from '../../trace/schema.ts';
+import { usePictures } from '../draw/pictures.ts';
+import { storedState, storeState } from '../host.ts';
+import { brushAttended, brushAttending, brushRegion, brushToken, type Brush } from '../logic/brushing.ts';
+import type { MapCache } from '../logic/mapCache.ts';
+import { resolve, type Shown } from '../logic/resolve.ts';
+import { stageMapOf } from '../logic/stageMap.ts';
+import { reduce, restoreView, type Command, type View } from '../logic/view.ts';
+import type { PanelModel } from '../panelModel.ts';
+import { Announcer } from './Announcer.tsx';
+import { usePictureDrop } from './drop.ts';
+import { Empty } from './Empty.tsx';
+import { Evidence } from './Evidence.tsx';
+import { Header } from './Header.tsx';
+import { Help, toggleHelp } from './Help.tsx';
+import { useKeys } from './keys.ts';
+import type { Scene } from './scene.ts';
+import { Stage } from './Stage.tsx';
+import { Steps } from './Steps.tsx';
+
+interface AppProps {
+  model: PanelModel;
+  host: PanelHost;
+}
+
+export function App({ model, host }: AppProps): VNode {
+  const [view, dispatch] = useView(model);
+  const [notice, setNotice] = useState<string>();
+  const [hovered, setHovered] = useState<number>();
+  const call = useCallback<Scene['call']>(
+    (action) => {
+      setNotice(undefined);
+      action(host).catch((error: unknown) => setNotice(messageOf(error)));
+    },
+    [host],
+  );
+  const { trace, fileName, canRun, progress } = model.state;
+  const scene = useScene(model, view, dispatch, hovered, setHovered, call);
+  const dropping = usePictureDrop(canRun, (files) => call((to) => to.addHelpers(files)));
+  useKeys(scene, toggleHelp);
+  return (
+    <div class="panel" data-empty={scene === undefined}>
+      {trace !== undefined && <Header trace={trace} fileName={fileName} canRun={canRun} call={call} />}
+      {notice !== undefined && <Notice text={notice} dismiss={() => setNotice(undefined)} />}
+      {progress !== undefined && scene !== undefined && (
+        <p class="progress-line" role="status">
+          {progress}
+        </p>
+      )}
+      {scene === undefined ? (
+        <Empty connected={model.connected} canRun={canRun} progress={progress} call={call} />
+      ) : (
+        <>
+          <Steps scene={scene} />
+          <Stage scene={scene} />
+          <Evidence scene={scene} />
+          <Announcer scene={scene} />
+        </>
+      )}
+      <Help />
+      {dropping && <div class="drop-target">Drop to add helper images</div>}
+    </div>
+  );
+}
+
+/** What goes wrong in the host, told where the reader looks. */
+function Notice({ text, dismiss }: { text: string; dismiss: () => void }): VNode {
+  return (
+    <div class="notice" role="alert">
+      <span>{text}</span>
+      <button type="button" class="quiet" aria-label="Dismiss" onClick={dismiss}>
+        ✕
+      </button>
+    </div>
+  );
+}
+
+/** The view with its commands; stored on every change, so that a reload shows the same. */
+function useView(model: PanelModel): [View, (command: Command) => void] {
+  const [view, setView] = useState(() => restoreView(storedState()));
+  const [, setVersion] = useState(0);
+  const dispatch = useCallback(
+    (command: Command) => setView((current) => reduce(current, command, model.state.trace)),
+    [model],
+  );
+  useEffect(() => {
+    model.onChange((change) => {
+      if (change === 'run-started') dispatch({ type: 'run-started' });
+      setVersion(model.version);
+    });
+    model.onSelect(({ latent, picture, kind }) => {
+      dispatch({ type: 'latent', latent });
+      dispatch({ type: 'set', values: { ...(picture && { picture }), ...(kind && { kind }) } });
+    });
+    // The host may have answered before the first effect ran.
+    setVersion(model.version);
+  }, [model]);
+  useEffect(() => storeState(view), [view]);
+  return [view, dispatch];
+}
+
+function useScene(
+  model: PanelModel,
+  view: View,
+  dispatch: (command: Command) => void,
+  hovered: number | undefined,
+  hoverToken: (token: number | undefined) => void,
+  call: Scene['call'],
+): Scene | undefined {
+  const { trace, canRun } = model.state;
+  const { cache, version } = model;
+  const pictures = usePictures(trace?.pictures ?? NO_PICTURES);
+  const highContrast = useHighContrast();
+  return useMemo(() => {
+    if (trace === undefined || cache === undefined) return undefined;
+    const shown = resolve(view, trace);
+    const token = trace.tokens[hovered ?? view.token ?? -1] && (hovered ?? view.token);
+    const stage = stageMapOf(trace, cache, shown, token, view.locked);
+    const brush = brushOf(trace, cache, shown, view, token);
+    return {
+      trace,
+      version,
+      cache,
+      view,
+      shown,
+      pictures,
+      token,
+      stage,
+      brush,
+      canRun,
+      highContrast,
+      dispatch,
+      hoverToken,
+      call,
+    };
+  }, [trace, version, cache, view, pictures, hovered, canRun, highContrast, call]);
+}
+
+const NO_PICTURES: Trace['pictures'] = [];
+
+/** What is lit up in the steps: a token that is looked at comes first, then a region, then the latent. */
+function brushOf(
+  trace: Trace,
+  cache: MapCache,
+  shown: Shown,
+  view: View,
+  token: number | undefined,
+): Brush | undefined {
+  const { latent, picture, selector } = shown;
+  const { layer, heads } = selector;
+  if (token !== undefined) return brushToken(trace, cache, token, layer);
+  if (view.region !== undefined && picture !== undefined)
+    return brushRegion(trace, cache, picture, view.region, selector);
+  if (latent === undefined) return undefined;
+  return view.shading === 'attending'
+    ? brushAttending(trace, cache, latent, layer)
+    : brushAttended(trace, cache, latent, layer, heads);
+}
+
+/** Follows the theme: VS Code sets a class on the body, the system a media query. */
+function useHighContrast(): boolean {
+  const read = (): boolean =>
+    /vscode-high-contrast/.test(document.body.className) || matchMedia('(forced-colors: active)').matches;
+  const [highContrast, setHighContrast] = useState(read);
+  const latest = useRef(highContrast);
+  useEffect(() => {
+    const update = (): void => {
+      if (latest.current !== read()) setHighContrast((latest.current = read()));
+    };
+    const observer = new MutationObserver(update);
+    observer.observe(document.body, { attributes: true, attributeFilter: ['class'] });
+    return () => observer.disconnect();
+  }, []);
+  return highContrast;
+}

@@ -1,0 +1,66 @@
+/** One latent block: its latents as small maps, the mass they put on the picture, how it ended. */
+
+import type { VNode } from 'preact';
+import type { Step } from '../../trace/steps.ts';
+import { strength } from '../logic/brushing.ts';
+import { ending, number, share } from '../logic/format.ts';
+import { isShare } from '../logic/resolve.ts';
+import type { Scene } from './scene.ts';
+import { Thumbnail } from './Thumbnail.tsx';
+
+interface BlockStepProps {
+  step: Extract<Step, { kind: 'block' }>;
+  scene: Scene;
+}
+
+export function BlockStep({ step, scene }: BlockStepProps): VNode {
+  const { trace, shown, brush, view } = scene;
+  const { block, latents } = step;
+  const selected = shown.latent?.block === block.index;
+  return (
+    <li class="step step-block" data-selected={selected}>
+      <span class="step-number dim" aria-hidden="true">
+        ◆
+      </span>
+      <div class="block">
+        <div class="block-head">
+          <span>
+            Block {block.index + 1} · {latents.length === 1 ? '1 latent' : `${latents.length} latents`}
+            <span class="dim"> · {ending(block)}</span>
+          </span>
+          <span class="dim">{summary(step, scene)}</span>
+        </div>
+        <div class="thumbnails" role="group" aria-label={`Latents of block ${block.index + 1}`}>
+          {latents.map((latent) => {
+            const index = trace.latents.indexOf(latent);
+            return (
+              <Thumbnail
+                key={index}
+                index={index}
+                latent={latent}
+                scene={scene}
+                focusable={view.token === undefined && shown.latentIndex === index}
+                strength={strength(brush, 'latents', index)}
+                amount={brush?.latents.get(index)}
+              />
+            );
+          })}
+          {latents.length === 0 && <span class="dim">no latent yet</span>}
+        </div>
+      </div>
+    </li>
+  );
+}
+
+/** The block's figure in the kind that is shown. */
+function summary({ latents }: BlockStepProps['step'], { cache, shown }: Scene): string {
+  const { selector, picture } = shown;
+  if (picture === undefined || latents.length === 0) return '';
+  const maps = latents.flatMap((latent) => cache.map(latent, selector) ?? []);
+  if (maps.length === 0) return '';
+  const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  if (selector.kind === 'attention') {
+    return isShare(selector) ? `mass on image ${share(mean(maps.map(({ mass }) => mass ?? 0)))}` : '';
+  }
+  return `largest ${number(Math.max(...maps.map(({ values, peak }) => values[peak]!)))}`;
+}

@@ -1,0 +1,36 @@
+/** Before there is a run: what is being waited for, or what to do. */
+
+import type { VNode } from 'preact';
+import { Button, ProgressRing } from '../toolkit.tsx';
+import type { Scene } from './scene.ts';
+
+interface EmptyProps {
+  connected: boolean;
+  canRun: boolean;
+  progress: string | undefined;
+  call: Scene['call'];
+}
+
+export function Empty({ connected, canRun, progress, call }: EmptyProps): VNode {
+  const waiting = progress ?? (connected ? undefined : 'Connecting…');
+  return (
+    <main class="empty">
+      {waiting === undefined ? (
+        <>
+          <p>No run is shown.</p>
+          <p class="dim">
+            {canRun
+              ? 'Ask a question about an image; the steps appear here as the model reasons.'
+              : 'Open a trace (*.ilvr.json) to see what its latents attended to.'}
+          </p>
+        </>
+      ) : (
+        <>
+          <ProgressRing />
+          <p role="status">{waiting}</p>
+          {canRun && <Button onClick={() => call((host) => host.cancel())}>Cancel</Button>}
+        </>
+      )}
+    </main>
+  );
+}

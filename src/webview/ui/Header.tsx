@@ -1,0 +1,127 @@
+/** What was asked, of which model on which device, how it went, and what can be done with it. */
+
+import type { ComponentChildren, VNode } from 'preact';
+import type { Trace } from '../../trace/schema.ts';
+import { blockSummary } from '../../trace/steps.ts';
+import { duration, parameters, sampling } from '../logic/format.ts';
+import { Button } from '../toolkit.tsx';
+import { toggleHelp } from './Help.tsx';
+import type { Scene } from './scene.ts';
+
+interface HeaderProps {
+  trace: Trace;
+  fileName: string | undefined;
+  canRun: boolean;
+  call: Scene['call'];
+}
+
+const DTYPES = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
+
+export function Header({ trace, fileName, canRun, call }: HeaderProps): VNode {
+  const { model, device, tokens } = trace;
+  const time = runTime(trace);
+  return (
+    <header class="header">
+      <div class="header-top">
+        <h1 title={trace.question}>{trace.question}</h1>
+        <Actions trace={trace} canRun={canRun} call={call} />
+      </div>
+      <ul class="facts" aria-label="About this run">
+        <Fact name="Model" title={`${model.architecture}, ${model.layers} layers × ${model.heads} heads`}>
+          <b>{model.name}</b> {parameters(model.parameters)}, {DTYPES[model.dtype]} weights
+        </Fact>
+        <Fact name="Device" title={`${device.reason} ${device.runtime}`}>
+          {device.provider === 'webgpu' ? 'WebGPU' : 'CPU'}: <b>{device.name}</b>
+        </Fact>
+        <Fact name="Latent blocks">{blockSummary(trace)}</Fact>
+        <Fact name="Length" title="Tokens of the answer, latent pads and markers included">
+          <b>{tokens.length}</b> tokens{time !== undefined && ` in ${duration(time)}`}
+        </Fact>
+        <Fact name="Sampling">{sampling(trace)}</Fact>
+        {fileName !== undefined && <Fact name="File">{fileName}</Fact>}
+      </ul>
+      <Status trace={trace} />
+    </header>
+  );
+}
+
+function Fact({
+  name,
+  title,
+  children,
+}: {
+  name: string;
+  title?: string;
+  children: ComponentChildren;
+}): VNode {
+  return (
+    <li title={title}>
+      <span class="hidden">{name}: </span>
+      {children}
+      {title !== undefined && <span class="hidden"> ({title})</span>}
+    </li>
+  );
+}
+
+function Actions({ trace, canRun, call }: Omit<HeaderProps, 'fileName'>): VNode {
+  const running = trace.status === 'running';
+  return (
+    <div class="actions">
+      {canRun && running && <Button onClick={() => call((host) => host.cancel())}>Cancel</Button>}
+      {canRun && !running && <Button onClick={() => call((host) => host.runAgain())}>Run again</Button>}
+      {canRun && (
+        <Button
+          title="Compared with the latents on the next run; pictures can also be dropped here"
+          onClick={() => call((host) => host.chooseHelpers())}
+        >
+          Add helper images…
+        </Button>
+      )}
+      {!canRun && <Button onClick={() => call((host) => host.openAsText())}>Open as text</Button>}
+      {!running && (
+        <Button appearance="primary" onClick={() => call((host) => host.exportTrace())}>
+          Export…
+        </Button>
+      )}
+      <Button
+        appearance="icon"
+        label="Keyboard shortcuts"
+        title="Keyboard shortcuts (?)"
+        onClick={toggleHelp}
+      >
+        ?
+      </Button>
+    </div>
+  );
+}
+
+/** Said plainly when the run is not whole; a complete run needs no remark. */
+function Status({ trace }: { trace: Trace }): VNode | null {
+  switch (trace.status) {
+    case 'complete':
+      return null;
+    case 'running':
+      return (
+        <p class="status" role="status">
+          Running: steps and maps appear as they are computed.
+        </p>
+      );
+    case 'cancelled':
+      return (
+        <p class="status status-warning" role="status">
+          Partial trace: the run was cancelled after {trace.tokens.length} tokens.
+        </p>
+      );
+    case 'failed':
+      return (
+        <p class="status status-error" role="alert">
+          Partial trace: the run failed after {trace.tokens.length} tokens. {trace.failure ?? ''}
+        </p>
+      );
+  }
+}
+
+/** Sum of the timings that make up the run; undefined while none is known. */
+function runTime({ timings }: Trace): number | undefined {
+  return timings.length === 0 ? undefined : timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+}

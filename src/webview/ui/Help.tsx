@@ -1,0 +1,29 @@
+/** The list of keys, as a popover: Esc or a click elsewhere closes it. */
+
+import type { VNode } from 'preact';
+import { KEY_HELP } from '../logic/keyboard.ts';
+
+const HELP_ID = 'help';
+
+/** Shows the list, or hides it. */
+export function toggleHelp(): void {
+  document.getElementById(HELP_ID)?.togglePopover();
+}
+
+export function Help(): VNode {
+  return (
+    <div id={HELP_ID} class="help" popover="auto" role="dialog" aria-label="Keyboard shortcuts">
+      <h2>Keyboard shortcuts</h2>
+      <table>
+        <tbody>
+          {KEY_HELP.map(([keys, meaning]) => (
+            <tr key={keys}>
+              <th scope="row">{keys}</th>
+              <td>{meaning}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,121 @@
+/** The large picture: drawn to fit, hovered, dragged over, and walked with the arrow keys. */
+
+import type { VNode } from 'preact';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { drawMap, drawMarks } from '../draw/heatmap.ts';
+import { number } from '../logic/format.ts';
+import { patchAt, regionOf, type Grid } from '../logic/grid.ts';
+import { STAGE_ID } from './keys.ts';
+import type { Scene } from './scene.ts';
+
+interface StagePictureProps {
+  scene: Scene;
+  hovered: number | undefined;
+  onHover: (patch: number | undefined) => void;
+}
+
+export function StagePicture({ scene, hovered, onHover }: StagePictureProps): VNode {
+  const { stage, view, shown, pictures, highContrast } = scene;
+  const { picture } = shown;
+  const frame = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const size = useFit(frame, picture?.width ?? 1, picture?.height ?? 1);
+  const bitmap = pictures.get(picture?.id ?? '')?.full;
+  const ratio = window.devicePixelRatio;
+  useLayoutEffect(() => {
+    if (canvas.current === null || picture === undefined) return;
+    const { opacity, smooth, outlines, region, patch } = view;
+    drawMap(canvas.current, bitmap, stage.map && { ...stage.map, scale: stage.scale, opacity, smooth });
+    const selected = stage.map?.selected;
+    const marks = { outlines: outlines || highContrast, selected, cursor: hovered ?? patch, region };
+    drawMarks(canvas.current, picture.grid, marks, ratio);
+  }, [bitmap, stage, view, hovered, size.width, size.height, ratio, highContrast, picture]);
+  const pointer = usePointer(scene, onHover);
+  return (
+    <div class="stage-frame" ref={frame}>
+      {picture !== undefined && (
+        <canvas
+          id={STAGE_ID}
+          ref={canvas}
+          tabIndex={0}
+          role="img"
+          aria-roledescription="heatmap"
+          aria-label={labelOf(scene)}
+          width={Math.round(size.width * ratio)}
+          height={Math.round(size.height * ratio)}
+          style={{ width: `${size.width}px`, height: `${size.height}px` }}
+          {...pointer}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Hovering reads a patch; dragging selects a region; a click without a drag clears it. */
+function usePointer(
+  { shown, dispatch }: Scene,
+  onHover: (patch: number | undefined) => void,
+): Record<string, (event: PointerEvent) => void> {
+  const start = useRef<{ patch: number; dragged: boolean } | undefined>(undefined);
+  const grid = shown.picture?.grid ?? { rows: 1, columns: 1 };
+  return {
+    onPointerDown: (event) => {
+      const patch = patchUnder(event, grid);
+      if (event.button !== 0 || patch === undefined) return;
+      (event.currentTarget as HTMLElement).setPointerCapture(event.pointerId);
+      start.current = { patch, dragged: false };
+    },
+    onPointerMove: (event) => {
+      const patch = patchUnder(event, grid);
+      onHover(patch);
+      if (start.current === undefined || patch === undefined) return;
+      if (patch === start.current.patch && !start.current.dragged) return;
+      start.current.dragged = true;
+      dispatch({ type: 'region', region: regionOf(start.current.patch, patch, grid) });
+    },
+    onPointerUp: () => {
+      if (start.current?.dragged === false) {
+        dispatch({ type: 'region', region: undefined });
+        dispatch({ type: 'patch', patch: start.current.patch });
+      }
+      start.current = undefined;
+    },
+    onPointerLeave: () => onHover(undefined),
+  };
+}
+
+function patchUnder(event: PointerEvent, grid: Grid): number | undefined {
+  const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+  return patchAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, grid);
+}
+
+/** The largest size of the picture's proportions that fits its frame, followed as the frame changes. */
+function useFit(
+  frame: { current: HTMLElement | null },
+  width: number,
+  height: number,
+): { width: number; height: number } {
+  const [room, setRoom] = useState({ width: 300, height: 300 });
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (element === null) return undefined;
+    const measure = (): void => setRoom({ width: element.clientWidth, height: element.clientHeight });
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  // Room for the focus ring.
+  const scale = Math.min((room.width - 8) / width, (room.height - 8) / height);
+  return { width: Math.max(16, Math.floor(width * scale)), height: Math.max(16, Math.floor(height * scale)) };
+}
+
+function labelOf({ stage: { map, title, absent }, shown: { picture } }: Scene): string {
+  if (map === undefined) return `${picture?.name ?? 'No picture'}. ${absent ?? ''}`;
+  const row = Math.floor(map.peak / map.columns) + 1;
+  const column = (map.peak % map.columns) + 1;
+  return (
+    `${title}: ${map.unit} over ${picture?.name}, ${map.rows} rows × ${map.columns} columns of patches, ` +
+    `largest ${number(map.values[map.peak]!)} at row ${row}, column ${column}. Arrow keys read the patches.`
+  );
+}

@@ -1,0 +1,88 @@
+/** Which picture, which kind of map, which latent. */
+
+import type { VNode } from 'preact';
+import { MAP_KINDS, type MapKind } from '../../trace/maps.ts';
+import { pictureLabel } from '../logic/resolve.ts';
+import { Button } from '../toolkit.tsx';
+import type { Scene } from './scene.ts';
+import { Segmented } from './Segmented.tsx';
+
+const KIND_LABELS: Record<MapKind, string> = {
+  attention: 'Attention',
+  selection: 'Selection',
+  similarity: 'Similarity',
+};
+
+/** More pictures than this are a list: a row of buttons would not fit. */
+const MAX_SEGMENTS = 4;
+
+export function StageToolbar({ scene }: { scene: Scene }): VNode {
+  const { stage, shown, trace, dispatch } = scene;
+  const kinds = MAP_KINDS.map((value) => ({
+    value,
+    label: KIND_LABELS[value],
+    ...(!shown.kinds.includes(value) && {
+      disabled: true,
+      title: 'This picture was not part of the prompt, so nothing attended to it',
+    }),
+  }));
+  return (
+    <div class="toolbar">
+      <PictureChooser scene={scene} />
+      <Segmented
+        label="Kind of map"
+        value={shown.selector.kind}
+        options={kinds}
+        onChange={(kind) => dispatch({ type: 'set', values: { kind } })}
+      />
+      <div class="stepper">
+        <span class="stepper-title" data-token={scene.token !== undefined}>
+          {stage.title}
+          {scene.token === undefined && shown.latent !== undefined && (
+            <span class="dim"> of {trace.blocks[shown.latent.block]?.latents}</span>
+          )}
+        </span>
+        <Button
+          appearance="icon"
+          label="Previous latent"
+          title="Previous latent (←)"
+          disabled={shown.latentIndex <= 0}
+          onClick={() => dispatch({ type: 'latent', latent: shown.latentIndex - 1 })}
+        >
+          ◀
+        </Button>
+        <Button
+          appearance="icon"
+          label="Next latent"
+          title="Next latent (→)"
+          disabled={shown.latentIndex >= trace.latents.length - 1}
+          onClick={() => dispatch({ type: 'latent', latent: shown.latentIndex + 1 })}
+        >
+          ▶
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function PictureChooser({ scene: { trace, shown, dispatch } }: { scene: Scene }): VNode {
+  const choose = (picture: string): void => dispatch({ type: 'set', values: { picture } });
+  const value = shown.picture?.id ?? '';
+  const options = trace.pictures.map((picture) => ({
+    value: picture.id,
+    label: pictureLabel(trace, picture),
+    title: `${picture.name}${picture.range === undefined ? ' (reference: the model did not see it)' : ''}`,
+  }));
+  if (options.length <= MAX_SEGMENTS) {
+    return <Segmented label="Picture" value={value} options={options} onChange={choose} />;
+  }
+  return (
+    <select aria-label="Picture" value={value} onChange={(event) => choose(event.currentTarget.value)}>
+      {options.map((option) => (
+        <option key={option.value} value={option.value}>
+          {option.label}: {option.title}
+        </option>
+      ))}
+    </select>
+  );
+}

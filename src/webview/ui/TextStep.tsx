@@ -1,0 +1,57 @@
+/** One line of the answer, token by token. */
+
+import type { VNode } from 'preact';
+import type { Step } from '../../trace/steps.ts';
+import { strength } from '../logic/brushing.ts';
+import { number, percent, tokenLabel } from '../logic/format.ts';
+import type { Scene } from './scene.ts';
+
+interface TextStepProps {
+  step: Extract<Step, { kind: 'text' }>;
+  line: number;
+  scene: Scene;
+}
+
+export function TextStep({ step, line, scene }: TextStepProps): VNode {
+  const tokens = [];
+  for (let i = step.first; i <= step.last; i++) tokens.push(<Token key={i} index={i} scene={scene} />);
+  return (
+    <li class="step step-text">
+      <span class="step-number dim">{line}</span>
+      <p class="step-line">{tokens}</p>
+    </li>
+  );
+}
+
+function Token({ index, scene }: { index: number; scene: Scene }): VNode {
+  const { trace, view, brush, dispatch, hoverToken } = scene;
+  const token = trace.tokens[index]!;
+  const amount = brush?.tokens.get(index);
+  const strong = strength(brush, 'tokens', index);
+  const facts = [
+    `Token ${tokenLabel(token)}`,
+    token.probability === undefined ? undefined : `probability ${percent(token.probability)}`,
+    token.forced ? 'forced' : undefined,
+    amount === undefined ? undefined : `${brush!.title.toLowerCase()}: ${number(amount)}`,
+    token.attention === undefined ? 'no attention stored' : undefined,
+  ].filter((fact) => fact !== undefined);
+  const visible = token.text.replace(/\n+$/, '');
+  return (
+    <span
+      id={`token-${index}`}
+      class="token"
+      role="button"
+      tabIndex={view.token === index ? 0 : -1}
+      aria-label={facts.join(', ')}
+      aria-pressed={view.token === index}
+      title={facts.join('\n')}
+      style={{ '--strength': strong.toFixed(3) }}
+      onPointerEnter={() => hoverToken(index)}
+      onPointerLeave={() => hoverToken(undefined)}
+      onClick={() => dispatch({ type: 'token', token: view.token === index ? undefined : index })}
+    >
+      {visible}
+      {visible === token.text ? '' : <span class="newline">↵</span>}
+    </span>
+  );
+}

@@ -1,0 +1,80 @@
+/** A latent's map, small. A button: selecting it puts the map on the stage. */
+
+import type { VNode } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
+import type { TraceLatent } from '../../trace/schema.ts';
+import { drawMap } from '../draw/heatmap.ts';
+import { number, share } from '../logic/format.ts';
+import { scaleOfMap } from '../logic/mapCache.ts';
+import { isShare } from '../logic/resolve.ts';
+import type { Scene } from './scene.ts';
+
+interface ThumbnailProps {
+  index: number;
+  latent: TraceLatent;
+  scene: Scene;
+  focusable: boolean;
+  /** Of the brush, 0 to 1. */
+  strength: number;
+  amount: number | undefined;
+}
+
+/** Longer side in CSS pixels. */
+const SIDE = 48;
+
+export function Thumbnail({ index, latent, scene, focusable, strength, amount }: ThumbnailProps): VNode {
+  const { shown, cache, view, pictures, dispatch } = scene;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const map = cache.map(latent, shown.selector);
+  const scale =
+    map === undefined || view.locked ? cache.scale(shown.selector) : scaleOfMap(map, shown.selector);
+  const bitmap = pictures.get(shown.picture?.id ?? '')?.small;
+  const { width, height } = sizeOf(scene);
+  const ratio = window.devicePixelRatio;
+  useLayoutEffect(() => {
+    if (canvas.current === null) return;
+    const { opacity, smooth } = view;
+    drawMap(canvas.current, bitmap, map && { ...map, scale, opacity, smooth });
+  }, [bitmap, map, scale.min, scale.max, view.opacity, view.smooth, width, height, ratio]);
+  const place = `Block ${latent.block + 1}, latent ${latent.index + 1}`;
+  const facts = [place, ...figures(scene, latent)];
+  if (amount !== undefined) facts.push(`${scene.brush!.title.toLowerCase()}: ${number(amount)}`);
+  const current = shown.latentIndex === index;
+  return (
+    <button
+      id={`latent-${index}`}
+      type="button"
+      class="thumbnail"
+      tabIndex={focusable ? 0 : -1}
+      aria-label={facts.join(', ')}
+      aria-pressed={current}
+      title={facts.join('\n')}
+      style={{ '--strength': strength.toFixed(3) }}
+      onClick={() => dispatch({ type: 'latent', latent: index })}
+    >
+      <canvas
+        ref={canvas}
+        width={Math.round(width * ratio)}
+        height={Math.round(height * ratio)}
+        style={{ width: `${width}px`, height: `${height}px` }}
+      />
+      {amount !== undefined && <span class="meter" aria-hidden="true" />}
+    </button>
+  );
+}
+
+function sizeOf({ shown: { picture } }: Scene): { width: number; height: number } {
+  const { width, height } = picture ?? { width: 1, height: 1 };
+  const scale = SIDE / Math.max(width, height);
+  return { width: Math.max(12, Math.round(width * scale)), height: Math.max(12, Math.round(height * scale)) };
+}
+
+/** What a screen reader needs of a picture that it cannot show. */
+function figures({ shown: { selector, picture }, cache }: Scene, latent: TraceLatent): string[] {
+  const map = cache.map(latent, selector);
+  if (map === undefined || picture === undefined) return [`no ${selector.kind} map`];
+  const row = Math.floor(map.peak / map.columns) + 1;
+  const column = (map.peak % map.columns) + 1;
+  const peak = `largest ${map.unit} ${number(map.values[map.peak]!)} at row ${row}, column ${column}`;
+  return map.mass !== undefined && isShare(selector) ? [`mass on image ${share(map.mass)}`, peak] : [peak];
+}

@@ -1,0 +1,32 @@
+/** What every part of the panel draws from: one immutable value per render. */
+
+import type { PanelHost } from '../../protocol/panel.ts';
+import type { Trace } from '../../trace/schema.ts';
+import type { Decoded } from '../draw/pictures.ts';
+import type { Brush } from '../logic/brushing.ts';
+import type { MapCache } from '../logic/mapCache.ts';
+import type { Shown } from '../logic/resolve.ts';
+import type { StageMap } from '../logic/stageMap.ts';
+import type { Command, View } from '../logic/view.ts';
+
+export interface Scene {
+  trace: Trace;
+  /** Grows with every event: the trace itself changes in place. */
+  version: number;
+  cache: MapCache;
+  view: View;
+  shown: Shown;
+  pictures: ReadonlyMap<string, Decoded>;
+  /** Token under the pointer or the keyboard's cursor. */
+  token: number | undefined;
+  stage: StageMap;
+  brush: Brush | undefined;
+  canRun: boolean;
+  /** Outlines of patches are drawn although not asked for: a high-contrast theme. */
+  highContrast: boolean;
+  dispatch: (command: Command) => void;
+  /** The pointer entered or left a token. */
+  hoverToken: (token: number | undefined) => void;
+  /** Calls the host; what goes wrong is shown as a notice. */
+  call: (action: (host: PanelHost) => Promise<void>) => void;
+}

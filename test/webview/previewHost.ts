@@ -1,0 +1,76 @@
+/**
+ * Stands in for VS Code in a plain browser page: a fake acquireVsCodeApi, and a host that serves a trace.
+ * Bundled into the preview page before the panel's own script.
+ */
+
+import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/panel.ts';
+import { connect } from '../../src/protocol/rpc.ts';
+import { readTrace } from '../../src/trace/file.ts';
+import { eventsOf } from './replay.ts';
+
+/** What the script outside the page does with it. */
+export interface PreviewControls {
+  /** Names of the host's methods in the order the panel called them. */
+  calls: string[];
+  state: unknown;
+  show(json: string | undefined, rest: Omit<PanelState, 'trace'>): Promise<void>;
+  progress(message: string | undefined): Promise<void>;
+  /** Replays up to `count` events of a trace, one per frame; ends as the trace does if all are sent. */
+  replay(json: string, count: number): Promise<void>;
+  finish(status: 'cancelled' | 'failed', failure?: string): Promise<void>;
+}
+
+const toHost: ((message: unknown) => void)[] = [];
+const calls: string[] = [];
+let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
+
+const record = (name: string) => async (): Promise<void> => {
+  calls.push(name);
+};
+
+const panel = connect<PanelMethods, PanelHost>(
+  {
+    ready: record('ready'),
+    cancel: record('cancel'),
+    runAgain: record('runAgain'),
+    exportTrace: record('exportTrace'),
+    openAsText: async () => {
+      calls.push('openAsText');
+      throw new Error('The preview has no text editor.');
+    },
+    addHelpers: record('addHelpers'),
+    chooseHelpers: record('chooseHelpers'),
+  },
+  {
+    post: (message) => window.postMessage(message, '*'),
+    on: (listener) => toHost.push(listener),
+  },
+);
+
+Object.assign(window, {
+  acquireVsCodeApi: () => ({
+    postMessage: (message: unknown) => toHost.forEach((listener) => listener(structuredClone(message))),
+    getState: () => state,
+    setState: (next: unknown) => {
+      state = next;
+      sessionStorage.setItem('state', JSON.stringify(next));
+    },
+  }),
+  preview: {
+    calls,
+    get state() {
+      return state;
+    },
+    show: (json, rest) =>
+      panel.show({ ...(json !== undefined && { trace: readTrace(json, 'preview') }), ...rest }),
+    progress: (message) => panel.progress(message),
+    replay: async (json, count) => {
+      for (const event of eventsOf(readTrace(json, 'preview')).slice(0, count)) {
+        await panel.event(event);
+        await new Promise(requestAnimationFrame);
+      }
+    },
+    finish: (status, failure) =>
+      panel.event({ type: 'done', status, ...(failure !== undefined && { failure }) }),
+  } satisfies PreviewControls,
+});

@@ -1,0 +1,121 @@
+/** The panel in a headless Chromium, under the same policy and theme variables as in VS Code. */
+
+import { existsSync } from 'node:fs';
+import { build } from 'esbuild';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import type { PreviewControls } from './previewHost.ts';
+import { BODY_CLASSES, themeVariables, type ThemeName } from './themes.ts';
+
+const ORIGIN = 'http://panel.test';
+const NONCE = 'preview';
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-quic',
+  '--no-first-run',
+];
+
+export const CHROMIUM = process.env['ILVR_CHROMIUM'] ?? '/usr/bin/chromium';
+export const hasChromium = existsSync(CHROMIUM);
+
+export interface PreviewOptions {
+  theme: ThemeName;
+  width: number;
+  height: number;
+}
+
+/** A page with the panel in it; `problems` collects console errors and violations of the policy. */
+export interface Preview {
+  page: Page;
+  problems: string[];
+  /** Calls the page's stand-in for the host. */
+  host<Name extends 'show' | 'progress' | 'replay' | 'finish'>(
+    name: Name,
+    ...args: Parameters<PreviewControls[Name]>
+  ): Promise<void>;
+  calls(): Promise<string[]>;
+}
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+}
+
+/** The files a page is served, built from the sources. */
+export async function bundle(): Promise<Map<string, string>> {
+  const { outputFiles } = await build({
+    entryPoints: { webview: 'src/webview/main.tsx', host: 'test/webview/previewHost.ts' },
+    bundle: true,
+    write: false,
+    outdir: '/',
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2022',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    logLevel: 'error',
+  });
+  return new Map(outputFiles.map(({ path, text }) => [path.replaceAll('\\', '/').replace(/^\w:/, ''), text]));
+}
+
+export async function openPreview(
+  browser: Browser,
+  files: Map<string, string>,
+  { theme, width, height }: PreviewOptions,
+): Promise<Preview> {
+  const page = await browser.newPage({ viewport: { width, height } });
+  const problems: string[] = [];
+  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
+  });
+  await page.route(`${ORIGIN}/**`, (route) => {
+    const path = new URL(route.request().url()).pathname;
+    if (path === '/') return route.fulfill({ contentType: 'text/html', body: shell(theme) });
+    const body = files.get(path);
+    if (body === undefined) return route.fulfill({ status: path === '/favicon.ico' ? 204 : 404 });
+    return route.fulfill({ contentType: path.endsWith('.css') ? 'text/css' : 'text/javascript', body });
+  });
+  await page.goto(`${ORIGIN}/`);
+  await page.waitForFunction('window.preview?.calls.includes("ready")');
+  return {
+    page,
+    problems,
+    host: (name, ...args) =>
+      page.evaluate(
+        ([method, values]) =>
+          (window as unknown as { preview: Record<string, (...args: unknown[]) => Promise<void>> }).preview[
+            method as string
+          ]!(...(values as unknown[])),
+        [name, args] as const,
+      ),
+    calls: () => page.evaluate(() => (window as unknown as { preview: { calls: string[] } }).preview.calls),
+  };
+}
+
+/** The shell that main.tsx asks of its host. */
+function shell(theme: ThemeName): string {
+  const variables = Object.entries(themeVariables(theme))
+    .map(([name, value]) => `${name}: ${value};`)
+    .join(' ');
+  const policy = `default-src 'none'; style-src ${ORIGIN} 'nonce-${NONCE}'; script-src 'nonce-${NONCE}'; font-src ${ORIGIN}`;
+  return `<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta http-equiv="Content-Security-Policy" content="${policy}">
+    <meta property="csp-nonce" content="${NONCE}">
+    <style nonce="${NONCE}">:root { ${variables} } body { padding: 0 20px; }</style>
+    <link rel="stylesheet" href="/webview.css">
+    <title>ILVR</title>
+  </head>
+  <body class="ilvr ${BODY_CLASSES[theme]}">
+    <div id="root"></div>
+    <script type="module" nonce="${NONCE}" src="/host.js"></script>
+    <script type="module" nonce="${NONCE}" src="/webview.js"></script>
+  </body>
+</html>`;
+}
