@@ -1,0 +1,52 @@
+/** The engine process: serves the protocol on Node's IPC channel, or, as a probe, tries the GPU once. */
+
+import { messageOf } from '../base/errors.ts';
+import type { EngineEvents, EngineMethods } from '../protocol/engine.ts';
+import { connect } from '../protocol/rpc.ts';
+import { VERSION } from '../base/version.ts';
+import { PROBE_ARGUMENT, probeWebGpu } from './device.ts';
+import { EngineServer } from './server.ts';
+
+if (process.argv.includes(PROBE_ARGUMENT)) void probe();
+else if (process.send === undefined) refuse();
+else serve();
+
+function serve(): void {
+  const events: EngineEvents = {
+    progress: (progress) => void client.progress.asEvent(progress),
+    event: (id, event) => void client.event.asEvent(id, event),
+    log: (line) => void client.log.asEvent(line),
+  };
+  const server = new EngineServer(events, VERSION);
+  const methods: EngineMethods = {
+    hello: () => server.hello(),
+    load: (request) => server.load(request),
+    unload: () => server.unload(),
+    reason: (request) => server.reason(request),
+    cancel: (id) => server.cancel(id),
+    diagnose: () => server.diagnose(),
+  };
+  const client = connect<EngineEvents, EngineMethods>(methods, {
+    post: (message) => process.send!(message),
+    on: (listener) => process.on('message', listener),
+  });
+  // The client has gone: nobody is left to answer.
+  process.on('disconnect', () => process.exit(0));
+}
+
+async function probe(): Promise<void> {
+  try {
+    process.stdout.write(`${await probeWebGpu()}\n`);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${messageOf(error)}\n`);
+    process.exit(1);
+  }
+}
+
+function refuse(): void {
+  process.stderr.write(
+    'This is the engine of ILVR Inspector; the extension and the ilvr command start it.\n',
+  );
+  process.exit(2);
+}

@@ -1,0 +1,256 @@
+/**
+ * One question, from pictures and text to the events of a trace.
+ * What it decides: which pictures the model sees, what is captured. How to generate is ./generate.ts.
+ */
+
+import { toBase64 } from '../base/base64.ts';
+import { UserError } from '../base/errors.ts';
+import { encodePrompt, promptParts } from '../checkpoint/chatTemplate.ts';
+import { processImage, type ProcessedImage } from '../checkpoint/image.ts';
+import { StreamDecoder } from '../checkpoint/tokenizer.ts';
+import type { PatchGrid } from '../model/positions.ts';
+import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
+import type { NumericArray } from '../tensor/array.ts';
+import type { ReasonEvent } from '../trace/events.ts';
+import { joinHeads } from '../trace/maps.ts';
+import type { TraceDevice, TraceModel, TracePicture, TraceToken } from '../trace/schema.ts';
+import { compareLatent, type PictureFeatures } from './compare.ts';
+import { generate, type GenerateObserver, type NewToken } from './generate.ts';
+import type { Model } from './model.ts';
+
+export interface RunContext {
+  model: Model;
+  /** How the model and its device describe themselves in a trace. */
+  describe: { model: TraceModel; device: TraceDevice };
+  version: string;
+  emit: (event: ReasonEvent) => void;
+  progress: (message: string, fraction?: number) => void;
+  /** Lets messages in; throws CancelledError if the run was cancelled. */
+  pause: () => Promise<void>;
+}
+
+/** Runs a request; everything it finds goes out as events, `done` included when it ends by itself. */
+export async function reason(context: RunContext, request: ReasonRequest): Promise<void> {
+  checkRequest(request, context.model);
+  const started = performance.now();
+  const penalty = request.repetitionPenalty ?? context.model.checkpoint.generation.repetitionPenalty;
+  context.emit(startEvent(context, request, penalty));
+
+  const pictures = await encodePictures(context, request);
+  const encoded = performance.now();
+  const prompt = await preparePrompt(context, request, pictures);
+  context.emit({
+    type: 'prompt',
+    prompt: { text: prompt.text, ids: prompt.ids, ropeDelta: prompt.delta },
+    pictures: pictures.map((picture, i) => describePicture(context.model, picture, prompt.starts[i])),
+  });
+
+  const recorder = new Recorder(context, pictures);
+  const { reason: why, protocol } = await generate(
+    context.model,
+    { ...request, ...prompt, repetitionPenalty: penalty },
+    recorder,
+  ).catch((error: unknown) => {
+    recorder.flush();
+    throw error;
+  });
+  recorder.flush();
+  const open = why === 'limit' ? protocol.cut('limit') : undefined;
+  if (open !== undefined) context.emit({ type: 'block-end', block: open });
+  const ended = performance.now();
+  const timing = (name: string, milliseconds: number): void =>
+    context.emit({ type: 'timing', timing: { name, milliseconds } });
+  timing('encode pictures', encoded - started);
+  timing('read prompt', recorder.firstToken - encoded);
+  timing('generate', ended - recorder.firstToken);
+  timing('total', ended - started);
+  context.emit({ type: 'done', status: 'complete' });
+}
+
+function checkRequest({ question, latents, images }: ReasonRequest, { checkpoint }: Model): void {
+  if (question.trim() === '') {
+    throw new UserError({
+      problem: 'The question is empty',
+      remedy: 'Write what the model should find out.',
+    });
+  }
+  if (images.length === 0) {
+    throw new UserError({
+      problem: 'There is no image to reason about',
+      remedy: 'Choose at least one image.',
+    });
+  }
+  if (latents === 'forced' && checkpoint.config.tokens.latent === undefined) {
+    throw new UserError({
+      problem: 'This model has no latent tokens',
+      expected: 'latent_start, latent_pad and latent_end in config.json or the tokenizer',
+      found: checkpoint.config.architecture,
+      where: checkpoint.folder,
+      remedy: 'Set latents to "free" to run it as a plain model, or open an ILVR checkpoint.',
+    });
+  }
+}
+
+function startEvent(context: RunContext, request: ReasonRequest, repetitionPenalty: number): ReasonEvent {
+  const { latents, temperature, topP, seed, maxTokens, placement, system } = request;
+  return {
+    type: 'start',
+    id: request.id,
+    createdAt: new Date().toISOString(),
+    producer: { name: 'ILVR Inspector', version: context.version },
+    question: request.question,
+    ...context.describe,
+    settings: {
+      ...{ latents, temperature, topP, seed, maxTokens, placement, repetitionPenalty },
+      force: Object.fromEntries(Object.entries(request.force)),
+      helpers: request.helperMode,
+      ...(system !== undefined && { system }),
+    },
+  };
+}
+
+interface EncodedPicture extends PictureFeatures {
+  name: string;
+  role: 'input' | 'helper';
+  /** Whether the model sees it, rather than only being compared with it. */
+  inPrompt: boolean;
+  image: ProcessedImage;
+  grid: PatchGrid;
+}
+
+async function encodePictures(context: RunContext, request: ReasonRequest): Promise<EncodedPicture[]> {
+  const { model } = context;
+  const of = (list: ImageInput[], role: 'input' | 'helper') =>
+    list.map((input, i) => ({ input, role, id: `${role}-${i + 1}` }));
+  const all = [...of(request.images, 'input'), ...of(request.helpers, 'helper')];
+  const pictures: EncodedPicture[] = [];
+  for (const { input, role, id } of all) {
+    context.progress(`encoding ${input.name}`, pictures.length / all.length);
+    await context.pause();
+    const image = await processImage(input.bytes, input.name, model.checkpoint.processor);
+    const grid = { height: image.grid.h, width: image.grid.w };
+    const features = await model.encodeImage(image.pixelValues, grid);
+    const inPrompt = role === 'input' || request.helperMode === 'prompt';
+    pictures.push({ id, name: input.name, role, inPrompt, image, grid, features });
+  }
+  return pictures;
+}
+
+async function preparePrompt({ model }: RunContext, request: ReasonRequest, pictures: EncodedPicture[]) {
+  const seen = pictures.filter(({ inPrompt }) => inPrompt);
+  const { tokens, text } = model.checkpoint.config;
+  const encoded = encodePrompt(
+    model.checkpoint,
+    {
+      parts: promptParts(request.question, seen.length, request.placement),
+      ...(request.system !== undefined && { system: request.system }),
+    },
+    seen.map(({ image }) => image.mergedTokens),
+  );
+  if (encoded.ids.length >= text.maxPositions) {
+    throw new UserError({
+      problem: 'The prompt is too long for this model',
+      expected: `fewer than ${text.maxPositions} tokens`,
+      found: `${encoded.ids.length}, of which ${encoded.ids.filter((id) => id === tokens.imagePad).length} are pictures`,
+      remedy: 'Use fewer or smaller pictures.',
+    });
+  }
+  const starts = new Array<number | undefined>(pictures.length);
+  let next = 0;
+  pictures.forEach(({ inPrompt, image }, i) => {
+    if (!inPrompt) return;
+    starts[i] = encoded.ids.indexOf(tokens.imagePad, next);
+    next = starts[i]! + image.mergedTokens;
+  });
+  return { ...encoded, starts, ...(await model.embedPrompt(encoded.ids, seen)) };
+}
+
+function describePicture(
+  { checkpoint }: Model,
+  picture: EncodedPicture,
+  start: number | undefined,
+): TracePicture {
+  const { mergeSize, patchSize } = checkpoint.processor;
+  const { id, name, role, image, grid } = picture;
+  return {
+    ...{ id, name, role },
+    width: image.source.width,
+    height: image.source.height,
+    exifOrientation: image.exifOrientation,
+    png: toBase64(image.displayPng),
+    resized: { width: image.resized.width, height: image.resized.height },
+    grid: { rows: grid.height / mergeSize, columns: grid.width / mergeSize },
+    tokenSize: patchSize * mergeSize,
+    ...(start !== undefined && { range: { start, count: image.mergedTokens } }),
+  };
+}
+
+/** Turns what the loop reports into events. */
+class Recorder implements GenerateObserver {
+  /** When the first token was chosen. */
+  firstToken = 0;
+  private readonly context: RunContext;
+  private readonly pictures: EncodedPicture[];
+  private readonly decoder: StreamDecoder;
+
+  constructor(context: RunContext, pictures: EncodedPicture[]) {
+    this.context = context;
+    this.pictures = pictures;
+    this.decoder = new StreamDecoder(context.model.checkpoint.tokenizer);
+  }
+
+  async prefill(read: number, total: number): Promise<void> {
+    this.context.progress('reading the prompt', read / total);
+    await this.context.pause();
+  }
+
+  async token(token: NewToken): Promise<void> {
+    if (this.firstToken === 0) this.firstToken = performance.now();
+    const { emit } = this.context;
+    // A block that is restarted closes before the next one opens.
+    if (token.closed?.ended === 'restart') emit({ type: 'block-end', block: token.closed });
+    emit({ type: 'token', token: this.describe(token) });
+    if (token.opened !== undefined) emit({ type: 'block-start', block: token.opened });
+    if (token.kind === 'latent-end' && token.closed !== undefined)
+      emit({ type: 'block-end', block: token.closed });
+    await this.context.pause();
+  }
+
+  async fed(token: NewToken, attention: NumericArray, vector: Float32Array | undefined): Promise<void> {
+    if (vector === undefined) {
+      const [layers = 0, , keys = 0] = attention.shape;
+      const rows = Array.from({ length: layers }, (_, layer) => joinHeads(attention, layer, 'mean'));
+      const data = new Float32Array(layers * keys);
+      rows.forEach((row, layer) => data.set(row, layer * keys));
+      this.context.emit({
+        type: 'token-attention',
+        index: token.index,
+        attention: { shape: [layers, keys], data },
+      });
+      return;
+    }
+    this.context.emit({
+      type: 'latent',
+      latent: {
+        block: token.block!,
+        index: token.latentIndex!,
+        token: token.index,
+        position: token.position,
+        vector: { shape: [vector.length], data: vector },
+        attention,
+        comparisons: compareLatent(vector, this.pictures, this.context.model.checkpoint.config.latentSize),
+      },
+    });
+  }
+
+  /** Bytes of a character that was never finished. */
+  flush(): void {
+    this.decoder.flush();
+  }
+
+  private describe(token: NewToken): TraceToken {
+    const { id, kind, position, probability, forced } = token;
+    const text = kind === 'text' ? this.decoder.push(id) : '';
+    return { id, kind, position, forced, text, ...(probability !== undefined && { probability }) };
+  }
+}

@@ -1,0 +1,177 @@
+/** The engine's side of the protocol: one model, one run at a time, cancel between steps. */
+
+import { CancelledError, UserError } from '../base/errors.ts';
+import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import { runtimeVersion } from '../ort/session.ts';
+import {
+  ENGINE_PROTOCOL_VERSION,
+  type EngineEvents,
+  type EngineInfo,
+  type EngineMethods,
+  type LoadedModel,
+  type LoadRequest,
+  type ReasonRequest,
+} from '../protocol/engine.ts';
+import type { TraceModel } from '../trace/schema.ts';
+import { chooseDevice, tryWebGpu } from './device.ts';
+import { Model } from './model.ts';
+import { reason } from './reason.ts';
+
+interface Loaded {
+  model: Model;
+  reply: LoadedModel;
+  folder: string;
+}
+
+export class EngineServer implements EngineMethods {
+  private readonly client: EngineEvents;
+  private readonly version: string;
+  private loaded: Loaded | undefined;
+  private readonly cancelled = new Set<string>();
+  private busy: string | undefined;
+
+  constructor(client: EngineEvents, version: string) {
+    this.client = client;
+    this.version = version;
+  }
+
+  async hello(): Promise<EngineInfo> {
+    return { version: ENGINE_PROTOCOL_VERSION, pid: process.pid, runtime: runtimeVersion() };
+  }
+
+  async load(request: LoadRequest): Promise<LoadedModel> {
+    return this.exclusively(request.id, 'load a model', async () => {
+      if (await this.isCurrent(request)) return this.loaded!.reply;
+      await this.release();
+      return this.open(request);
+    });
+  }
+
+  async unload(): Promise<void> {
+    await this.exclusively('unload', 'unload the model', () => this.release());
+  }
+
+  async reason(request: ReasonRequest): Promise<{ status: 'complete' | 'cancelled' }> {
+    return this.exclusively(request.id, 'start a run', async () => {
+      if (this.loaded === undefined) throw new UserError({ problem: 'No model is loaded' });
+      const { model, reply } = this.loaded;
+      const emit = (event: Parameters<EngineEvents['event']>[1]): void =>
+        this.client.event(request.id, event);
+      try {
+        await reason(
+          {
+            model,
+            describe: { model: reply.model, device: reply.device },
+            version: this.version,
+            emit,
+            progress: this.progressOf(request.id),
+            pause: () => this.pause(request.id),
+          },
+          request,
+        );
+        return { status: 'complete' };
+      } catch (error) {
+        if (!(error instanceof CancelledError)) throw error;
+        emit({ type: 'done', status: 'cancelled' });
+        return { status: 'cancelled' };
+      }
+    });
+  }
+
+  async cancel(id: string): Promise<void> {
+    this.cancelled.add(id);
+  }
+
+  async diagnose(): Promise<string[]> {
+    const probe = await tryWebGpu();
+    return [
+      `Node ${process.version} on ${process.platform} ${process.arch}, ${runtimeVersion()}`,
+      `WebGPU: ${probe.works ? 'works' : 'does not work'} (${probe.detail})`,
+      'CPU: works',
+      this.loaded === undefined
+        ? 'No model is loaded.'
+        : `Loaded: ${this.loaded.folder} on ${this.loaded.reply.device.provider} (${this.loaded.reply.device.reason})`,
+    ];
+  }
+
+  private async isCurrent({ folder, device }: LoadRequest): Promise<boolean> {
+    if (this.loaded?.folder !== folder || this.loaded.reply.device.requested !== device) return false;
+    // The folder may hold other files by now.
+    return (await openCheckpoint(folder)).fingerprint === this.loaded.reply.model.fingerprint;
+  }
+
+  private async open({ id, folder, device }: LoadRequest): Promise<LoadedModel> {
+    const started = performance.now();
+    const progress = this.progressOf(id);
+    progress('reading the checkpoint');
+    const checkpoint = await openCheckpoint(folder);
+    progress(device === 'cpu' ? 'using the CPU' : 'trying the GPU in a process of its own');
+    const chosen = await chooseDevice(device);
+    this.client.log({ level: 'info', text: `device ${chosen.provider}: ${chosen.reason}` });
+    const model = await Model.open(checkpoint, chosen.provider, async (message, fraction) => {
+      progress(message, fraction);
+      await this.pause(id);
+    });
+    const reply: LoadedModel = {
+      model: describeModel(checkpoint),
+      device: chosen,
+      defaults: { repetitionPenalty: checkpoint.generation.repetitionPenalty },
+      maxPositions: checkpoint.config.text.maxPositions,
+      milliseconds: performance.now() - started,
+    };
+    this.loaded = { model, reply, folder };
+    return reply;
+  }
+
+  private async release(): Promise<void> {
+    const loaded = this.loaded;
+    this.loaded = undefined;
+    await loaded?.model.release();
+  }
+
+  private progressOf(id: string): (message: string, fraction?: number) => void {
+    return (message, fraction) =>
+      this.client.progress({ id, message, ...(fraction !== undefined && { fraction }) });
+  }
+
+  /** `run` blocks the event loop, so messages are read only here. */
+  private async pause(id: string): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.cancelled.has(id)) throw new CancelledError();
+  }
+
+  private async exclusively<T>(id: string, what: string, work: () => Promise<T>): Promise<T> {
+    if (this.busy !== undefined) {
+      throw new UserError({
+        problem: `The engine cannot ${what} now`,
+        found: 'another run or load in progress',
+        remedy: 'Wait until it has ended, or stop it.',
+      });
+    }
+    this.busy = id;
+    try {
+      return await work();
+    } finally {
+      this.busy = undefined;
+      this.cancelled.delete(id);
+    }
+  }
+}
+
+function describeModel({ config, folder, fingerprint, parameterCount, dtype }: Checkpoint): TraceModel {
+  const { text, tokens, latentSize } = config;
+  return {
+    name: folder.split(/[\\/]/).at(-1) ?? folder,
+    architecture: config.architecture,
+    fingerprint,
+    parameters: parameterCount,
+    dtype,
+    layers: text.layers,
+    heads: text.heads,
+    kvHeads: text.kvHeads,
+    headSize: text.headSize,
+    hiddenSize: text.hiddenSize,
+    vocabularySize: text.vocabularySize,
+    ...(tokens.latent && { latentSize }),
+  };
+}
