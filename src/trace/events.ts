@@ -73,7 +73,8 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
       trace.pictures = event.pictures;
       return;
     case 'token':
-      trace.tokens.push(event.token);
+      // Copied where later events change it: the event itself may be folded once more elsewhere.
+      trace.tokens.push({ ...event.token });
       return;
     case 'token-attention': {
       const token = trace.tokens[event.index];
@@ -81,13 +82,14 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
       return;
     }
     case 'block-start':
-      trace.blocks.push(event.block);
+      trace.blocks.push({ ...event.block });
       return;
     case 'latent':
       trace.latents.push(event.latent);
+      countLatent(trace, event.latent);
       return;
     case 'block-end':
-      trace.blocks[event.block.index] = event.block;
+      trace.blocks[event.block.index] = { ...event.block };
       return;
     case 'timing':
       trace.timings.push(event.timing);
@@ -98,6 +100,12 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
     default:
       unreachable(event);
   }
+}
+
+/** A block that never ends, because the run stops inside it, still has as many latents as it has. */
+function countLatent(trace: Trace, { block, index }: TraceLatent): void {
+  const open = trace.blocks[block];
+  if (open !== undefined) open.latents = Math.max(open.latents, index + 1);
 }
 
 /** Ends a trace, also one whose engine died: blocks still open end as the run did. */

@@ -1,0 +1,28 @@
+/** `ilvr conformance`: our results against a folder of reference answers. */
+
+import { resolve } from 'node:path';
+import { EXIT, type CliContext } from './context.ts';
+import { printable } from './terminal.ts';
+
+export interface ConformanceOptions {
+  device: 'cpu' | 'webgpu';
+  /** Only cases whose line contains it. */
+  filter?: string;
+}
+
+/** Runs the command; its last line is "N passed, N failed". */
+export async function conformance(
+  { terminal, runConformance }: CliContext,
+  dir: string,
+  { device, filter }: ConformanceOptions,
+): Promise<number> {
+  const { passed, failed, notRun } = await runConformance({
+    dir: resolve(dir),
+    device,
+    ...(filter !== undefined && { filter }),
+    onCase: (line) => terminal.line(printable(line)),
+  });
+  if (notRun > 0) terminal.line(`${notRun} not run`);
+  terminal.line(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? EXIT.ok : EXIT.failed;
+}

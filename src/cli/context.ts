@@ -1,0 +1,28 @@
+/** What a command gets from its surroundings, so that tests can give something else. */
+
+import type { Terminal } from './terminal.ts';
+
+export interface CliContext {
+  /** The engine's bundle. */
+  enginePath: string;
+  /** Folder of the model that ships with the program. */
+  bundledModel: string;
+  /** Version of this program. */
+  version: string;
+  terminal: Terminal;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
+  /** ILVR_DEBUG=1: stack traces and the engine's log. */
+  debug: boolean;
+  runConformance: RunConformance;
+}
+
+export type RunConformance = (options: {
+  dir: string;
+  device: 'cpu' | 'webgpu';
+  filter?: string;
+  onCase: (line: string) => void;
+}) => Promise<{ passed: number; failed: number; notRun: number }>;
+
+/** What the process ends with; documented in --help. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, cancelled: 130 } as const;

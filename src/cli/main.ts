@@ -1,0 +1,34 @@
+/** Entry point of the command line's bundle, dist/cli.cjs; the engine's bundle lies beside it. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runCli } from './program.ts';
+import { EXIT } from './context.ts';
+import { Terminal } from './terminal.ts';
+
+const root = join(__dirname, '..');
+const manifest: Record<string, unknown> = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const cancel = new AbortController();
+
+/** The first Ctrl-C stops between two steps and keeps what there is; the second ends at once. */
+process.on('SIGINT', () => {
+  if (cancel.signal.aborted) process.exit(EXIT.cancelled);
+  cancel.abort();
+});
+
+/** The engine lies beside this file; models and package.json one folder up, in the repository and in a package. */
+async function main(): Promise<void> {
+  process.exitCode = await runCli(process.argv.slice(2), {
+    enginePath: join(__dirname, 'engine.cjs'),
+    bundledModel: join(root, 'models', 'first-model'),
+    version: String(manifest['version']),
+    terminal: new Terminal({ out: process.stdout, err: process.stderr, env: process.env }),
+    signal: cancel.signal,
+    debug: process.env['ILVR_DEBUG'] === '1',
+    // Imported when it is wanted: it alone loads the runtime into this process.
+    runConformance: async (options) =>
+      (await import('../conformance/conformance.ts')).runConformance(options),
+  });
+}
+
+void main();

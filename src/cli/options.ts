@@ -1,0 +1,122 @@
+/** Options that several commands share, and the readers of their values. */
+
+import { resolve } from 'node:path';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { REASON_DEFAULTS, type DeviceRequest, type ReasonRequest } from '../protocol/engine.ts';
+
+/** Which model, and where it runs. */
+export interface ModelOptions {
+  /** Absent: the bundled one. */
+  model?: string;
+  device: DeviceRequest;
+}
+
+/** How an answer is generated. */
+export interface GenerationOptions {
+  system?: string;
+  latents: ReasonRequest['latents'];
+  seed: number;
+  temperature: number;
+  topP: number;
+  repetitionPenalty?: number;
+  maxTokens: number;
+  force: Record<number, number>;
+}
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .option('--model <dir>', 'Hugging Face folder of the model (default: the bundled one)')
+    .addOption(
+      new Option('--device <device>', 'where it runs').choices(['auto', 'webgpu', 'cpu']).default('auto'),
+    );
+}
+
+export function addGenerationOptions(command: Command): Command {
+  return command
+    .option('--system <text>', "system prompt (default: the chat template's own)")
+    .addOption(
+      new Option('--latents <mode>', 'forced: exactly K per block; free: the model ends blocks itself')
+        .choices(['forced', 'free'])
+        .default(REASON_DEFAULTS.latents),
+    )
+    .option('--seed <n>', 'for sampling', integer('a seed', 0), REASON_DEFAULTS.seed)
+    .option('--temperature <t>', '0 is greedy', atLeast(0), REASON_DEFAULTS.temperature)
+    .option('--top-p <p>', 'nucleus, above 0 and up to 1', share, REASON_DEFAULTS.topP)
+    .option('--repetition-penalty <r>', "1 is none (default: the checkpoint's own)", positive)
+    .option(
+      '--max-tokens <n>',
+      'longest answer, latents included',
+      integer('a number of tokens', 1),
+      REASON_DEFAULTS.maxTokens,
+    )
+    .option('--force <i:id,…>', 'put token <id> at index <i> of the answer', forcedTokens, {});
+}
+
+/** The part of a request that these options decide. */
+export function requestOptions(
+  options: GenerationOptions,
+): Pick<ReasonRequest, keyof GenerationOptions & keyof ReasonRequest> {
+  const { system, latents, seed, temperature, topP, repetitionPenalty, maxTokens, force } = options;
+  return {
+    ...(system !== undefined && { system }),
+    ...(repetitionPenalty !== undefined && { repetitionPenalty }),
+    latents,
+    seed,
+    temperature,
+    topP,
+    maxTokens,
+    force,
+  };
+}
+
+/** Absolute folder of the model that the options name. */
+export function modelFolder(options: ModelOptions, bundledModel: string): string {
+  return options.model === undefined ? bundledModel : resolve(options.model);
+}
+
+/** Reads an integer of at least `min`. */
+export function integer(what: string, min: number): (text: string) => number {
+  return (text) => {
+    const value = numberIn(text);
+    if (!Number.isSafeInteger(value) || value < min)
+      throw new InvalidArgumentError(`Expected ${what}: a whole number from ${min}.`);
+    return value;
+  };
+}
+
+function atLeast(min: number): (text: string) => number {
+  return (text) => {
+    const value = numberIn(text);
+    if (!(value >= min && value < Infinity)) throw new InvalidArgumentError(`Expected a number from ${min}.`);
+    return value;
+  };
+}
+
+function share(text: string): number {
+  const value = numberIn(text);
+  if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Expected a number above 0 and up to 1.');
+  return value;
+}
+
+function positive(text: string): number {
+  const value = numberIn(text);
+  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
+/** "3:615,18:615": index of a new token, colon, id. May be given several times. */
+export function forcedTokens(text: string, earlier: Record<number, number>): Record<number, number> {
+  const forced = { ...earlier };
+  for (const pair of text.split(',')) {
+    const match = /^\s*(\d{1,9}):(\d{1,9})\s*$/.exec(pair);
+    if (match === null)
+      throw new InvalidArgumentError(`Expected pairs such as 3:615,18:615, found "${pair}".`);
+    forced[Number(match[1])] = Number(match[2]);
+  }
+  return forced;
+}
+
+/** Number('') is 0, which no one means. */
+function numberIn(text: string): number {
+  return text.trim() === '' ? NaN : Number(text);
+}

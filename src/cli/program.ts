@@ -1,0 +1,126 @@
+/** The command line: arguments to calls, thrown things to exit codes. */
+
+import { Command, CommanderError, Option } from 'commander';
+import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { EngineDiedError } from '../client/engineClient.ts';
+import { REASON_DEFAULTS } from '../protocol/engine.ts';
+import { conformance, type ConformanceOptions } from './conformance.ts';
+import { EXIT, type CliContext } from './context.ts';
+import { evaluate, type EvaluateOptions } from './evaluate.ts';
+import { addGenerationOptions, addModelOptions, integer } from './options.ts';
+import { reason, type ReasonOptions } from './reason.ts';
+
+const EXIT_CODES = `
+Exit codes:
+  0    done
+  1    failed: the message says why
+  2    wrong arguments
+  130  cancelled with Ctrl-C; a partial trace or results file is kept
+
+Environment:
+  NO_COLOR=1    no colours
+  ILVR_DEBUG=1  stack traces and the engine's log`;
+
+/**
+ * Runs the program.
+ * @param args without the interpreter and the script
+ * @returns the exit code; never rejects
+ */
+export async function runCli(args: string[], context: CliContext): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = createProgram(context, (result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return code;
+  } catch (error) {
+    return report(error, context);
+  }
+}
+
+/** Exported for tests of argument parsing. */
+export function createProgram(context: CliContext, finished: (code: number) => void): Command {
+  const { terminal } = context;
+  const program = new Command('ilvr')
+    .description(
+      'Run a model that reasons in interleaved text and latent visual cues, and see what it attends to.',
+    )
+    .version(context.version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.print(text),
+      writeErr: (text) => terminal.error(text.trimEnd()),
+    })
+    .showHelpAfterError('(see --help)')
+    .addHelpText('after', EXIT_CODES);
+  addReason(program, context, finished);
+  addEvaluate(program, context, finished);
+  addConformance(program, context, finished);
+  for (const command of program.commands) command.addHelpText('after', EXIT_CODES);
+  return program;
+}
+
+function addReason(program: Command, context: CliContext, finished: (code: number) => void): void {
+  const command = program
+    .command('reason')
+    .description('answer one question about one or more pictures')
+    .argument('<image...>', 'pictures: PNG, JPEG, WebP and others')
+    .option('--helper <image...>', "pictures to compare the model's latents with", collect, [])
+    .option('--helpers-in-prompt', 'show the helper pictures to the model too', false)
+    .option('--question <text>', "what to ask (default: the bundled model's own question)")
+    .addOption(
+      new Option('--placement <where>', 'pictures before the text, or at each <image> of it')
+        .choices(['first', 'placeholder'])
+        .default(REASON_DEFAULTS.placement),
+    );
+  addGenerationOptions(addModelOptions(command))
+    .option('--trace <out>', 'write the trace there, and a picture of each block beside it')
+    .action(async (images: string[], options: ReasonOptions) => {
+      finished(await reason(context, images, options));
+    });
+}
+
+function addEvaluate(program: Command, context: CliContext, finished: (code: number) => void): void {
+  const command = program
+    .command('evaluate')
+    .description('answer and score a samples file in the official ILVR format')
+    .argument('<file>', 'JSON Lines')
+    .option('--results <out>', 'append results there; a later run goes on where it ends')
+    .option('--limit <n>', 'only the first samples', integer('a number of samples', 1))
+    .option('--question <text>', "ask this instead of each sample's own question");
+  addGenerationOptions(addModelOptions(command)).action(async (file: string, options: EvaluateOptions) => {
+    finished(await evaluate(context, file, options));
+  });
+}
+
+function addConformance(program: Command, context: CliContext, finished: (code: number) => void): void {
+  program
+    .command('conformance')
+    .description('compare with a folder of reference answers')
+    .argument('<dir>', 'folder of the reference answers')
+    .addOption(new Option('--device <device>', 'where it runs').choices(['cpu', 'webgpu']).default('cpu'))
+    .option('--filter <text>', 'only cases whose name contains it')
+    .action(async (dir: string, options: ConformanceOptions) => {
+      finished(await conformance(context, dir, options));
+    });
+}
+
+function collect(path: string, earlier: string[]): string[] {
+  return [...earlier, path];
+}
+
+/** A user's mistake is told without a stack, a defect of ours with a hint how to see it. */
+function report(error: unknown, { terminal, debug }: CliContext): number {
+  // Commander has already written its own message.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof CancelledError) {
+    terminal.error(error.message);
+    return EXIT.cancelled;
+  }
+  terminal.error(terminal.style('red', messageOf(error)));
+  if (debug && error instanceof Error) terminal.error(error.stack ?? '');
+  else if (!(error instanceof UserError || error instanceof EngineDiedError))
+    terminal.error('This is a defect of the program; ILVR_DEBUG=1 shows where.');
+  return EXIT.failed;
+}

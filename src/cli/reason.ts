@@ -1,0 +1,134 @@
+/** `ilvr reason`: one question about some pictures, answered in the terminal. */
+
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
+import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
+import type { Trace } from '../trace/schema.ts';
+import { EXIT, type CliContext } from './context.ts';
+import { requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
+import { reportEvent, reportSummary } from './reporter.ts';
+import { withModel } from './session.ts';
+import type { EngineClient } from '../client/engineClient.ts';
+import { writeTraceFiles } from './traceOutput.ts';
+
+/** What the bundled model was trained to be asked. */
+export const BUNDLED_QUESTION = 'Find a safe path to the goal.';
+
+export interface ReasonOptions extends ModelOptions, GenerationOptions {
+  helper: string[];
+  helpersInPrompt: boolean;
+  /** Absent: the bundled model's own; another model needs one. */
+  question?: string;
+  placement: ReasonRequest['placement'];
+  /** Where the trace goes. */
+  trace?: string;
+}
+
+/**
+ * Runs the command.
+ * @returns the exit code
+ * @throws UserError for a picture, model or setting that does not work; CancelledError while loading
+ */
+export async function reason(
+  context: CliContext,
+  imagePaths: string[],
+  options: ReasonOptions,
+): Promise<number> {
+  const request = await requestFor(imagePaths, options);
+  return withModel(context, options, async ({ client }) => {
+    const { trace, problem } = await runRequest(client, request, context.signal, (current, event) =>
+      reportEvent(context.terminal, current, event),
+    );
+    context.terminal.clearProgress();
+    if (trace !== undefined) await conclude(context, trace, options.trace);
+    if (problem instanceof CancelledError) return EXIT.cancelled;
+    if (problem !== undefined) throw problem;
+    return EXIT.ok;
+  });
+}
+
+/** How a run ended. */
+export interface RunResult {
+  /** As far as it came; absent if it did not even start. */
+  trace?: Trace;
+  /** Why it is not complete: a CancelledError, or what went wrong. */
+  problem?: unknown;
+}
+
+/**
+ * Runs a request and folds its events; whatever happens to the engine, what arrived is kept.
+ * @param report is called after each event was folded
+ */
+export async function runRequest(
+  client: Pick<EngineClient, 'reason'>,
+  request: ReasonRequest,
+  signal: AbortSignal,
+  report: (trace: Trace, event: ReasonEvent) => void,
+): Promise<RunResult> {
+  const result: RunResult = {};
+  const fold = (event: ReasonEvent): void => {
+    if (event.type === 'start') result.trace = startTrace(event);
+    else if (result.trace !== undefined) applyEvent(result.trace, event);
+    if (result.trace !== undefined) report(result.trace, event);
+  };
+  try {
+    const { status } = await client.reason(request, fold, signal);
+    if (status === 'cancelled') result.problem = new CancelledError('The run');
+  } catch (error) {
+    // Ctrl-C reaches the engine's process too; its end is then no failure.
+    result.problem = signal.aborted ? new CancelledError('The run') : error;
+  }
+  if (result.trace?.status === 'running') endTrace(result.trace, result.problem);
+  return result;
+}
+
+/** For an engine that could not say itself how the run ended. */
+function endTrace(trace: Trace, problem: unknown): void {
+  if (problem === undefined) finishTrace(trace, 'complete');
+  else if (problem instanceof CancelledError) finishTrace(trace, 'cancelled');
+  else finishTrace(trace, 'failed', messageOf(problem));
+}
+
+async function conclude({ terminal }: CliContext, trace: Trace, out: string | undefined): Promise<void> {
+  reportSummary(terminal, trace);
+  if (out === undefined) return;
+  const [file, ...strips] = await writeTraceFiles(trace, out);
+  const pictures = strips.length === 1 ? '1 picture' : `${strips.length} pictures`;
+  terminal.line(`${terminal.style('dim', 'trace'.padEnd(9))}${file} and ${pictures} of its blocks beside it`);
+}
+
+async function requestFor(imagePaths: string[], options: ReasonOptions): Promise<ReasonRequest> {
+  return {
+    id: randomUUID(),
+    question: questionOf(options),
+    images: await Promise.all(imagePaths.map(readImage)),
+    helpers: await Promise.all(options.helper.map(readImage)),
+    helperMode: options.helpersInPrompt ? 'prompt' : 'reference',
+    placement: options.placement,
+    ...requestOptions(options),
+  };
+}
+
+function questionOf({ question, model }: ReasonOptions): string {
+  if (question !== undefined) return question;
+  if (model === undefined) return BUNDLED_QUESTION;
+  throw new UserError({
+    problem: 'There is no question',
+    remedy: 'Give one with --question; only the bundled model has a question of its own.',
+  });
+}
+
+/** @throws UserError if the file cannot be read */
+export async function readImage(path: string): Promise<ImageInput> {
+  try {
+    return { name: basename(path), bytes: await readFile(path) };
+  } catch (error) {
+    throw new UserError(
+      { problem: 'This picture cannot be read', found: messageOf(error), where: path },
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,106 @@
+/** A run on the terminal as it happens: text as it comes, one line per latent block, a summary. */
+
+import { lastBoxed, finalAnswer } from '../dataset/scoring.ts';
+import type { ReasonEvent } from '../trace/events.ts';
+import { joinHeads, mapOf, massBySource, type MapSelector } from '../trace/maps.ts';
+import type { Trace, TraceBlock, TracePicture } from '../trace/schema.ts';
+import { answerText, blockSummary, latentsOf } from '../trace/steps.ts';
+import { seconds } from './session.ts';
+import { printable, type Terminal } from './terminal.ts';
+
+/** Prints an event that has just been folded into `trace`. */
+export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent): void {
+  switch (event.type) {
+    case 'prompt':
+      terminal.line(`${label(terminal, 'question')}${printable(trace.question)}`);
+      for (const picture of trace.pictures)
+        terminal.line(`${label(terminal, 'picture')}${describe(picture)}`);
+      terminal.line();
+      return;
+    case 'token':
+      if (event.token.kind === 'text') terminal.print(printable(event.token.text));
+      return;
+    case 'block-start':
+      terminal.print(atNewLine(trace));
+      return;
+    case 'latent':
+      terminal.passing(`◆ block ${event.latent.block + 1} · latent ${event.latent.index + 1}`);
+      return;
+    case 'block-end':
+      terminal.line(terminal.style('cyan', blockLine(trace, event.block)));
+      return;
+    default:
+      return;
+  }
+}
+
+/** What a finished run comes down to. */
+export function reportSummary(terminal: Terminal, trace: Trace): void {
+  const text = answerText(trace);
+  const answer = lastBoxed(text) ?? (trace.status === 'complete' ? finalAnswer(text) : 'none');
+  const total = trace.timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  const status = trace.status === 'complete' ? '' : ` (${trace.status}: this is a partial answer)`;
+  terminal.line();
+  terminal.line(`${label(terminal, 'blocks')}${blockSummary(trace)}`);
+  terminal.line(`${label(terminal, 'answer')}${terminal.style('bold', printable(answer))}${status}`);
+  terminal.line(`${label(terminal, 'tokens')}${trace.tokens.length}, latents included`);
+  if (trace.timings.length === 0) return;
+  const parts = trace.timings.map(({ name, milliseconds }) => `${printable(name)} ${seconds(milliseconds)}`);
+  terminal.line(`${label(terminal, 'time')}${seconds(total)}: ${parts.join(' · ')}`);
+}
+
+/** "◆ block 2 · 8 latents · forced · peak row 3 column 2 · mass on image .80" */
+export function blockLine(trace: Trace, block: TraceBlock): string {
+  const latents = `${block.latents} ${block.latents === 1 ? 'latent' : 'latents'}`;
+  const facts = [`◆ block ${block.index + 1}`, latents, block.ended, ...attentionFacts(trace, block)];
+  return facts.join(' · ');
+}
+
+/** Means over the block's latents, all layers and all heads. */
+function attentionFacts(trace: Trace, block: TraceBlock): string[] {
+  const latents = latentsOf(trace, block.index);
+  const seen = trace.pictures.filter(({ range }) => range !== undefined);
+  if (latents.length === 0 || seen.length === 0) return [];
+  const masses = latents.map((latent) => massBySource(trace, joinHeads(latent.attention, 'mean', 'mean')));
+  const mass = masses.reduce((sum, { pictures }) => sum + pictures, 0) / latents.length;
+  const noun = seen.length === 1 ? 'image' : 'images';
+  return [peakOf(trace, block, seen), `mass on ${noun} ${mass.toFixed(2).replace(/^0/, '')}`];
+}
+
+/** The patch with the largest mean over the block's latents; rows and columns count from 1. */
+function peakOf(trace: Trace, block: TraceBlock, pictures: TracePicture[]): string {
+  let best = { value: -Infinity, text: '' };
+  for (const picture of pictures) {
+    const selector: MapSelector = { kind: 'attention', picture: picture.id, layer: 'mean', heads: 'mean' };
+    const sums = new Float64Array(picture.grid.rows * picture.grid.columns);
+    for (const latent of latentsOf(trace, block.index)) {
+      mapOf(trace, latent, selector)?.values.forEach((value, i) => {
+        sums[i]! += value;
+      });
+    }
+    sums.forEach((value, i) => {
+      if (value <= best.value) return;
+      const row = Math.floor(i / picture.grid.columns) + 1;
+      const where = pictures.length > 1 ? ` of ${printable(picture.name)}` : '';
+      best = { value, text: `peak row ${row} column ${(i % picture.grid.columns) + 1}${where}` };
+    });
+  }
+  return best.text;
+}
+
+/** The marker's own line begins after whatever text stands before it. */
+function atNewLine(trace: Trace): string {
+  const text = trace.tokens.findLast(({ kind }) => kind === 'text')?.text ?? '\n';
+  return text.endsWith('\n') ? '' : '\n';
+}
+
+function describe({ name, role, width, height, grid, range, exifOrientation }: TracePicture): string {
+  const use =
+    role === 'input' ? 'input' : range === undefined ? 'helper, compared only' : 'helper, in prompt';
+  const turned = exifOrientation === 1 ? '' : `, turned upright (EXIF orientation ${exifOrientation})`;
+  return `${printable(name)} · ${use} · ${width} × ${height} px · ${grid.rows} × ${grid.columns} tokens${turned}`;
+}
+
+function label(terminal: Terminal, text: string): string {
+  return terminal.style('dim', text.padEnd(9));
+}

@@ -1,0 +1,63 @@
+/** An engine with a model loaded, for the length of one command. */
+
+import { randomUUID } from 'node:crypto';
+import { EngineClient } from '../client/engineClient.ts';
+import type { LoadedModel } from '../protocol/engine.ts';
+import type { TraceDevice } from '../trace/schema.ts';
+import type { CliContext } from './context.ts';
+import { modelFolder, type ModelOptions } from './options.ts';
+import { printable } from './terminal.ts';
+
+export interface Session {
+  client: EngineClient;
+  loaded: LoadedModel;
+}
+
+/**
+ * Starts the engine, loads the model, says what was loaded and where, and ends the engine afterwards.
+ * @throws whatever loading or `use` throws
+ */
+export async function withModel<T>(
+  context: CliContext,
+  options: ModelOptions,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  const { terminal, debug } = context;
+  const client = new EngineClient({
+    enginePath: context.enginePath,
+    log: (level, text) => {
+      if (debug || level === 'error') terminal.error(terminal.style('dim', printable(text)));
+    },
+    progress: ({ message, fraction }) => terminal.progress(printable(message), fraction),
+  });
+  try {
+    terminal.progress('Starting the engine');
+    const folder = modelFolder(options, context.bundledModel);
+    const request = { id: randomUUID(), folder, device: options.device };
+    const loaded = await client.load(request, context.signal);
+    describeModel(context, loaded);
+    return await use({ client, loaded });
+  } finally {
+    terminal.clearProgress();
+    client.dispose();
+  }
+}
+
+function describeModel({ terminal }: CliContext, { model, device, milliseconds }: LoadedModel): void {
+  const label = (text: string): string => terminal.style('dim', text.padEnd(9));
+  const size = `${(model.parameters / 1e6).toFixed(2)} M parameters, ${model.dtype}`;
+  const latents = model.latentSize === undefined ? 'no latent tokens' : `K = ${model.latentSize}`;
+  terminal.line(
+    `${label('model')}${printable(model.name)} · ${size} · ${latents} · loaded in ${seconds(milliseconds)}`,
+  );
+  terminal.line(`${label('device')}${describeDevice(device)}`);
+}
+
+function describeDevice({ provider, name, reason }: TraceDevice): string {
+  return printable(`${provider === 'webgpu' ? 'WebGPU' : 'CPU'} · ${name} · ${reason}`);
+}
+
+/** A duration for a reader. */
+export function seconds(milliseconds: number): string {
+  return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(2)} s`;
+}

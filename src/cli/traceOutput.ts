@@ -1,0 +1,65 @@
+/** A trace on disk: its JSON, and a picture of every latent block beside it. */
+
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { messageOf, UserError } from '../base/errors.ts';
+import { encodePng } from '../render/png.ts';
+import { renderBlockStrip } from '../render/strip.ts';
+import { writeTrace } from '../trace/file.ts';
+import type { MapKind } from '../trace/maps.ts';
+import type { Trace, TracePicture } from '../trace/schema.ts';
+
+/** Of one map in a strip, in pixels. */
+const MAP_WIDTH = 168;
+
+/**
+ * Writes the trace to `out` and each block's maps to `out`.block-1.png and so on: attention over the first
+ * picture. Maps of further pictures have the picture's id and the kind of map in their names.
+ * @returns the paths that were written
+ * @throws UserError if one of them cannot be written
+ */
+export async function writeTraceFiles(trace: Trace, out: string): Promise<string[]> {
+  const files: [path: string, content: string | Uint8Array][] = [[out, writeTrace(trace)]];
+  trace.pictures.forEach((picture, i) => {
+    const kind: MapKind = picture.range === undefined ? 'selection' : 'attention';
+    for (const { index } of trace.blocks) {
+      const style = { width: MAP_WIDTH };
+      const selector = { kind, picture: picture.id, layer: 'mean', heads: 'mean' } as const;
+      const strip = renderBlockStrip(trace, index, selector, style);
+      if (strip !== undefined)
+        files.push([`${out}${stripSuffix(index, i, picture, kind)}`, encodePng(strip)]);
+    }
+  });
+  for (const [path, content] of files) await writeAtomically(path, content);
+  return files.map(([path]) => path);
+}
+
+function stripSuffix(block: number, place: number, { id }: TracePicture, kind: MapKind): string {
+  const which = place === 0 ? '' : `.${id.replaceAll(/[^\w-]/g, '_')}.${kind}`;
+  return `.block-${block + 1}${which}.png`;
+}
+
+/**
+ * Writes beside the target and renames, so that a reader never meets half a file.
+ * @throws UserError if the place cannot be written
+ */
+export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
+  const target = resolve(path);
+  const temporary = `${target}.${process.pid}.tmp`;
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(temporary, content);
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw new UserError(
+      {
+        problem: 'A file cannot be written',
+        found: messageOf(error),
+        where: target,
+        remedy: 'Choose another place, or free some.',
+      },
+      { cause: error },
+    );
+  }
+}

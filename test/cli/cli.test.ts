@@ -1,0 +1,280 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { decode } from 'fast-png';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { forcedTokens } from '../../src/cli/options.ts';
+import { printable, Terminal } from '../../src/cli/terminal.ts';
+import { readTrace } from '../../src/trace/file.ts';
+import { buildFakeEngine, EXAMPLES, ilvr, temporaryFolder, type CliRun } from '../fixtures/cli.ts';
+
+const MAP = join(EXAMPLES, 'map-01.png');
+
+let engine = '';
+let folder = '';
+beforeAll(async () => {
+  engine = await buildFakeEngine();
+  folder = temporaryFolder();
+});
+
+describe('arguments', () => {
+  it.each([
+    [['--help'], 0],
+    [['--version'], 0],
+    [['reason', '--help'], 0],
+    [[], 2],
+    [['nonsense'], 2],
+    [['reason'], 2],
+    [['reason', MAP, '--devise', 'cpu'], 2],
+    [['reason', MAP, '--device', 'tpu'], 2],
+    [['reason', MAP, '--temperature', '-1'], 2],
+    [['reason', MAP, '--temperature', ''], 2],
+    [['reason', MAP, '--top-p', '0'], 2],
+    [['reason', MAP, '--repetition-penalty', '0'], 2],
+    [['reason', MAP, '--max-tokens', '0'], 2],
+    [['reason', MAP, '--max-tokens', '1.5'], 2],
+    [['reason', MAP, '--force', '3'], 2],
+    [['evaluate', 'x.jsonl', '--limit', '0'], 2],
+    [['reason', 'no-such-picture.png'], 1],
+    [['reason', MAP, '--model', 'missing', '--question', 'q'], 1],
+    [['reason', MAP, '--model', 'other'], 1],
+  ])('%j end with exit code %i and no stack trace', async (args, code) => {
+    const run = await ilvr(args, engine);
+    expect(run.code, run.err).toBe(code);
+    expect(run.err).not.toMatch(/^\s+at /m);
+    expect(run.err + run.out).not.toBe('');
+  });
+
+  it('document the exit codes', async () => {
+    const { out } = await ilvr(['reason', '--help'], engine);
+    expect(out).toMatch(/130 +cancelled/);
+  });
+
+  it('force tokens by index and id', () => {
+    expect(forcedTokens('3:615, 18:616', { 1: 2 })).toEqual({ 1: 2, 3: 615, 18: 616 });
+  });
+});
+
+describe('reason', () => {
+  it('prints text as it comes, a line per block, the answer and the timings', async () => {
+    const { code, out, err } = await ilvr(['reason', MAP], engine);
+    expect(code).toBe(0);
+    expect(out).toMatch(/device +CPU · a processor · No WebGPU adapter was found\./);
+    expect(out).toMatch(
+      /go right\n◆ block 1 · 2 latents · forced · peak row \d column \d · mass on image \.\d\d\nthen down\n◆ block 2/,
+    );
+    expect(out).toMatch(/answer +RD\n/);
+    expect(out).toMatch(/blocks +2 blocks × 2 latents, all ended: forced/);
+    expect(out).toMatch(/time .*vision 13 ms · answer 340 ms/);
+    expect(err).toContain('Loading\n');
+  });
+
+  it('writes a trace that can be read, and a picture of each block', async () => {
+    const out = join(folder, 'deep', 'run.ilvr.json');
+    const { code } = await ilvr(['reason', MAP, '--trace', out], engine);
+    expect(code).toBe(0);
+    expect(readTrace(readFileSync(out, 'utf8'), out).status).toBe('complete');
+    expect(readdirSync(join(folder, 'deep')).toSorted()).toEqual([
+      'run.ilvr.json',
+      'run.ilvr.json.block-1.helper-1.selection.png',
+      'run.ilvr.json.block-1.png',
+      'run.ilvr.json.block-2.helper-1.selection.png',
+      'run.ilvr.json.block-2.png',
+    ]);
+    expect(decode(readFileSync(`${out}.block-1.png`)).width).toBe(2 * 168 + 6);
+  });
+
+  it('keeps the partial trace of an engine that was killed, says so, and fails', async () => {
+    const out = join(folder, 'killed.ilvr.json');
+    const { code, err } = await ilvr(['reason', MAP, '--question', 'die', '--trace', out], engine);
+    expect(code).toBe(1);
+    expect(err).toMatch(/engine process ended unexpectedly \(signal SIGKILL\)/);
+    expect(err).not.toContain('defect');
+    const trace = readTrace(readFileSync(out, 'utf8'), out);
+    expect([trace.status, trace.latents.length, trace.blocks.at(-1)?.ended]).toEqual([
+      'failed',
+      3,
+      'cancelled',
+    ]);
+    expect(trace.failure).toMatch(/SIGKILL/);
+    expect(existsSync(`${out}.block-2.png`)).toBe(true);
+  });
+
+  it('cancelled with Ctrl-C keeps the partial trace and ends with 130', async () => {
+    const out = join(folder, 'cancelled.ilvr.json');
+    const cancel = new AbortController();
+    setTimeout(() => cancel.abort(), 1500);
+    const run = await ilvr(['reason', MAP, '--question', 'wait', '--trace', out], engine, {
+      signal: cancel.signal,
+    });
+    expect(run.code).toBe(130);
+    expect(run.out).toMatch(/answer +none .*cancelled: this is a partial answer/);
+    expect(readTrace(readFileSync(out, 'utf8'), out).status).toBe('cancelled');
+  });
+
+  it('tells what the engine refuses as it is', async () => {
+    const run = await ilvr(['reason', MAP, '--question', 'refuse'], engine);
+    expect([run.code, run.err.trim().split('\n').at(-1)]).toEqual([1, 'The picture cannot be decoded.']);
+  });
+
+  it('fails with a message where the trace cannot be written', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    const { code, err } = await ilvr(['reason', MAP, '--trace', join(folder, 'file', 'x.json')], engine);
+    expect(code).toBe(1);
+    expect(err).toMatch(/cannot be written/);
+  });
+});
+
+/** A line of a samples file. */
+function line(text: string, more: object): string {
+  return JSON.stringify({ text_input: text, ...more });
+}
+
+function samples(name: string, lines: string[]): string {
+  const file = join(folder, name);
+  writeFileSync(file, lines.join('\n'));
+  return file;
+}
+
+describe('evaluate', () => {
+  const map_desc = [
+    [1, 0, -1],
+    [0, 2, 0],
+  ];
+
+  it('scores maps by walking and others by comparing, with intervals and baselines', async () => {
+    const file = samples('mixed.jsonl', [
+      line('box:\\boxed{RD}', { map_desc, map_id: 'right' }),
+      line('box:\\boxed{R}', { map_desc, map_id: 'short' }),
+      line('box:\\boxed{go RIGHT then D}', { map_desc, map_id: 'prose' }),
+      line('box:The answer is: yes', { original_final_answer: 'A' }),
+    ]);
+    const { code, out } = await ilvr(['evaluate', file], engine);
+    expect(code).toBe(0);
+    expect(out).toMatch(/✓ right +RD +Reached goal\n✗ short +R +Did not reach goal/);
+    expect(out).toMatch(/accuracy +[23] of 4 = \d\d\.0 % \(95 % interval/);
+    expect(out).toMatch(/ {2}2 × 2 +/);
+    expect(out).toMatch(/strict parser +1 of 3/);
+    expect(out).toMatch(/random walk +\d+\.\d % expected/);
+  });
+
+  it('goes on where the results file ends, also after a cut line', async () => {
+    const file = samples(
+      'resume.jsonl',
+      ['a', 'b', 'c'].map((id) => line('box:\\boxed{RD}', { map_desc, map_id: id })),
+    );
+    const results = join(folder, 'resume-results.jsonl');
+    const args = ['evaluate', file, '--results', results];
+    await ilvr([...args, '--limit', '2'], engine);
+    const before = readFileSync(results, 'utf8');
+    writeFileSync(results, before.slice(0, -20));
+    const { out } = await ilvr(args, engine);
+    expect(out).toContain('Kept from an earlier run: 1.');
+    expect(out).not.toMatch(/✓ a/);
+    expect(out).toMatch(/accuracy +3 of 3/);
+    expect(readFileSync(results, 'utf8').trimEnd().split('\n')).toHaveLength(4);
+  });
+
+  it('refuses results of another model, other settings or another file', async () => {
+    const file = samples('first.jsonl', [line('box:\\boxed{RD}', { map_desc })]);
+    const other = samples('second.jsonl', [line('box:\\boxed{DR}', { map_desc })]);
+    const results = ['--results', join(folder, 'header-results.jsonl')];
+    expect((await ilvr(['evaluate', file, ...results], engine)).code).toBe(0);
+    for (const args of [
+      [file, '--temperature', '1'],
+      [file, '--model', 'other'],
+      [file, '--question', 'q'],
+      [other],
+    ]) {
+      const run: CliRun = await ilvr(['evaluate', ...args, ...results], engine);
+      expect([run.code, run.err.includes('belong to another evaluation')]).toEqual([1, true]);
+    }
+  });
+
+  it('refuses a results file that is something else, and does not touch it', async () => {
+    const file = samples('third.jsonl', [line('box:\\boxed{RD}', { map_desc })]);
+    const results = join(folder, 'precious.txt');
+    writeFileSync(results, 'my notes\nand more');
+    expect((await ilvr(['evaluate', file, '--results', results], engine)).code).toBe(1);
+    expect(readFileSync(results, 'utf8')).toBe('my notes\nand more');
+  });
+
+  it('counts a picture that the engine refuses as wrong and goes on', async () => {
+    const file = samples('refused.jsonl', [
+      line('refuse', { map_desc }),
+      line('box:\\boxed{RD}', { map_desc }),
+    ]);
+    const { code, out } = await ilvr(['evaluate', file], engine);
+    expect(code).toBe(0);
+    expect(out).toMatch(/✗ line 1 .*cannot be decoded/);
+    expect(out).toMatch(/accuracy +1 of 2/);
+    expect(out).toMatch(/not answered +1/);
+  });
+
+  it('keeps the results of an engine that was killed and fails', async () => {
+    const file = samples('killed.jsonl', [line('box:\\boxed{RD}', { map_desc }), line('die', { map_desc })]);
+    const results = join(folder, 'killed-results.jsonl');
+    const { code, err } = await ilvr(['evaluate', file, '--results', results], engine);
+    expect(code).toBe(1);
+    expect(err).toMatch(/SIGKILL/);
+    expect(readFileSync(results, 'utf8').trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  it('finds a fault in the last sample before it runs the first', async () => {
+    const file = samples('bad.jsonl', [line('box:x', { map_desc }), '{"text_input": 3}']);
+    const { code, out, err } = await ilvr(['evaluate', file], engine);
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toContain('bad.jsonl:2');
+  });
+
+  it('cancelled keeps what was done', async () => {
+    const file = samples('cancel.jsonl', [line('box:\\boxed{RD}', { map_desc }), line('wait', { map_desc })]);
+    const cancel = new AbortController();
+    setTimeout(() => cancel.abort(), 1500);
+    const { code, out } = await ilvr(['evaluate', file], engine, { signal: cancel.signal });
+    expect(code).toBe(130);
+    expect(out).toMatch(/1 of 2 samples are done/);
+  });
+});
+
+describe('conformance', () => {
+  it('prints a line per case, the totals last, and fails if one failed', async () => {
+    mkdirSync(join(folder, 'goldens'));
+    const { code, out } = await ilvr(['conformance', join(folder, 'goldens'), '--filter', 'x'], engine, {
+      runConformance: async ({ dir, device, filter, onCase }) => {
+        onCase(`ok ${dir.endsWith('goldens')} ${device} ${filter}`);
+        return { passed: 2, failed: 1, notRun: 3 };
+      },
+    });
+    expect([code, out]).toEqual([1, 'ok true cpu x\n3 not run\n2 passed, 1 failed\n']);
+  });
+});
+
+describe('the terminal', () => {
+  it('colours on a terminal, and never with NO_COLOR or into a file', async () => {
+    const coloured = await ilvr(['reason', MAP], engine, { tty: true });
+    const plain = await ilvr(['reason', MAP], engine, { tty: true, env: { NO_COLOR: '1' } });
+    const piped = await ilvr(['reason', MAP], engine);
+    expect([coloured, plain, piped].map(({ out }) => out.includes('\u001B['))).toEqual([true, false, false]);
+  });
+
+  it('updates one progress line on a terminal and repeats none elsewhere', () => {
+    const written: string[] = [];
+    const make = (isTTY: boolean): Terminal => {
+      const stream = { write: (text: string) => written.push(text), isTTY };
+      return new Terminal({ out: stream, err: stream, env: {} });
+    };
+    const terminal = make(true);
+    terminal.progress('Loading', 0.5);
+    terminal.line('done');
+    expect(written.join('')).toBe('\r\u001B[2KLoading 50 %\r\u001B[2Kdone\n');
+    written.length = 0;
+    const plain = make(false);
+    plain.progress('Loading', 0.1);
+    plain.progress('Loading', 0.9);
+    expect(written).toEqual(['Loading\n']);
+  });
+
+  it("never passes on a model's control characters", () => {
+    expect(printable('a\u001B[2Jb\u0007\r\n\tc')).toBe('a\uFFFD[2Jb\uFFFD\uFFFD\n\tc');
+  });
+});
