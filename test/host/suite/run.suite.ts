@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
+import type { ReasonOptions } from '../../../src/extension/api.ts';
 import type { ReasonEvent } from '../../../src/trace/events.ts';
 import { readTrace } from '../../../src/trace/file.ts';
 import { kindsFor, mapOf } from '../../../src/trace/maps.ts';
@@ -56,8 +57,18 @@ async function closeAll(): Promise<void> {
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
 }
 
-/** Greedy answers end soon; hot sampling wanders on for long enough to interfere with. */
-const LONG = { question: QUESTION, settings: { temperature: 1.5, seed: 3, maxTokens: 4000 } };
+/**
+ * Options of a run that lasts for seconds: the model's own answer, and where it would end, one word
+ * put there again and again.
+ */
+async function longRun(): Promise<ReasonOptions> {
+  const { trace } = await recordRun();
+  const end = trace.tokens.findIndex(({ kind }) => kind === 'end');
+  const word = trace.tokens.find(({ kind }) => kind === 'text');
+  assert.ok(end > 0 && word, 'the answer has no end to put off');
+  const force = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [end + i, word.id]));
+  return { question: QUESTION, settings: { force, maxTokens: 1200 } };
+}
 
 export function suite(claim: DeclareClaim): void {
   const model = { timeoutMs: 2 * RUN_MS };
@@ -147,7 +158,7 @@ export function suite(claim: DeclareClaim): void {
   claim(
     'stopping a run keeps what it had given',
     async () => {
-      const { runId, done } = await reasonUntilFirstLatent(file(MAP), LONG);
+      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun());
       await vscode.commands.executeCommand('ilvr.stop');
       assert.equal((await done).status, 'cancelled');
       const trace = await (await inspector()).traceOf(runId);
@@ -162,7 +173,7 @@ export function suite(claim: DeclareClaim): void {
     'an engine killed in the middle of a run leaves a partial trace, and the next run works',
     async () => {
       const api = await inspector();
-      const { runId, done } = await reasonUntilFirstLatent(file(MAP), LONG);
+      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun());
       const pid = api.enginePid();
       assert.ok(pid);
       process.kill(pid, 'SIGKILL');
@@ -210,7 +221,7 @@ export function suite(claim: DeclareClaim): void {
   claim(
     'a second run can stop the first',
     async () => {
-      const first = await reasonUntilFirstLatent(file(MAP), LONG);
+      const first = await reasonUntilFirstLatent(file(MAP), await longRun());
       const second = await reason(file('map-02.png'), { question: QUESTION, whenBusy: 'stop' });
       assert.equal((await first.done).status, 'cancelled');
       assert.equal(second.status, 'complete');
