@@ -46,9 +46,17 @@ function panelFrame(page: Page): Promise<Frame> {
   return webviewFrame(page);
 }
 
+/** Waits for the run's end; a notification of an error ends the wait at once. */
 async function waitForRun({ page }: Stage): Promise<void> {
   const frame = await panelFrame(page);
-  await frame.locator(panel.finished).waitFor({ state: 'attached', timeout: runTimeoutMs });
+  const finished = frame.locator(panel.finished).waitFor({ state: 'attached', timeout: runTimeoutMs });
+  const error = page.locator('.notification-list-item', { has: page.locator('.codicon-error') });
+  const failed = error.waitFor({ timeout: runTimeoutMs }).then(async () => {
+    throw new Error(`the window shows an error: ${await error.innerText()}`);
+  });
+  // Both settle in the end; only the first matters, and the later one must not count as unhandled.
+  for (const wait of [finished, failed]) wait.catch(() => undefined);
+  await Promise.race([finished, failed]);
 }
 
 async function hoverStage({ page }: Stage): Promise<void> {
