@@ -1,5 +1,7 @@
 /** From logits to a token id, as Hugging Face's generate does it: penalty, bans, temperature, top-p. */
 
+import { seededNumbers } from '../base/random.ts';
+
 export interface SamplerSettings {
   /** 0 is greedy. */
   temperature: number;
@@ -21,7 +23,7 @@ export class Sampler {
 
   constructor(settings: SamplerSettings) {
     this.settings = settings;
-    this.random = mulberry32(settings.seed);
+    this.random = seededNumbers(settings.seed);
   }
 
   /** @param seen ids of the sequence so far */
@@ -80,15 +82,4 @@ function softmax(values: Float32Array): Float64Array {
   const weights = Float64Array.from(values, (value) => Math.exp(value - largest));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   return weights.map((weight) => weight / total);
-}
-
-/** A small seeded generator (mulberry32, public domain): the same seed gives the same run everywhere. */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

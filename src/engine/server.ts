@@ -1,7 +1,9 @@
 /** The engine's side of the protocol: one model, one run at a time, cancel between steps. */
 
+import { stat } from 'node:fs/promises';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
+import { checkpointHash } from '../checkpoint/hash.ts';
 import { runtimeVersion } from '../ort/session.ts';
 import {
   ENGINE_PROTOCOL_VERSION,
@@ -21,7 +23,12 @@ interface Loaded {
   model: Model;
   reply: LoadedModel;
   folder: string;
+  /** Modification times of the weight files: a checkpoint that was trained on is another one. */
+  modified: string;
 }
+
+/** Larger checkpoints are identified by their fingerprint only: reading them would delay every start. */
+const MAX_HASHED_PARAMETERS = 500_000_000;
 
 export class EngineServer implements EngineMethods {
   private readonly client: EngineEvents;
@@ -96,8 +103,9 @@ export class EngineServer implements EngineMethods {
 
   private async isCurrent({ folder, device }: LoadRequest): Promise<boolean> {
     if (this.loaded?.folder !== folder || this.loaded.reply.device.requested !== device) return false;
-    // The folder may hold other files by now.
-    return (await openCheckpoint(folder)).fingerprint === this.loaded.reply.model.fingerprint;
+    const checkpoint = await openCheckpoint(folder);
+    const { fingerprint } = this.loaded.reply.model;
+    return checkpoint.fingerprint === fingerprint && (await modifiedOf(checkpoint)) === this.loaded.modified;
   }
 
   private async open({ id, folder, device }: LoadRequest): Promise<LoadedModel> {
@@ -112,14 +120,18 @@ export class EngineServer implements EngineMethods {
       progress(message, fraction);
       await this.pause(id);
     });
+    const hashed = checkpoint.parameterCount <= MAX_HASHED_PARAMETERS;
+    const sha256 = hashed
+      ? await checkpointHash({ folder, weightFiles: checkpoint.weights.files })
+      : undefined;
     const reply: LoadedModel = {
-      model: describeModel(checkpoint),
+      model: { ...describeModel(checkpoint), ...(sha256 !== undefined && { sha256 }) },
       device: chosen,
       defaults: { repetitionPenalty: checkpoint.generation.repetitionPenalty },
       maxPositions: checkpoint.config.text.maxPositions,
       milliseconds: performance.now() - started,
     };
-    this.loaded = { model, reply, folder };
+    this.loaded = { model, reply, folder, modified: await modifiedOf(checkpoint) };
     return reply;
   }
 
@@ -156,6 +168,11 @@ export class EngineServer implements EngineMethods {
       this.cancelled.delete(id);
     }
   }
+}
+
+async function modifiedOf({ weights }: Checkpoint): Promise<string> {
+  const stats = await Promise.all(weights.files.map((file) => stat(file)));
+  return stats.map(({ mtimeMs }) => mtimeMs).join();
 }
 
 function describeModel({ config, folder, fingerprint, parameterCount, dtype }: Checkpoint): TraceModel {

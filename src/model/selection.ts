@@ -61,10 +61,17 @@ export function cosines(query: Float32Array, rows: NumericArray): Float32Array {
   });
 }
 
-/** s = cos; p = softmax(s / temperature); the smallest set that covers, but at most `count`. */
+/** The rule for a query and a picture's features (tokens, C). */
 export function select(query: Float32Array, features: NumericArray, settings: SelectionSettings): Selection {
   const { candidates, groupSize } = candidatesOf(features);
-  const similarity = cosines(query, candidates);
+  return { groupSize, ...selectByCosine(cosines(query, candidates), settings) };
+}
+
+/** p = softmax(s / temperature); the smallest set that covers enough of it, but at most `count`. */
+export function selectByCosine(
+  similarity: Float32Array,
+  settings: SelectionSettings,
+): Omit<Selection, 'groupSize'> {
   const weights = similarity.map((value) => Math.exp((value - 1) / settings.temperature));
   const total = weights.reduce((sum, value) => sum + value, 0);
   const probabilities = weights.map((value) => value / total);
@@ -76,5 +83,5 @@ export function select(query: Float32Array, features: NumericArray, settings: Se
     selected.push(index);
     covered += probabilities[index]!;
   }
-  return { groupSize, cosines: similarity, probabilities, selected };
+  return { cosines: similarity, probabilities, selected };
 }
