@@ -1,6 +1,7 @@
 /** The commands of the manifest, each a line or two. */
 
 import * as vscode from 'vscode';
+import * as z from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { PanelSelection } from '../protocol/panel.ts';
 import type { ActiveTrace } from './activeTrace.ts';
@@ -15,7 +16,7 @@ import type { RunSessions } from './runSession.ts';
 import type { RunStore } from './runStore.ts';
 import type { TraceDocuments } from './traceDocument.ts';
 import type { TraceEditors } from './traceEditor.ts';
-import type { TraceRef } from './traceLibrary.ts';
+import { nameOf, type TraceLibrary, type TraceRef } from './traceLibrary.ts';
 import type { TracePanels } from './tracePanels.ts';
 
 export interface CommandServices {
@@ -24,6 +25,7 @@ export interface CommandServices {
   reporter: Reporter;
   active: ActiveTrace;
   engine: EngineService;
+  library: TraceLibrary;
   runStore: RunStore;
   documents: TraceDocuments;
   exporter: TraceExporter;
@@ -33,19 +35,18 @@ export interface CommandServices {
   reason: ReasonCommand;
 }
 
-/** Argument of `ilvr.showLatent`, the link in hovers. */
-export interface LatentLink extends PanelSelection {
-  run?: string;
-  file?: string;
-}
+/** Argument of `ilvr.showLatent`, the link in hovers: a run's id or a file's URI, and what to select. */
+const latentLink = z.object({
+  run: z.string().optional(),
+  file: z.string().optional(),
+  latent: z.int().min(0),
+});
 
 export function registerCommands(services: CommandServices): vscode.Disposable[] {
   const { active, context, documents, engine, exporter, log, reason, reporter, runStore, sessions } =
     services;
-  const command = <Args extends unknown[]>(
-    id: string,
-    handler: (...args: Args) => unknown,
-  ): vscode.Disposable => registerCommand(id, reporter, handler);
+  const command = (id: string, handler: (target: unknown) => unknown): vscode.Disposable =>
+    registerCommand(id, reporter, handler);
   return [
     registerCommand(
       'ilvr.reason',
@@ -61,14 +62,15 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
         exporter.export(refIn(target, active), file instanceof vscode.Uri ? file : undefined),
       (_, file) => file instanceof vscode.Uri,
     ),
-    command('ilvr.openAsText', (target: unknown) => documents.show(refIn(target, active))),
-    command('ilvr.openTrace', async (target: unknown) => {
+    command('ilvr.openAsText', (target) => documents.show(refIn(target, active))),
+    command('ilvr.openTrace', async (target) => {
       const ref = target === undefined ? await chooseTrace(runStore) : refIn(target, active);
       if (ref) await showTrace(services, ref);
     }),
-    command('ilvr.showLatent', ({ run, file, ...selection }: LatentLink) => {
+    command('ilvr.showLatent', (link) => {
+      const { run, file, latent } = latentLink.parse(link);
       const ref = run !== undefined ? { run } : { file: vscode.Uri.parse(file ?? '', true) };
-      return showTrace(services, ref, selection);
+      return showTrace(services, ref, { latent });
     }),
     registerCommand(
       'ilvr.selectModel',
@@ -82,12 +84,13 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
 }
 
 async function showTrace(
-  { panels, editors }: CommandServices,
+  { panels, editors, library }: CommandServices,
   ref: TraceRef,
   selection?: PanelSelection,
 ): Promise<void> {
   if ('file' in ref) return editors.open(ref.file, selection);
-  panels.open(ref.run).reveal(selection);
+  const name = nameOf(ref, await library.open(ref));
+  panels.open(ref.run, name).reveal(selection);
 }
 
 /** A run's id or a file from code or a menu; else the trace in front. */

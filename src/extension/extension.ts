@@ -51,7 +51,10 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     openAsText: documents.show.bind(documents),
   };
   const panels = own(
-    new TracePanels({ ...views, engine, runs, runAgain: (panel) => reason.runAgain(panel) }),
+    new TracePanels(
+      { ...views, engine, runs, runAgain: (panel) => reason.runAgain(panel) },
+      context.workspaceState,
+    ),
   );
   const editors = new TraceEditors(views);
   const sessions = new RunSessions(runs, panels, reporter);
@@ -67,6 +70,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     reporter,
     active,
     engine,
+    library,
     runStore: store,
     documents,
     exporter,

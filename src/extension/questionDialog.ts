@@ -22,7 +22,7 @@ export async function askQuestion(
 ): Promise<string | undefined> {
   const offered = offeredQuestions(memory, sample);
   const picker = vscode.window.createQuickPick<QuestionItem>();
-  picker.title = vscode.l10n.t('What is the question? (1/2)');
+  picker.title = vscode.l10n.t('What is the question?');
   picker.placeholder = offered[0]?.question ?? '';
   picker.step = 1;
   picker.totalSteps = 2;
@@ -85,7 +85,7 @@ export async function askHelpers(
           none,
         ];
   const picked = await vscode.window.showQuickPick(items, {
-    title: vscode.l10n.t('Helper images to compare with the latents (2/2)'),
+    title: vscode.l10n.t('Helper images to compare with the latents'),
     placeHolder: vscode.l10n.t('The model does not see them unless "ilvr.helpers" says so'),
     ignoreFocusOut: true,
   });

@@ -37,7 +37,7 @@ export class RunSessions {
     await this.makeRoom(whenBusy);
     const { run, done } = this.runs.start(request);
     if (panel) panel.show(run);
-    else this.panels.open(run.id);
+    else this.panels.open(run.id, request.images[0]?.name ?? '');
     // Both outcomes are looked at below; the notification only waits.
     void showProgress(run, done);
     try {

@@ -7,6 +7,7 @@
 import * as vscode from 'vscode';
 import { renderMap } from '../render/overlay.ts';
 import { dataUri, HOVER_BYTES, pngUnder } from '../render/png.ts';
+import { pictureAt } from '../render/picture.ts';
 import { renderBlockStrip } from '../render/strip.ts';
 import type { Raster } from '../render/raster.ts';
 import { joinHeads, kindsFor, mapOf, massBySource, type HeatMap, type MapSelector } from '../trace/maps.ts';
@@ -35,8 +36,9 @@ export class TraceHover implements vscode.HoverProvider {
   ): Promise<vscode.Hover | undefined> {
     const shown = await readDocument(this.library, document);
     const line = shown?.lines[position.line];
-    if (shown === undefined || line?.step === undefined) return undefined;
+    if (shown === undefined || line === undefined || line.text === '') return undefined;
     const { ref, trace } = shown;
+    if (line.step === undefined) return new vscode.Hover(runParts(trace));
     const span = line.latents.find(
       ({ start, end }) => position.character >= start && position.character < end,
     );
@@ -51,6 +53,21 @@ export class TraceHover implements vscode.HoverProvider {
 /** Registers the hover; it needs neither an engine nor a trusted workspace. */
 export function registerTraceHover(library: TraceLibrary): vscode.Disposable {
   return vscode.languages.registerHoverProvider({ scheme: TRACE_SCHEME }, new TraceHover(library));
+}
+
+/** The pictures that were asked about, on the lines about the run. */
+function runParts(trace: Trace): vscode.MarkdownString[] {
+  return trace.pictures.slice(0, MAX_PICTURES).flatMap((picture) => {
+    const part = pictureOf(Math.min(MAP_WIDTH, picture.width), `${picture.role} image`, (width) =>
+      pictureAt(picture, width),
+    );
+    const { width, height, grid, tokenSize } = picture;
+    part?.appendMarkdown(
+      `\n\n${picture.role} image ${escaped(picture.name)}: ${width} × ${height} pixels, ` +
+        `${grid.rows} × ${grid.columns} tokens of ${tokenSize} × ${tokenSize} pixels`,
+    );
+    return part ?? [];
+  });
 }
 
 function latentParts(ref: TraceRef, trace: Trace, latent: TraceLatent): vscode.MarkdownString[] {

@@ -13,7 +13,7 @@ import { chooseImages, readImages } from './imageFiles.ts';
 import type { Reporter } from './report.ts';
 import type { RunController } from './runController.ts';
 import type { Runs } from './runs.ts';
-import { nameOf, type TraceLibrary, type TraceRef } from './traceLibrary.ts';
+import type { TraceLibrary, TraceRef } from './traceLibrary.ts';
 import { TraceView, type PanelActions } from './traceView.ts';
 
 /** What panels need from the rest of the extension. */
@@ -24,6 +24,8 @@ export interface PanelServices {
   runs: Runs;
   reporter: Reporter;
   active: ActiveTrace;
+  /** Notes which run a panel shows, for the next window. */
+  remember: (title: string, runId: string) => void;
   /** Runs the question of `panel` again, in the same panel. */
   runAgain: (panel: TracePanel) => Promise<unknown>;
   exportTrace: (ref: TraceRef) => Promise<unknown>;
@@ -72,6 +74,7 @@ export class TracePanel implements Disposable {
   show(run: RunController): void {
     this.runId = run.id;
     this.addedHelpers.length = 0;
+    this.services.remember(this.panel.title, run.id);
     this.follow();
     this.services.reporter.watch(this.view.refresh());
   }
@@ -94,7 +97,6 @@ export class TracePanel implements Disposable {
     this.markActive();
     const run = this.services.runs.get(this.runId);
     if (run === undefined) return;
-    this.panel.title = panelTitle(run.request.images[0]?.name);
     this.following.add(run.onEvent((event) => this.view.event(event)));
     this.following.add(run.onProgress((message) => this.view.progress(message)));
   }
@@ -102,7 +104,6 @@ export class TracePanel implements Disposable {
   private async state(): Promise<PanelState> {
     const run = this.services.runs.get(this.runId);
     const trace = run === undefined ? await this.services.library.open(this.ref) : run.trace;
-    if (run === undefined) this.panel.title = panelTitle(nameOf(this.ref, trace));
     return {
       canRun: true,
       ...(trace && { trace }),
@@ -149,8 +150,4 @@ export class TracePanel implements Disposable {
   private markActive(): void {
     if (this.panel.active) this.services.active.enter(this, this.ref);
   }
-}
-
-export function panelTitle(picture: string | undefined): string {
-  return picture === undefined ? 'ILVR' : `ILVR: ${picture}`;
 }

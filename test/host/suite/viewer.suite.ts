@@ -55,9 +55,12 @@ export function suite(claim: DeclareClaim): void {
     assert.match(step.join('\n'), /\*\*Step 1\*\* · \d+ tokens/);
   });
 
-  claim('lines about the run have no hover', async () => {
-    const document = await openText(await writeTraceFile('small.ilvr.json', smallTrace()));
-    assert.deepEqual(await hoverAt(document, new vscode.Position(0, 3)), []);
+  claim('the lines about the run have hovers with its pictures', async () => {
+    const trace = smallTrace();
+    const document = await openText(await writeTraceFile('small.ilvr.json', trace));
+    const parts = await hoverAt(document, new vscode.Position(0, 3));
+    assert.equal(parts.length, trace.pictures.length);
+    assert.ok(parts.every((part) => part.includes('<img src="data:image/png;base64,')));
   });
 
   claim('the outline lists steps, and latents below their block', async () => {
