@@ -100,14 +100,35 @@ async function openQuickInput(page: Page, input: Locator, key: string): Promise<
   throw new Error(`Nothing opened on ${key}.`);
 }
 
-/** Answers an open quick input: a pick list takes what the text selects, a file dialog the path. */
+/** Answers an open quick input: a pick list takes what the text selects, an input box the text. */
 export async function fillQuickInput(page: Page, value: string): Promise<void> {
   const input = page.locator(quickInput);
   await input.waitFor({ state: 'visible', timeout: 20_000 });
   await input.fill(value);
-  // A file dialog looks its path up before Enter means "this one".
-  await page.waitForTimeout(800);
+  await page.waitForTimeout(300);
   await input.press('Enter');
+}
+
+/** Answers VS Code's own open or save dialog, which is a quick input that holds a path. */
+export async function chooseFile(page: Page, path: string): Promise<void> {
+  const input = page.locator(quickInput);
+  await page.waitForFunction(inputStartsWithSlash, quickInput, { timeout: 20_000 });
+  for (let attempt = 0; attempt < 10; attempt++) {
+    await input.fill(path);
+    // The dialog looks the path up before Enter means "this one"; while it is still listing the
+    // folder it started in, it puts that folder's path back.
+    await page.waitForTimeout(800);
+    if ((await input.inputValue()) !== path) continue;
+    await input.press('Enter');
+    return;
+  }
+  throw new Error(`The file dialog does not keep the path ${path}.`);
+}
+
+/** Runs in the page. */
+function inputStartsWithSlash(selector: string): boolean {
+  const input = document.querySelector(selector);
+  return input instanceof HTMLInputElement && input.value.startsWith('/');
 }
 
 /** Accepts what an open quick input proposes. */

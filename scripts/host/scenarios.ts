@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import type { Frame, Page } from 'playwright-core';
-import { acceptQuickInput, fillQuickInput, openFile, runCommand, webviewFrame } from './browser.ts';
+import { acceptQuickInput, chooseFile, openFile, runCommand, webviewFrame } from './browser.ts';
 
 /** What a step may use. */
 export interface Stage {
@@ -39,7 +39,7 @@ const runTimeoutMs = 180_000;
 /** Chooses a file by its path and stops at the question. */
 async function reasonAbout({ page, folder }: Stage, image: string): Promise<void> {
   await runCommand(page, 'ILVR: Reason about image');
-  await fillQuickInput(page, join(folder, image));
+  await chooseFile(page, join(folder, image));
 }
 
 function panelFrame(page: Page): Promise<Frame> {
@@ -106,7 +106,7 @@ export const scenarios: Scenario[] = [
         name: '5-trace-as-text',
         run: async (stage) => {
           await runCommand(stage.page, 'ILVR: Open trace as text');
-          await hoverText(stage, 'latent');
+          await hoverText(stage, '◆');
         },
       },
     ],
