@@ -34,7 +34,10 @@ export function drawMap(
   context.clearRect(0, 0, width, height);
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = 'high';
+  // Under a map the picture is grey, so that every colour is data.
+  context.filter = map !== undefined && map.opacity > 0 ? 'grayscale(1)' : 'none';
   if (picture !== undefined) context.drawImage(picture, 0, 0, width, height);
+  context.filter = 'none';
   if (map === undefined) return;
   context.imageSmoothingEnabled = map.smooth;
   context.drawImage(cellsOf(map), 0, 0, width, height);

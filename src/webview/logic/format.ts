@@ -1,6 +1,6 @@
 /** Numbers and facts as text. One rule per quantity, so that readout, labels and tables agree. */
 
-import type { Trace, TraceBlock, TraceToken } from '../../trace/schema.ts';
+import type { Trace, TraceBlock, TraceTiming, TraceToken } from '../../trace/schema.ts';
 
 /** A probability, cosine or share: three significant digits, never in exponents above 0.0001. */
 export function number(value: number): string {
@@ -13,8 +13,8 @@ export function number(value: number): string {
 }
 
 /** A share as a percentage: "17.2 %". */
-export function percent(share: number): string {
-  return Number.isNaN(share) ? 'no value' : `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`;
+export function percent(part: number): string {
+  return Number.isNaN(part) ? 'no value' : `${(part * 100).toFixed(part < 0.1 ? 2 : 1)} %`;
 }
 
 /** A share of mass with two digits, as in block rows. */
@@ -28,6 +28,16 @@ export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+/** Name of the timing that spans all others. */
+export const TOTAL = 'total';
+
+/** The run's time: as the engine measured it, else the sum of its parts; undefined while none is known. */
+export function totalTime(timings: TraceTiming[]): number | undefined {
+  const total = timings.find(({ name }) => name === TOTAL);
+  if (total !== undefined) return total.milliseconds;
+  return timings.length === 0 ? undefined : timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
 }
 
 /** "4.54 M", "8.29 B". */

@@ -30,7 +30,12 @@ export function stageMapOf(
   const { latent, picture, selector } = shown;
   if (token !== undefined && picture !== undefined) {
     const words = tokenMap(trace, cache, picture, token, selector);
-    if (words !== undefined) return { ...words, scale: cache.scale(words.selector) };
+    if (words?.map !== undefined) {
+      const scale = locked
+        ? cache.tokenScale(picture, selector.layer)
+        : scaleOfMap(words.map, words.selector);
+      return { ...words, scale };
+    }
   }
   const map = latent && cache.map(latent, selector);
   const row = latent && cache.row(latent.token, selector.layer, selector.heads);

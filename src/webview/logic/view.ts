@@ -41,13 +41,16 @@ export interface View {
   tab: Tab;
 }
 
+/** Stands for the last layer of whatever model comes; `resolve` cuts it to what there is. */
+export const LAST_LAYER = 9_999;
+
 export const INITIAL_VIEW: View = {
   latent: 0,
   follow: false,
   kind: 'attention',
-  layer: 'mean',
+  layer: LAST_LAYER,
   heads: 'mean',
-  opacity: 0.75,
+  opacity: 0.6,
   locked: true,
   smooth: false,
   outlines: false,
@@ -125,7 +128,7 @@ export function reduce(view: View, command: Command, trace: Trace | undefined): 
 /** The order that [ ] and { } walk: mean, max, then each layer or head; it does not wrap. */
 export function stepChoice(choice: Choice, by: 1 | -1, count: number): Choice {
   const order: Choice[] = ['mean', 'max', ...Array.from({ length: count }, (_, i) => i)];
-  const at = Math.max(0, order.indexOf(choice));
+  const at = typeof choice === 'number' ? Math.min(choice, count - 1) + 2 : order.indexOf(choice);
   return order[Math.min(order.length - 1, Math.max(0, at + by))] ?? choice;
 }
 

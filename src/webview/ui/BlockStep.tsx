@@ -13,6 +13,9 @@ interface BlockStepProps {
   scene: Scene;
 }
 
+/** More latents than this go on in a second row. */
+const MAX_COLUMNS = 12;
+
 export function BlockStep({ step, scene }: BlockStepProps): VNode {
   const { trace, shown, brush, view } = scene;
   const { block, latents } = step;
@@ -30,7 +33,16 @@ export function BlockStep({ step, scene }: BlockStepProps): VNode {
           </span>
           <span class="dim">{summary(step, scene)}</span>
         </div>
-        <div class="thumbnails" role="group" aria-label={`Latents of block ${block.index + 1}`}>
+        <div
+          class="thumbnails"
+          style={{
+            '--columns': String(
+              Math.min(MAX_COLUMNS, Math.max(block.latents, latents.length, trace.model.latentSize ?? 0)),
+            ),
+          }}
+          role="group"
+          aria-label={`Latents of block ${block.index + 1}`}
+        >
           {latents.map((latent) => {
             const index = trace.latents.indexOf(latent);
             return (

@@ -11,17 +11,13 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
   const { stage, view, dispatch, token } = scene;
   const { map, scale } = stage;
   const canvas = useRef<HTMLCanvasElement>(null);
-  useLayoutEffect(() => drawBar(canvas.current), []);
+  useLayoutEffect(() => drawBar(canvas.current, view.opacity), [view.opacity]);
   const value = map?.values[patch ?? map.peak] ?? NaN;
   const at = fraction(value, scale);
-  const clipped = map !== undefined && map.values[map.peak]! > scale.max;
   return (
     <div class="colour-bar" role="group" aria-label={`Scale: ${map?.unit}`}>
       <span class="colour-bar-title">{map?.unit}</span>
-      <span class="colour-bar-end">
-        {clipped && '≥ '}
-        {number(scale.max)}
-      </span>
+      <span class="colour-bar-end">{number(scale.max)}</span>
       <span class="colour-bar-strip">
         <canvas ref={canvas} width={1} height={256} aria-hidden="true" />
         {!Number.isNaN(at) && <span class="colour-bar-mark" style={{ '--at': at.toFixed(4) }} />}
@@ -34,14 +30,25 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
       >
         locked
       </Checkbox>
-      {token !== undefined && clipped && <span class="dim">scale of the latents</span>}
+      <span class="dim">{scope(view.locked, token !== undefined)}</span>
     </div>
   );
 }
 
-function drawBar(canvas: HTMLCanvasElement | null): void {
+/** Whose values the scale spans. */
+function scope(locked: boolean, ofToken: boolean): string {
+  if (!locked) return 'this map alone';
+  return ofToken ? 'all tokens' : 'all latents';
+}
+
+/** The colours as they look over a middle grey, because that is how they look over the picture. */
+function drawBar(canvas: HTMLCanvasElement | null, opacity: number): void {
   const context = canvas?.getContext('2d');
   if (!context) return;
+  context.globalAlpha = 1;
+  context.fillStyle = '#808080';
+  context.fillRect(0, 0, 1, 256);
+  context.globalAlpha = opacity;
   for (let y = 0; y < 256; y++) {
     context.fillStyle = `rgb(${rgb(1 - y / 255).join(' ')})`;
     context.fillRect(0, y, 1, 1);

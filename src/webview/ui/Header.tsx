@@ -1,9 +1,10 @@
 /** What was asked, of which model on which device, how it went, and what can be done with it. */
 
 import type { ComponentChildren, VNode } from 'preact';
+import { unreachable } from '../../base/errors.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { blockSummary } from '../../trace/steps.ts';
-import { duration, parameters, sampling } from '../logic/format.ts';
+import { duration, parameters, sampling, totalTime } from '../logic/format.ts';
 import { Button } from '../toolkit.tsx';
 import { toggleHelp } from './Help.tsx';
 import type { Scene } from './scene.ts';
@@ -19,7 +20,7 @@ const DTYPES = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 
 export function Header({ trace, fileName, canRun, call }: HeaderProps): VNode {
   const { model, device, tokens } = trace;
-  const time = runTime(trace);
+  const time = totalTime(trace.timings);
   return (
     <header class="header">
       <div class="header-top">
@@ -118,10 +119,7 @@ function Status({ trace }: { trace: Trace }): VNode | null {
           Partial trace: the run failed after {trace.tokens.length} tokens. {trace.failure ?? ''}
         </p>
       );
+    default:
+      return unreachable(trace.status);
   }
-}
-
-/** Sum of the timings that make up the run; undefined while none is known. */
-function runTime({ timings }: Trace): number | undefined {
-  return timings.length === 0 ? undefined : timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
 }

@@ -1,10 +1,11 @@
 /** Figures beside the picture: the patch that is read, where the query's mass goes, how narrow it is. */
 
-import type { ComponentChildren, VNode } from 'preact';
+import type { VNode } from 'preact';
 import { massBySource } from '../../trace/maps.ts';
 import { number, percent, share } from '../logic/format.ts';
 import { pixelsOf } from '../logic/grid.ts';
 import { isShare } from '../logic/resolve.ts';
+import { Figure, Group } from './Figure.tsx';
 import { RegionReadout } from './RegionReadout.tsx';
 import type { Scene } from './scene.ts';
 import { TokenReadout } from './TokenReadout.tsx';
@@ -52,7 +53,9 @@ function PatchReadout({ scene, patch, isPeak }: ReadoutProps & { patch: number }
     <Group title={isPeak ? 'Largest patch' : 'Patch'}>
       <Figure name="place" value={`row ${row}, column ${column}`} />
       <Figure name="token" value={`${patch + 1} of ${tokens}`} />
-      {picture.range !== undefined && <Figure name="position" value={String(picture.range.start + patch)} />}
+      {picture.range !== undefined && (
+        <Figure name="in the sequence" value={String(picture.range.start + patch)} />
+      )}
       <Figure name="pixels x" value={`${x[0]}–${x[1]}`} />
       <Figure name="pixels y" value={`${y[0]}–${y[1]}`} />
       <Figure name={map.unit} value={number(value)} strong />
@@ -87,34 +90,5 @@ function MassReadout({ scene, row }: { scene: Scene; row: Float32Array }): VNode
         <Figure key={name} name={name} value={share(value)} bar={value} />
       ))}
     </Group>
-  );
-}
-
-export function Group({ title, children }: { title: string; children: ComponentChildren }): VNode {
-  return (
-    <section class="group">
-      <h3>{title}</h3>
-      <dl>{children}</dl>
-    </section>
-  );
-}
-
-interface FigureProps {
-  name: string;
-  value: string;
-  strong?: boolean;
-  /** 0 to 1 */
-  bar?: number;
-}
-
-export function Figure({ name, value, strong = false, bar }: FigureProps): VNode {
-  return (
-    <div class="figure" data-strong={strong}>
-      <dt>{name}</dt>
-      {bar !== undefined && (
-        <span class="figure-bar" aria-hidden="true" style={{ '--share': bar.toFixed(4) }} />
-      )}
-      <dd>{value}</dd>
-    </div>
   );
 }

@@ -8,7 +8,8 @@ import { runsOf, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
 import type { Scene } from './scene.ts';
 
 const MARGIN = { top: 8, right: 44, bottom: 34, left: 44 };
-const HEIGHT = 168;
+/** As much as the evidence's height leaves, see panel.css. */
+const HEIGHT = { normal: 150, low: 116 };
 
 export function SpanTab({ scene }: { scene: Scene }): VNode {
   const { trace, cache, version, shown } = scene;
@@ -46,8 +47,9 @@ interface ChartProps {
 function Chart({ scene, span, width }: ChartProps): VNode {
   const { trace, shown, token, dispatch } = scene;
   const count = Math.max(1, trace.tokens.length);
+  const height = window.innerHeight <= 760 ? HEIGHT.low : HEIGHT.normal;
   const inner = Math.max(10, width - MARGIN.left - MARGIN.right);
-  const bottom = HEIGHT - MARGIN.bottom;
+  const bottom = height - MARGIN.bottom;
   const x = (at: number): number => MARGIN.left + ((at + 0.5) / count) * inner;
   const y = (fraction: number): number => bottom - fraction * (bottom - MARGIN.top);
   const current = token ?? shown.latent?.token;
@@ -67,7 +69,7 @@ function Chart({ scene, span, width }: ChartProps): VNode {
     <svg
       class="chart"
       width={width}
-      height={HEIGHT}
+      height={height}
       role="img"
       aria-label={labelOf(scene, span)}
       onClick={pick}
@@ -110,7 +112,7 @@ function Chart({ scene, span, width }: ChartProps): VNode {
       {runs.map((run) => (
         <Run key={run[0]!.token} run={run} mass={mass(run)} bits={bits(run)} />
       ))}
-      <text class="chart-label" x={MARGIN.left + inner / 2} y={HEIGHT - 4} text-anchor="middle">
+      <text class="chart-label" x={MARGIN.left + inner / 2} y={height - 4} text-anchor="middle">
         generated position
       </text>
     </svg>

@@ -38,7 +38,7 @@ export function StagePicture({ scene, hovered, onHover }: StagePictureProps): VN
           id={STAGE_ID}
           ref={canvas}
           tabIndex={0}
-          role="img"
+          role="application"
           aria-roledescription="heatmap"
           aria-label={labelOf(scene)}
           width={Math.round(size.width * ratio)}

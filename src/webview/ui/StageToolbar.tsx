@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { MAP_KINDS, type MapKind } from '../../trace/maps.ts';
+import { latentsOf } from '../../trace/steps.ts';
 import { pictureLabel } from '../logic/resolve.ts';
 import { Button } from '../toolkit.tsx';
 import type { Scene } from './scene.ts';
@@ -39,7 +40,7 @@ export function StageToolbar({ scene }: { scene: Scene }): VNode {
         <span class="stepper-title" data-token={scene.token !== undefined}>
           {stage.title}
           {scene.token === undefined && shown.latent !== undefined && (
-            <span class="dim"> of {trace.blocks[shown.latent.block]?.latents}</span>
+            <span class="dim"> of {latentsOf(trace, shown.latent.block).length}</span>
           )}
         </span>
         <Button

@@ -81,12 +81,12 @@ function Legend({ scene }: { scene: Scene }): VNode {
 function ShadingChoice({ view, dispatch }: Pick<Scene, 'view' | 'dispatch'>): VNode {
   return (
     <Segmented
-      label="Shade tokens that"
+      label="Shade tokens"
       visibleLabel
       value={view.shading}
       options={[
-        { value: 'attending', label: 'attend to the latent' },
-        { value: 'attended', label: 'it attends to' },
+        { value: 'attending', label: 'attending', title: 'Tokens that attend to the selected latent' },
+        { value: 'attended', label: 'attended', title: 'Tokens that the selected latent attends to' },
       ]}
       onChange={(shading) => dispatch({ type: 'set', values: { shading } })}
     />

@@ -24,7 +24,7 @@ export function TextStep({ step, line, scene }: TextStepProps): VNode {
 }
 
 function Token({ index, scene }: { index: number; scene: Scene }): VNode {
-  const { trace, view, brush, dispatch, hoverToken } = scene;
+  const { trace, view, shown, brush, dispatch, hoverToken } = scene;
   const token = trace.tokens[index]!;
   const amount = brush?.tokens.get(index);
   const strong = strength(brush, 'tokens', index);
@@ -35,13 +35,15 @@ function Token({ index, scene }: { index: number; scene: Scene }): VNode {
     amount === undefined ? undefined : `${brush!.title.toLowerCase()}: ${number(amount)}`,
     token.attention === undefined ? 'no attention stored' : undefined,
   ].filter((fact) => fact !== undefined);
+  // Without latents the first token is how the keyboard gets into the steps.
+  const isOnlyStop = view.token === undefined && shown.latentIndex < 0 && index === 0;
   const visible = token.text.replace(/\n+$/, '');
   return (
     <span
       id={`token-${index}`}
       class="token"
       role="button"
-      tabIndex={view.token === index ? 0 : -1}
+      tabIndex={view.token === index || isOnlyStop ? 0 : -1}
       aria-label={facts.join(', ')}
       aria-pressed={view.token === index}
       title={facts.join('\n')}

@@ -56,7 +56,7 @@ export function Thumbnail({ index, latent, scene, focusable, strength, amount }:
         ref={canvas}
         width={Math.round(width * ratio)}
         height={Math.round(height * ratio)}
-        style={{ width: `${width}px`, height: `${height}px` }}
+        style={{ aspectRatio: `${width} / ${height}` }}
       />
       {amount !== undefined && <span class="meter" aria-hidden="true" />}
     </button>

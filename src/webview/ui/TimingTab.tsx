@@ -2,11 +2,12 @@
 
 import type { VNode } from 'preact';
 import type { Trace } from '../../trace/schema.ts';
-import { duration } from '../logic/format.ts';
+import { duration, TOTAL, totalTime } from '../logic/format.ts';
 
 export function TimingTab({ trace }: { trace: Trace }): VNode {
-  const total = trace.timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-  if (trace.timings.length === 0) return <p class="dim">This trace holds no timings.</p>;
+  const total = totalTime(trace.timings);
+  if (total === undefined) return <p class="dim">This trace holds no timings.</p>;
+  const parts = trace.timings.filter(({ name }) => name !== TOTAL);
   return (
     <table class="table">
       <thead>
@@ -21,13 +22,18 @@ export function TimingTab({ trace }: { trace: Trace }): VNode {
         </tr>
       </thead>
       <tbody>
-        {trace.timings.map(({ name, milliseconds }, i) => (
+        {parts.map(({ name, milliseconds }, i) => (
           <tr key={i}>
             <td>{name}</td>
             <td class="numeric">{duration(milliseconds)}</td>
             <td class="numeric">{total > 0 ? `${((milliseconds / total) * 100).toFixed(1)} %` : ''}</td>
           </tr>
         ))}
+        <tr>
+          <th scope="row">Total</th>
+          <td class="numeric">{duration(total)}</td>
+          <td />
+        </tr>
       </tbody>
     </table>
   );

@@ -2,8 +2,8 @@
 
 import type { VNode } from 'preact';
 import { percent, tokenLabel } from '../logic/format.ts';
+import { Figure, Group } from './Figure.tsx';
 import { Ranking } from './Ranking.tsx';
-import { Figure, Group } from './Readout.tsx';
 import type { Scene } from './scene.ts';
 
 export function TokenReadout({ scene, token: index }: { scene: Scene; token: number }): VNode {
@@ -15,7 +15,7 @@ export function TokenReadout({ scene, token: index }: { scene: Scene; token: num
       <Group title="Token">
         <Figure name="text" value={tokenLabel(token)} strong />
         <Figure name="id" value={String(token.id)} />
-        <Figure name="position" value={String(token.position)} />
+        <Figure name="in the sequence" value={String(token.position)} />
         {token.probability !== undefined && <Figure name="probability" value={percent(token.probability)} />}
         {token.forced && <Figure name="chosen by" value="the caller" />}
       </Group>

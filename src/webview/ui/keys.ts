@@ -33,6 +33,7 @@ function handle(event: KeyboardEvent, scene: Scene, help: () => void): boolean {
   const grid = scene.shown.picture?.grid;
   const effect = keyEffect(key, placeOf(event.target), grid);
   if (effect === undefined) return false;
+  if (effect.type === 'escape' && document.querySelector(':popover-open') !== null) return false;
   if (effect.type === 'help') help();
   else if (effect.type === 'escape') escape(scene);
   else scene.dispatch(effect);

@@ -1,0 +1,340 @@
+/** The panel's pure logic: commands, keys, geometry, scales, brushing, replay. */
+
+import { describe, expect, test } from 'vitest';
+import { applyEvent, startTrace } from '../../src/trace/events.ts';
+import { scaleOf, type MapSelector } from '../../src/trace/maps.ts';
+import { readTrace, writeTrace } from '../../src/trace/file.ts';
+import { stepsOf } from '../../src/trace/steps.ts';
+import {
+  brushAttended,
+  brushAttending,
+  brushRegion,
+  brushToken,
+  ranked,
+  strength,
+} from '../../src/webview/logic/brushing.ts';
+import { fraction, paint, rgb } from '../../src/webview/logic/colour.ts';
+import { cosinesOf } from '../../src/webview/logic/cosines.ts';
+import { duration, number, parameters, percent, totalTime } from '../../src/webview/logic/format.ts';
+import { movePatch, patchAt, patchesOf, pixelsOf, regionOf } from '../../src/webview/logic/grid.ts';
+import { keyEffect, type Place } from '../../src/webview/logic/keyboard.ts';
+import { MapCache, scaleOfMap } from '../../src/webview/logic/mapCache.ts';
+import { isShare, pictureLabel, resolve } from '../../src/webview/logic/resolve.ts';
+import { latentIndexAt } from '../../src/webview/logic/rows.ts';
+import { runsOf, spanOf } from '../../src/webview/logic/span.ts';
+import { stageMapOf } from '../../src/webview/logic/stageMap.ts';
+import { INITIAL_VIEW, reduce, restoreView, stepChoice, type Command } from '../../src/webview/logic/view.ts';
+import { eventsOf } from './replay.ts';
+import { sampleTrace } from './sampleTrace.ts';
+
+const trace = sampleTrace();
+const cache = new MapCache(trace);
+const attention: MapSelector = { kind: 'attention', picture: 'image-1', layer: 1, heads: 'mean' };
+const after = (...commands: Command[]) =>
+  commands.reduce((view, command) => reduce(view, command, trace), INITIAL_VIEW);
+
+describe('commands', () => {
+  test('← and → walk the latents and stop at the ends', () => {
+    expect(after({ type: 'move', by: -1 }).latent).toBe(0);
+    expect(after({ type: 'move', by: 1 }, { type: 'move', by: 1 }).latent).toBe(2);
+    expect(after({ type: 'latent', latent: 11 }, { type: 'move', by: 1 }).latent).toBe(11);
+  });
+
+  test('↓ goes from a block to the text after it, and on to the same place in the next block', () => {
+    const text = after({ type: 'latent', latent: 2 }, { type: 'move-step', by: 1 });
+    expect(text.token).toBe(stepsOf(trace)[3]!.first);
+    const block = reduce(text, { type: 'move-step', by: 1 }, trace);
+    expect(block).toMatchObject({ latent: 4 + 2, token: undefined });
+  });
+
+  test('→ in the text goes to the next token, over a block', () => {
+    const line = stepsOf(trace)[1]!;
+    expect(after({ type: 'token', token: line.last }, { type: 'move', by: 1 }).token).toBe(
+      stepsOf(trace)[3]!.first,
+    );
+  });
+
+  test('layers go mean, max, 1 … n and do not wrap', () => {
+    expect(stepChoice('mean', 1, 4)).toBe('max');
+    expect(stepChoice('max', 1, 4)).toBe(0);
+    expect(stepChoice(3, 1, 4)).toBe(3);
+    expect(stepChoice('mean', -1, 4)).toBe('mean');
+  });
+
+  test('from the wish for the last layer, [ goes to the one before', () => {
+    expect(after({ type: 'move-layer', by: -1 }).layer).toBe(trace.model.layers - 2);
+  });
+
+  test('another picture drops the patch and the region', () => {
+    const grid = { rows: 6, columns: 6 };
+    const view = after(
+      { type: 'move-patch', rows: 1, columns: 0, grid, extend: true },
+      { type: 'set', values: { picture: 'helper-1' } },
+    );
+    expect(view).toMatchObject({ patch: undefined, region: undefined });
+  });
+
+  test('Shift and arrows extend a region from where they began', () => {
+    const grid = { rows: 6, columns: 6 };
+    const view = after(
+      { type: 'patch', patch: 7 },
+      { type: 'move-patch', rows: 1, columns: 0, grid, extend: true },
+      { type: 'move-patch', rows: 0, columns: 2, grid, extend: true },
+    );
+    expect(view.region).toEqual({ top: 1, left: 1, bottom: 2, right: 3 });
+  });
+
+  test('a running trace is followed until the reader selects', () => {
+    const view = after({ type: 'run-started' });
+    expect(resolve(view, trace).latentIndex).toBe(trace.latents.length - 1);
+    expect(resolve(reduce(view, { type: 'latent', latent: 3 }, trace), trace).latentIndex).toBe(3);
+  });
+
+  test('a stored state is restored; nonsense in it falls back', () => {
+    const view = after({ type: 'set', values: { heads: 2, tab: 'timing' } }, { type: 'latent', latent: 5 });
+    expect(restoreView(JSON.parse(JSON.stringify(view)))).toMatchObject({
+      heads: 2,
+      tab: 'timing',
+      latent: 5,
+    });
+    expect(restoreView({ layer: 'all', latent: 'x', opacity: null })).toEqual(INITIAL_VIEW);
+    expect(restoreView(undefined)).toEqual(INITIAL_VIEW);
+  });
+});
+
+describe('what is shown', () => {
+  test('a reference helper has no attention; the wish for it comes back with the input', () => {
+    const helper = after({ type: 'set', values: { picture: 'helper-1' } });
+    expect(resolve(helper, trace)).toMatchObject({
+      kinds: ['selection', 'similarity'],
+      selector: { kind: 'selection' },
+    });
+    const back = reduce(helper, { type: 'set', values: { picture: 'image-1' } }, trace);
+    expect(resolve(back, trace).selector.kind).toBe('attention');
+  });
+
+  test('pictures are called by their role', () => {
+    expect(trace.pictures.map((picture) => pictureLabel(trace, picture))).toEqual([
+      'Input',
+      'Helper 1',
+      'Helper 2',
+      'Helper 3',
+    ]);
+  });
+
+  test('maxima are no shares', () => {
+    expect(isShare(attention)).toBe(true);
+    expect(isShare({ ...attention, heads: 'max' })).toBe(false);
+    expect(isShare({ ...attention, kind: 'selection' })).toBe(false);
+  });
+
+  test("a token's map is its own attention over the picture, and says so", () => {
+    const stage = stageMapOf(trace, cache, resolve(INITIAL_VIEW, trace), 3, true);
+    const row = cache.row(3, 3, 'mean')!;
+    expect(stage.map!.values).toEqual(row.slice(4, 40));
+    expect(stage.map!.caption).toContain('token');
+    expect(stage.scale.max).toBeGreaterThanOrEqual(stage.map!.values[stage.map!.peak]!);
+  });
+
+  test('a trace without the comparison says what is absent', () => {
+    const bare = { ...trace, latents: trace.latents.map((latent) => ({ ...latent, comparisons: [] })) };
+    const shown = resolve({ ...INITIAL_VIEW, kind: 'similarity' }, bare);
+    expect(stageMapOf(bare, new MapCache(bare), shown, undefined, true).absent).toContain('similarity');
+  });
+});
+
+describe('keys', () => {
+  const press = (key: string, place: Place = 'elsewhere', shift = false) =>
+    keyEffect({ key, shift, modified: false }, place, { rows: 6, columns: 6 });
+
+  test('arrows belong to the place', () => {
+    expect(press('ArrowLeft')).toEqual({ type: 'move', by: -1 });
+    expect(press('ArrowDown')).toEqual({ type: 'move-step', by: 1 });
+    expect(press('ArrowLeft', 'control')).toBeUndefined();
+    expect(press('ArrowUp', 'stage', true)).toMatchObject({ type: 'move-patch', rows: -1, extend: true });
+  });
+
+  test('layer, heads, kind, help and escape work everywhere', () => {
+    for (const place of ['elsewhere', 'stage', 'control'] as const) {
+      expect(press('[', place)).toEqual({ type: 'move-layer', by: -1 });
+      expect(press('}', place)).toEqual({ type: 'move-heads', by: 1 });
+      expect(press('3', place)).toEqual({ type: 'set', values: { kind: 'similarity' } });
+      expect(press('?', place)).toEqual({ type: 'help' });
+      expect(press('Escape', place)).toEqual({ type: 'escape' });
+    }
+  });
+
+  test("keys with Ctrl, Alt or Meta are VS Code's", () => {
+    expect(keyEffect({ key: '1', shift: false, modified: true }, 'elsewhere', undefined)).toBeUndefined();
+  });
+});
+
+describe('patches', () => {
+  const grid = { rows: 2, columns: 3 };
+
+  test('a point, a move, a rectangle', () => {
+    expect(patchAt(0.99, 0.51, grid)).toBe(5);
+    expect(patchAt(1, 0.5, grid)).toBeUndefined();
+    expect(movePatch(5, 1, 1, grid)).toBe(5);
+    expect(movePatch(undefined, 0, 1, grid)).toBe(4);
+    expect(patchesOf(regionOf(2, 4, grid), grid)).toEqual([1, 2, 4, 5]);
+  });
+
+  test('pixels are those of the source picture', () => {
+    const picture = { ...trace.pictures[0]!, width: 96, height: 96 };
+    expect(pixelsOf(8, picture)).toEqual({ x: [32, 47], y: [16, 31] });
+  });
+
+  test('a boundary inside a source pixel gives that pixel to both patches', () => {
+    const picture = { ...trace.pictures[0]!, width: 100, height: 100 };
+    expect(pixelsOf(0, picture).x).toEqual([0, 16]);
+    expect(pixelsOf(1, picture).x).toEqual([16, 33]);
+    expect(pixelsOf(5, picture).x).toEqual([83, 99]);
+  });
+});
+
+describe('scales and colours', () => {
+  test.each<MapSelector>([
+    attention,
+    { ...attention, layer: 'max', heads: 0 },
+    { ...attention, kind: 'selection' },
+    { ...attention, kind: 'similarity', picture: 'helper-2' },
+  ])('the cached scale is that of the trace: %o', (selector) => {
+    expect(cache.scale(selector)).toEqual(scaleOf(trace, selector));
+  });
+
+  test('the scale grows with the latents of a run', () => {
+    const running = { ...trace, latents: trace.latents.slice(0, 2) };
+    const growing = new MapCache(running);
+    expect(growing.scale(attention)).toEqual(scaleOf(running, attention));
+    running.latents.push(...trace.latents.slice(2));
+    expect(growing.scale(attention)).toEqual(scaleOf(trace, attention));
+  });
+
+  test('unlocked, the scale is that of one map', () => {
+    const map = cache.map(trace.latents[4]!, attention)!;
+    expect(scaleOfMap(map, attention)).toEqual({ min: 0, max: map.values[map.peak] });
+  });
+
+  test('ends are viridis, no value is transparent', () => {
+    expect(rgb(0)).toEqual([68, 1, 84]);
+    expect(rgb(1)).toEqual([253, 231, 37]);
+    expect(fraction(3, { min: 0, max: 2 })).toBe(1);
+    expect(fraction(1, { min: 1, max: 1 })).toBe(0.5);
+    expect([...paint(Float32Array.of(NaN, 2), { min: 0, max: 2 }, 1)]).toEqual([
+      0, 0, 0, 0, 253, 231, 37, 255,
+    ]);
+  });
+});
+
+describe('brushing', () => {
+  const latent = trace.latents[5]!;
+
+  test('tokens that attend to a latent come after it, and are read at its position', () => {
+    const { tokens } = brushAttending(trace, cache, latent, 2);
+    expect(Math.min(...tokens.keys())).toBeGreaterThan(latent.token);
+    const [token, amount] = [...tokens][0]!;
+    expect(amount).toBe(cache.row(token, 2, 'mean')![latent.position]);
+  });
+
+  test('tokens a latent attends to come before it', () => {
+    const { tokens } = brushAttended(trace, cache, latent, 2, 'mean');
+    expect(Math.max(...tokens.keys())).toBeLessThan(latent.token);
+  });
+
+  test('a token draws on the latents before it', () => {
+    const token = stepsOf(trace)[3]!.first;
+    expect([...brushToken(trace, cache, token, 0).latents.keys()]).toEqual([0, 1, 2, 3]);
+  });
+
+  test('a region over everything holds the whole visual mass', () => {
+    const picture = trace.pictures[0]!;
+    const region = { top: 0, left: 0, bottom: 5, right: 5 };
+    const { latents, tokens } = brushRegion(trace, cache, picture, region, attention);
+    expect(latents.get(0)).toBeCloseTo(cache.map(trace.latents[0]!, attention)!.mass!, 5);
+    expect(tokens.size).toBeGreaterThan(0);
+  });
+
+  test('in a helper picture a region has latents only, by the mean cosine', () => {
+    const picture = trace.pictures[1]!;
+    const selector: MapSelector = { ...attention, kind: 'similarity', picture: picture.id };
+    const region = { top: 0, left: 0, bottom: 0, right: 1 };
+    const { latents, tokens } = brushRegion(trace, cache, picture, region, selector);
+    const { values } = cache.map(trace.latents[0]!, selector)!;
+    expect(latents.get(0)).toBeCloseTo((values[0]! + values[1]!) / 2, 6);
+    expect(tokens.size).toBe(0);
+  });
+
+  test('ranks go from the largest down, equal ones in order', () => {
+    const amounts = new Map([
+      [4, 0.1],
+      [2, 0.5],
+      [9, 0.5],
+    ]);
+    expect(ranked(amounts).map(({ index }) => index)).toEqual([2, 9, 4]);
+    const brush = { title: '', tokens: amounts, latents: new Map() };
+    expect(strength(brush, 'tokens', 4)).toBeCloseTo(0.2);
+    expect(strength(brush, 'tokens', 1)).toBe(0);
+  });
+
+  test('a latent is found by its token', () => {
+    expect(trace.latents.map(({ token }) => latentIndexAt(trace, token))).toEqual([...trace.latents.keys()]);
+    expect(latentIndexAt(trace, 0)).toBeUndefined();
+  });
+});
+
+describe('evidence', () => {
+  test('the span has a point for each stored row, and gaps elsewhere', () => {
+    const { points, uniformBits } = spanOf(trace, cache, 'mean');
+    expect(uniformBits).toBeCloseTo(Math.log2(36));
+    expect(points.every(({ mass, bits }) => mass > 0 && mass < 1 && bits <= uniformBits)).toBe(true);
+    expect(runsOf(points).length).toBeGreaterThan(trace.blocks.length);
+    expect(spanOf(trace, cache, 'max').layer).toBe('mean');
+  });
+
+  test('cosines are symmetric with ones on the diagonal', () => {
+    const { count, values, blocks, within, between } = cosinesOf(trace);
+    expect(values[0]).toBe(1);
+    expect(values[3 * count + 7]).toBe(values[7 * count + 3]);
+    expect(blocks[0]![1]).toBe(blocks[1]![0]);
+    expect(within).toBeGreaterThan(between);
+  });
+
+  test('the engine’s total counts once', () => {
+    const parts = [
+      { name: 'read prompt', milliseconds: 10 },
+      { name: 'generate', milliseconds: 30 },
+    ];
+    expect(totalTime(parts)).toBe(40);
+    expect(totalTime([...parts, { name: 'total', milliseconds: 41 }])).toBe(41);
+    expect(totalTime([])).toBeUndefined();
+  });
+});
+
+test('numbers read the same everywhere', () => {
+  expect([0, 0.138, 0.01234, 0.00001, -0.25, 12.34].map(number)).toEqual([
+    '0',
+    '0.138',
+    '0.0123',
+    '1.0e−5',
+    '−0.250',
+    '12.3',
+  ]);
+  expect(percent(0.172)).toBe('17.2 %');
+  expect(parameters(4_540_000)).toBe('4.54 M');
+  expect([5.25, 53, 410, 61_000, 125_000].map(duration)).toEqual([
+    '5.3 ms',
+    '53 ms',
+    '0.41 s',
+    '1 min 1 s',
+    '2 min 5 s',
+  ]);
+});
+
+test('a replayed trace is the trace', () => {
+  const [start, ...events] = eventsOf(trace);
+  if (start?.type !== 'start') throw new Error('a run begins with start');
+  const replayed = startTrace(start);
+  for (const event of events) applyEvent(replayed, event);
+  expect(replayed).toEqual(readTrace(writeTrace(trace), 'sample'));
+});
