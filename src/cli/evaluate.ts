@@ -99,7 +99,7 @@ async function runSamples(
   for (const sample of samples) {
     if (done.has(sample.line)) continue;
     if (signal.aborted) return false;
-    terminal.progress(`${done.size} of ${samples.length} done`, done.size / samples.length);
+    terminal.passing(`${done.size} of ${samples.length} done`, done.size / samples.length);
     const result = await runSample(context, session, sample, options);
     if (result === undefined) return false;
     if (options.results !== undefined) await appendResult(options.results, result);

@@ -38,15 +38,22 @@ export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent
 export function reportSummary(terminal: Terminal, trace: Trace): void {
   const text = answerText(trace);
   const answer = lastBoxed(text) ?? (trace.status === 'complete' ? finalAnswer(text) : 'none');
-  const total = trace.timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   const status = trace.status === 'complete' ? '' : ` (${trace.status}: this is a partial answer)`;
   terminal.line();
   terminal.line(`${label(terminal, 'blocks')}${blockSummary(trace)}`);
   terminal.line(`${label(terminal, 'answer')}${terminal.style('bold', printable(answer))}${status}`);
   terminal.line(`${label(terminal, 'tokens')}${trace.tokens.length}, latents included`);
-  if (trace.timings.length === 0) return;
-  const parts = trace.timings.map(({ name, milliseconds }) => `${printable(name)} ${seconds(milliseconds)}`);
-  terminal.line(`${label(terminal, 'time')}${seconds(total)}: ${parts.join(' · ')}`);
+  reportTimings(terminal, trace);
+}
+
+/** An engine may time the whole as well as its parts. */
+function reportTimings(terminal: Terminal, { timings }: Trace): void {
+  if (timings.length === 0) return;
+  const parts = timings.filter(({ name }) => name !== 'total');
+  const sum = parts.reduce((before, { milliseconds }) => before + milliseconds, 0);
+  const total = timings.find(({ name }) => name === 'total')?.milliseconds ?? sum;
+  const listed = parts.map(({ name, milliseconds }) => `${printable(name)} ${seconds(milliseconds)}`);
+  terminal.line(`${label(terminal, 'time')}${seconds(total)}: ${listed.join(' · ')}`);
 }
 
 /** "◆ block 2 · 8 latents · forced · peak row 3 column 2 · mass on image .80" */

@@ -23,18 +23,24 @@ export async function withModel<T>(
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   const { terminal, debug } = context;
+  let loading = true;
   const client = new EngineClient({
     enginePath: context.enginePath,
     log: (level, text) => {
       if (debug || level === 'error') terminal.error(terminal.style('dim', printable(text)));
     },
-    progress: ({ message, fraction }) => terminal.progress(printable(message), fraction),
+    // Loading can take minutes and belongs in a log; the preparation of each run does not.
+    progress: ({ message, fraction }) => {
+      if (loading) terminal.progress(printable(message), fraction);
+      else terminal.passing(printable(message), fraction);
+    },
   });
   try {
     terminal.progress('Starting the engine');
     const folder = modelFolder(options, context.bundledModel);
     const request = { id: randomUUID(), folder, device: options.device };
     const loaded = await client.load(request, context.signal);
+    loading = false;
     describeModel(context, loaded);
     return await use({ client, loaded });
   } finally {

@@ -73,8 +73,8 @@ export class Terminal {
   }
 
   /** Progress that is not worth a line of a log. */
-  passing(message: string): void {
-    if (this.err.isTTY === true) this.progress(message);
+  passing(message: string, fraction?: number): void {
+    if (this.err.isTTY === true) this.progress(message, fraction);
   }
 
   clearProgress(): void {

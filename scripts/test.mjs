@@ -1,0 +1,168 @@
+/**
+ * `npm test`: every check of the project, from a fresh clone. The last line is "N passed, N failed".
+ *
+ * `npm test -- types vitest` runs only those parts. Parts that this machine cannot run say why and count
+ * as neither passed nor failed.
+ */
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { bootstrap, root, tsxArguments } from './bootstrap.mjs';
+
+/** @typedef {{ passed: number, failed: number } | { notRun: string }} Outcome */
+
+const TIME_LIMIT_MS = 30 * 60_000;
+
+const goldens = process.env.ILVR_GOLDENS ?? join(root, '../shared/data/goldens');
+const vitestReport = join(root, 'build/vitest.json');
+
+/** Chromium's package brings a Vulkan driver that computes on the processor. */
+const softwareDriver = '/usr/lib/chromium/vk_swiftshader_icd.json';
+const softwareWebGpu = {
+  VK_DRIVER_FILES: softwareDriver,
+  VK_ICD_FILENAMES: softwareDriver,
+  XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? '/tmp',
+};
+
+/** @type {Record<string, () => Promise<Outcome>>} */
+const parts = {
+  types: () => tool('typescript/bin/tsc', ['-b']),
+  lint: () => tool('oxlint/bin/oxlint', ['--type-aware']),
+  format: () => tool('prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.']),
+  vitest: runVitest,
+  'conformance on the CPU': () => conformance('cpu', {}),
+  'conformance on software WebGPU': () =>
+    existsSync(softwareDriver)
+      ? conformance('webgpu', softwareWebGpu)
+      : notRun(`there is no ${softwareDriver}; install Debian's chromium and libvulkan1`),
+  host: runHostTests,
+};
+
+const wanted = process.argv.slice(2);
+bootstrap();
+installPackages();
+const totals = { passed: 0, failed: 0 };
+const summary = [];
+for (const [name, part] of Object.entries(parts)) {
+  if (wanted.length > 0 && !wanted.some((word) => name.includes(word))) continue;
+  console.log(`\n── ${name}`);
+  const started = Date.now();
+  const outcome = await part();
+  const time = `${((Date.now() - started) / 1000).toFixed(1)} s`;
+  if ('notRun' in outcome) {
+    summary.push(`${name}: not run, ${outcome.notRun}`);
+  } else {
+    totals.passed += outcome.passed;
+    totals.failed += outcome.failed;
+    summary.push(`${name}: ${outcome.passed} passed, ${outcome.failed} failed in ${time}`);
+  }
+  console.log(summary.at(-1));
+}
+console.log(`\n── summary\n${summary.join('\n')}`);
+console.log(`${totals.passed} passed, ${totals.failed} failed`);
+process.exitCode = totals.failed === 0 && totals.passed > 0 ? 0 : 1;
+
+/** A tool that only succeeds or fails counts as one check. */
+async function tool(script, args) {
+  const { code } = await node([join(root, 'node_modules', script), ...args]);
+  return code === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+async function runVitest() {
+  rmSync(vitestReport, { force: true });
+  const { code } = await node([
+    join(root, 'node_modules/vitest/vitest.mjs'),
+    'run',
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${vitestReport}`,
+  ]);
+  if (!existsSync(vitestReport)) return { passed: 0, failed: 1 };
+  const { numPassedTests: passed, numFailedTests } = JSON.parse(readFileSync(vitestReport, 'utf8'));
+  return { passed, failed: atLeastOneIf(code !== 0, numFailedTests) };
+}
+
+async function conformance(device, env) {
+  if (!existsSync(goldens)) return notRun(`there are no reference answers at ${goldens}`);
+  return counted(await node([join(root, 'dist/cli.cjs'), 'conformance', goldens, '--device', device], env));
+}
+
+async function runHostTests() {
+  return counted(await node(tsxArguments('scripts/host/runTests.ts')));
+}
+
+/** Reads the counts from the last "N passed, N failed" of a part's output. */
+function counted({ code, output }) {
+  const last = [...output.matchAll(/^(\d+) passed, (\d+) failed\s*$/gm)].at(-1);
+  if (last === undefined) return { passed: 0, failed: 1 };
+  return { passed: Number(last[1]), failed: atLeastOneIf(code !== 0, Number(last[2])) };
+}
+
+/** A part that ends with an error has failed, even if none of its tests has. */
+function atLeastOneIf(bad, failed) {
+  return bad ? Math.max(1, failed) : failed;
+}
+
+async function notRun(why) {
+  return { notRun: why };
+}
+
+/** Runs Node on a script, passes its output on and keeps it. */
+function node(args, env = {}) {
+  return new Promise((done) => {
+    const child = spawn(process.execPath, args, {
+      cwd: root,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    const keep = (stream) => (data) => {
+      output += data;
+      stream.write(data);
+    };
+    child.stdout.on('data', keep(process.stdout));
+    child.stderr.on('data', keep(process.stderr));
+    const timer = setTimeout(() => {
+      console.error(`Stopped: it did not end within ${TIME_LIMIT_MS / 60_000} minutes.`);
+      child.kill('SIGKILL');
+    }, TIME_LIMIT_MS);
+    child.once('error', (error) => console.error(error.message));
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      done({ code: code ?? 1, output });
+    });
+  });
+}
+
+/** Debian packages for host tests and software WebGPU; elsewhere the parts that need them say so. */
+function installPackages() {
+  const missing = missingPackages();
+  if (missing.length === 0 || !existsSync('/usr/bin/apt-get')) return;
+  const prefix = process.getuid?.() === 0 ? [] : ['sudo', '-n'];
+  if (prefix.length > 0 && spawnSync('sudo', ['-n', 'true']).status !== 0) {
+    console.log(`Not installed, for want of rights: ${missing.join(', ')}.`);
+    return;
+  }
+  console.log(`Installing ${missing.join(', ')} with apt-get …`);
+  for (const args of [
+    ['update', '-qq'],
+    ['install', '-y', '-qq', '--no-install-recommends', ...missing],
+  ]) {
+    const [command, ...rest] = [...prefix, 'apt-get', ...args];
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    if (spawnSync(command, rest, { stdio: 'inherit', env }).status !== 0)
+      return console.log('apt-get failed; going on without.');
+  }
+}
+
+function missingPackages() {
+  const needs = {
+    chromium: ['/usr/bin/chromium', softwareDriver],
+    libvulkan1: ['/usr/lib/x86_64-linux-gnu/libvulkan.so.1', '/usr/lib/aarch64-linux-gnu/libvulkan.so.1'],
+    'fonts-dejavu-core': ['/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf'],
+  };
+  return Object.entries(needs).flatMap(([name, paths]) =>
+    paths.some((path) => existsSync(path)) ? [] : [name],
+  );
+}
