@@ -41,7 +41,8 @@ export class TraceExporter {
     const folder = this.lastFolder ?? vscode.workspace.workspaceFolders?.[0]?.uri;
     const chosen = await vscode.window.showSaveDialog({
       title: vscode.l10n.t('Export trace as JSON'),
-      filters: { [vscode.l10n.t('ILVR traces')]: [TRACE_SUFFIX.slice(1)] },
+      // Dialogs look at the last ending only, and would append a longer one a second time.
+      filters: { [vscode.l10n.t('ILVR traces')]: ['json'] },
       ...(folder && { defaultUri: vscode.Uri.joinPath(folder, name + TRACE_SUFFIX) }),
     });
     // Another ending would not open in the trace editor.

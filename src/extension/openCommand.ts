@@ -1,7 +1,6 @@
 /** "Open trace…": a kept run, or a file. */
 
 import * as vscode from 'vscode';
-import { TRACE_SUFFIX } from '../trace/file.ts';
 import type { RunStore, RunSummary } from './runStore.ts';
 import type { TraceRef } from './traceLibrary.ts';
 
@@ -26,7 +25,7 @@ export async function chooseTrace(runStore: RunStore): Promise<TraceRef | undefi
   const [file] =
     (await vscode.window.showOpenDialog({
       title: vscode.l10n.t('Open trace'),
-      filters: { [vscode.l10n.t('ILVR traces')]: [TRACE_SUFFIX.slice(1), 'json'] },
+      filters: { [vscode.l10n.t('ILVR traces')]: ['json'] },
     })) ?? [];
   return file && { file };
 }

@@ -97,7 +97,7 @@ export class RunController implements Disposable {
 
   /** "3 steps, 2 blocks": for the progress notification. */
   describe(): string {
-    if (this.trace === undefined) return this.progress ?? '';
+    if (this.trace === undefined || this.progress !== undefined) return this.progress ?? '';
     const { blocks, tokens } = this.trace;
     return vscode.l10n.t(
       '{0} steps, {1} latent blocks, {2} tokens',
@@ -140,8 +140,8 @@ export class RunController implements Disposable {
     const own = withOwnBuffers(event);
     if (own.type === 'start') this.trace = startTrace(own);
     else if (this.trace !== undefined) applyEvent(this.trace, own);
-    // The prompt event ends what the panel shows as preparation.
-    if (own.type === 'prompt') this.report(undefined);
+    // What the run gives now says more than how it was prepared.
+    if (own.type === 'token' && this.progress !== undefined) this.report(undefined);
     if (this.trace !== undefined) this.runs.schedule(this.trace);
     this.events.fire(own);
   }

@@ -17,7 +17,7 @@ import { readDocument } from './traceDocument.ts';
 import { TRACE_SCHEME, type TraceLibrary, type TraceRef } from './traceLibrary.ts';
 import { pictureMass, type TraceLine } from './traceText.ts';
 
-const MAP_WIDTH = 280;
+const MAP_WIDTH = 240;
 /** Of one map in a strip; eight of them fit a hover's usual width. */
 const STRIP_WIDTH = 72;
 /** More would make the hover slow and longer than a screen. */
@@ -91,7 +91,8 @@ function mapParts(trace: Trace, latent: TraceLatent, selector: MapSelector): vsc
   const alt = `${selector.kind} map of latent ${latent.index + 1}`;
   const drawn = pictureOf(MAP_WIDTH, alt, (width) => renderMap(trace, latent, selector, { width }));
   if (drawn === undefined) return [];
-  drawn.appendMarkdown(`\n\n${figures(map)}\n\n${escaped(map.caption)}`);
+  // A hover is about half an editor high; the figures should not need scrolling.
+  drawn.value = `${figures(map)}\n\n${drawn.value}\n\n${escaped(map.caption)}`;
   return [drawn];
 }
 
@@ -179,8 +180,17 @@ function pictureOf(
   const png = pngUnder(HOVER_BYTES, width, render);
   if (png === undefined) return undefined;
   const part = markdown();
-  part.appendMarkdown(`<img src="${dataUri(png)}" alt="${alt}">`);
+  const size = sizeOf(png);
+  part.appendMarkdown(
+    `<img src="${dataUri(png)}" alt="${alt}" width="${size.width}" height="${size.height}">`,
+  );
   return part;
+}
+
+/** From the PNG's header. Without it VS Code measures the hover before the picture is there. */
+function sizeOf(png: Uint8Array): { width: number; height: number } {
+  const view = new DataView(png.buffer, png.byteOffset);
+  return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
 function figures(map: HeatMap): string {
