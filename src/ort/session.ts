@@ -39,9 +39,12 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: [provider],
     logSeverityLevel: 3,
-    ...(provider === 'webgpu' && keepOnDevice.length > 0 && {
-      preferredOutputLocation: Object.fromEntries(keepOnDevice.map((name) => [name, 'gpu-buffer' as const])),
-    }),
+    ...(provider === 'webgpu' &&
+      keepOnDevice.length > 0 && {
+        preferredOutputLocation: Object.fromEntries(
+          keepOnDevice.map((name) => [name, 'gpu-buffer' as const]),
+        ),
+      }),
     extra: {
       session: {
         model_external_initializers_file_folder_path: weightsFolder,
@@ -61,13 +64,17 @@ export function floatTensor(data: Float32Array, shape: readonly number[]): Runti
   return new ort.Tensor('float32', data, shape);
 }
 
-export function intTensor(values: BigInt64Array | readonly number[], shape?: readonly number[]): RuntimeTensor {
+export function intTensor(
+  values: BigInt64Array | readonly number[],
+  shape?: readonly number[],
+): RuntimeTensor {
   const data = values instanceof BigInt64Array ? values : BigInt64Array.from(values, BigInt);
   return new ort.Tensor('int64', data, shape ?? [data.length]);
 }
 
 /** The values of a float32 tensor that is on the CPU. */
 export function floats(tensor: RuntimeTensor | undefined): Float32Array {
-  if (tensor === undefined || tensor.location !== 'cpu') throw new Error('expected a float32 tensor on the CPU');
+  if (tensor === undefined || tensor.location !== 'cpu')
+    throw new Error('expected a float32 tensor on the CPU');
   return tensor.data as Float32Array;
 }
