@@ -1,13 +1,14 @@
 /**
  * Renders the panel outside VS Code in every theme and at three sizes; pictures go to test-output/panel.
  *
- *     npx tsx scripts/panelPreview.ts [name …]
+ *     npx tsx scripts/panelPreview.ts [--trace file.ilvr.json] [name …]
  *
- * Without names, all scenes. Fails if a page reports an error or violates its security policy.
+ * Without names, all scenes; without a trace, a reference run with invented helpers and timings. Fails if a page reports an error or violates its security policy.
  */
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { writeTrace } from '../src/trace/file.ts';
 import type { Trace } from '../src/trace/schema.ts';
@@ -126,9 +127,14 @@ async function photograph(
 }
 
 async function main(): Promise<void> {
-  const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(SCENES);
+  const { values, positionals } = parseArgs({
+    options: { trace: { type: 'string' } },
+    allowPositionals: true,
+  });
+  const names = positionals.length > 0 ? positionals : Object.keys(SCENES);
   mkdirSync(OUTPUT, { recursive: true });
-  const json = writeTrace(await traceToShow());
+  const json =
+    values.trace === undefined ? writeTrace(await traceToShow()) : readFileSync(values.trace, 'utf8');
   const files = await bundle();
   const browser = await launch();
   try {

@@ -73,7 +73,8 @@ export function Tabs<Id extends string>({ label, active, tabs, onChange, childre
   };
   return h(
     'vscode-panels',
-    { activeid: `tab-${active}`, 'aria-label': label, onChange: change } as object,
+    // Its own indicator is animated and lags behind fast keys; panel.css marks the selected tab.
+    { activeid: `tab-${active}`, activeindicator: false, 'aria-label': label, onChange: change } as object,
     tabs.map(({ id, title }) => h('vscode-panel-tab', { id: `tab-${id}`, key: `tab-${id}` }, title)),
     tabs.map(({ id }) =>
       h('vscode-panel-view', { id: `view-${id}`, key: `view-${id}` }, id === active ? children : null),

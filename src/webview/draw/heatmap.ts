@@ -71,7 +71,7 @@ export function drawMarks(canvas: HTMLCanvasElement, grid: Grid, marks: Marks, r
     return { top: row, left: column, bottom: row, right: column };
   };
   if (marks.outlines) drawGrid(context, canvas, grid, ratio);
-  for (const patch of marks.selected ?? []) frame(cell(patch), 1, false);
+  for (const patch of marks.selected ?? []) frame(cell(patch), 1.5, false);
   if (marks.region !== undefined) frame(marks.region, 2, true);
   if (marks.cursor !== undefined) frame(cell(marks.cursor), 2, false);
 }

@@ -23,13 +23,17 @@ export function rgb(at: number): [number, number, number] {
   return [TABLE[step]!, TABLE[step + 1]!, TABLE[step + 2]!];
 }
 
-/**
- * Writes a map as RGBA pixels, one per patch. Patches without a value are transparent.
- * Opacity is the same for every value, so that a colour means the same everywhere.
- */
+/** Share of the opacity that the scale's lower end keeps; small values leave the picture visible. */
+const LEAST = 0.35;
+
+/** Opacity at a fraction of the scale: it rises with the value, in the map and in its colour bar alike. */
+export function alpha(at: number, opacity: number): number {
+  return opacity * (LEAST + (1 - LEAST) * at);
+}
+
+/** Writes a map as RGBA pixels, one per patch. Patches without a value are transparent. */
 export function paint(values: Float32Array, scale: Scale, opacity: number): Uint8ClampedArray<ArrayBuffer> {
   const pixels = new Uint8ClampedArray(values.length * 4);
-  const alpha = Math.round(opacity * 255);
   for (let i = 0; i < values.length; i++) {
     const at = fraction(values[i]!, scale);
     if (Number.isNaN(at)) continue;
@@ -37,7 +41,7 @@ export function paint(values: Float32Array, scale: Scale, opacity: number): Uint
     pixels[i * 4] = TABLE[step]!;
     pixels[i * 4 + 1] = TABLE[step + 1]!;
     pixels[i * 4 + 2] = TABLE[step + 2]!;
-    pixels[i * 4 + 3] = alpha;
+    pixels[i * 4 + 3] = Math.round(alpha(at, opacity) * 255);
   }
   return pixels;
 }

@@ -13,14 +13,13 @@ import {
   type MapSelector,
   type Scale,
 } from '../../trace/maps.ts';
-import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
+import type { Trace, TraceLatent } from '../../trace/schema.ts';
 import { queryRow } from './rows.ts';
 
 /** 16 selectors × 64 latents × 1000 patches are 4 MB. */
 const KEPT_SELECTORS = 16;
 
 interface Extent {
-  /** How many latents, or rows of tokens, are in it. */
   latents: number;
   min: number;
   max: number;
@@ -52,24 +51,6 @@ export class MapCache {
     }
     this.extents.set(key, extent);
     return toScale(extent, selector);
-  }
-
-  /** One scale for the maps of all text tokens over a picture; apart from the latents' scale. */
-  tokenScale(picture: TracePicture, layer: Choice): Scale {
-    const { tokens } = this.trace;
-    const known = tokens.filter(({ attention }) => attention !== undefined).length;
-    const key = `tokens/${picture.id}/${layer}`;
-    const extent = this.extents.get(key) ?? { latents: 0, min: Infinity, max: -Infinity };
-    const { start, count } = picture.range ?? { start: 0, count: 0 };
-    if (extent.latents < known) {
-      tokens.forEach(({ kind }, i) => {
-        const row = kind === 'text' ? this.row(i, layer, 'mean') : undefined;
-        widen(extent, row?.subarray(start, start + count) ?? []);
-      });
-      extent.latents = known;
-    }
-    this.extents.set(key, extent);
-    return toScale(extent, { kind: 'attention' });
   }
 
   /** The attention row of a generated position over all keys before it, where the trace has one. */
@@ -115,7 +96,7 @@ function widen(extent: Extent, values: ArrayLike<number>): void {
 }
 
 /** The same rule as scaleOf's: a share has a natural zero, cosines and their softmax have not. */
-function toScale({ min, max }: Extent, { kind }: Pick<MapSelector, 'kind'>): Scale {
+function toScale({ min, max }: Extent, { kind }: MapSelector): Scale {
   if (max < min) return { min: 0, max: 1 };
   return kind === 'attention' ? { min: 0, max: max || 1 } : { min, max };
 }

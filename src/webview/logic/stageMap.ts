@@ -15,6 +15,8 @@ export interface StageMap {
   row: Float32Array | undefined;
   /** "latent 3 of block 2", "token “up”". */
   title: string;
+  /** The token whose map it is; absent for a latent's. */
+  token?: number;
   /** Why there is no map. */
   absent?: string;
 }
@@ -30,12 +32,8 @@ export function stageMapOf(
   const { latent, picture, selector } = shown;
   if (token !== undefined && picture !== undefined) {
     const words = tokenMap(trace, cache, picture, token, selector);
-    if (words?.map !== undefined) {
-      const scale = locked
-        ? cache.tokenScale(picture, selector.layer)
-        : scaleOfMap(words.map, words.selector);
-      return { ...words, scale };
-    }
+    // Tokens differ by an order of magnitude, so each has a scale of its own; the colour bar says so.
+    if (words?.map !== undefined) return { ...words, scale: scaleOfMap(words.map, words.selector) };
   }
   const map = latent && cache.map(latent, selector);
   const row = latent && cache.row(latent.token, selector.layer, selector.heads);
@@ -76,7 +74,7 @@ function tokenMap(
     ...(isShare(selector) && { mass: values.reduce((sum, value) => sum + value, 0) }),
     entropy: entropyOf(values),
   };
-  return { map, row, selector, title: `Token ${label}` };
+  return { map, row, selector, token, title: `Token ${label}` };
 }
 
 function absence({ latent, picture, selector }: Shown, trace: Trace): string {

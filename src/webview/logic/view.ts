@@ -50,7 +50,7 @@ export const INITIAL_VIEW: View = {
   kind: 'attention',
   layer: LAST_LAYER,
   heads: 'mean',
-  opacity: 0.6,
+  opacity: 0.85,
   locked: true,
   smooth: false,
   outlines: false,

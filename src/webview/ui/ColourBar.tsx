@@ -2,18 +2,19 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { fraction, rgb } from '../logic/colour.ts';
+import { alpha, fraction, rgb } from '../logic/colour.ts';
 import { number } from '../logic/format.ts';
 import { Checkbox } from '../toolkit.tsx';
 import type { Scene } from './scene.ts';
 
 export function ColourBar({ scene, patch }: { scene: Scene; patch: number | undefined }): VNode {
-  const { stage, view, dispatch, token } = scene;
+  const { stage, view, dispatch } = scene;
   const { map, scale } = stage;
   const canvas = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => drawBar(canvas.current, view.opacity), [view.opacity]);
   const value = map?.values[patch ?? map.peak] ?? NaN;
   const at = fraction(value, scale);
+  const ofToken = stage.token !== undefined;
   return (
     <div class="colour-bar" role="group" aria-label={`Scale: ${map?.unit}`}>
       <span class="colour-bar-title">{map?.unit}</span>
@@ -23,22 +24,24 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
         {!Number.isNaN(at) && <span class="colour-bar-mark" style={{ '--at': at.toFixed(4) }} />}
       </span>
       <span class="colour-bar-end">{number(scale.min)}</span>
-      <Checkbox
-        checked={view.locked}
-        title="Locked: one scale for all latents of the run, so that they can be compared"
-        onChange={(locked) => dispatch({ type: 'set', values: { locked } })}
-      >
-        locked
-      </Checkbox>
-      <span class="dim">{scope(view.locked, token !== undefined)}</span>
+      {!ofToken && (
+        <Checkbox
+          checked={view.locked}
+          title="Locked: one scale for all latents of the run, so that they can be compared"
+          onChange={(locked) => dispatch({ type: 'set', values: { locked } })}
+        >
+          locked
+        </Checkbox>
+      )}
+      <span class="dim">{scope(view.locked, ofToken)}</span>
     </div>
   );
 }
 
 /** Whose values the scale spans. */
 function scope(locked: boolean, ofToken: boolean): string {
-  if (!locked) return 'this map alone';
-  return ofToken ? 'all tokens' : 'all latents';
+  if (ofToken) return 'this token alone';
+  return locked ? 'all latents' : 'this latent alone';
 }
 
 /** The colours as they look over a middle grey, because that is how they look over the picture. */
@@ -48,8 +51,8 @@ function drawBar(canvas: HTMLCanvasElement | null, opacity: number): void {
   context.globalAlpha = 1;
   context.fillStyle = '#808080';
   context.fillRect(0, 0, 1, 256);
-  context.globalAlpha = opacity;
   for (let y = 0; y < 256; y++) {
+    context.globalAlpha = alpha(1 - y / 255, opacity);
     context.fillStyle = `rgb(${rgb(1 - y / 255).join(' ')})`;
     context.fillRect(0, y, 1, 1);
   }

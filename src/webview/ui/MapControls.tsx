@@ -32,6 +32,7 @@ export function MapControls({ scene }: { scene: Scene }): VNode {
         <input
           type="range"
           class="opacity"
+          title="At 0 the picture is shown in its own colours"
           min={0}
           max={1}
           step={0.05}

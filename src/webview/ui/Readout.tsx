@@ -60,7 +60,7 @@ function PatchReadout({ scene, patch, isPeak }: ReadoutProps & { patch: number }
       <Figure name="pixels y" value={`${y[0]}–${y[1]}`} />
       <Figure name={map.unit} value={number(value)} strong />
       {map.mass !== undefined && map.mass > 0 && isShare(selector) && (
-        <Figure name="of the visual mass" value={percent(value / map.mass)} />
+        <Figure name="of the picture’s mass" value={percent(value / map.mass)} />
       )}
       {map.selected !== undefined && (
         <Figure name="kept by the rule" value={map.selected.has(patch) ? 'yes' : 'no'} />

@@ -3,7 +3,7 @@
 import type { VNode } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Trace } from '../../trace/schema.ts';
-import { paint } from '../logic/colour.ts';
+import { fraction, rgb } from '../logic/colour.ts';
 import { cosinesOf, type Cosines } from '../logic/cosines.ts';
 import { number } from '../logic/format.ts';
 import type { Scene } from './scene.ts';
@@ -111,7 +111,9 @@ function drawMatrix(
   if (!context || canvas === null) return;
   const { count, values } = cosines;
   const cells = new OffscreenCanvas(count, count);
-  const pixels = paint(values, { min: lowest(cosines), max: 1 }, 1);
+  const scale = { min: lowest(cosines), max: 1 };
+  const pixels = new Uint8ClampedArray(count * count * 4).fill(255);
+  values.forEach((value, i) => pixels.set(rgb(fraction(value, scale)), i * 4));
   cells.getContext('2d')!.putImageData(new ImageData(pixels, count, count), 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(cells, 0, 0, canvas.width, canvas.height);

@@ -7,7 +7,7 @@ import { latentIndexAt } from '../logic/rows.ts';
 import { runsOf, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
 import type { Scene } from './scene.ts';
 
-const MARGIN = { top: 8, right: 44, bottom: 34, left: 44 };
+const MARGIN = { top: 8, right: 50, bottom: 34, left: 50 };
 /** As much as the evidence's height leaves, see panel.css. */
 const HEIGHT = { normal: 150, low: 116 };
 
@@ -149,7 +149,7 @@ interface AxisProps {
 
 function Axis({ side, title, x, y, labels }: AxisProps): VNode {
   const away = side === 'left' ? -1 : 1;
-  const turned = `rotate(-90 ${x + away * 34} ${y(0.5)})`;
+  const turned = `rotate(-90 ${x + away * 40} ${y(0.5)})`;
   return (
     <g class="axis">
       <line x1={x} x2={x} y1={y(0)} y2={y(1)} />
@@ -168,7 +168,7 @@ function Axis({ side, title, x, y, labels }: AxisProps): VNode {
       ))}
       <text
         class="chart-label"
-        x={x + away * 34}
+        x={x + away * 40}
         y={y(0.5)}
         transform={turned}
         text-anchor="middle"

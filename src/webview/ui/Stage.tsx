@@ -22,7 +22,7 @@ export function Stage({ scene }: { scene: Scene }): VNode {
         <Readout scene={scene} patch={patch ?? stage.map?.peak} isPeak={patch === undefined} />
       </div>
       <MapControls scene={scene} />
-      <p class="caption" data-token={scene.token !== undefined}>
+      <p class="caption" data-token={stage.token !== undefined}>
         {stage.map?.caption ?? stage.absent}
         {stage.map?.selected !== undefined && ' Outlined: the candidates that the rule would keep.'}
         {shown.picture !== undefined && shown.picture.range === undefined && (

@@ -37,9 +37,9 @@ export function StageToolbar({ scene }: { scene: Scene }): VNode {
         onChange={(kind) => dispatch({ type: 'set', values: { kind } })}
       />
       <div class="stepper">
-        <span class="stepper-title" data-token={scene.token !== undefined}>
+        <span class="stepper-title" data-token={stage.token !== undefined}>
           {stage.title}
-          {scene.token === undefined && shown.latent !== undefined && (
+          {stage.token === undefined && shown.latent !== undefined && (
             <span class="dim"> of {latentsOf(trace, shown.latent.block).length}</span>
           )}
         </span>
