@@ -58,7 +58,7 @@ export class ReasonCommand {
     requireTrust();
     const settings = readRunSettings(this.context);
     const request = await this.earlierRequest(panel.run);
-    const helpers = [...request.helpers, ...panel.addedHelpers];
+    const helpers = [...request.helpers, ...panel.addedHelpers.splice(0)];
     return orCancelled(this.sessions.start({ ...request, helpers, settings }, 'ask', panel));
   }
 

@@ -43,22 +43,17 @@ export class Reporter {
     }
     const message = this.record(error);
     const buttons = [...remedies, ...remediesFor(error), this.showLog()];
-    void vscode.window.showErrorMessage(message, ...buttons).then((button) => this.press(button));
+    this.watch(press(vscode.window.showErrorMessage(message, ...buttons)));
   }
 
   /** Shows a message that is no error, with buttons; does not wait for one. */
   inform(message: string, ...buttons: Remedy[]): void {
-    void vscode.window.showInformationMessage(message, ...buttons).then((button) => this.press(button));
+    this.watch(press(vscode.window.showInformationMessage(message, ...buttons)));
   }
 
   /** A listener or timer's promise: its failure is shown rather than lost. */
   watch(promise: PromiseLike<unknown>): void {
     promise.then(undefined, (error: unknown) => this.show(error));
-  }
-
-  private press(button: Remedy | undefined): void {
-    if (button === undefined) return;
-    this.watch(Promise.resolve().then(() => button.run()));
   }
 
   private showLog(): Remedy {
@@ -85,6 +80,12 @@ export function registerCommand<Args extends unknown[]>(
       return undefined;
     }
   });
+}
+
+/** Waits for a button and does what it says. */
+async function press(chosen: Thenable<Remedy | undefined>): Promise<void> {
+  const button = await chosen;
+  await button?.run();
 }
 
 function remediesFor(error: unknown): Remedy[] {

@@ -36,8 +36,9 @@ export class RunSessions {
   async start(request: RunRequest, whenBusy: WhenBusy, panel?: TracePanel): Promise<RunResult> {
     await this.makeRoom(whenBusy);
     const { run, done } = this.runs.start(request);
-    if (panel) panel.show(run);
-    else this.panels.open(run.id, request.images[0]?.name ?? '');
+    const before = panel?.run;
+    const shown = panel ?? this.panels.open(run.id, request.images[0]?.name ?? '');
+    if (panel) panel.show(run.id);
     // Both outcomes are looked at below; the notification only waits.
     void showProgress(run, done);
     try {
@@ -47,6 +48,10 @@ export class RunSessions {
     } catch (error) {
       this.reporter.show(error, this.remedies(run, error));
       throw error;
+    } finally {
+      // A run that never began has nothing to show.
+      if (run.trace === undefined && before === undefined) shown.close();
+      else if (run.trace === undefined && before !== undefined) shown.show(before);
     }
   }
 

@@ -11,7 +11,6 @@ import type { ActiveTrace } from './activeTrace.ts';
 import type { EngineService } from './engineService.ts';
 import { chooseImages, readImages } from './imageFiles.ts';
 import type { Reporter } from './report.ts';
-import type { RunController } from './runController.ts';
 import type { Runs } from './runs.ts';
 import type { TraceLibrary, TraceRef } from './traceLibrary.ts';
 import { TraceView, type PanelActions } from './traceView.ts';
@@ -71,10 +70,9 @@ export class TracePanel implements Disposable {
   }
 
   /** Shows another run from now on. */
-  show(run: RunController): void {
-    this.runId = run.id;
-    this.addedHelpers.length = 0;
-    this.services.remember(this.panel.title, run.id);
+  show(runId: string): void {
+    this.runId = runId;
+    this.services.remember(this.panel.title, runId);
     this.follow();
     this.services.reporter.watch(this.view.refresh());
   }
@@ -82,6 +80,10 @@ export class TracePanel implements Disposable {
   reveal(selection?: PanelSelection): void {
     this.panel.reveal();
     if (selection) this.view.select(selection);
+  }
+
+  close(): void {
+    this.panel.dispose();
   }
 
   dispose(): void {

@@ -251,7 +251,10 @@ export function suite(claim: DeclareClaim): void {
     'a folder without config.json is refused by name',
     async () => {
       const settings = { model: file('.').fsPath };
+      const panels = runPanels().length;
       assert.match(await refusal(file(MAP), { question: QUESTION, settings }), /config\.json/);
+      // A run that never began leaves no empty panel.
+      await eventually('the panel to close', () => runPanels().length === panels);
     },
     model,
   );
