@@ -85,9 +85,12 @@ describe('commands', () => {
   });
 
   test('a running trace is followed until the reader selects', () => {
-    const view = after({ type: 'run-started' });
+    const view = after({ type: 'run-started', id: 'one' });
     expect(resolve(view, trace).latentIndex).toBe(trace.latents.length - 1);
-    expect(resolve(reduce(view, { type: 'latent', latent: 3 }, trace), trace).latentIndex).toBe(3);
+    const selected = reduce(view, { type: 'latent', latent: 3 }, trace);
+    expect(resolve(selected, trace).latentIndex).toBe(3);
+    expect(reduce(selected, { type: 'run-started', id: 'one' }, trace)).toBe(selected);
+    expect(reduce(selected, { type: 'run-started', id: 'two' }, trace).follow).toBe(true);
   });
 
   test('a stored state is restored; nonsense in it falls back', () => {

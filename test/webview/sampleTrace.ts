@@ -169,7 +169,7 @@ function answerOf(size: SampleSize, prompt: number): { tokens: TraceToken[]; blo
 function latentsOf(trace: Trace, size: SampleSize): TraceLatent[] {
   const random = generator(3);
   return trace.blocks.flatMap(({ index: block, startToken, latents }) =>
-    Array.from({ length: latents }, (_, index) => {
+    Array.from({ length: latents }, (__, index) => {
       const token = startToken + 1 + index;
       const { position } = trace.tokens[token]!;
       const vector = Float32Array.from({ length: size.hiddenSize }, (_, i) => Math.sin(i + block) + random());
@@ -209,7 +209,7 @@ function comparisonOf(picture: TracePicture, random: () => number): TraceCompari
   const cosines = Float32Array.from({ length: tokens }, () => random() * 0.9 - 0.15);
   const weights = cosines.map((value) => Math.exp(value));
   const total = weights.reduce((sum, value) => sum + value, 0);
-  const order = [...cosines.keys()].sort((a, b) => cosines[b]! - cosines[a]!);
+  const order = [...cosines.keys()].toSorted((a, b) => cosines[b]! - cosines[a]!);
   return {
     picture: picture.id,
     similarity: { shape: [tokens], data: cosines },

@@ -21,6 +21,8 @@ export interface View {
   latent: number;
   /** The selection follows the newest latent of a run until the reader moves it. */
   follow: boolean;
+  /** Id of the run that `follow` was decided for: a reload in the middle of it keeps the selection. */
+  run?: string | undefined;
   /** Token under the keyboard's cursor, when that is in the text; index into trace.tokens. */
   token?: number | undefined;
   picture?: string | undefined;
@@ -59,7 +61,7 @@ export const INITIAL_VIEW: View = {
 };
 
 export type Command =
-  | { type: 'run-started' }
+  | { type: 'run-started'; id: string }
   | { type: 'latent'; latent: number }
   /** To the next latent, or to the next token when the cursor is in the text. */
   | { type: 'move'; by: 1 | -1 }
@@ -87,8 +89,10 @@ export type Settings = Pick<
 export function reduce(view: View, command: Command, trace: Trace | undefined): View {
   switch (command.type) {
     case 'run-started':
+      if (view.run === command.id) return view;
       return {
         ...view,
+        run: command.id,
         latent: 0,
         follow: true,
         token: undefined,
@@ -148,8 +152,12 @@ export function restoreView(stored: unknown): View {
     const fits = choice ? isChoice(value) : typeof value === typeof standard;
     return [key, fits ? value : standard];
   });
-  const picture = typeof record['picture'] === 'string' ? { picture: record['picture'] } : {};
-  return { ...(Object.fromEntries(kept) as unknown as View), ...picture };
+  const { picture, run } = record;
+  return {
+    ...(Object.fromEntries(kept) as unknown as View),
+    ...(typeof picture === 'string' && { picture }),
+    ...(typeof run === 'string' && { run }),
+  };
 }
 
 function isChoice(value: unknown): value is Choice {

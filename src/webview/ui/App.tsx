@@ -91,7 +91,8 @@ function useView(model: PanelModel): [View, (command: Command) => void] {
   );
   useEffect(() => {
     model.onChange((change) => {
-      if (change === 'run-started') dispatch({ type: 'run-started' });
+      const { trace } = model.state;
+      if (change === 'run-started' && trace !== undefined) dispatch({ type: 'run-started', id: trace.id });
       setVersion(model.version);
     });
     model.onSelect(({ latent, picture, kind }) => {
@@ -165,17 +166,21 @@ function brushOf(
 
 /** Follows the theme: VS Code sets a class on the body, the system a media query. */
 function useHighContrast(): boolean {
-  const read = (): boolean =>
-    /vscode-high-contrast/.test(document.body.className) || matchMedia('(forced-colors: active)').matches;
-  const [highContrast, setHighContrast] = useState(read);
+  const [highContrast, setHighContrast] = useState(isHighContrast);
   const latest = useRef(highContrast);
   useEffect(() => {
     const update = (): void => {
-      if (latest.current !== read()) setHighContrast((latest.current = read()));
+      if (latest.current !== isHighContrast()) setHighContrast((latest.current = isHighContrast()));
     };
     const observer = new MutationObserver(update);
     observer.observe(document.body, { attributes: true, attributeFilter: ['class'] });
     return () => observer.disconnect();
   }, []);
   return highContrast;
+}
+
+function isHighContrast(): boolean {
+  return (
+    /vscode-high-contrast/.test(document.body.className) || matchMedia('(forced-colors: active)').matches
+  );
 }

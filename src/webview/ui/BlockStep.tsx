@@ -70,9 +70,12 @@ function summary({ latents }: BlockStepProps['step'], { cache, shown }: Scene): 
   if (picture === undefined || latents.length === 0) return '';
   const maps = latents.flatMap((latent) => cache.map(latent, selector) ?? []);
   if (maps.length === 0) return '';
-  const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   if (selector.kind === 'attention') {
     return isShare(selector) ? `mass on image ${share(mean(maps.map(({ mass }) => mass ?? 0)))}` : '';
   }
   return `largest ${number(Math.max(...maps.map(({ values, peak }) => values[peak]!)))}`;
+}
+
+function mean(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
