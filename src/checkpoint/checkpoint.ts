@@ -48,7 +48,7 @@ export async function openCheckpoint(where: string): Promise<Checkpoint> {
     openWeights(folder, { tied: declaredTying(configJson) }),
   ]);
   const text = { ...parsed.text, tiedEmbeddings: weights.tied };
-  const config = withLatentTokens({ ...parsed, text }, tokenizer.idOf);
+  const config = withLatentTokens({ ...parsed, text }, (token) => tokenizer.idOf(token));
   checkTokens(config, generation, tokenizer, folder);
   checkProcessor(config, processor, folder);
   const fingerprint = await checkpointFingerprint({ folder, weightFiles: weights.files });

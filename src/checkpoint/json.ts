@@ -99,6 +99,6 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
 /** A short rendering of any JSON value for an error message. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value) ?? typeof value;
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -35,7 +35,9 @@ export class Answers {
 
   /** Names in a sub-folder; empty if there is none. */
   async list(path: string): Promise<string[]> {
-    return (await readdir(join(this.folder, path)).catch(() => [])).sort();
+    return (await readdir(join(this.folder, path)).catch((): string[] => [])).toSorted((a, b) =>
+      a.localeCompare(b),
+    );
   }
 
   async has(path: string): Promise<boolean> {

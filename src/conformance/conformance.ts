@@ -126,7 +126,7 @@ class ModelCache {
         model: await Model.open(await openCheckpoint(`${this.folder}/${name}`), this.provider),
       };
     }
-    return this.current!.model;
+    return this.current.model;
   }
 
   async close(): Promise<void> {

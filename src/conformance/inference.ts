@@ -184,9 +184,17 @@ async function replay(answers: Answers, model: Model, item: GenerateCase): Promi
   await generate(
     model,
     {
-      ...{ ids, embeddings, positions, delta, force: item.force, latents: item.mode },
-      ...{ maxTokens: item.max_new_tokens, repetitionPenalty: item.repetition_penalty },
-      ...{ temperature: 0, topP: 1, seed: 0 },
+      ids,
+      embeddings,
+      positions,
+      delta,
+      force: item.force,
+      latents: item.mode,
+      maxTokens: item.max_new_tokens,
+      repetitionPenalty: item.repetition_penalty,
+      temperature: 0,
+      topP: 1,
+      seed: 0,
     },
     {
       prefill: async () => undefined,
@@ -236,7 +244,8 @@ function compareLogits(actual: Float32Array, expected: Float32Array, rows: numbe
   const theirs: number[] = [];
   for (let start = 0; start < expected.length; start += width) {
     const chosenByModel = expected.subarray(start, start + width).filter(Number.isFinite).length > 1;
-    for (let i = start; chosenByModel && i < start + width; i++) {
+    if (!chosenByModel) continue;
+    for (let i = start; i < start + width; i++) {
       if (expected[i] === -Infinity) continue;
       ours.push(actual[i]!);
       theirs.push(expected[i]!);

@@ -101,7 +101,13 @@ function startEvent(context: RunContext, request: ReasonRequest, repetitionPenal
     question: request.question,
     ...context.describe,
     settings: {
-      ...{ latents, temperature, topP, seed, maxTokens, placement, repetitionPenalty },
+      latents,
+      temperature,
+      topP,
+      repetitionPenalty,
+      seed,
+      maxTokens,
+      placement,
       force: Object.fromEntries(Object.entries(request.force)),
       helpers: request.helperMode,
       ...(system !== undefined && { system }),
@@ -160,7 +166,7 @@ async function preparePrompt({ model }: RunContext, request: ReasonRequest, pict
   pictures.forEach(({ inPrompt, image }, i) => {
     if (!inPrompt) return;
     starts[i] = encoded.ids.indexOf(tokens.imagePad, next);
-    next = starts[i]! + image.mergedTokens;
+    next = starts[i] + image.mergedTokens;
   });
   return { ...encoded, starts, ...(await model.embedPrompt(encoded.ids, seen)) };
 }
@@ -173,7 +179,9 @@ function describePicture(
   const { mergeSize, patchSize } = checkpoint.processor;
   const { id, name, role, image, grid } = picture;
   return {
-    ...{ id, name, role },
+    id,
+    name,
+    role,
     width: image.source.width,
     height: image.source.height,
     exifOrientation: image.exifOrientation,

@@ -45,7 +45,7 @@ export class Sampler {
   /** Draws from the smallest set of likeliest ids whose probabilities reach topP. */
   private draw(scores: Float32Array, temperature: number, topP: number): number {
     const weights = softmax(scores.map((score) => score / temperature));
-    const order = Array.from(weights.keys()).sort((a, b) => weights[b]! - weights[a]!);
+    const order = Array.from(weights.keys()).toSorted((a, b) => weights[b]! - weights[a]!);
     const kept: number[] = [];
     let total = 0;
     for (const id of order) {

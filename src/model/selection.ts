@@ -75,7 +75,7 @@ export function selectByCosine(
   const weights = similarity.map((value) => Math.exp((value - 1) / settings.temperature));
   const total = weights.reduce((sum, value) => sum + value, 0);
   const probabilities = weights.map((value) => value / total);
-  const order = [...similarity.keys()].sort((a, b) => similarity[b]! - similarity[a]! || a - b);
+  const order = [...similarity.keys()].toSorted((a, b) => similarity[b]! - similarity[a]! || a - b);
   const selected: number[] = [];
   let covered = 0;
   for (const index of order) {

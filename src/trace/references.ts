@@ -2,7 +2,7 @@
 
 import { UserError } from '../base/errors.ts';
 import type { NumericArray } from '../tensor/array.ts';
-import type { Trace, TraceComparison, TraceLatent } from './schema.ts';
+import type { Trace, TraceLatent } from './schema.ts';
 
 /** @throws UserError naming the first part that points nowhere or has the wrong shape */
 export function checkReferences(trace: Trace, where: string): void {
@@ -69,10 +69,11 @@ function checkComparisons(
   shape: (path: string, array: NumericArray, expected: number[]) => void,
   fail: Fail,
 ): void {
-  latent.comparisons.forEach((comparison: TraceComparison, i) => {
+  for (const [i, comparison] of latent.comparisons.entries()) {
     const picture = trace.pictures.find(({ id }) => id === comparison.picture);
-    if (picture === undefined)
+    if (picture === undefined) {
       return fail(`${path}.comparisons.${i}.picture`, 'a picture of this trace', comparison.picture);
+    }
     const tokens = picture.grid.rows * picture.grid.columns;
     const { groupSize, cosines, probabilities, selected } = comparison.selection;
     const candidates = Math.floor(tokens / groupSize);
@@ -82,5 +83,5 @@ function checkComparisons(
     const outside = selected.find((index) => index >= candidates);
     if (outside !== undefined)
       fail(`${path}.comparisons.${i}.selection.selected`, `below ${candidates}`, String(outside));
-  });
+  }
 }

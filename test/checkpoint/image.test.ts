@@ -59,7 +59,7 @@ describe('patches', () => {
   test('hold channel, frame, row, column', () => {
     const rgb = new Uint8Array(28 * 28 * 3);
     rgb[(1 * 28 + 2) * 3 + 1] = 255; // row 1, column 2, green
-    const plain = { ...config, mean: [0, 0, 0], std: [1, 1, 1] } as typeof config;
+    const plain: typeof config = { ...config, mean: [0, 0, 0], std: [1, 1, 1] };
     const { pixelValues, grid } = toPatches(rgb, 28, 28, plain);
     expect(grid).toEqual({ t: 1, h: 2, w: 2 });
     const lit = [...pixelValues].flatMap((value, i) => (value > 0 ? [i] : []));

@@ -3,9 +3,19 @@ import type { VisionConfig } from '../../src/model/config.ts';
 import { mropePositions, patchCoordinates, windowsOf } from '../../src/model/positions.ts';
 
 const VISION: VisionConfig = {
-  ...{ depth: 2, hiddenSize: 64, heads: 4, feedForwardSize: 128, outputSize: 128, inChannels: 3 },
-  ...{ patchSize: 14, temporalPatchSize: 2, mergeSize: 2, windowSize: 112, fullAttentionBlocks: [1] },
-  ...{ normEpsilon: 1e-6, ropeTheta: 10000 },
+  depth: 2,
+  hiddenSize: 64,
+  heads: 4,
+  feedForwardSize: 128,
+  outputSize: 128,
+  inChannels: 3,
+  patchSize: 14,
+  temporalPatchSize: 2,
+  mergeSize: 2,
+  windowSize: 112,
+  fullAttentionBlocks: [1],
+  normEpsilon: 1e-6,
+  ropeTheta: 10000,
 };
 
 describe.each([
