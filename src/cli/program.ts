@@ -111,11 +111,12 @@ function collect(path: string, earlier: string[]): string[] {
 }
 
 /** A user's mistake is told without a stack, a defect of ours with a hint how to see it. */
-function report(error: unknown, { terminal, debug }: CliContext): number {
+function report(error: unknown, { terminal, debug, signal }: CliContext): number {
   // Commander has already written its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof CancelledError) {
-    terminal.error(error.message);
+  // Ctrl-C on a terminal goes to the engine's process as well; its end is then what was asked for.
+  if (error instanceof CancelledError || (error instanceof EngineDiedError && signal.aborted)) {
+    terminal.error('Cancelled.');
     return EXIT.cancelled;
   }
   terminal.error(terminal.style('red', messageOf(error)));

@@ -22,6 +22,7 @@ export interface TerminalOptions {
 }
 
 const ERASE_LINE = '\r\u001B[2K';
+/** For a terminal that does not tell its width, or tells 0. */
 const PLAIN_WIDTH = 80;
 
 export class Terminal {
@@ -67,7 +68,7 @@ export class Terminal {
     }
     if (!this.atLineStart) return;
     const share = fraction === undefined ? '' : ` ${Math.round(fraction * 100)} %`;
-    const room = (this.err.columns ?? PLAIN_WIDTH) - share.length - 1;
+    const room = (this.err.columns || PLAIN_WIDTH) - share.length - 1;
     this.err.write(`${ERASE_LINE}${message.slice(0, room)}${share}`);
     this.shownProgress = message;
   }

@@ -1,0 +1,68 @@
+/** The command line with the real engine and the bundled model, against the reference run. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readTrace } from '../../src/trace/file.ts';
+import { answerText } from '../../src/trace/steps.ts';
+import { BUILT_ENGINE, EXAMPLES, ilvr, temporaryFolder } from '../fixtures/cli.ts';
+import { goldenTrace, hasGoldens } from '../fixtures/goldenTrace.ts';
+import { GOLDENS } from '../fixtures/goldens.ts';
+
+describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', () => {
+  it.skipIf(!hasGoldens)(
+    'answers a map as the released code does, with the same latents and attention',
+    async () => {
+      const out = join(temporaryFolder(), 'map-05.ilvr.json');
+      const picture = join(GOLDENS, 'images', 'map-05.png');
+      const run = await ilvr(['reason', picture, '--device', 'cpu', '--trace', out], BUILT_ENGINE);
+      expect(run.code, run.err).toBe(0);
+      const trace = readTrace(readFileSync(out, 'utf8'), out);
+      const golden = await goldenTrace('map-05');
+      expect(answerText(trace)).toBe(answerText(golden));
+      expect(trace.prompt.ids).toEqual(golden.prompt.ids);
+      expect(trace.prompt.ropeDelta).toBe(golden.prompt.ropeDelta);
+      expect(trace.tokens.map(({ id, text, kind, forced }) => ({ id, text, kind, forced }))).toEqual(
+        golden.tokens.map(({ id, text, kind, forced }) => ({ id, text, kind, forced })),
+      );
+      expect(trace.blocks).toEqual(golden.blocks);
+      trace.latents.forEach((latent, i) => {
+        const expected = golden.latents[i]!;
+        expect(latent.attention.shape).toEqual(expected.attention.shape);
+        expect(largestError(latent.vector.data, expected.vector.data)).toBeLessThan(1e-3);
+        expect(largestError(latent.attention.data, expected.attention.data)).toBeLessThan(1e-3);
+      });
+    },
+  );
+
+  it('compares latents with helper pictures, and shows them to the model when asked to', async () => {
+    const folder = temporaryFolder();
+    const args = ['reason', join(EXAMPLES, 'map-01.png'), '--device', 'cpu', '--max-tokens', '30'];
+    const helper = ['--helper', join(EXAMPLES, 'map-01-helper-1.png')];
+    for (const inPrompt of [false, true]) {
+      const out = join(folder, `${inPrompt}.ilvr.json`);
+      const flags = inPrompt ? ['--helpers-in-prompt'] : [];
+      const run = await ilvr([...args, ...helper, ...flags, '--trace', out], BUILT_ENGINE);
+      expect(run.code, run.err).toBe(0);
+      const trace = readTrace(readFileSync(out, 'utf8'), out);
+      expect(trace.pictures.map(({ role, range }) => [role, range !== undefined])).toEqual([
+        ['input', true],
+        ['helper', inPrompt],
+      ]);
+      for (const latent of trace.latents)
+        expect(latent.comparisons.map((c) => c.picture)).toContain(trace.pictures[1]!.id);
+    }
+  });
+
+  it('tells a folder without a model apart from a defect', async () => {
+    const args = ['reason', join(EXAMPLES, 'map-01.png'), '--question', 'q', '--model', temporaryFolder()];
+    const { code, err } = await ilvr(args, BUILT_ENGINE);
+    expect(code).toBe(1);
+    expect(err).toMatch(/config\.json/);
+    expect(err).not.toContain('defect');
+  });
+});
+
+function largestError(found: Float32Array, expected: Float32Array): number {
+  return found.reduce((worst, value, i) => Math.max(worst, Math.abs(value - expected[i]!)), 0);
+}
