@@ -2,7 +2,8 @@
 
 import { lastBoxed, finalAnswer } from '../dataset/scoring.ts';
 import type { ReasonEvent } from '../trace/events.ts';
-import { joinHeads, mapOf, massBySource, type MapSelector } from '../trace/maps.ts';
+import { TOTAL_TIMING } from '../trace/format.ts';
+import { firstLook, firstLookRow, mapOf, massBySource } from '../trace/maps.ts';
 import type { Trace, TraceBlock, TracePicture } from '../trace/schema.ts';
 import { answerText, blockSummary, latentsOf } from '../trace/steps.ts';
 import { seconds } from './session.ts';
@@ -49,9 +50,9 @@ export function reportSummary(terminal: Terminal, trace: Trace): void {
 /** An engine may time the whole as well as its parts. */
 function reportTimings(terminal: Terminal, { timings }: Trace): void {
   if (timings.length === 0) return;
-  const parts = timings.filter(({ name }) => name !== 'total');
+  const parts = timings.filter(({ name }) => name !== TOTAL_TIMING);
   const sum = parts.reduce((before, { milliseconds }) => before + milliseconds, 0);
-  const total = timings.find(({ name }) => name === 'total')?.milliseconds ?? sum;
+  const total = timings.find(({ name }) => name === TOTAL_TIMING)?.milliseconds ?? sum;
   const listed = parts.map(({ name, milliseconds }) => `${printable(name)} ${seconds(milliseconds)}`);
   terminal.line(`${label(terminal, 'time')}${seconds(total)}: ${listed.join(' · ')}`);
 }
@@ -68,7 +69,7 @@ function attentionFacts(trace: Trace, block: TraceBlock): string[] {
   const latents = latentsOf(trace, block.index);
   const seen = trace.pictures.filter(({ range }) => range !== undefined);
   if (latents.length === 0 || seen.length === 0) return [];
-  const masses = latents.map((latent) => massBySource(trace, joinHeads(latent.attention, 'mean', 'mean')));
+  const masses = latents.map((latent) => massBySource(trace, firstLookRow(trace, latent.attention)));
   const mass = masses.reduce((sum, { pictures }) => sum + pictures, 0) / latents.length;
   const noun = seen.length === 1 ? 'image' : 'images';
   return [peakOf(trace, block, seen), `mass on ${noun} ${mass.toFixed(2).replace(/^0/, '')}`];
@@ -78,7 +79,7 @@ function attentionFacts(trace: Trace, block: TraceBlock): string[] {
 function peakOf(trace: Trace, block: TraceBlock, pictures: TracePicture[]): string {
   let best = { value: -Infinity, text: '' };
   for (const picture of pictures) {
-    const selector: MapSelector = { kind: 'attention', picture: picture.id, layer: 'mean', heads: 'mean' };
+    const selector = firstLook(trace, picture, 'attention');
     const sums = new Float64Array(picture.grid.rows * picture.grid.columns);
     for (const latent of latentsOf(trace, block.index)) {
       mapOf(trace, latent, selector)?.values.forEach((value, i) => {

@@ -6,7 +6,7 @@ import { messageOf, UserError } from '../base/errors.ts';
 import { encodePng } from '../render/png.ts';
 import { renderBlockStrip } from '../render/strip.ts';
 import { writeTrace } from '../trace/file.ts';
-import type { MapKind } from '../trace/maps.ts';
+import { firstLook, type MapKind } from '../trace/maps.ts';
 import type { Trace, TracePicture } from '../trace/schema.ts';
 
 /** Of one map in a strip, in pixels. */
@@ -24,7 +24,7 @@ export async function writeTraceFiles(trace: Trace, out: string): Promise<string
     const kind: MapKind = picture.range === undefined ? 'selection' : 'attention';
     for (const { index } of trace.blocks) {
       const style = { width: MAP_WIDTH };
-      const selector = { kind, picture: picture.id, layer: 'mean', heads: 'mean' } as const;
+      const selector = firstLook(trace, picture, kind);
       const strip = renderBlockStrip(trace, index, selector, style);
       if (strip !== undefined)
         files.push([`${out}${stripSuffix(index, i, picture, kind)}`, encodePng(strip)]);

@@ -30,6 +30,8 @@ function serve(): void {
     post: (message) => process.send!(message),
     on: (listener) => process.on('message', listener),
   });
+  // Ctrl-C in a terminal reaches the whole process group; what it means is the client's decision.
+  process.on('SIGINT', () => undefined);
   // The client has gone: nobody is left to answer.
   process.on('disconnect', () => process.exit(0));
 }

@@ -12,6 +12,7 @@ import type { PatchGrid } from '../model/positions.ts';
 import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import type { ReasonEvent } from '../trace/events.ts';
+import { TOTAL_TIMING } from '../trace/format.ts';
 import { joinHeads } from '../trace/maps.ts';
 import type { TraceDevice, TraceModel, TracePicture, TraceToken } from '../trace/schema.ts';
 import { compareLatent, type PictureFeatures } from './compare.ts';
@@ -63,7 +64,7 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
   timing('encode pictures', encoded - started);
   timing('read prompt', recorder.firstToken - encoded);
   timing('generate', ended - recorder.firstToken);
-  timing('total', ended - started);
+  timing(TOTAL_TIMING, ended - started);
   context.emit({ type: 'done', status: 'complete' });
 }
 

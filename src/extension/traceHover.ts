@@ -10,14 +10,24 @@ import { dataUri, HOVER_BYTES, pngUnder } from '../render/png.ts';
 import { pictureAt } from '../render/picture.ts';
 import { renderBlockStrip } from '../render/strip.ts';
 import type { Raster } from '../render/raster.ts';
-import { joinHeads, kindsFor, mapOf, massBySource, type HeatMap, type MapSelector } from '../trace/maps.ts';
+import {
+  firstLook,
+  firstLookRow,
+  kindsFor,
+  mapOf,
+  massBySource,
+  type HeatMap,
+  type MapSelector,
+} from '../trace/maps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../trace/schema.ts';
-import type { Step } from '../trace/steps.ts';
+import { describeEnd, type Step } from '../trace/steps.ts';
 import { readDocument } from './traceDocument.ts';
 import { TRACE_SCHEME, type TraceLibrary, type TraceRef } from './traceLibrary.ts';
 import { pictureMass, type TraceLine } from './traceText.ts';
 
 const MAP_WIDTH = 240;
+/** VS Code makes a hover 250 pixels high; head and figures take the rest. */
+const MAP_HEIGHT = 150;
 /** Of one map in a strip; eight of them fit a hover's usual width. */
 const STRIP_WIDTH = 72;
 /** More would make the hover slow and longer than a screen. */
@@ -72,16 +82,13 @@ function runParts(trace: Trace): vscode.MarkdownString[] {
 
 function latentParts(ref: TraceRef, trace: Trace, latent: TraceLatent): vscode.MarkdownString[] {
   const head = markdown();
-  const { pictures, prompt, latents, answer } = massBySource(
-    trace,
-    joinHeads(latent.attention, 'mean', 'mean'),
-  );
+  const { pictures, prompt, latents, answer } = massBySource(trace, firstLookRow(trace, latent.attention));
   head.appendMarkdown(
     `**Block ${latent.block + 1} · latent ${latent.index + 1}** at position ${latent.position} · ${panelLink(ref, trace, latent)}\n\n` +
-      `Attention, mean of layers and heads: pictures ${share(pictures)}, prompt ${share(prompt)}, ` +
+      `Attention, last layer, mean of its heads: pictures ${share(pictures)}, prompt ${share(prompt)}, ` +
       `latents ${share(latents)}, answer ${share(answer)}.`,
   );
-  const maps = selectorsOf(trace.pictures).flatMap((selector) => mapParts(trace, latent, selector));
+  const maps = selectorsOf(trace, trace.pictures).flatMap((selector) => mapParts(trace, latent, selector));
   return [head, ...maps.slice(0, MAX_PICTURES)];
 }
 
@@ -89,7 +96,9 @@ function mapParts(trace: Trace, latent: TraceLatent, selector: MapSelector): vsc
   const map = mapOf(trace, latent, selector);
   if (map === undefined) return [];
   const alt = `${selector.kind} map of latent ${latent.index + 1}`;
-  const drawn = pictureOf(MAP_WIDTH, alt, (width) => renderMap(trace, latent, selector, { width }));
+  const drawn = pictureOf(widthFor(trace, selector.picture), alt, (width) =>
+    renderMap(trace, latent, selector, { width }),
+  );
   if (drawn === undefined) return [];
   // A hover is about half an editor high; the figures should not need scrolling.
   drawn.value = `${figures(map)}\n\n${drawn.value}\n\n${escaped(map.caption)}`;
@@ -110,11 +119,11 @@ function blockParts(
   const first = latents[0];
   const link = first === undefined ? '' : ` · ${panelLink(ref, trace, first)}`;
   head.appendMarkdown(
-    `**Step ${line.number} · block ${block.index + 1}**: ${block.latents} latents, ended: ${block.ended}${link}`,
+    `**Step ${line.number} · block ${block.index + 1}**: ${block.latents} latents, ${describeEnd(block.ended)}${link}`,
   );
   if (latents.length === 0) return [head];
   const rows = latents.map((latent) => `| ${latent.index + 1} | ${pictureMass(trace, latent).toFixed(3)} |`);
-  const strips = selectorsOf(trace.pictures).flatMap((selector) => {
+  const strips = selectorsOf(trace, trace.pictures).flatMap((selector) => {
     const alt = `${selector.kind} maps of block ${block.index + 1}`;
     const strip = pictureOf(STRIP_WIDTH, alt, (width) =>
       renderBlockStrip(trace, block.index, selector, { width }),
@@ -147,7 +156,7 @@ function textParts(
     const text = escaped(JSON.stringify(least.text));
     head.appendMarkdown(`Least probable token: ${text}, ${least.probability!.toFixed(3)}.`);
   }
-  const rows = tokens.flatMap(({ attention }) => (attention ? [joinHeads(attention, 'mean', 'mean')] : []));
+  const rows = tokens.flatMap(({ attention }) => (attention ? [firstLookRow(trace, attention)] : []));
   if (rows.length > 0) head.appendMarkdown(`\n\n${meanMass(trace, rows)}`);
   return [head];
 }
@@ -157,17 +166,17 @@ function meanMass(trace: Trace, rows: Float32Array[]): string {
   const mean = (key: 'pictures' | 'prompt' | 'latents' | 'answer'): string =>
     share(masses.reduce((sum, mass) => sum + mass[key], 0) / masses.length);
   return (
-    `Attention of its tokens, mean of layers and heads: pictures ${mean('pictures')}, prompt ${mean('prompt')}, ` +
+    `Attention of its tokens, last layer, mean of its heads: pictures ${mean('pictures')}, prompt ${mean('prompt')}, ` +
     `latents ${mean('latents')}, answer ${mean('answer')}.`
   );
 }
 
 /** Attention where there is any, then what helper images offer; similarity is left to the panel. */
-function selectorsOf(pictures: TracePicture[]): MapSelector[] {
+function selectorsOf(trace: Trace, pictures: TracePicture[]): MapSelector[] {
   return pictures.flatMap((picture) =>
     kindsFor(picture)
       .filter((kind) => kind === (picture.range === undefined ? 'selection' : 'attention'))
-      .map((kind) => ({ kind, picture: picture.id, layer: 'mean' as const, heads: 'mean' as const })),
+      .map((kind) => firstLook(trace, picture, kind)),
   );
 }
 
@@ -185,6 +194,13 @@ function pictureOf(
     `<img src="${dataUri(png)}" alt="${alt}" width="${size.width}" height="${size.height}">`,
   );
   return part;
+}
+
+/** The width at which a picture's map is at most MAP_HEIGHT high. */
+function widthFor(trace: Trace, id: string): number {
+  const picture = trace.pictures.find((entry) => entry.id === id);
+  if (picture === undefined) return MAP_WIDTH;
+  return Math.max(16, Math.min(MAP_WIDTH, Math.round((MAP_HEIGHT * picture.width) / picture.height)));
 }
 
 /** From the PNG's header. Without it VS Code measures the hover before the picture is there. */

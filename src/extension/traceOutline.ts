@@ -1,6 +1,7 @@
 /** The outline of a trace's text: steps, and a block's latents below it. */
 
 import * as vscode from 'vscode';
+import { describeEnd } from '../trace/steps.ts';
 import { readDocument } from './traceDocument.ts';
 import { TRACE_SCHEME, type TraceLibrary } from './traceLibrary.ts';
 import type { TraceLine } from './traceText.ts';
@@ -32,7 +33,7 @@ function symbolsOf({ step, number, text, latents }: TraceLine, row: number): vsc
     const name = `${number}  ${step.text.trim()}`;
     return [new vscode.DocumentSymbol(name, '', vscode.SymbolKind.String, range, range)];
   }
-  const detail = `${step.block.latents} latents, ended: ${step.block.ended}`;
+  const detail = `${step.block.latents} latents, ${describeEnd(step.block.ended)}`;
   const name = `${number}  block ${step.block.index + 1}`;
   const symbol = new vscode.DocumentSymbol(name, detail, vscode.SymbolKind.Array, range, range);
   symbol.children = latents.map(({ latent, start, end }) => {

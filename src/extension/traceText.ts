@@ -9,9 +9,9 @@
  *      3  ◆ block 1 · 8 latents · ended: forced · mass on image 0.41 · 1:0.40 2:0.42 …
  */
 
-import { joinHeads, massBySource } from '../trace/maps.ts';
+import { firstLookRow, massBySource } from '../trace/maps.ts';
 import type { Trace, TraceLatent } from '../trace/schema.ts';
-import { blockSummary, stepsOf, type Step } from '../trace/steps.ts';
+import { blockSummary, describeEnd, stepsOf, type Step } from '../trace/steps.ts';
 
 /** Where a latent stands in its block's line. */
 export interface LatentSpan {
@@ -38,7 +38,7 @@ export function traceLines(trace: Trace): TraceLine[] {
 
 /** Share of a latent's attention on all pictures: mean over layers and heads. */
 export function pictureMass(trace: Trace, latent: TraceLatent): number {
-  return massBySource(trace, joinHeads(latent.attention, 'mean', 'mean')).pictures;
+  return massBySource(trace, firstLookRow(trace, latent.attention)).pictures;
 }
 
 /** The lines about the run: what was asked, of which model, on which device, how it ended. */
@@ -63,7 +63,7 @@ function lineOf(trace: Trace, step: Step, number: number): TraceLine {
   const facts = [
     `${lead}◆ block ${block.index + 1}`,
     `${block.latents} latents`,
-    `ended: ${block.ended}`,
+    describeEnd(block.ended),
     ...(masses.length > 0 ? [`mass on image ${mean.toFixed(2)}`] : []),
   ];
   let text = facts.join(' · ');

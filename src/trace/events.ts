@@ -18,7 +18,7 @@ import type {
   TraceTiming,
   TraceToken,
 } from './schema.ts';
-import { TRACE_FORMAT, TRACE_VERSION } from './schema.ts';
+import { TRACE_FORMAT, TRACE_VERSION } from './format.ts';
 
 export type ReasonEvent =
   /** The run begins; nothing is computed yet. */

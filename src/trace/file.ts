@@ -2,7 +2,8 @@
 
 import * as z from 'zod';
 import { messageOf, UserError } from '../base/errors.ts';
-import { TRACE_FORMAT, TRACE_VERSION, traceSchema, type Trace } from './schema.ts';
+import { TRACE_FORMAT, TRACE_VERSION } from './format.ts';
+import { traceSchema, type Trace } from './schema.ts';
 import { checkReferences } from './references.ts';
 
 /** Suffix of exported traces; the panel's custom editor claims it. */

@@ -9,6 +9,7 @@
  */
 
 import { unreachable } from '../base/errors.ts';
+import type { NumericArray } from '../tensor/array.ts';
 import type { Trace, TraceLatent, TracePicture } from './schema.ts';
 
 export const MAP_KINDS = ['attention', 'selection', 'similarity'] as const;
@@ -38,7 +39,7 @@ export interface HeatMap {
   caption: string;
   /** Index of the largest value. */
   peak: number;
-  /** Attention: sum of the values, the share of this query's mass that lies on the picture. */
+  /** Attention not joined by maxima: the share of this query's mass that lies on the picture. */
   mass?: number;
   /** Attention and selection: entropy over the picture, in bits, and that of a uniform map. */
   entropy?: { bits: number; uniformBits: number };
@@ -54,6 +55,28 @@ export interface Scale {
 /** Kinds a picture offers: attention only if it was in the prompt. */
 export function kindsFor(picture: TracePicture): MapKind[] {
   return MAP_KINDS.filter((kind) => kind !== 'attention' || picture.range !== undefined);
+}
+
+/**
+ * What is shown before a reader chooses: a mean over all layers is nearly flat, so the last layer, with
+ * its heads averaged.
+ */
+export function firstLook(
+  trace: Trace,
+  picture: TracePicture,
+  kind: MapKind = kindsFor(picture)[0]!,
+): MapSelector {
+  return { kind, picture: picture.id, layer: trace.model.layers - 1, heads: 'mean' };
+}
+
+/** Attention of a query over all keys, layer and heads as in `firstLook`: what texts and summaries quote. */
+export function firstLookRow(trace: Trace, attention: NumericArray): Float32Array {
+  return joinHeads(attention, trace.model.layers - 1, 'mean');
+}
+
+/** Whether sums over a map are shares of the query's attention: not where rows were joined by maxima. */
+export function isShare({ kind, layer, heads }: MapSelector): boolean {
+  return kind === 'attention' && layer !== 'max' && heads !== 'max';
 }
 
 /** The map of one latent; undefined where the trace has none (no attention over a reference picture). */
@@ -92,11 +115,7 @@ export function scaleOf(trace: Trace, selector: MapSelector): Scale {
  * @param attention probabilities [layers, heads, keys], or [layers, keys] with the heads already joined
  * @returns [keys]
  */
-export function joinHeads(
-  attention: { shape: number[]; data: Float32Array },
-  layer: Choice,
-  heads: Choice,
-): Float32Array {
+export function joinHeads(attention: NumericArray, layer: Choice, heads: Choice): Float32Array {
   const [layers = 0, inner = 0, keys] =
     attention.shape.length === 3 ? attention.shape : [attention.shape[0], 1, attention.shape[1]];
   const width = keys ?? 0;
@@ -149,9 +168,10 @@ function attentionMap(
   trace: Trace,
   latent: TraceLatent,
   picture: TracePicture,
-  { layer, heads }: MapSelector,
+  selector: MapSelector,
 ): HeatMap | undefined {
   if (picture.range === undefined) return undefined;
+  const { layer, heads } = selector;
   const { start, count } = picture.range;
   const values = joinHeads(latent.attention, layer, heads).slice(start, start + count);
   const among = `${phrase('layer', layer, trace.model.layers)}, ${phrase('head', heads, trace.model.heads)}`;
@@ -161,7 +181,7 @@ function attentionMap(
     caption:
       `Attention of ${nameOf(latent)} over ${describe(picture)}: ${among}. ` +
       'It shows where information could flow, not what caused the answer.',
-    mass: values.reduce((sum, value) => sum + value, 0),
+    ...(isShare(selector) && { mass: values.reduce((sum, value) => sum + value, 0) }),
     entropy: entropyOf(values),
   };
 }
@@ -224,14 +244,15 @@ function phrase(noun: 'layer' | 'head', choice: Choice, number: number): string 
     : `${choice} of ${number} ${noun}s`;
 }
 
+/** Plain loops: with 28 × 28 rows of 1,000 keys this is what takes the time. */
 function join(rows: Float32Array[], how: 'mean' | 'max'): Float32Array {
   const joined = new Float32Array(rows[0]?.length ?? 0);
   for (const row of rows) {
-    row.forEach((value, i) => {
-      joined[i] = how === 'max' ? Math.max(joined[i]!, value) : joined[i]! + value / rows.length;
-    });
+    for (let i = 0; i < joined.length; i++) {
+      joined[i] = how === 'max' ? Math.max(joined[i]!, row[i]!) : joined[i]! + row[i]!;
+    }
   }
-  return joined;
+  return how === 'max' ? joined : joined.map((sum) => sum / rows.length);
 }
 
 function range(length: number): number[] {

@@ -12,9 +12,7 @@
 import * as z from 'zod';
 import { fromBase64, toBase64 } from '../base/base64.ts';
 import { sizeOf, type NumericArray } from '../tensor/array.ts';
-
-export const TRACE_FORMAT = 'ilvr-trace';
-export const TRACE_VERSION = 1;
+import { TRACE_FORMAT, TRACE_VERSION } from './format.ts';
 
 const count = z.int().min(0);
 const size = z.int().min(1);

@@ -43,13 +43,35 @@ export function answerText(trace: Trace): string {
     .join('');
 }
 
+const ENDS: Record<TraceBlock['ended'], string> = {
+  running: 'running',
+  forced: 'end forced after K',
+  'end-token': 'ended by the model',
+  restart: 'restarted by the model',
+  limit: 'cut off at the token limit',
+  cancelled: 'stopped',
+};
+
+/** How a block ended, in words. */
+export function describeEnd(ended: TraceBlock['ended']): string {
+  return ENDS[ended];
+}
+
 /** "3 blocks × 8 latents, all forced ends": the first thing a researcher asks. */
 export function blockSummary(trace: Trace): string {
   const { blocks } = trace;
-  if (blocks.length === 0) return 'no latent blocks';
+  if (blocks.length === 0) return trace.status === 'running' ? 'no latent block yet' : 'no latent blocks';
   const lengths = [...new Set(blocks.map(({ latents }) => latents))];
-  const ends = [...new Set(blocks.map(({ ended }) => ended))];
   const number = blocks.length === 1 ? '1 block' : `${blocks.length} blocks`;
-  const per = lengths.length === 1 ? `× ${lengths[0]} latents` : `of ${lengths.join(', ')} latents`;
-  return `${number} ${per}, ${ends.length === 1 ? `all ended: ${ends[0]}` : `ended: ${ends.join(', ')}`}`;
+  const latents = (count: number): string => (count === 1 ? '1 latent' : `${count} latents`);
+  const per = lengths.length === 1 ? `× ${latents(lengths[0]!)}` : `of ${lengths.join(', ')} latents`;
+  return `${number} ${per}, ${endSummary(blocks)}`;
+}
+
+function endSummary(blocks: TraceBlock[]): string {
+  const ends = [...new Set(blocks.map(({ ended }) => ended))];
+  if (ends.length === 1 && blocks.length > 1) return `all ${describeEnd(ends[0]!)}`;
+  if (ends.length === 1) return describeEnd(ends[0]!);
+  const count = (end: TraceBlock['ended']): number => blocks.filter(({ ended }) => ended === end).length;
+  return ends.map((end) => `${count(end)} ${describeEnd(end)}`).join(', ');
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/errors.ts';
 import { readTrace, writeTrace } from '../../src/trace/file.ts';
-import { TRACE_VERSION } from '../../src/trace/schema.ts';
+import { TRACE_VERSION } from '../../src/trace/format.ts';
 import { FUZZ_ROUNDS, mutate, mutateValue, seededRandom } from '../fixtures/random.ts';
 import { smallTrace } from '../fixtures/smallTrace.ts';
 

@@ -19,7 +19,8 @@ import { duration, number, parameters, percent, totalTime } from '../../src/webv
 import { movePatch, patchAt, patchesOf, pixelsOf, regionOf } from '../../src/webview/logic/grid.ts';
 import { keyEffect, type Place } from '../../src/webview/logic/keyboard.ts';
 import { MapCache, scaleOfMap } from '../../src/webview/logic/mapCache.ts';
-import { isShare, pictureLabel, resolve } from '../../src/webview/logic/resolve.ts';
+import { pictureLabel, resolve } from '../../src/webview/logic/resolve.ts';
+import { isShare } from '../../src/trace/maps.ts';
 import { latentIndexAt } from '../../src/webview/logic/rows.ts';
 import { runsOf, spanOf } from '../../src/webview/logic/span.ts';
 import { stageMapOf } from '../../src/webview/logic/stageMap.ts';

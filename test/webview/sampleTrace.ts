@@ -14,7 +14,7 @@ import type {
   TracePicture,
   TraceToken,
 } from '../../src/trace/schema.ts';
-import { TRACE_FORMAT, TRACE_VERSION } from '../../src/trace/schema.ts';
+import { TRACE_FORMAT, TRACE_VERSION } from '../../src/trace/format.ts';
 
 export interface SampleSize {
   layers: number;

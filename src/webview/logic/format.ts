@@ -1,6 +1,7 @@
 /** Numbers and facts as text. One rule per quantity, so that readout, labels and tables agree. */
 
-import type { Trace, TraceBlock, TraceTiming, TraceToken } from '../../trace/schema.ts';
+import { TOTAL_TIMING } from '../../trace/format.ts';
+import type { Trace, TraceTiming, TraceToken } from '../../trace/schema.ts';
 
 /** A probability, cosine or share: three significant digits, never in exponents above 0.0001. */
 export function number(value: number): string {
@@ -30,12 +31,9 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
-/** Name of the timing that spans all others. */
-export const TOTAL = 'total';
-
 /** The run's time: as the engine measured it, else the sum of its parts; undefined while none is known. */
 export function totalTime(timings: TraceTiming[]): number | undefined {
-  const total = timings.find(({ name }) => name === TOTAL);
+  const total = timings.find(({ name }) => name === TOTAL_TIMING);
   if (total !== undefined) return total.milliseconds;
   return timings.length === 0 ? undefined : timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
 }
@@ -65,20 +63,6 @@ export function sampling({ settings }: Trace): string {
   ]
     .filter((part) => part !== undefined)
     .join(', ');
-}
-
-const ENDS: Record<TraceBlock['ended'], string> = {
-  running: 'running',
-  forced: 'end forced after K',
-  'end-token': 'ended by the model',
-  restart: 'restarted by the model',
-  limit: 'cut off at the token limit',
-  cancelled: 'stopped',
-};
-
-/** How a block ended, in words. */
-export function ending(block: TraceBlock): string {
-  return ENDS[block.ended];
 }
 
 /** A token's text with its white space made visible, for labels. */

@@ -37,11 +37,6 @@ export function clampChoice(choice: Choice, count: number): Choice {
   return typeof choice === 'number' ? Math.min(choice, count - 1) : choice;
 }
 
-/** Sums over a map are shares of the query's mass only where rows were not joined by their maxima. */
-export function isShare({ kind, layer, heads }: MapSelector): boolean {
-  return kind === 'attention' && layer !== 'max' && heads !== 'max';
-}
-
 /** "Input", "Input 2", "Helper 1": how the chooser calls a picture. */
 export function pictureLabel(trace: Trace, picture: TracePicture): string {
   const alike = trace.pictures.filter(({ role }) => role === picture.role);

@@ -4,7 +4,8 @@ import { entropyOf, type HeatMap, type MapSelector, type Scale } from '../../tra
 import type { Trace, TracePicture } from '../../trace/schema.ts';
 import { choiceLabel, tokenLabel } from './format.ts';
 import { scaleOfMap, type MapCache } from './mapCache.ts';
-import { isShare, type Shown } from './resolve.ts';
+import type { Shown } from './resolve.ts';
+import { isShare } from '../../trace/maps.ts';
 
 /** The map on the stage: of the selected latent, or of a token while that is looked at. */
 export interface StageMap {

@@ -3,8 +3,9 @@
 import type { VNode } from 'preact';
 import type { Step } from '../../trace/steps.ts';
 import { strength } from '../logic/brushing.ts';
-import { ending, number, share } from '../logic/format.ts';
-import { isShare } from '../logic/resolve.ts';
+import { describeEnd } from '../../trace/steps.ts';
+import { number, share } from '../logic/format.ts';
+import { isShare } from '../../trace/maps.ts';
 import type { Scene } from './scene.ts';
 import { Thumbnail } from './Thumbnail.tsx';
 
@@ -29,7 +30,7 @@ export function BlockStep({ step, scene }: BlockStepProps): VNode {
         <div class="block-head">
           <span>
             Block {block.index + 1} · {latents.length === 1 ? '1 latent' : `${latents.length} latents`}
-            <span class="dim"> · {ending(block)}</span>
+            <span class="dim"> · {describeEnd(block.ended)}</span>
           </span>
           <span class="dim">{summary(step, scene)}</span>
         </div>

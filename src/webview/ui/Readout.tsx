@@ -4,7 +4,7 @@ import type { VNode } from 'preact';
 import { massBySource } from '../../trace/maps.ts';
 import { number, percent, share } from '../logic/format.ts';
 import { pixelsOf } from '../logic/grid.ts';
-import { isShare } from '../logic/resolve.ts';
+import { isShare } from '../../trace/maps.ts';
 import { Figure, Group } from './Figure.tsx';
 import { RegionReadout } from './RegionReadout.tsx';
 import type { Scene } from './scene.ts';

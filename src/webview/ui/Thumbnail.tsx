@@ -6,7 +6,7 @@ import type { TraceLatent } from '../../trace/schema.ts';
 import { drawMap } from '../draw/heatmap.ts';
 import { number, share } from '../logic/format.ts';
 import { scaleOfMap } from '../logic/mapCache.ts';
-import { isShare } from '../logic/resolve.ts';
+import { isShare } from '../../trace/maps.ts';
 import type { Scene } from './scene.ts';
 
 interface ThumbnailProps {

@@ -2,12 +2,13 @@
 
 import type { VNode } from 'preact';
 import type { Trace } from '../../trace/schema.ts';
-import { duration, TOTAL, totalTime } from '../logic/format.ts';
+import { TOTAL_TIMING } from '../../trace/format.ts';
+import { duration, totalTime } from '../logic/format.ts';
 
 export function TimingTab({ trace }: { trace: Trace }): VNode {
   const total = totalTime(trace.timings);
   if (total === undefined) return <p class="dim">This trace holds no timings.</p>;
-  const parts = trace.timings.filter(({ name }) => name !== TOTAL);
+  const parts = trace.timings.filter(({ name }) => name !== TOTAL_TIMING);
   return (
     <table class="table">
       <thead>
