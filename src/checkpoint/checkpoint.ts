@@ -1,6 +1,7 @@
 /** A checkpoint folder, opened: settings, tokenizer, template and where each weight lies. Loads no tensor. */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/config.ts';
 import type { Dtype } from '../tensor/dtype.ts';
@@ -9,7 +10,7 @@ import type { ChatTemplate } from './chatTemplate.ts';
 import { declaredTying, parseModelConfig, withLatentTokens } from './config.ts';
 import { parseGenerationConfig, parseProcessorConfig } from './defaults.ts';
 import { checkpointFingerprint } from './hash.ts';
-import { isFile, readJson, readJsonIfPresent } from './json.ts';
+import { isFile, parseWith, readJson, readJsonIfPresent } from './json.ts';
 import { loadTokenizer } from './tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { openWeights } from './weights.ts';
@@ -27,6 +28,11 @@ export interface Checkpoint {
   /** Dtype of most weights. */
   dtype: Dtype;
   parameterCount: number;
+  /**
+   * The question the model was trained to answer (`question` in ilvr.json, an addition of ours): small
+   * models understand no other wording.
+   */
+  question?: string;
   /** Quick identity; see ./hash.ts for what it tells apart. */
   fingerprint: string;
 }
@@ -53,6 +59,7 @@ export async function openCheckpoint(where: string): Promise<Checkpoint> {
   checkProcessor(config, processor, folder);
   const fingerprint = await checkpointFingerprint({ folder, weightFiles: weights.files });
   const { dtype, parameterCount } = weights;
+  const question = await readOwnQuestion(folder);
   return {
     folder,
     config,
@@ -64,7 +71,15 @@ export async function openCheckpoint(where: string): Promise<Checkpoint> {
     dtype,
     parameterCount,
     fingerprint,
+    ...(question !== undefined && { question }),
   };
+}
+
+const OwnSettings = z.looseObject({ question: z.string().min(1).max(10_000).optional() });
+
+async function readOwnQuestion(folder: string): Promise<string | undefined> {
+  const file = path.join(folder, 'ilvr.json');
+  return parseWith(OwnSettings, (await readJsonIfPresent(file)) ?? {}, file).question;
 }
 
 async function findConfig(folder: string): Promise<string> {

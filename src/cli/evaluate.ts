@@ -27,6 +27,8 @@ export interface EvaluateOptions extends ModelOptions, GenerationOptions {
   limit?: number;
   /** Asked instead of each sample's own question. */
   question?: string;
+  /** Ask in the file's words even if the model names a question of its own. */
+  sampleQuestions: boolean;
 }
 
 /**
@@ -37,13 +39,38 @@ export interface EvaluateOptions extends ModelOptions, GenerationOptions {
 export async function evaluate(context: CliContext, file: string, options: EvaluateOptions): Promise<number> {
   const samples = await firstSamples(file, options.limit);
   return withModel(context, options, async (session) => {
-    const done = await earlierResults(session, file, options);
+    const other = otherQuestion(context, session, options);
+    const asked = samples.map((sample) =>
+      other === undefined || (other.forMapsOnly && sample.map === undefined)
+        ? sample
+        : { ...sample, question: other.question },
+    );
+    const done = await earlierResults(session, file, options, other);
     if (done.size > 0) context.terminal.line(`Kept from an earlier run: ${done.size}.`);
-    const finished = await runSamples(context, session, samples, done, options);
+    const finished = await runSamples(context, session, asked, done, options);
     const results = samples.flatMap(({ line }) => done.get(line) ?? []);
     reportScores(context.terminal, samples, results);
     return finished ? EXIT.ok : EXIT.cancelled;
   });
+}
+
+/**
+ * The question to put instead of the samples' own: the caller's for every sample, or the one that the
+ * model was trained to answer, for maps.
+ */
+function otherQuestion(
+  { terminal }: CliContext,
+  { loaded }: Session,
+  { question, sampleQuestions }: EvaluateOptions,
+): { question: string; forMapsOnly: boolean } | undefined {
+  if (question !== undefined) return { question, forMapsOnly: false };
+  const own = loaded.defaults.question;
+  if (sampleQuestions || own === undefined) return undefined;
+  terminal.line(
+    `${terminal.style('dim', 'asking'.padEnd(9))}the model's own question of every map: ${printable(own)}`,
+  );
+  terminal.line(`${' '.repeat(9)}(--sample-questions asks in the file's words)`);
+  return { question: own, forMapsOnly: true };
 }
 
 /** All are read first, so that a fault in the last one shows before hours of work. */
@@ -68,13 +95,14 @@ async function earlierResults(
   { loaded }: Session,
   file: string,
   options: EvaluateOptions,
+  question: ReturnType<typeof otherQuestion>,
 ): Promise<Map<number, SampleResult>> {
   if (options.results === undefined) return new Map();
   const { repetitionPenalty = loaded.defaults.repetitionPenalty, ...rest } = requestOptions(options);
   const settings = {
     ...rest,
     repetitionPenalty,
-    ...(options.question !== undefined && { question: options.question }),
+    ...(question !== undefined && { question }),
   };
   const header: ResultsHeader = {
     format: 'ilvr-results',
@@ -159,7 +187,7 @@ export function score(
 }
 
 async function requestFor(sample: Sample, options: EvaluateOptions): Promise<ReasonRequest> {
-  const question = options.question ?? sample.question;
+  const { question } = sample;
   return {
     id: randomUUID(),
     question,

@@ -68,7 +68,7 @@ function addReason(program: Command, context: CliContext, finished: (code: numbe
     .argument('<image...>', 'pictures: PNG, JPEG, WebP and others')
     .option('--helper <image...>', "pictures to compare the model's latents with", collect, [])
     .option('--helpers-in-prompt', 'show the helper pictures to the model too', false)
-    .option('--question <text>', "what to ask (default: the bundled model's own question)")
+    .option('--question <text>', "what to ask (default: the model's own question, if it names one)")
     .addOption(
       new Option('--placement <where>', 'pictures before the text, or at each <image> of it')
         .choices(['first', 'placeholder'])
@@ -88,7 +88,12 @@ function addEvaluate(program: Command, context: CliContext, finished: (code: num
     .argument('<file>', 'JSON Lines')
     .option('--results <out>', 'append results there; a later run goes on where it ends')
     .option('--limit <n>', 'only the first samples', integer('a number of samples', 1))
-    .option('--question <text>', "ask this instead of each sample's own question");
+    .option('--question <text>', "ask this instead of each sample's own question")
+    .option(
+      '--sample-questions',
+      "ask in the file's words even if the model names a question of its own",
+      false,
+    );
   addGenerationOptions(addModelOptions(command)).action(async (file: string, options: EvaluateOptions) => {
     finished(await evaluate(context, file, options));
   });

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
-import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
+import type { ImageInput, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
 import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { EXIT, type CliContext } from './context.ts';
@@ -14,13 +14,10 @@ import { withModel } from './session.ts';
 import type { EngineClient } from '../client/engineClient.ts';
 import { writeTraceFiles } from './traceOutput.ts';
 
-/** What the bundled model was trained to be asked. */
-export const BUNDLED_QUESTION = 'Find a safe path to the goal.';
-
 export interface ReasonOptions extends ModelOptions, GenerationOptions {
   helper: string[];
   helpersInPrompt: boolean;
-  /** Absent: the bundled model's own; another model needs one. */
+  /** Absent: the model's own, if it names one. */
   question?: string;
   placement: ReasonRequest['placement'];
   /** Where the trace goes. */
@@ -37,8 +34,10 @@ export async function reason(
   imagePaths: string[],
   options: ReasonOptions,
 ): Promise<number> {
-  const request = await requestFor(imagePaths, options);
-  return withModel(context, options, async ({ client }) => {
+  const images = await Promise.all(imagePaths.map(readImage));
+  const helpers = await Promise.all(options.helper.map(readImage));
+  return withModel(context, options, async ({ client, loaded }) => {
+    const request = requestFor(images, helpers, questionOf(options, loaded), options);
     const { trace, problem } = await runRequest(client, request, context.signal, (current, event) =>
       reportEvent(context.terminal, current, event),
     );
@@ -100,24 +99,30 @@ async function conclude({ terminal }: CliContext, trace: Trace, out: string | un
   terminal.line(`${terminal.style('dim', 'trace'.padEnd(9))}${file} and ${pictures} of its blocks beside it`);
 }
 
-async function requestFor(imagePaths: string[], options: ReasonOptions): Promise<ReasonRequest> {
+function requestFor(
+  images: ImageInput[],
+  helpers: ImageInput[],
+  question: string,
+  options: ReasonOptions,
+): ReasonRequest {
   return {
     id: randomUUID(),
-    question: questionOf(options),
-    images: await Promise.all(imagePaths.map(readImage)),
-    helpers: await Promise.all(options.helper.map(readImage)),
+    question,
+    images,
+    helpers,
     helperMode: options.helpersInPrompt ? 'prompt' : 'reference',
     placement: options.placement,
     ...requestOptions(options),
   };
 }
 
-function questionOf({ question, model }: ReasonOptions): string {
-  if (question !== undefined) return question;
-  if (model === undefined) return BUNDLED_QUESTION;
+function questionOf({ question }: ReasonOptions, { defaults, model }: LoadedModel): string {
+  const asked = question ?? defaults.question;
+  if (asked !== undefined) return asked;
   throw new UserError({
     problem: 'There is no question',
-    remedy: 'Give one with --question; only the bundled model has a question of its own.',
+    found: `a model, ${model.name}, that names none of its own in ilvr.json`,
+    remedy: 'Give one with --question.',
   });
 }
 

@@ -127,7 +127,10 @@ export class EngineServer implements EngineMethods {
     const reply: LoadedModel = {
       model: { ...describeModel(checkpoint), ...(sha256 !== undefined && { sha256 }) },
       device: chosen,
-      defaults: { repetitionPenalty: checkpoint.generation.repetitionPenalty },
+      defaults: {
+        repetitionPenalty: checkpoint.generation.repetitionPenalty,
+        ...(checkpoint.question !== undefined && { question: checkpoint.question }),
+      },
       maxPositions: checkpoint.config.text.maxPositions,
       milliseconds: performance.now() - started,
     };

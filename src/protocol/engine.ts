@@ -56,7 +56,11 @@ export interface LoadedModel {
   model: TraceModel;
   device: TraceDevice;
   /** What the checkpoint itself decodes with. */
-  defaults: { repetitionPenalty: number };
+  defaults: {
+    repetitionPenalty: number;
+    /** What it was trained to be asked, where it says so. */
+    question?: string;
+  };
   /** Longest sequence, prompt and answer together. */
   maxPositions: number;
   milliseconds: number;

@@ -63,7 +63,7 @@ describe('reason', () => {
       /go right\n◆ block 1 · 2 latents · forced · peak row \d column \d · mass on image \.\d\d\nthen down\n◆ block 2/,
     );
     expect(out).toMatch(/answer +RD\n/);
-    expect(out).toMatch(/blocks +2 blocks × 2 latents, all ended: forced/);
+    expect(out).toMatch(/blocks +2 blocks × 2 latents, all end forced after K/);
     expect(out).toMatch(/time .*vision 13 ms · answer 340 ms/);
     expect(err).toContain('Loading\n');
   });
@@ -148,7 +148,7 @@ describe('evaluate', () => {
       line('box:\\boxed{go RIGHT then D}', { map_desc, map_id: 'prose' }),
       line('box:The answer is: yes', { original_final_answer: 'A' }),
     ]);
-    const { code, out } = await ilvr(['evaluate', file], engine);
+    const { code, out } = await ilvr(['evaluate', '--sample-questions', file], engine);
     expect(code).toBe(0);
     expect(out).toMatch(/✓ right +RD +Reached goal\n✗ short +R +Did not reach goal/);
     expect(out).toMatch(/accuracy +[23] of 4 = \d\d\.0 % \(95 % interval/);
@@ -163,7 +163,7 @@ describe('evaluate', () => {
       ['a', 'b', 'c'].map((id) => line('box:\\boxed{RD}', { map_desc, map_id: id })),
     );
     const results = join(folder, 'resume-results.jsonl');
-    const args = ['evaluate', file, '--results', results];
+    const args = ['evaluate', '--sample-questions', file, '--results', results];
     await ilvr([...args, '--limit', '2'], engine);
     const before = readFileSync(results, 'utf8');
     writeFileSync(results, before.slice(0, -20));
@@ -178,14 +178,14 @@ describe('evaluate', () => {
     const file = samples('first.jsonl', [line('box:\\boxed{RD}', { map_desc })]);
     const other = samples('second.jsonl', [line('box:\\boxed{DR}', { map_desc })]);
     const results = ['--results', join(folder, 'header-results.jsonl')];
-    expect((await ilvr(['evaluate', file, ...results], engine)).code).toBe(0);
+    expect((await ilvr(['evaluate', '--sample-questions', file, ...results], engine)).code).toBe(0);
     for (const args of [
       [file, '--temperature', '1'],
       [file, '--model', 'other'],
       [file, '--question', 'q'],
       [other],
     ]) {
-      const run: CliRun = await ilvr(['evaluate', ...args, ...results], engine);
+      const run: CliRun = await ilvr(['evaluate', '--sample-questions', ...args, ...results], engine);
       expect([run.code, run.err.includes('belong to another evaluation')]).toEqual([1, true]);
     }
   });
@@ -194,7 +194,7 @@ describe('evaluate', () => {
     const file = samples('third.jsonl', [line('box:\\boxed{RD}', { map_desc })]);
     const results = join(folder, 'precious.txt');
     writeFileSync(results, 'my notes\nand more');
-    expect((await ilvr(['evaluate', file, '--results', results], engine)).code).toBe(1);
+    expect((await ilvr(['evaluate', '--sample-questions', file, '--results', results], engine)).code).toBe(1);
     expect(readFileSync(results, 'utf8')).toBe('my notes\nand more');
   });
 
@@ -203,7 +203,7 @@ describe('evaluate', () => {
       line('refuse', { map_desc }),
       line('box:\\boxed{RD}', { map_desc }),
     ]);
-    const { code, out } = await ilvr(['evaluate', file], engine);
+    const { code, out } = await ilvr(['evaluate', '--sample-questions', file], engine);
     expect(code).toBe(0);
     expect(out).toMatch(/✗ line 1 .*cannot be decoded/);
     expect(out).toMatch(/accuracy +1 of 2/);
@@ -213,7 +213,7 @@ describe('evaluate', () => {
   it('keeps the results of an engine that was killed and fails', async () => {
     const file = samples('killed.jsonl', [line('box:\\boxed{RD}', { map_desc }), line('die', { map_desc })]);
     const results = join(folder, 'killed-results.jsonl');
-    const { code, err } = await ilvr(['evaluate', file, '--results', results], engine);
+    const { code, err } = await ilvr(['evaluate', '--sample-questions', file, '--results', results], engine);
     expect(code).toBe(1);
     expect(err).toMatch(/SIGKILL/);
     expect(readFileSync(results, 'utf8').trimEnd().split('\n')).toHaveLength(2);
@@ -221,7 +221,7 @@ describe('evaluate', () => {
 
   it('finds a fault in the last sample before it runs the first', async () => {
     const file = samples('bad.jsonl', [line('box:x', { map_desc }), '{"text_input": 3}']);
-    const { code, out, err } = await ilvr(['evaluate', file], engine);
+    const { code, out, err } = await ilvr(['evaluate', '--sample-questions', file], engine);
     expect([code, out]).toEqual([1, '']);
     expect(err).toContain('bad.jsonl:2');
   });
@@ -230,7 +230,9 @@ describe('evaluate', () => {
     const file = samples('cancel.jsonl', [line('box:\\boxed{RD}', { map_desc }), line('wait', { map_desc })]);
     const cancel = new AbortController();
     setTimeout(() => cancel.abort(), 1500);
-    const { code, out } = await ilvr(['evaluate', file], engine, { signal: cancel.signal });
+    const { code, out } = await ilvr(['evaluate', '--sample-questions', file], engine, {
+      signal: cancel.signal,
+    });
     expect(code).toBe(130);
     expect(out).toMatch(/1 of 2 samples are done/);
   });
