@@ -76,8 +76,10 @@ export class RunStore implements Disposable {
 
   /** Saves everything that waits; for the end of the extension's life. */
   async flush(): Promise<void> {
-    const traces = [...this.pending.values()].map(({ trace }) => trace);
-    await Promise.all(traces.map((trace) => this.save(trace)));
+    const entries = [...this.pending.values()];
+    // A timer that fired meanwhile would write after the end.
+    for (const { timer } of entries) clearTimeout(timer);
+    await Promise.all(entries.map(({ trace }) => this.save(trace)));
   }
 
   /** Reads a run back. One whose window closed before it ended is marked as such. */

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import { readTrace, writeTrace } from '../../../src/trace/file.ts';
+import { describeEnd } from '../../../src/trace/steps.ts';
 import { smallTrace } from '../../fixtures/smallTrace.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
 import { blockLine, file, hoverAt, inspector, openText, writeText, writeTraceFile } from './inspector.ts';
@@ -33,7 +34,7 @@ export function suite(claim: DeclareClaim): void {
     assert.equal(document.languageId, 'ilvr-trace');
     for (const block of trace.blocks) {
       const { text } = document.lineAt(blockLine(document, block.index));
-      assert.match(text, new RegExp(`${block.latents} latents · ended: ${block.ended} · mass on image \\d`));
+      assert.match(text, new RegExp(`${block.latents} latents · ${describeEnd(block.ended)} · mass on image \\d`));
     }
   });
 
