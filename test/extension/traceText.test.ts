@@ -24,7 +24,9 @@ test('a latent stands where its span says, with its mass', () => {
 
 test('a block line tells number, latents and end', () => {
   const [line] = traceLines(smallTrace()).filter(({ step }) => step?.kind === 'block');
-  expect(line?.text).toMatch(/^ +\d+ {2}◆ block 1 · 2 latents · end forced after K · mass on image 0\.\d\d · 1:0/);
+  expect(line?.text).toMatch(
+    /^ +\d+ {2}◆ block 1 · 2 latents · end forced after K · mass on image 0\.\d\d · 1:0/,
+  );
 });
 
 test('the lines about the run are comments, also when the question has several lines', () => {

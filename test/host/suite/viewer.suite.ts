@@ -34,7 +34,10 @@ export function suite(claim: DeclareClaim): void {
     assert.equal(document.languageId, 'ilvr-trace');
     for (const block of trace.blocks) {
       const { text } = document.lineAt(blockLine(document, block.index));
-      assert.match(text, new RegExp(`${block.latents} latents · ${describeEnd(block.ended)} · mass on image \\d`));
+      assert.match(
+        text,
+        new RegExp(`${block.latents} latents · ${describeEnd(block.ended)} · mass on image \\d`),
+      );
     }
   });
 
