@@ -9,6 +9,7 @@ import { UserError } from '../base/errors.ts';
 import type { Dtype, WeightRef } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/array.ts';
 import { isFile, parseWith, readJson, show } from './json.ts';
+import { locate } from './locations.ts';
 import { asWeight, readStoredTensors } from './safetensors.ts';
 import type { StoredTensor } from './safetensors.ts';
 
@@ -18,6 +19,8 @@ export interface Weights {
   readonly tied: boolean;
   /** Absolute paths of the files, sorted. */
   readonly files: string[];
+  /** The folder from which each weight's `location` counts; sessions must be given this one. */
+  readonly root: string;
   /** Canonical names, sorted. A tied `lm_head.weight` is not among them. */
   readonly names: string[];
   /** Elements of all tensors; a tied output matrix counts once. */
@@ -49,14 +52,20 @@ export async function openWeights(folder: string, options: { tied: boolean | und
   const named = [...tensors].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const find = (name: string): StoredTensor | undefined =>
     tensors.get(tied && name === OUTPUT ? EMBEDDING : name);
+  const files = [...new Set(named.map(([, tensor]) => tensor.file))].toSorted();
+  const { root, of: locations } = await locate(files);
   return {
     tied,
-    files: [...new Set(named.map(([, tensor]) => tensor.file))].toSorted(),
+    files,
+    root,
     names: named.map(([name]) => name),
     parameterCount: named.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0),
     dtype: mostCommonDtype(named, folder),
     has: (name) => find(name) !== undefined,
-    get: (name, shape) => checked(name, shape, find(name), folder),
+    get: (name, shape) => {
+      const ref = checked(name, shape, find(name), folder);
+      return { ...ref, location: locations.get(ref.file)! };
+    },
   };
 }
 

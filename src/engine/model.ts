@@ -47,10 +47,10 @@ export class Model {
     provider: Provider,
     onProgress: (message: string, fraction: number) => Promise<void> = async () => undefined,
   ): Promise<Model> {
-    const { config, weights, folder } = checkpoint;
+    const { config, weights } = checkpoint;
     const present = Array.from({ length: config.text.layers }, (_, layer) => cacheNames(layer));
     const open = (graph: Uint8Array, keepOnDevice: string[] = []): Promise<Session> =>
-      openSession(graph, { provider, weightsFolder: folder, keepOnDevice });
+      openSession(graph, { provider, weightsFolder: weights.root, keepOnDevice });
     const steps = {
       vision: () => open(visionGraph(config.vision, weights)),
       embedding: () => open(embeddingGraph(config.text, weights)),

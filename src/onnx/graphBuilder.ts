@@ -67,7 +67,7 @@ export class GraphBuilder {
         dataType: ELEMENT_TYPE[ref.dtype],
         dataLocation: EXTERNAL,
         externalData: [
-          { key: 'location', value: ref.file.split(/[\\/]/).at(-1)! },
+          { key: 'location', value: ref.location ?? ref.file.split(/[\\/]/).at(-1)! },
           { key: 'offset', value: String(ref.offset) },
           { key: 'length', value: String(ref.length) },
         ],

@@ -13,7 +13,7 @@ export type RuntimeTensor = ort.Tensor;
 
 export interface SessionOptions {
   provider: Provider;
-  /** Folder of the checkpoint files that the graph's weights point into. */
+  /** Folder that holds, at whatever depth, the files that the graph's weights point into. */
   weightsFolder: string;
   /** Outputs that stay on the device (they are fed back); ignored on the CPU. */
   keepOnDevice?: readonly string[];

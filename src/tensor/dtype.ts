@@ -9,6 +9,8 @@ export const BYTES: Record<Dtype, number> = { F32: 4, F16: 2, BF16: 2 };
 export interface WeightRef {
   /** Absolute path of the file. */
   file: string;
+  /** Path of the file from the folder that a graph's session is given, with `/`; absent: it lies in that folder. */
+  location?: string;
   /** Byte offset from the start of the file. */
   offset: number;
   /** Bytes; equals product(shape) × BYTES[dtype]. */
