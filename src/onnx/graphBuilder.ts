@@ -1,6 +1,8 @@
 /**
  * Builds ONNX graphs, one node after another. It knows the file format and nothing of models.
  * Weights are references into checkpoint files: the graph of a 16 GB model is a few hundred kilobytes.
+ *
+ * Nodes are kept as data until `build`, so that ./shapes.ts and ./gradient.ts can read a graph.
  */
 
 import type { WeightRef } from '../tensor/dtype.ts';
@@ -13,42 +15,80 @@ export type Value = string & { readonly brand: 'onnx value' };
 /** A number is a fixed length, a string the name of one that is known at run time only. */
 export type Dimension = number | string;
 
-type Attributes = Record<string, AttributeValue>;
+type Attributes = Readonly<Record<string, AttributeValue>>;
+
+export interface Node {
+  op: OpName;
+  /** A missing optional input is undefined. */
+  inputs: readonly (Value | undefined)[];
+  outputs: readonly Value[];
+  attributes: Attributes;
+}
+
+interface Port {
+  name: Value;
+  type: 'float32' | 'int64';
+  shape: readonly Dimension[];
+}
+
+interface Initializer {
+  name: Value;
+  shape: readonly number[];
+  content: Float32Array | BigInt64Array | WeightRef;
+}
+
+/** Names that callers give may not begin with it: equal names would silently be one value. */
+const GENERATED = '%';
+
+export interface GraphOptions {
+  /** The name of the input that a weight becomes; undefined for one that stays in its file. */
+  trainable?: (ref: WeightRef) => string | undefined;
+}
 
 export class GraphBuilder {
+  readonly nodes: Node[] = [];
+  readonly inputs: Port[] = [];
+  readonly initializers: Initializer[] = [];
   private readonly name: string;
-  private readonly nodes: object[] = [];
-  private readonly initializers: object[] = [];
-  private readonly inputs: object[] = [];
-  private readonly outputs: object[] = [];
+  private readonly options: GraphOptions;
+  private readonly outputs: Port[] = [];
   private readonly shared = new Map<string, Value>();
   private serial = 0;
 
-  constructor(name: string) {
+  constructor(name: string, options: GraphOptions = {}) {
     this.name = name;
+    this.options = options;
   }
 
-  input(name: string, type: 'float32' | 'int64', shape: Dimension[]): Value {
-    this.inputs.push(valueInfo(name, type, shape));
-    return name as Value;
+  input(name: string, type: 'float32' | 'int64', shape: readonly Dimension[]): Value {
+    const value = publicName(name);
+    this.inputs.push({ name: value, type, shape });
+    return value;
   }
 
   /** Gives `value` the public name `name`. */
-  output(name: string, value: Value, shape: Dimension[]): void {
+  output(name: string, value: Value, shape: readonly Dimension[]): void {
+    const result = publicName(name);
     // Reshape to the same shape is free, renames a value, and unlike Identity stays on WebGPU.
-    this.nodes.push(node('Reshape', [value, this.ints(shape.map(() => 0))], [name], {}));
-    this.outputs.push(valueInfo(name, 'float32', shape));
+    const inputs = [value, this.ints(shape.map(() => 0))];
+    this.nodes.push({ op: 'Reshape', inputs, outputs: [result], attributes: {} });
+    this.outputs.push({ name: result, type: 'float32', shape });
   }
 
   /** One node with one result. */
-  op(name: OpName, inputs: (Value | undefined)[], attributes: Attributes = {}): Value {
+  op(name: OpName, inputs: readonly (Value | undefined)[], attributes: Attributes = {}): Value {
     return this.ops(name, inputs, 1, attributes)[0]!;
   }
 
-  /** One node with several results. A missing optional input is undefined. */
-  ops(name: OpName, inputs: (Value | undefined)[], results: number, attributes: Attributes = {}): Value[] {
-    const outputs = Array.from({ length: results }, () => this.fresh(name));
-    this.nodes.push(node(name, inputs, outputs, attributes));
+  /** One node with several results. */
+  ops(
+    op: OpName,
+    inputs: readonly (Value | undefined)[],
+    results: number,
+    attributes: Attributes = {},
+  ): Value[] {
+    const outputs = Array.from({ length: results }, () => this.fresh(op));
+    this.nodes.push({ op, inputs, outputs, attributes });
     return outputs;
   }
 
@@ -60,38 +100,27 @@ export class GraphBuilder {
   weight(ref: WeightRef, shape: number[] = ref.shape): Value {
     const key = `${ref.file}:${ref.offset}:${shape.join()}`;
     return this.once(key, () => {
+      const input = this.options.trainable?.(ref);
+      if (input !== undefined) return this.input(input, 'float32', shape);
       const name = this.fresh('weight');
-      this.initializers.push({
-        name,
-        dims: shape,
-        dataType: ELEMENT_TYPE[ref.dtype],
-        dataLocation: EXTERNAL,
-        externalData: [
-          { key: 'location', value: ref.location ?? ref.file.split(/[\\/]/).at(-1)! },
-          { key: 'offset', value: String(ref.offset) },
-          { key: 'length', value: String(ref.length) },
-        ],
-      });
+      this.initializers.push({ name, shape, content: ref });
       return ref.dtype === 'F32' ? name : this.op('Cast', [name], { to: ELEMENT_TYPE.F32 });
     });
   }
 
   /** A constant of int64, for shapes, axes and indices. */
-  ints(values: number[]): Value {
-    return this.once(`ints ${values.join()}`, () => {
-      const bytes = new BigInt64Array(values.map(BigInt));
-      return this.constant('int64', [values.length], new Uint8Array(bytes.buffer));
-    });
+  ints(values: readonly number[]): Value {
+    return this.once(`ints ${values.join()}`, () =>
+      this.constant([values.length], BigInt64Array.from(values, BigInt)),
+    );
   }
 
   /** A scalar constant of float32. */
   scalar(value: number): Value {
-    return this.once(`scalar ${value}`, () =>
-      this.constant('float32', [], new Uint8Array(new Float32Array([value]).buffer)),
-    );
+    return this.once(`scalar ${value}`, () => this.constant([], new Float32Array([value])));
   }
 
-  reshape(value: Value, shape: number[]): Value {
+  reshape(value: Value, shape: readonly number[]): Value {
     return this.op('Reshape', [value, this.ints(shape)]);
   }
 
@@ -99,7 +128,7 @@ export class GraphBuilder {
     return this.op('Transpose', [value], { perm });
   }
 
-  /** The finished model file. */
+  /** The finished model file. Nodes that no output needs are left out. */
   build(): Uint8Array {
     return encodeModel({
       irVersion: IR_VERSION,
@@ -107,17 +136,27 @@ export class GraphBuilder {
       opsetImport: OPSETS,
       graph: {
         name: this.name,
-        node: this.nodes,
-        initializer: this.initializers,
-        input: this.inputs,
-        output: this.outputs,
+        node: this.neededNodes().map(encodeNode),
+        initializer: this.initializers.map(encodeInitializer),
+        input: this.inputs.map(encodePort),
+        output: this.outputs.map(encodePort),
       },
     });
   }
 
-  private constant(type: 'float32' | 'int64', dims: number[], rawData: Uint8Array): Value {
+  private neededNodes(): Node[] {
+    const needed = new Set<Value | undefined>(this.outputs.map(({ name }) => name));
+    const kept = this.nodes.toReversed().filter((node) => {
+      const isNeeded = node.outputs.some((value) => needed.has(value));
+      if (isNeeded) for (const value of node.inputs) needed.add(value);
+      return isNeeded;
+    });
+    return kept.toReversed();
+  }
+
+  private constant(shape: readonly number[], content: Float32Array | BigInt64Array): Value {
     const name = this.fresh('constant');
-    this.initializers.push({ name, dims, dataType: ELEMENT_TYPE[type], rawData });
+    this.initializers.push({ name, shape, content });
     return name;
   }
 
@@ -128,30 +167,54 @@ export class GraphBuilder {
   }
 
   private fresh(stem: string): Value {
-    return `${stem}_${this.serial++}` as Value;
+    return `${GENERATED}${stem}_${this.serial++}` as Value;
   }
 }
 
-function valueInfo(name: string, type: 'float32' | 'int64', shape: Dimension[]): object {
+function publicName(name: string): Value {
+  if (name.startsWith(GENERATED)) throw new Error(`names with ${GENERATED} are the builder's own: ${name}`);
+  return name as Value;
+}
+
+function encodePort({ name, type, shape }: Port): object {
   const dim = shape.map((length) =>
     typeof length === 'number' ? { dimValue: length } : { dimParam: length },
   );
   return { name, type: { tensorType: { elemType: ELEMENT_TYPE[type], shape: { dim } } } };
 }
 
-function node(op: OpName, inputs: (Value | undefined)[], outputs: string[], attributes: Attributes): object {
+function encodeInitializer({ name, shape, content }: Initializer): object {
+  if (ArrayBuffer.isView(content)) {
+    const dataType = content instanceof Float32Array ? ELEMENT_TYPE.float32 : ELEMENT_TYPE.int64;
+    return { name, dims: shape, dataType, rawData: new Uint8Array(content.buffer) };
+  }
+  return {
+    name,
+    dims: shape,
+    dataType: ELEMENT_TYPE[content.dtype],
+    dataLocation: EXTERNAL,
+    externalData: [
+      { key: 'location', value: content.location ?? content.file.split(/[\\/]/).at(-1)! },
+      { key: 'offset', value: String(content.offset) },
+      { key: 'length', value: String(content.length) },
+    ],
+  };
+}
+
+function encodeNode({ op, inputs, outputs, attributes }: Node): object {
   return {
     name: outputs[0],
     opType: op,
     domain: OPS[op],
     input: inputs.map((value) => value ?? ''),
     output: outputs,
-    attribute: Object.entries(attributes).map(([name, value]) => ({ name, ...attribute(value) })),
+    attribute: Object.entries(attributes).map(([name, value]) => ({ name, ...encodeAttribute(value) })),
   };
 }
 
-function attribute(value: AttributeValue): object {
+function encodeAttribute(value: AttributeValue): object {
   if (typeof value === 'number') return { type: ATTRIBUTE_TYPE.int, i: value };
   if ('float' in value) return { type: ATTRIBUTE_TYPE.float, f: value.float };
+  if ('text' in value) return { type: ATTRIBUTE_TYPE.text, s: value.text };
   return { type: ATTRIBUTE_TYPE.ints, ints: value };
 }

@@ -8,23 +8,36 @@ export const OPS = {
   Add: '',
   Cast: '',
   Concat: '',
+  Div: '',
+  Erf: '',
+  Exp: '',
+  Expand: '',
   Gather: '',
   Gelu: '',
   Gemm: '',
+  Log: '',
   MatMul: '',
   Mul: '',
+  Neg: '',
+  ReduceMax: '',
+  ReduceMean: '',
+  ReduceSum: '',
   Reshape: '',
   RotaryEmbedding: '',
+  ScatterND: '',
+  Sigmoid: '',
   SimplifiedLayerNormalization: '',
   Softmax: '',
   Split: '',
+  Sqrt: '',
+  Sub: '',
   Transpose: '',
   QuickGelu: 'com.microsoft',
 } as const;
 
 export type OpName = keyof typeof OPS;
 
-export type AttributeValue = number | readonly number[] | { float: number };
+export type AttributeValue = number | readonly number[] | { float: number } | { text: string };
 
 /** RotaryEmbedding entered the standard with opset 23. */
 export const OPSETS = [

@@ -29,6 +29,7 @@ const root = protobuf.Root.fromJSON({
         name: one(1, 'string'),
         f: one(2, 'float'),
         i: one(3, 'int64'),
+        s: one(4, 'string'), // bytes in onnx.proto, which are the same on the wire
         t: one(5, 'Tensor'),
         floats: list(7, 'float'),
         ints: list(8, 'int64'),
@@ -74,7 +75,7 @@ const root = protobuf.Root.fromJSON({
 export const ELEMENT_TYPE = { float32: 1, int32: 6, int64: 7, F32: 1, F16: 10, BF16: 16 } as const;
 
 /** AttributeProto.AttributeType */
-export const ATTRIBUTE_TYPE = { float: 1, int: 2, ints: 7 } as const;
+export const ATTRIBUTE_TYPE = { float: 1, int: 2, text: 3, ints: 7 } as const;
 
 /** TensorProto.DataLocation */
 export const EXTERNAL = 1;

@@ -1,0 +1,62 @@
+/** Formulas as nodes: `mul(graph, a, b)` for a · b, with the broadcasting of ONNX. */
+
+import type { GraphBuilder, Value } from './graphBuilder.ts';
+import type { OpName } from './ops.ts';
+
+/** A number stands for a scalar constant. */
+type Operand = Value | number;
+
+const binary =
+  (op: OpName) =>
+  (graph: GraphBuilder, a: Operand, b: Operand): Value =>
+    graph.op(op, [operand(graph, a), operand(graph, b)]);
+
+const unary =
+  (op: OpName) =>
+  (graph: GraphBuilder, x: Value): Value =>
+    graph.op(op, [x]);
+
+export const add = binary('Add');
+export const sub = binary('Sub');
+export const mul = binary('Mul');
+export const div = binary('Div');
+export const matMul = binary('MatMul');
+export const neg = unary('Neg');
+export const exp = unary('Exp');
+export const log = unary('Log');
+export const sqrt = unary('Sqrt');
+export const sigmoid = unary('Sigmoid');
+export const erf = unary('Erf');
+
+const reduction =
+  (op: OpName) =>
+  (graph: GraphBuilder, x: Value, axes: readonly number[]): Value =>
+    graph.op(op, [x, graph.ints(axes)], { keepdims: 1 });
+
+/** Reduced axes keep length 1. */
+export const sum = reduction('ReduceSum');
+export const mean = reduction('ReduceMean');
+export const max = reduction('ReduceMax');
+
+/** Zeros of a shape. */
+export function zeros(graph: GraphBuilder, shape: readonly number[]): Value {
+  return expand(graph, graph.scalar(0), shape);
+}
+
+export function expand(graph: GraphBuilder, x: Value, shape: readonly number[]): Value {
+  return graph.op('Expand', [x, graph.ints(shape)]);
+}
+
+/** A product of matrices, each read transposed or not. */
+export function gemm(graph: GraphBuilder, a: Value, transA: boolean, b: Value, transB: boolean): Value {
+  return graph.op('Gemm', [a, b], { transA: Number(transA), transB: Number(transB) });
+}
+
+/** Rows of x (N, …) by an index column (R, 1) → (R, …), given the lengths after the first. */
+export function rows(graph: GraphBuilder, x: Value, column: Value, rest: readonly number[]): Value {
+  return graph.reshape(graph.op('Gather', [x, column]), [-1, ...rest]); // (R, 1, …) → (R, …)
+}
+
+function operand(graph: GraphBuilder, value: Operand): Value {
+  return typeof value === 'number' ? graph.scalar(value) : value;
+}

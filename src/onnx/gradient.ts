@@ -1,0 +1,290 @@
+/**
+ * Reverse mode over our own graphs: appends to a graph the nodes that compute the gradient of a
+ * scalar, so that forward and backward are one ONNX graph. Rules emit operators with kernels on CPU
+ * and WebGPU only.
+ *
+ * One walk back over the nodes. Each rule turns the gradients of a node's results into those of its
+ * inputs; where a value is used several times the contributions are added.
+ */
+
+import {
+  add,
+  div,
+  erf,
+  exp,
+  expand,
+  gemm,
+  matMul,
+  mean,
+  mul,
+  neg,
+  rows,
+  sigmoid,
+  sqrt,
+  sub,
+  sum,
+  zeros,
+} from './arithmetic.ts';
+import { sizeOf } from '../tensor/array.ts';
+import type { GraphBuilder, Node, Value } from './graphBuilder.ts';
+import type { OpName } from './ops.ts';
+import { at, floatAttribute, intAttribute, intsAttribute, Shapes, type Shape } from './shapes.ts';
+
+/**
+ * @param loss one number, of static shape
+ * @param wrt inputs or inner values
+ * @returns the gradient of each of `wrt`, of its shape
+ */
+export function gradients(graph: GraphBuilder, loss: Value, wrt: readonly Value[]): Value[] {
+  const shapes = new Shapes(graph);
+  const forward = [...graph.nodes];
+  const varying = dependents(forward, wrt);
+  const found = new Map<Value, Value>([[loss, expand(graph, graph.scalar(1), shapes.of(loss))]]);
+  const contribute = (value: Value, gradient: Value): void => {
+    const others = found.get(value);
+    found.set(value, others === undefined ? gradient : add(graph, others, gradient));
+  };
+
+  for (const node of forward.toReversed()) {
+    if (!node.outputs.some((value) => found.has(value) && varying.has(value))) continue;
+    const g = node.outputs.map((value) => found.get(value) ?? zeros(graph, shapes.of(value)));
+    const contributions = GRADIENTS[node.op](new Step(graph, shapes, node, g));
+    node.inputs.forEach((value, i) => {
+      if (value === undefined || !varying.has(value)) return;
+      const gradient = contributions[i];
+      if (gradient !== undefined) contribute(value, gradient);
+    });
+  }
+  return wrt.map((value) => found.get(value) ?? zeros(graph, shapes.of(value)));
+}
+
+/** The values that depend on any of `sources`, themselves included. */
+function dependents(nodes: readonly Node[], sources: readonly Value[]): Set<Value> {
+  const varying = new Set(sources);
+  for (const { inputs, outputs } of nodes) {
+    if (inputs.some((value) => value !== undefined && varying.has(value))) {
+      for (const value of outputs) varying.add(value);
+    }
+  }
+  return varying;
+}
+
+/** One node on the way back: what its rule needs to see. */
+class Step {
+  readonly graph: GraphBuilder;
+  readonly node: Node;
+  /** Inputs; a missing optional one must not be read. */
+  readonly x: Value[];
+  /** Results. */
+  readonly y: readonly Value[];
+  /** Gradients of the results. */
+  readonly g: readonly Value[];
+  private readonly shapes: Shapes;
+
+  constructor(graph: GraphBuilder, shapes: Shapes, node: Node, g: readonly Value[]) {
+    this.graph = graph;
+    this.shapes = shapes;
+    this.node = node;
+    this.x = node.inputs as Value[];
+    this.y = node.outputs;
+    this.g = g;
+  }
+
+  /** A function of its own, so that rules can take it out. */
+  readonly shape = (value: Value): Shape => this.shapes.of(value);
+
+  /** Undoes broadcasting: sums over the axes that `like` does not have or has with length 1. */
+  sumTo(gradient: Value, like: Value): Value {
+    const [from, to] = [this.shape(gradient), this.shape(like)];
+    if (from.join() === to.join()) return gradient;
+    const missing = from.length - to.length;
+    const axes = [...from.keys()].filter((i) => i < missing || to[i - missing] !== from[i]);
+    return this.graph.reshape(sum(this.graph, gradient, axes), to);
+  }
+
+  /** Both inputs of an element-wise operator, each summed to its own shape. */
+  sumToInputs(first: Value, second: Value): Value[] {
+    return [this.sumTo(first, this.x[0]!), this.sumTo(second, this.x[1]!)];
+  }
+}
+
+/**
+ * Gradients of a node's inputs, in order. Undefined, or beyond the list's end: there is none, and none flows.
+ * A rule may return more than is asked for; `build` leaves out what nothing uses.
+ */
+type GradientRule = (step: Step) => (Value | undefined)[];
+
+/** For an input or operator whose derivative is never wanted: `why` is for the reader. */
+const stops =
+  (_why: string): GradientRule =>
+  () => [];
+
+const GRADIENTS: { [Op in OpName]: GradientRule } = {
+  // y = a + b: ∂a = g, ∂b = g
+  Add: (step) => step.sumToInputs(step.g[0]!, step.g[0]!),
+
+  Cast: stops('only widens stored weights, which are frozen'),
+
+  // y = [x₁ … xₙ]: ∂xᵢ = the part of g where xᵢ stands
+  Concat: ({ graph, node, x, g, shape }) => {
+    const axis = at(intAttribute(node, 'axis', 0), shape(x[0]!));
+    const lengths = x.map((value) => shape(value)[axis]!);
+    return graph.ops('Split', [g[0], graph.ints(lengths)], x.length, { axis });
+  },
+
+  // y = a / b: ∂a = g / b, ∂b = -g y / b
+  Div: (step) => {
+    const { graph, x, y, g } = step;
+    const overB = div(graph, g[0]!, x[1]!);
+    return step.sumToInputs(overB, neg(graph, mul(graph, overB, y[0]!)));
+  },
+
+  // y = erf(x): ∂x = g · 2/√π · exp(-x²)
+  Erf: ({ graph, x, g }) => {
+    const bell = exp(graph, neg(graph, mul(graph, x[0]!, x[0]!)));
+    return [mul(graph, g[0]!, mul(graph, bell, 2 / Math.sqrt(Math.PI)))];
+  },
+
+  // y = exp(x): ∂x = g y
+  Exp: ({ graph, y, g }) => [mul(graph, g[0]!, y[0]!)],
+
+  // y repeats x: ∂x = Σ g over the repetitions
+  Expand: (step) => [step.sumTo(step.g[0]!, step.x[0]!)],
+
+  // y = rows of x: ∂x = zeros with g's rows added where they came from
+  Gather: ({ graph, node, x, g, shape }) => {
+    const [data, indices] = [shape(x[0]!), shape(x[1]!)];
+    if (intAttribute(node, 'axis', 0) !== 0 || indices.at(-1) !== 1)
+      throw new Error('the gradient of Gather needs axis 0 and indices of shape (…, 1)');
+    const updates = graph.reshape(g[0]!, [...indices.slice(0, -1), ...data.slice(1)]);
+    return [scatterAdd(graph, zeros(graph, data), x[1]!, updates)];
+  },
+
+  // y = x Φ(x): ∂x = g (Φ(x) + x φ(x)), Φ the normal distribution and φ its density
+  Gelu: ({ graph, x, g }) => {
+    const phi = mul(
+      graph,
+      exp(graph, mul(graph, mul(graph, x[0]!, x[0]!), -0.5)),
+      1 / Math.sqrt(2 * Math.PI),
+    );
+    const Phi = mul(graph, add(graph, erf(graph, mul(graph, x[0]!, Math.SQRT1_2)), 1), 0.5);
+    return [mul(graph, g[0]!, add(graph, Phi, mul(graph, x[0]!, phi)))];
+  },
+
+  // y = A B + c, where A = a or aᵀ and B = b or bᵀ: ∂A = g Bᵀ, ∂B = Aᵀ g, ∂c = Σ g
+  Gemm: (step) => {
+    const { graph, node, x, g } = step;
+    const [a, b, c] = x;
+    const [transA, transB] = [intAttribute(node, 'transA', 0) === 1, intAttribute(node, 'transB', 0) === 1];
+    return [
+      transA ? gemm(graph, b!, transB, g[0]!, true) : gemm(graph, g[0]!, false, b!, !transB),
+      transB ? gemm(graph, g[0]!, true, a!, transA) : gemm(graph, a!, !transA, g[0]!, false),
+      c === undefined ? undefined : step.sumTo(g[0]!, c),
+    ];
+  },
+
+  // y = ln x: ∂x = g / x
+  Log: ({ graph, x, g }) => [div(graph, g[0]!, x[0]!)],
+
+  // y = a b: ∂a = g bᵀ, ∂b = aᵀ g
+  MatMul: (step) => {
+    const { graph, x, g } = step;
+    const transposed = (value: Value): Value => swapLastAxes(graph, value, step.shape(value));
+    return step.sumToInputs(matMul(graph, g[0]!, transposed(x[1]!)), matMul(graph, transposed(x[0]!), g[0]!));
+  },
+
+  // y = a · b: ∂a = g b, ∂b = g a
+  Mul: (step) => {
+    const { graph, x, g } = step;
+    return step.sumToInputs(mul(graph, g[0]!, x[1]!), mul(graph, g[0]!, x[0]!));
+  },
+
+  // y = -x: ∂x = -g
+  Neg: ({ graph, g }) => [neg(graph, g[0]!)],
+
+  // y = x σ(αx): ∂x = g (σ + α x σ (1 - σ))
+  QuickGelu: ({ graph, node, x, g }) => {
+    const alpha = floatAttribute(node, 'alpha');
+    const scaled = mul(graph, x[0]!, alpha);
+    const gate = sigmoid(graph, scaled);
+    const slope = mul(graph, scaled, sub(graph, 1, gate));
+    return [mul(graph, g[0]!, mul(graph, gate, add(graph, slope, 1)))];
+  },
+
+  ReduceMax: stops('only shifts exponents; what is subtracted before exp is added after log'),
+
+  // y = mean x: ∂x = g / n everywhere
+  ReduceMean: ({ graph, x, y, g, shape }) => {
+    const count = sizeOf(shape(x[0]!)) / sizeOf(shape(y[0]!));
+    return [expand(graph, mul(graph, g[0]!, 1 / count), shape(x[0]!))];
+  },
+
+  // y = Σ x: ∂x = g everywhere
+  ReduceSum: ({ graph, x, g, shape }) => [expand(graph, g[0]!, shape(x[0]!))],
+
+  // y is x in another shape: ∂x is g in x's
+  Reshape: ({ graph, x, g, shape }) => [graph.reshape(g[0]!, shape(x[0]!))],
+
+  // y = x turned by the angles: ∂x = g turned back. Angles are positions, not trained.
+  RotaryEmbedding: ({ graph, node, x, g }) => [
+    graph.op('RotaryEmbedding', [g[0], x[1], neg(graph, x[2]!)], node.attributes),
+  ],
+
+  // y = x with rows of u added: ∂x = g, ∂u = the rows of g
+  ScatterND: ({ graph, x, g, shape }) => [
+    g[0],
+    undefined,
+    graph.reshape(rows(graph, g[0]!, x[1]!, shape(x[0]!).slice(1)), shape(x[2]!)),
+  ],
+
+  // y = σ(x): ∂x = g y (1 - y)
+  Sigmoid: ({ graph, y, g }) => [mul(graph, g[0]!, mul(graph, y[0]!, sub(graph, 1, y[0]!)))],
+
+  // y = x̂ w, x̂ = x / r, r = √(mean x² + ε): ∂x = (g w - x̂ mean(g w x̂)) / r, ∂w = Σ g x̂.
+  // r is computed again: the node's own second result is wrong on WebGPU.
+  SimplifiedLayerNormalization: (step) => {
+    const { graph, node, x, g } = step;
+    const square = mean(graph, mul(graph, x[0]!, x[0]!), [-1]);
+    const r = sqrt(graph, add(graph, square, floatAttribute(node, 'epsilon')));
+    const unit = div(graph, x[0]!, r);
+    const gw = mul(graph, g[0]!, x[1]!);
+    const along = mul(graph, unit, mean(graph, mul(graph, gw, unit), [-1]));
+    return [div(graph, sub(graph, gw, along), r), step.sumTo(mul(graph, g[0]!, unit), x[1]!)];
+  },
+
+  // y = softmax x over the last axis: ∂x = y (g - Σ g y)
+  Softmax: ({ graph, y, g }) => {
+    const inner = sum(graph, mul(graph, g[0]!, y[0]!), [-1]);
+    return [mul(graph, y[0]!, sub(graph, g[0]!, inner))];
+  },
+
+  // [y₁ … yₙ] = x: ∂x = [g₁ … gₙ]
+  Split: ({ graph, node, g }) => [graph.op('Concat', g, { axis: intAttribute(node, 'axis', 0) })],
+
+  // y = √x: ∂x = g / (2 y)
+  Sqrt: ({ graph, y, g }) => [div(graph, mul(graph, g[0]!, 0.5), y[0]!)],
+
+  // y = a - b: ∂a = g, ∂b = -g
+  Sub: (step) => step.sumToInputs(step.g[0]!, neg(step.graph, step.g[0]!)),
+
+  // y = x with axes permuted: ∂x = g with axes permuted back
+  Transpose: ({ graph, node, g }) => {
+    const perm = intsAttribute(node, 'perm');
+    return [
+      graph.transpose(
+        g[0]!,
+        [...perm.keys()].map((axis) => perm.indexOf(axis)),
+      ),
+    ];
+  },
+};
+
+/** data with `updates` (R, …) added to the rows that `column` (R, 1) names. */
+function scatterAdd(graph: GraphBuilder, data: Value, column: Value, updates: Value): Value {
+  return graph.op('ScatterND', [data, column, updates], { reduction: { text: 'add' } });
+}
+
+function swapLastAxes(graph: GraphBuilder, value: Value, shape: Shape): Value {
+  const axes = [...shape.keys()];
+  return graph.transpose(value, [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!]);
+}

@@ -1,0 +1,185 @@
+/** Every gradient rule against central differences: one line per claim. */
+
+import { describe, expect, it } from 'vitest';
+import * as math from '../../src/onnx/arithmetic.ts';
+import { gradients } from '../../src/onnx/gradient.ts';
+import { GraphBuilder, type Value } from '../../src/onnx/graphBuilder.ts';
+import { OPS } from '../../src/onnx/ops.ts';
+import { Shapes } from '../../src/onnx/shapes.ts';
+import { floats, floatTensor, intTensor, openSession, type Provider } from '../../src/ort/session.ts';
+import { sizeOf } from '../../src/tensor/array.ts';
+import { seededNumbers } from '../../src/base/random.ts';
+import { DEVICES } from './devices.ts';
+
+/** Shapes of the inputs whose gradients are checked, and what is made of them. */
+type Claim = [shapes: string, formula: (graph: GraphBuilder, ...x: Value[]) => Value, options?: Options];
+
+interface Options {
+  /** Inputs lie in (low, low + 2). */
+  low?: number;
+  /** An index column (R, 1), the formula's last input. */
+  column?: number[];
+}
+
+const silu = { alpha: { float: 1 } };
+const steep = { alpha: { float: 1.7 } };
+const norm = { axis: -1, epsilon: { float: 1e-3 } };
+const adding = { reduction: { text: 'add' } };
+const positive = { low: 0.5 };
+const twice = { column: [2, 0, 2] };
+
+// prettier-ignore
+const CLAIMS: Record<string, Claim> = {
+  'Add of equal shapes': ['2×3 2×3', math.add],
+  'Add of a row to a matrix': ['2×3 3', math.add],
+  'Add of a column to a matrix': ['2×1 2×3', math.add],
+  'Add of a value to itself': ['2×3', (graph, x) => math.add(graph, x, x)],
+  'Concat along the first axis': ['2×3 1×3', (graph, a, b) => graph.op('Concat', [a, b], { axis: 0 })],
+  'Concat along the last axis': ['2×3 2×1', (graph, a, b) => graph.op('Concat', [a, b], { axis: -1 })],
+  'Div': ['2×3 2×3', math.div, positive],
+  'Div by a column': ['2×3 2×1', math.div, positive],
+  'Erf': ['2×3', math.erf],
+  'Exp': ['2×3', math.exp],
+  'Expand': ['2×1', (graph, x) => math.expand(graph, x, [4, 2, 3])],
+  'Gather of rows, one of them twice': ['4×3', (graph, x, column) => graph.op('Gather', [x, column]), twice],
+  'Gather of numbers, one of them twice': ['4', (graph, x, column) => graph.op('Gather', [x, column]), twice],
+  'Gelu': ['2×3', (graph, x) => graph.op('Gelu', [x])],
+  'Gemm': ['2×3 3×4', (graph, a, b) => math.gemm(graph, a, false, b, false)],
+  'Gemm, first matrix transposed': ['3×2 3×4', (graph, a, b) => math.gemm(graph, a, true, b, false)],
+  'Gemm, second matrix transposed': ['2×3 4×3', (graph, a, b) => math.gemm(graph, a, false, b, true)],
+  'Gemm, both transposed': ['3×2 4×3', (graph, a, b) => math.gemm(graph, a, true, b, true)],
+  'Gemm with a bias': ['2×3 4×3 4', (graph, a, b, c) => graph.op('Gemm', [a, b, c], { transB: 1 })],
+  'Log': ['2×3', math.log, positive],
+  'MatMul': ['2×3 3×4', math.matMul],
+  'MatMul of stacks': ['2×2×3 2×3×2', math.matMul],
+  'MatMul of a stack with one matrix': ['2×2×3 3×2', math.matMul],
+  'Mul': ['2×3 2×3', math.mul],
+  'Mul by a row': ['2×3 3', math.mul],
+  'Mul of a value by itself': ['2×3', (graph, x) => math.mul(graph, x, x)],
+  'Neg': ['2×3', math.neg],
+  'QuickGelu, which is SiLU': ['2×3', (graph, x) => graph.op('QuickGelu', [x], silu)],
+  'QuickGelu with another slope': ['2×3', (graph, x) => graph.op('QuickGelu', [x], steep)],
+  'ReduceMax, where it shifts log Σ exp': ['2×3', logSumExp],
+  'ReduceMean': ['2×3', (graph, x) => math.mean(graph, x, [-1])],
+  'ReduceSum over two axes': ['2×3×2', (graph, x) => math.sum(graph, x, [0, 2])],
+  'Reshape': ['2×3', (graph, x) => graph.reshape(x, [3, -1])],
+  'RotaryEmbedding': ['1×2×8', rotated],
+  'ScatterND that adds': ['4×3 3×3', (graph, data, rows, column) => graph.op('ScatterND', [data, column, rows], adding), twice],
+  'Sigmoid': ['2×3', math.sigmoid],
+  'SimplifiedLayerNormalization': ['3×4 4', (graph, x, w) => graph.op('SimplifiedLayerNormalization', [x, w], norm)],
+  'Softmax': ['2×4', (graph, x) => graph.op('Softmax', [x], { axis: -1 })],
+  'Split': ['2×3', (graph, x) => math.mul(graph, ...halves(graph, x))],
+  'Split of which one part is used': ['2×3', (graph, x) => halves(graph, x)[1]],
+  'Sqrt': ['2×3', math.sqrt, positive],
+  'Sub of a row from a matrix': ['2×3 3', math.sub],
+  'Transpose': ['2×3×2', (graph, x) => graph.transpose(x, [2, 0, 1])],
+};
+
+/** (2, 3) → its first column and the other two. */
+function halves(graph: GraphBuilder, x: Value): [Value, Value] {
+  return graph.ops('Split', [x, graph.ints([1, 2])], 2, { axis: 1 }) as [Value, Value];
+}
+
+function logSumExp(graph: GraphBuilder, x: Value): Value {
+  const top = math.max(graph, x, [-1]);
+  return math.add(
+    graph,
+    math.log(graph, math.sum(graph, math.exp(graph, math.sub(graph, x, top)), [-1])),
+    top,
+  );
+}
+
+/** Two heads of 4, angles of 0.3 and 0.7 times the position. */
+function rotated(graph: GraphBuilder, x: Value): Value {
+  const [cos, sin] = [Math.cos, Math.sin].map((f) =>
+    graph.op(
+      'Concat',
+      [0.3, 0.7, 0.6, 1.4].map((angle) => graph.reshape(graph.scalar(f(angle)), [1, 1])),
+      { axis: 1 },
+    ),
+  );
+  const angles = [cos!, sin!].map((value) => graph.reshape(value, [1, 2, 2]));
+  return graph.op('RotaryEmbedding', [x, ...angles], { num_heads: 2 });
+}
+
+/** Step of the central differences; y of these formulas is of order 1, so rounding adds about 1e-5. */
+const STEP = 1e-2;
+const TOLERANCE = 5e-4;
+
+/** Largest difference between the graph's gradients and central differences, over the largest gradient. */
+async function worstError([shapesText, formula, options = {}]: Claim, device: Provider): Promise<number> {
+  const { low = -1, column } = options;
+  const shapes = shapesText.split(' ').map((text) => text.split('×').map(Number));
+  const random = seededNumbers(1);
+  const draw = (shape: number[], least: number): Float32Array =>
+    Float32Array.from({ length: sizeOf(shape) }, () => least + 2 * random());
+  const graph = new GraphBuilder('claim');
+  const x = shapes.map((shape, i) => graph.input(`x${i}`, 'float32', shape));
+  const indices = column === undefined ? [] : [graph.input('column', 'int64', [column.length, 1])];
+  const y = formula(graph, ...x, ...indices);
+  const shape = [...new Shapes(graph).of(y)];
+  const weights = graph.input('weights', 'float32', shape);
+  const loss = math.sum(graph, graph.reshape(math.mul(graph, y, weights), [-1]), [0]);
+  graph.output('y', y, shape);
+  gradients(graph, loss, x).forEach((value, i) => graph.output(`g${i}`, value, shapes[i]!));
+
+  const values = shapes.map((each) => draw(each, low));
+  const scale = draw(shape, -1);
+  const feeds = () => ({
+    ...Object.fromEntries(values.map((data, i) => [`x${i}`, floatTensor(data, shapes[i]!)])),
+    ...(column && { column: intTensor(column, [column.length, 1]) }),
+    weights: floatTensor(scale, shape),
+  });
+  const session = await openSession(graph.build(), { provider: device, weightsFolder: '' });
+  const weighted = async (): Promise<number> =>
+    floats((await session.run(feeds()))['y']).reduce((total, value, i) => total + value * scale[i]!, 0);
+  try {
+    const result = await session.run(feeds());
+    let [worst, largest] = [0, 0];
+    for (const [input, data] of values.entries()) {
+      const gradient = floats(result[`g${input}`]);
+      for (const [i, value] of data.entries()) {
+        const slope: number[] = [];
+        for (const sign of [1, -1]) {
+          data[i] = value + sign * STEP;
+          slope.push(await weighted());
+        }
+        const width = Math.fround(value + STEP) - Math.fround(value - STEP);
+        data[i] = value;
+        worst = Math.max(worst, Math.abs((slope[0]! - slope[1]!) / width - gradient[i]!));
+        largest = Math.max(largest, Math.abs(gradient[i]!));
+      }
+    }
+    return worst / largest;
+  } finally {
+    await session.release();
+  }
+}
+
+for (const { device, available } of DEVICES) {
+  describe.skipIf(!available)(`gradients on ${device} equal central differences`, () => {
+    it.each(Object.entries(CLAIMS))('%s', async (_name, claim) => {
+      expect(await worstError(claim, device)).toBeLessThan(TOLERANCE);
+    });
+  });
+}
+
+it('every operator has a claim, but for those whose derivative is never wanted', () => {
+  const named = Object.keys(CLAIMS).map((name) => name.split(/\W/)[0]);
+  expect(Object.keys(OPS).filter((op) => !named.includes(op))).toEqual(['Cast']);
+});
+
+it('a value that the loss does not depend on has gradient zero', async () => {
+  const graph = new GraphBuilder('unused');
+  const [used, unused] = ['used', 'unused'].map((name) => graph.input(name, 'float32', [2]));
+  const [gradient] = gradients(graph, math.sum(graph, used!, [0]), [unused!]);
+  graph.output('gradient', gradient!, [2]);
+  const session = await openSession(graph.build(), { provider: 'cpu', weightsFolder: '' });
+  const two = floatTensor(new Float32Array(2), [2]);
+  expect([...floats((await session.run({ used: two, unused: two }))['gradient'])]).toEqual([0, 0]);
+  await session.release();
+});
+
+it('names of the builder and of its callers cannot collide', () => {
+  expect(() => new GraphBuilder('x').input('%Add_0', 'float32', [1])).toThrow("the builder's own");
+});
