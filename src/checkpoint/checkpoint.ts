@@ -5,11 +5,13 @@ import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/config.ts';
 import type { Dtype } from '../tensor/dtype.ts';
+import { isAdapter, notAModel, openAdapter } from './adapter.ts';
+import type { Adapter } from './adapter.ts';
 import { loadChatTemplate } from './chatTemplate.ts';
 import type { ChatTemplate } from './chatTemplate.ts';
 import { declaredTying, parseModelConfig, withLatentTokens } from './config.ts';
 import { parseGenerationConfig, parseProcessorConfig } from './defaults.ts';
-import { checkpointFingerprint } from './hash.ts';
+import { checkpointFingerprint, withAdapter } from './hash.ts';
 import { isFile, parseWith, readJson, readJsonIfPresent } from './json.ts';
 import { loadTokenizer } from './tokenizer.ts';
 import type { Tokenizer } from './tokenizer.ts';
@@ -33,31 +35,38 @@ export interface Checkpoint {
    * models understand no other wording.
    */
   question?: string;
-  /** Quick identity; see ./hash.ts for what it tells apart. */
+  /** What was trained on top of the weights and is applied to them. */
+  adapter?: Adapter;
+  /** Quick identity, the adapter included; see ./hash.ts for what it tells apart. */
   fingerprint: string;
 }
 
 /**
  * Opens a folder as Hugging Face lays it out.
+ * @param options.adapter folder of an adapter (PEFT's LoRA) to apply
  * @throws UserError naming the file or setting that is missing or wrong
  */
-export async function openCheckpoint(where: string): Promise<Checkpoint> {
+export async function openCheckpoint(
+  where: string,
+  options: { adapter?: string | undefined } = {},
+): Promise<Checkpoint> {
   const folder = path.resolve(where);
   const configFile = await findConfig(folder);
   const configJson = await readJson(configFile);
   const parsed = parseModelConfig(configJson, configFile);
+  const adapter = options.adapter === undefined ? undefined : await openAdapter(options.adapter);
   const [generation, processor, tokenizer, chatTemplate, weights] = await Promise.all([
     readGeneration(folder, configJson),
     readProcessor(folder),
     loadTokenizer(folder),
     loadChatTemplate(folder),
-    openWeights(folder, { tied: declaredTying(configJson) }),
+    openWeights(folder, { tied: declaredTying(configJson), adapter }),
   ]);
   const text = { ...parsed.text, tiedEmbeddings: weights.tied };
   const config = withLatentTokens({ ...parsed, text }, (token) => tokenizer.idOf(token));
   checkTokens(config, generation, tokenizer, folder);
   checkProcessor(config, processor, folder);
-  const fingerprint = await checkpointFingerprint({ folder, weightFiles: weights.files });
+  const ownFingerprint = await checkpointFingerprint({ folder, weightFiles: weights.files });
   const { dtype, parameterCount } = weights;
   const question = await readOwnQuestion(folder);
   return {
@@ -70,7 +79,8 @@ export async function openCheckpoint(where: string): Promise<Checkpoint> {
     chatTemplate,
     dtype,
     parameterCount,
-    fingerprint,
+    ...(adapter !== undefined && { adapter }),
+    fingerprint: withAdapter(ownFingerprint, adapter),
     ...(question !== undefined && { question }),
   };
 }
@@ -95,6 +105,7 @@ async function findConfig(folder: string): Promise<string> {
   }
   const file = path.join(folder, 'config.json');
   if (await isFile(file)) return file;
+  if (await isAdapter(folder)) throw await notAModel(folder);
   throw new UserError({
     problem: 'the folder is not a checkpoint',
     expected: 'config.json',

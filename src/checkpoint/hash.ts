@@ -31,6 +31,11 @@ export interface HashedFiles {
  * @throws CancelledError when `signal` aborts; UserError if a file is missing.
  */
 export async function checkpointHash(files: HashedFiles, options: HashOptions = {}): Promise<string> {
+  return filesHash(allOf(files), options);
+}
+
+/** sha256 (hex) over files in this order: for each, its name, size and content. Throws like `checkpointHash`. */
+export async function filesHash(files: readonly string[], options: HashOptions = {}): Promise<string> {
   const hash = createHash('sha256');
   const sized = await sizes(files);
   const total = sized.reduce((sum, { size }) => sum + size, 0);
@@ -50,16 +55,25 @@ export async function checkpointHash(files: HashedFiles, options: HashOptions = 
 /** sha256 (hex) over config.json and, for each weight file, its name, size and header. See above for its limits. */
 export async function checkpointFingerprint(files: HashedFiles): Promise<string> {
   const hash = createHash('sha256');
-  for (const { file, size } of await sizes(files)) {
+  for (const { file, size } of await sizes(allOf(files))) {
     addLabel(hash, file, size);
     hash.update(await identifyingBytes(file, size));
   }
   return hash.digest('hex');
 }
 
-async function sizes({ folder, weightFiles }: HashedFiles): Promise<{ file: string; size: number }[]> {
-  const all = [path.join(folder, 'config.json'), ...[...weightFiles].toSorted()];
-  return Promise.all(all.map(async (file) => ({ file, size: await sizeOfFile(file) })));
+/** The identity (either of the two) of a model with an adapter of that fingerprint. */
+export function withAdapter(model: string, adapter: { fingerprint: string } | undefined): string {
+  if (adapter === undefined) return model;
+  return createHash('sha256').update(`${model}\0${adapter.fingerprint}`).digest('hex');
+}
+
+function allOf({ folder, weightFiles }: HashedFiles): string[] {
+  return [path.join(folder, 'config.json'), ...[...weightFiles].toSorted()];
+}
+
+async function sizes(files: readonly string[]): Promise<{ file: string; size: number }[]> {
+  return Promise.all(files.map(async (file) => ({ file, size: await sizeOfFile(file) })));
 }
 
 /** Name and size go in front of the content, so that bytes cannot move from one file to the next unnoticed. */

@@ -6,8 +6,12 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
+import type { LowRank, Weight } from '../model/weightSource.ts';
 import type { Dtype, WeightRef } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/array.ts';
+import type { Adapter } from './adapter.ts';
+import { isAdapter, notAModel } from './adapter.ts';
+import { canonicalName } from './names.ts';
 import { isFile, parseWith, readJson, show } from './json.ts';
 import { locate } from './locations.ts';
 import { asWeight, readStoredTensors } from './safetensors.ts';
@@ -17,7 +21,7 @@ import type { StoredTensor } from './safetensors.ts';
 export interface Weights {
   /** Whether `lm_head.weight` is the embedding matrix. */
   readonly tied: boolean;
-  /** Absolute paths of the files, sorted. */
+  /** Absolute paths of the checkpoint's own files, sorted; an adapter's is not among them. */
   readonly files: string[];
   /** The folder from which each weight's `location` counts; sessions must be given this one. */
   readonly root: string;
@@ -33,7 +37,7 @@ export interface Weights {
    * @param shape what the graph needs; must be the shape in the file (patch_embed: [out, 3, 2, 14, 14]).
    * @throws UserError if it is missing, of another shape, or of a dtype that is no weight.
    */
-  get(name: string, shape: readonly number[]): WeightRef;
+  get(name: string, shape: readonly number[]): Weight;
 }
 
 const EMBEDDING = 'model.embed_tokens.weight';
@@ -43,9 +47,13 @@ const OUTPUT = 'lm_head.weight';
  * Finds and indexes the weights of a folder; reads headers only.
  * @param options.tied whether the config says that input and output embeddings are one matrix. If so, a
  *   stored `lm_head.weight` is ignored, as in transformers; if it does not say, they are tied when there is none.
- * @throws UserError if there are none, a shard is missing, or a file is not sound.
+ * @param options.adapter comes with the matrices that it was trained for
+ * @throws UserError if there are none, a shard is missing, a file is not sound, or the adapter does not fit.
  */
-export async function openWeights(folder: string, options: { tied: boolean | undefined }): Promise<Weights> {
+export async function openWeights(
+  folder: string,
+  options: { tied: boolean | undefined; adapter?: Adapter | undefined },
+): Promise<Weights> {
   const tensors = await readTensors(folder);
   const tied = options.tied ?? !tensors.has(OUTPUT);
   if (tied) tensors.delete(OUTPUT);
@@ -53,7 +61,16 @@ export async function openWeights(folder: string, options: { tied: boolean | und
   const find = (name: string): StoredTensor | undefined =>
     tensors.get(tied && name === OUTPUT ? EMBEDDING : name);
   const files = [...new Set(named.map(([, tensor]) => tensor.file))].toSorted();
-  const { root, of: locations } = await locate(files);
+  const { adapter } = options;
+  adapter?.checkFit(find, tied);
+  const { root, of: locations } = await locate(adapter === undefined ? files : [...files, adapter.file]);
+  const located = (ref: WeightRef): WeightRef => ({ ...ref, location: locations.get(ref.file)! });
+  const addition = (name: string): { adapter?: LowRank } => {
+    const found = adapter?.additions.get(name);
+    return found === undefined
+      ? {}
+      : { adapter: { a: located(found.a), b: located(found.b), scale: found.scale } };
+  };
   return {
     tied,
     files,
@@ -62,18 +79,8 @@ export async function openWeights(folder: string, options: { tied: boolean | und
     parameterCount: named.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0),
     dtype: mostCommonDtype(named, folder),
     has: (name) => find(name) !== undefined,
-    get: (name, shape) => {
-      const ref = checked(name, shape, find(name), folder);
-      return { ...ref, location: locations.get(ref.file)! };
-    },
+    get: (name, shape) => ({ ...located(checked(name, shape, find(name), folder)), ...addition(name) }),
   };
-}
-
-/** A file's tensor name → the name of transformers 4.50. */
-export function canonicalName(name: string): string {
-  if (name.startsWith('model.visual.')) return name.slice('model.'.length);
-  if (name.startsWith('model.language_model.')) return `model.${name.slice('model.language_model.'.length)}`;
-  return name;
 }
 
 function checked(
@@ -196,13 +203,11 @@ async function noWeights(folder: string): Promise<UserError> {
         '.save_pretrained(folder, safe_serialization=True).',
     });
   }
-  const adapter = names.includes('adapter_model.safetensors');
+  if (await isAdapter(folder)) return notAModel(folder);
   return new UserError({
-    problem: adapter ? 'the folder holds an adapter, not a model' : 'the folder has no weights',
+    problem: 'the folder has no weights',
     expected: 'model.safetensors, or model.safetensors.index.json with its shards',
     where: folder,
-    remedy: adapter
-      ? 'Open the base model and apply the adapter to it.'
-      : 'Download the weight files into the folder.',
+    remedy: 'Download the weight files into the folder.',
   });
 }

@@ -2,12 +2,19 @@
 
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { REASON_DEFAULTS, type DeviceRequest, type ReasonRequest } from '../protocol/engine.ts';
+import {
+  REASON_DEFAULTS,
+  type DeviceRequest,
+  type LoadRequest,
+  type ReasonRequest,
+} from '../protocol/engine.ts';
 
 /** Which model, and where it runs. */
 export interface ModelOptions {
   /** Absent: the bundled one. */
   model?: string;
+  /** Folder of an adapter to apply to it. */
+  adapter?: string;
   device: DeviceRequest;
 }
 
@@ -26,6 +33,7 @@ export interface GenerationOptions {
 export function addModelOptions(command: Command): Command {
   return command
     .option('--model <dir>', 'Hugging Face folder of the model (default: the bundled one)')
+    .option('--adapter <dir>', 'folder of a LoRA adapter, as PEFT saves it, to apply to the model')
     .addOption(
       new Option('--device <device>', 'where it runs').choices(['auto', 'webgpu', 'cpu']).default('auto'),
     );
@@ -69,9 +77,16 @@ export function requestOptions(
   };
 }
 
-/** Absolute folder of the model that the options name. */
-export function modelFolder(options: ModelOptions, bundledModel: string): string {
-  return options.model === undefined ? bundledModel : resolve(options.model);
+/** The part of a load request that these options decide, with absolute paths. */
+export function loadOptions(
+  { model, adapter, device }: ModelOptions,
+  bundledModel: string,
+): Pick<LoadRequest, 'folder' | 'adapter' | 'device'> {
+  return {
+    folder: model === undefined ? bundledModel : resolve(model),
+    ...(adapter !== undefined && { adapter: resolve(adapter) }),
+    device,
+  };
 }
 
 /** Reads an integer of at least `min`. */

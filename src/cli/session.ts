@@ -5,7 +5,7 @@ import { EngineClient } from '../client/engineClient.ts';
 import type { LoadedModel } from '../protocol/engine.ts';
 import type { TraceDevice } from '../trace/schema.ts';
 import type { CliContext } from './context.ts';
-import { modelFolder, type ModelOptions } from './options.ts';
+import { loadOptions, type ModelOptions } from './options.ts';
 import { printable } from './terminal.ts';
 
 export interface Session {
@@ -37,8 +37,7 @@ export async function withModel<T>(
   });
   try {
     terminal.progress('Starting the engine');
-    const folder = modelFolder(options, context.bundledModel);
-    const request = { id: randomUUID(), folder, device: options.device };
+    const request = { id: randomUUID(), ...loadOptions(options, context.bundledModel) };
     const loaded = await client.load(request, context.signal);
     loading = false;
     describeModel(context, loaded);
@@ -56,6 +55,10 @@ function describeModel({ terminal }: CliContext, { model, device, milliseconds }
   terminal.line(
     `${label('model')}${printable(model.name)} · ${size} · ${latents} · loaded in ${seconds(milliseconds)}`,
   );
+  if (model.adapter !== undefined) {
+    const { name, rank, alpha } = model.adapter;
+    terminal.line(`${label('adapter')}${printable(name)} · LoRA, r ${rank}, alpha ${alpha}`);
+  }
   terminal.line(`${label('device')}${describeDevice(device)}`);
 }
 

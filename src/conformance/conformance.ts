@@ -4,13 +4,14 @@
  * transformers, never by this project.
  */
 
+import { join } from 'node:path';
 import { UserError, messageOf } from '../base/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { Model } from '../engine/model.ts';
 import type { Provider } from '../ort/session.ts';
 import { Answers } from './answers.ts';
 import type { Check, Measure, NotRun } from './check.ts';
-import { forwardChecks, generateChecks, type OpenModel } from './inference.ts';
+import { adapterChecks, forwardChecks, generateChecks, type OpenModel } from './inference.ts';
 import { preprocessChecks, scoringChecks, tokenChecks } from './preprocessing.ts';
 
 export interface ConformanceOptions {
@@ -24,7 +25,6 @@ export interface ConformanceOptions {
 /** Folders whose answers later versions will check. */
 const LATER: Record<string, string> = {
   training: 'training is not implemented yet',
-  lora: 'adapters are not implemented yet',
   bin: 'PyTorch .bin checkpoints are not read yet',
 };
 
@@ -36,7 +36,7 @@ export async function runConformance(
   const models = new ModelCache(options.dir, options.device);
   const counts = { passed: 0, failed: 0, notRun: 0 };
   try {
-    for (const check of await collectChecks(answers, (name) => models.open(name))) {
+    for (const check of await collectChecks(answers, (name, adapter) => models.open(name, adapter))) {
       if (options.filter !== undefined && !check.name.includes(options.filter)) continue;
       if ('why' in check) {
         counts.notRun++;
@@ -80,6 +80,7 @@ async function collectChecks(answers: Answers, open: OpenModel): Promise<(Check 
       ...(await generateChecks(answers, open, source, name)),
     );
   }
+  if (await answers.has('lora')) checks.push(...(await adapterChecks(answers, open, first, 'lora')));
   for (const [name, why] of Object.entries(LATER)) if (await answers.has(name)) checks.push({ name, why });
   return checks;
 }
@@ -111,20 +112,20 @@ function describe(measures: Measure[]): string {
 class ModelCache {
   private readonly folder: string;
   private readonly provider: Provider;
-  private current: { name: string; model: Model } | undefined;
+  private current: { key: string; model: Model } | undefined;
 
   constructor(folder: string, provider: Provider) {
     this.folder = folder;
     this.provider = provider;
   }
 
-  async open(name: string): Promise<Model> {
-    if (this.current?.name !== name) {
+  async open(name: string, adapterName?: string): Promise<Model> {
+    const key = [name, adapterName].join('+');
+    if (this.current?.key !== key) {
       await this.close();
-      this.current = {
-        name,
-        model: await Model.open(await openCheckpoint(`${this.folder}/${name}`), this.provider),
-      };
+      const adapter = adapterName === undefined ? undefined : join(this.folder, adapterName);
+      const checkpoint = await openCheckpoint(join(this.folder, name), { adapter });
+      this.current = { key, model: await Model.open(checkpoint, this.provider) };
     }
     return this.current.model;
   }

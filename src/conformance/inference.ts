@@ -39,8 +39,8 @@ interface GenerateCase extends PromptCase {
   text?: string;
 }
 
-/** Opens a checkpoint of the folder once; the runner closes it. */
-export type OpenModel = (name: string) => Promise<Model>;
+/** Opens a checkpoint of the folder once, with an adapter if one is named; the runner closes it. */
+export type OpenModel = (name: string, adapter?: string) => Promise<Model>;
 
 /** forward/SOURCE answers, computed with the checkpoint `name` (which may be the same weights stored otherwise). */
 export async function forwardChecks(
@@ -89,6 +89,41 @@ export async function forwardChecks(
       }
     },
   }));
+}
+
+/** forward/ADAPTER-logits: logits of the cases of forward/BASE with the adapter applied to that checkpoint. */
+export async function adapterChecks(
+  answers: Answers,
+  open: OpenModel,
+  base: string,
+  adapter: string,
+): Promise<Check[]> {
+  const cases = (await answers.json<ForwardCase[]>(`forward/${base}/cases.json`)) ?? [];
+  const expected = await answers.tensors(`forward/${adapter}-logits.safetensors`);
+  return cases
+    .filter(({ name }) => expected.names.includes(name))
+    .map((item) => ({
+      name: `forward/${adapter}/${item.name}`,
+      run: async () => {
+        const model = await open(base, adapter);
+        const prompt = await preparePrompt(answers, model, item);
+        const cache = model.newCache();
+        try {
+          const { hidden } = await model.prefill(cache, prompt.embeddings, prompt.positions);
+          return [
+            compare('input_ids', prompt.ids, item.input_ids),
+            compare(
+              'logits',
+              (await model.logits(hidden)).data,
+              await expected.float32(item.name),
+              TOLERANCE,
+            ),
+          ];
+        } finally {
+          cache.dispose();
+        }
+      },
+    }));
 }
 
 /** generate/SOURCE answers: every id, every latent, its attention, the logits. */

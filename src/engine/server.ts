@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
-import { checkpointHash } from '../checkpoint/hash.ts';
+import { checkpointHash, withAdapter } from '../checkpoint/hash.ts';
 import { runtimeVersion } from '../ort/session.ts';
 import {
   ENGINE_PROTOCOL_VERSION,
@@ -23,6 +23,7 @@ interface Loaded {
   model: Model;
   reply: LoadedModel;
   folder: string;
+  adapter: string | undefined;
   /** Modification times of the weight files: a checkpoint that was trained on is another one. */
   modified: string;
 }
@@ -101,18 +102,19 @@ export class EngineServer implements EngineMethods {
     ];
   }
 
-  private async isCurrent({ folder, device }: LoadRequest): Promise<boolean> {
-    if (this.loaded?.folder !== folder || this.loaded.reply.device.requested !== device) return false;
-    const checkpoint = await openCheckpoint(folder);
+  private async isCurrent({ folder, adapter, device }: LoadRequest): Promise<boolean> {
+    if (this.loaded?.folder !== folder || this.loaded.adapter !== adapter) return false;
+    if (this.loaded.reply.device.requested !== device) return false;
+    const checkpoint = await openCheckpoint(folder, { adapter });
     const { fingerprint } = this.loaded.reply.model;
     return checkpoint.fingerprint === fingerprint && (await modifiedOf(checkpoint)) === this.loaded.modified;
   }
 
-  private async open({ id, folder, device }: LoadRequest): Promise<LoadedModel> {
+  private async open({ id, folder, adapter, device }: LoadRequest): Promise<LoadedModel> {
     const started = performance.now();
     const progress = this.progressOf(id);
     progress('reading the checkpoint');
-    const checkpoint = await openCheckpoint(folder);
+    const checkpoint = await openCheckpoint(folder, { adapter });
     progress(device === 'cpu' ? 'using the CPU' : 'trying the GPU in a process of its own');
     const chosen = await chooseDevice(device);
     this.client.log({ level: 'info', text: `device ${chosen.provider}: ${chosen.reason}` });
@@ -122,7 +124,10 @@ export class EngineServer implements EngineMethods {
     });
     const hashed = checkpoint.parameterCount <= MAX_HASHED_PARAMETERS;
     const sha256 = hashed
-      ? await checkpointHash({ folder, weightFiles: checkpoint.weights.files })
+      ? withAdapter(
+          await checkpointHash({ folder, weightFiles: checkpoint.weights.files }),
+          checkpoint.adapter,
+        )
       : undefined;
     const reply: LoadedModel = {
       model: { ...describeModel(checkpoint), ...(sha256 !== undefined && { sha256 }) },
@@ -134,7 +139,7 @@ export class EngineServer implements EngineMethods {
       maxPositions: checkpoint.config.text.maxPositions,
       milliseconds: performance.now() - started,
     };
-    this.loaded = { model, reply, folder, modified: await modifiedOf(checkpoint) };
+    this.loaded = { model, reply, folder, adapter, modified: await modifiedOf(checkpoint) };
     return reply;
   }
 
@@ -178,10 +183,16 @@ async function modifiedOf({ weights }: Checkpoint): Promise<string> {
   return stats.map(({ mtimeMs }) => mtimeMs).join();
 }
 
-function describeModel({ config, folder, fingerprint, parameterCount, dtype }: Checkpoint): TraceModel {
+function describeAdapter({ name, rank, alpha, fingerprint }: NonNullable<Checkpoint['adapter']>) {
+  return { name, rank, alpha, fingerprint };
+}
+
+function describeModel(checkpoint: Checkpoint): TraceModel {
+  const { config, folder, adapter, fingerprint, parameterCount, dtype } = checkpoint;
   const { text, tokens, latentSize } = config;
+  const name = folder.split(/[\\/]/).at(-1) ?? folder;
   return {
-    name: folder.split(/[\\/]/).at(-1) ?? folder,
+    name: adapter === undefined ? name : `${name} + ${adapter.name}`,
     architecture: config.architecture,
     fingerprint,
     parameters: parameterCount,
@@ -193,5 +204,6 @@ function describeModel({ config, folder, fingerprint, parameterCount, dtype }: C
     hiddenSize: text.hiddenSize,
     vocabularySize: text.vocabularySize,
     ...(tokens.latent && { latentSize }),
+    ...(adapter && { adapter: describeAdapter(adapter) }),
   };
 }

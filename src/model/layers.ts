@@ -2,13 +2,21 @@
 
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
-import type { WeightSource } from './weightSource.ts';
+import type { Weight, WeightSource } from './weightSource.ts';
 
-/** y = x Wᵀ + b for x (N, in) and Hugging Face's W (out, in), which Gemm reads as it is. */
-export function linear(graph: GraphBuilder, x: Value, weight: WeightRef, bias?: WeightRef): Value {
+/**
+ * y = x Wᵀ + b for x (N, in) and Hugging Face's W (out, in), which Gemm reads as it is.
+ * With an adapter, y = x Wᵀ + b + scale · (x Aᵀ) Bᵀ: W itself stays untouched in its file.
+ */
+export function linear(graph: GraphBuilder, x: Value, weight: Weight, bias?: WeightRef): Value {
   const rows = weight.shape[0]!;
   const inputs = [x, graph.weight(weight, [rows, weight.length / rows / (weight.dtype === 'F32' ? 4 : 2)])];
-  return graph.op('Gemm', bias === undefined ? inputs : [...inputs, graph.weight(bias)], { transB: 1 });
+  const y = graph.op('Gemm', bias === undefined ? inputs : [...inputs, graph.weight(bias)], { transB: 1 });
+  if (weight.adapter === undefined) return y;
+  const { a, b, scale } = weight.adapter;
+  const narrow = graph.op('Gemm', [x, graph.weight(a)], { transB: 1 }); // (N, r)
+  const scaled = graph.op('Mul', [narrow, graph.scalar(scale)]);
+  return graph.op('Add', [y, graph.op('Gemm', [scaled, graph.weight(b)], { transB: 1 })]);
 }
 
 /** RMSNorm over the last axis: x / √(mean(x²) + ε) · w */

@@ -10,7 +10,7 @@ import type { ReasonEvent } from '../trace/events.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 1;
+export const ENGINE_PROTOCOL_VERSION = 2;
 
 export type DeviceRequest = 'auto' | 'webgpu' | 'cpu';
 
@@ -49,6 +49,8 @@ export interface LoadRequest {
   id: string;
   /** Absolute path of the checkpoint's folder. */
   folder: string;
+  /** Absolute path of an adapter's folder (PEFT's LoRA), applied to the model. */
+  adapter?: string;
   device: DeviceRequest;
 }
 

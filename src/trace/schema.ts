@@ -52,7 +52,17 @@ const array = z.codec(arrayJson, arrayInMemory, {
   },
 });
 
+const adapter = z.strictObject({
+  name: z.string(),
+  /** r and α of its configuration; single matrices may have others. */
+  rank: size,
+  alpha: z.number(),
+  /** sha256 of its configuration and all its bytes. */
+  fingerprint: z.string(),
+});
+
 const model = z.strictObject({
+  /** With an adapter, "model + adapter". */
   name: z.string(),
   architecture: z.string(),
   /** sha256 over the configuration, the tensor headers and the file sizes. */
@@ -70,6 +80,8 @@ const model = z.strictObject({
   vocabularySize: size,
   /** K, vectors per latent block; absent for a model without latent tokens. */
   latentSize: size.optional(),
+  /** What was added to the weights; the identities above include it, the parameter count does not. */
+  adapter: adapter.optional(),
 });
 
 const device = z.strictObject({

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { checkpointFingerprint, checkpointHash } from '../../src/checkpoint/hash.ts';
 import { openSafetensors } from '../../src/checkpoint/tensorFile.ts';
 import { readTensor } from '../../src/checkpoint/safetensors.ts';
-import { canonicalName, openWeights } from '../../src/checkpoint/weights.ts';
+import { canonicalName } from '../../src/checkpoint/names.ts';
+import { openWeights } from '../../src/checkpoint/weights.ts';
 import { CancelledError } from '../../src/base/errors.ts';
 import { golden, haveGoldens } from './goldens.ts';
 import { expectUserError, folderOf, safetensors } from './support.ts';
@@ -75,7 +76,7 @@ describe('weights of a folder', () => {
     ['the index names something else', indexed({ x: 'config.json' }), 'plain name'],
     ['the index has no map', indexed(undefined), 'weight_map'],
     ['the index is no JSON', { 'model.safetensors.index.json': '{' }, 'JSON'],
-    ['there is only an adapter', { 'adapter_model.safetensors': one('x') }, 'adapter'],
+    ['there is only an adapter', { 'adapter_config.json': {} }, 'adapter'],
     ['there are only .bin files', { 'pytorch_model-00001-of-00002.bin': 'x' }, 'not supported yet'],
     [
       'a name is there in both spellings',

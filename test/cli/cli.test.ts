@@ -68,6 +68,11 @@ describe('reason', () => {
     expect(err).toContain('Loading\n');
   });
 
+  it('names the adapter of the model', async () => {
+    const { out } = await ilvr(['reason', MAP, '--adapter', join('some', 'tuned')], engine);
+    expect(out).toMatch(/adapter +.*tuned · LoRA, r 4, alpha 8\n/);
+  });
+
   it('writes a trace that can be read, and a picture of each block', async () => {
     const out = join(folder, 'deep', 'run.ilvr.json');
     const { code } = await ilvr(['reason', MAP, '--trace', out], engine);
@@ -182,6 +187,7 @@ describe('evaluate', () => {
     for (const args of [
       [file, '--temperature', '1'],
       [file, '--model', 'other'],
+      [file, '--adapter', 'tuned'],
       [file, '--question', 'q'],
       [other],
     ]) {

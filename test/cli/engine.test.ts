@@ -54,6 +54,17 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     }
   });
 
+  it.skipIf(!hasGoldens)('applies an adapter and records it in the trace', async () => {
+    const out = join(temporaryFolder(), 'adapted.ilvr.json');
+    const model = ['--model', join(GOLDENS, 'flat'), '--adapter', join(GOLDENS, 'lora'), '--device', 'cpu'];
+    const rest = ['--question', 'q', '--max-tokens', '2', '--trace', out];
+    const run = await ilvr(['reason', join(EXAMPLES, 'map-01.png'), ...model, ...rest], BUILT_ENGINE);
+    expect(run.code, run.err).toBe(0);
+    const trace = readTrace(readFileSync(out, 'utf8'), out);
+    expect(trace.model.name).toBe('flat + lora');
+    expect(trace.model.adapter).toMatchObject({ name: 'lora', rank: 4, alpha: 8 });
+  });
+
   it('tells a folder without a model apart from a defect', async () => {
     const args = ['reason', join(EXAMPLES, 'map-01.png'), '--question', 'q', '--model', temporaryFolder()];
     const { code, err } = await ilvr(args, BUILT_ENGINE);
