@@ -16,23 +16,39 @@ import type { TextConfig } from './config.ts';
 import { linear, rmsNorm, rotate, swiGlu } from './layers.ts';
 import type { WeightSource } from './weightSource.ts';
 
+const EMBEDDING = 'model.embed_tokens.weight';
+
 /** ids (S) → embeddings (S, C) */
 export function embeddingGraph(config: TextConfig, weights: WeightSource): Uint8Array {
   const graph = new GraphBuilder('embedding');
-  const table = weights.get('model.embed_tokens.weight', [config.vocabularySize, config.hiddenSize]);
   const ids = graph.input('ids', 'int64', ['S']);
-  graph.output('embeddings', graph.op('Gather', [graph.weight(table), ids]), ['S', config.hiddenSize]);
+  graph.output('embeddings', embed(graph, config, weights, ids), ['S', config.hiddenSize]);
   return graph.build();
 }
 
 /** hidden (S, C) → logits (S, V). A graph of its own, so that latent steps do not pay for it. */
 export function headGraph(config: TextConfig, weights: WeightSource): Uint8Array {
   const graph = new GraphBuilder('head');
-  const name = config.tiedEmbeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
-  const table = weights.get(name, [config.vocabularySize, config.hiddenSize]);
   const hidden = graph.input('hidden', 'float32', ['S', config.hiddenSize]);
-  graph.output('logits', linear(graph, hidden, table), ['S', config.vocabularySize]);
+  graph.output('logits', logitsOf(graph, config, weights, hidden), ['S', config.vocabularySize]);
   return graph.build();
+}
+
+/** ids of any shape → their rows of the embedding table */
+export function embed(graph: GraphBuilder, config: TextConfig, weights: WeightSource, ids: Value): Value {
+  const table = weights.get(EMBEDDING, [config.vocabularySize, config.hiddenSize]);
+  return graph.op('Gather', [graph.weight(table), ids]);
+}
+
+/** hidden (N, C) → logits (N, V) */
+export function logitsOf(
+  graph: GraphBuilder,
+  config: TextConfig,
+  weights: WeightSource,
+  hidden: Value,
+): Value {
+  const name = config.tiedEmbeddings ? EMBEDDING : 'lm_head.weight';
+  return linear(graph, hidden, weights.get(name, [config.vocabularySize, config.hiddenSize]));
 }
 
 /** Names of a layer's key/value tensors. Keys are stored transposed, ready to be multiplied. */
@@ -53,32 +69,54 @@ export const cacheNames = (layer: number) => ({
 export function decoderGraph(config: TextConfig, weights: WeightSource): Uint8Array {
   const graph = new GraphBuilder('decoder');
   const half = config.headSize / 2;
-  const inputs: SharedInputs = {
+  const inputs: CacheInputs = {
     cos: graph.input('cos', 'float32', [1, 'S', half]),
     sin: graph.input('sin', 'float32', [1, 'S', half]),
     mask: graph.input('mask', 'float32', ['S', 'T']),
     parts: graph.input('parts', 'int64', [2]),
     rows: graph.input('rows', 'int64', ['Q']),
   };
-  let x = graph.input('embeddings', 'float32', ['S', config.hiddenSize]);
+  const embeddings = graph.input('embeddings', 'float32', ['S', config.hiddenSize]);
   const maps: Value[] = [];
-  for (let layer = 0; layer < config.layers; layer++) {
-    const result = decoderLayer(graph, config, weights, layer, x, inputs);
-    x = result.x;
-    maps.push(result.attention);
-  }
-  const norm = weights.get('model.norm.weight', [config.hiddenSize]);
-  graph.output('hidden', rmsNorm(graph, x, norm, config.normEpsilon), ['S', config.hiddenSize]);
+  const hidden = decoder(graph, config, weights, embeddings, inputs, (layer, q, k, v) => {
+    const { mixed, map } = cachedAttention(graph, config, layer, q, k, v, inputs);
+    maps.push(map);
+    return mixed;
+  });
+  graph.output('hidden', hidden, ['S', config.hiddenSize]);
   graph.output('attention', graph.op('Concat', maps, { axis: 0 }), [config.layers * config.heads, 'Q', 'T']);
   return graph.build();
 }
 
-interface SharedInputs {
+interface CacheInputs {
   cos: Value;
   sin: Value;
   mask: Value;
   parts: Value;
   rows: Value;
+}
+
+/**
+ * How a layer's new queries meet keys and values: the new ones, and whatever the caller remembers.
+ * @param q (S, H, d), rotated
+ * @param k (S, K, d), rotated
+ * @param v (S, K, d)
+ * @returns (S, H·d)
+ */
+export type Attend = (layer: number, q: Value, k: Value, v: Value) => Value;
+
+/** All layers and the final norm: x (S, C) → hidden (S, C). Angles are cos and sin (1, S, d/2). */
+export function decoder(
+  graph: GraphBuilder,
+  config: TextConfig,
+  weights: WeightSource,
+  x: Value,
+  angles: { cos: Value; sin: Value },
+  attend: Attend,
+): Value {
+  for (let layer = 0; layer < config.layers; layer++)
+    x = decoderLayer(graph, config, weights, layer, x, angles, attend);
+  return rmsNorm(graph, x, weights.get('model.norm.weight', [config.hiddenSize]), config.normEpsilon);
 }
 
 /** Pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)). */
@@ -88,43 +126,62 @@ function decoderLayer(
   weights: WeightSource,
   layer: number,
   x: Value,
-  inputs: SharedInputs,
-): { x: Value; attention: Value } {
+  angles: { cos: Value; sin: Value },
+  attend: Attend,
+): Value {
+  const { hiddenSize: C, heads: H, kvHeads: K, headSize: d } = config;
   const prefix = `model.layers.${layer}`;
   const norm = (value: Value, name: string): Value =>
-    rmsNorm(graph, value, weights.get(`${prefix}.${name}.weight`, [config.hiddenSize]), config.normEpsilon);
-  const attention = selfAttention(graph, config, weights, layer, norm(x, 'input_layernorm'), inputs);
-  const middle = graph.op('Add', [x, attention.output]);
+    rmsNorm(graph, value, weights.get(`${prefix}.${name}.weight`, [C]), config.normEpsilon);
+
+  const normed = norm(x, 'input_layernorm');
+  const turned = (value: Value, heads: number): Value =>
+    graph.reshape(rotate(graph, value, angles.cos, angles.sin, heads, d), [-1, heads, d]);
+  const q = turned(project(graph, config, weights, layer, 'q_proj', normed), H); // (S, H, d)
+  const k = turned(project(graph, config, weights, layer, 'k_proj', normed), K); // (S, K, d)
+  const v = graph.reshape(project(graph, config, weights, layer, 'v_proj', normed), [-1, K, d]); // (S, K, d)
+  const mixed = attend(layer, q, k, v); // (S, H·d)
+  const attention = linear(graph, mixed, weights.get(`${prefix}.self_attn.o_proj.weight`, [C, H * d]));
+
+  const middle = graph.op('Add', [x, attention]);
   const mlp = swiGlu(graph, weights, norm(middle, 'post_attention_layernorm'), `${prefix}.mlp`, {
-    hidden: config.hiddenSize,
+    hidden: C,
     feedForward: config.feedForwardSize,
     bias: false,
   });
-  return { x: graph.op('Add', [middle, mlp]), attention: attention.map };
+  return graph.op('Add', [middle, mlp]);
 }
 
-/** softmax(q kᵀ / √d + mask) v over frozen and growing slots; a key head serves R query heads. */
-function selfAttention(
+/** A layer's queries (N, H·d), keys or values (N, K·d) of x (N, C), before rotation. */
+export function project(
   graph: GraphBuilder,
   config: TextConfig,
   weights: WeightSource,
   layer: number,
+  name: 'q_proj' | 'k_proj' | 'v_proj',
   x: Value,
-  { cos, sin, mask, parts, rows }: SharedInputs,
-): { output: Value; map: Value } {
-  const { hiddenSize: C, heads: H, kvHeads: K, headSize: d } = config;
-  const prefix = `model.layers.${layer}.self_attn`;
-  const project = (name: string, heads: number): Value =>
-    linear(
-      graph,
-      x,
-      weights.get(`${prefix}.${name}.weight`, [heads * d, C]),
-      weights.get(`${prefix}.${name}.bias`, [heads * d]),
-    );
+): Value {
+  const size = (name === 'q_proj' ? config.heads : config.kvHeads) * config.headSize;
+  const full = `model.layers.${layer}.self_attn.${name}`;
+  return linear(
+    graph,
+    x,
+    weights.get(`${full}.weight`, [size, config.hiddenSize]),
+    weights.get(`${full}.bias`, [size]),
+  );
+}
 
-  const q = graph.reshape(rotate(graph, project('q_proj', H), cos, sin, H, d), [-1, H, d]); // (S, H, d)
-  const k = graph.reshape(rotate(graph, project('k_proj', K), cos, sin, K, d), [-1, K, d]); // (S, K, d)
-  const v = graph.reshape(project('v_proj', K), [-1, K, d]); // (S, K, d)
+/** softmax(q kᵀ / √d + mask) v over frozen and growing slots; a key head serves R query heads. */
+function cachedAttention(
+  graph: GraphBuilder,
+  config: TextConfig,
+  layer: number,
+  q: Value,
+  k: Value,
+  v: Value,
+  { mask, parts, rows }: CacheInputs,
+): { mixed: Value; map: Value } {
+  const { heads: H, kvHeads: K, headSize: d } = config;
   const cache = cacheTensors(
     graph,
     config,
@@ -150,12 +207,10 @@ function selfAttention(
     graph.op('MatMul', [overGrowing!, cache.value]),
   ]); // (K, R·S, d)
   const joined = graph.transpose(graph.reshape(mixed, [H, -1, d]), [1, 0, 2]); // (S, H, d)
-  const output = linear(
-    graph,
-    graph.reshape(joined, [-1, H * d]),
-    weights.get(`${prefix}.o_proj.weight`, [C, H * d]),
-  );
-  return { output, map: graph.op('Gather', [probabilities, rows], { axis: 1 }) }; // (H, Q, T)
+  return {
+    mixed: graph.reshape(joined, [-1, H * d]),
+    map: graph.op('Gather', [probabilities, rows], { axis: 1 }), // (H, Q, T)
+  };
 }
 
 /** Joins the new rows to the growing part and returns it as the present part. */
