@@ -1,5 +1,5 @@
 /**
- * LoRA adapters as PEFT saves them: adapter_config.json and adapter_model.safetensors. An adapter adds
+ * LoRA adapters as PEFT saves them: adapter_config.json and adapter_model.safetensors (or .bin). An adapter adds
  * scale · B A to some matrices of its base model; the product is never formed, the graph has both factors.
  *
  * The tensors say what is adapted. The config says with which rank and scale, and must not ask for
@@ -15,6 +15,7 @@ import { isFile, parseWith, readJson, show } from './json.ts';
 import { canonicalName, newerName } from './names.ts';
 import { asWeight, readStoredTensors } from './safetensors.ts';
 import type { StoredTensor } from './safetensors.ts';
+import { readTorchTensors } from './torchFile.ts';
 
 export interface Adapter {
   /** Absolute path. */
@@ -40,6 +41,8 @@ export interface Adapter {
 
 const CONFIG = 'adapter_config.json';
 const TENSORS = 'adapter_model.safetensors';
+/** What PEFT wrote before 0.6. */
+const OLDER_TENSORS = 'adapter_model.bin';
 /** A real pattern takes microseconds; one that backtracks for ever is stopped. */
 const PATTERN_TIMEOUT_MS = 1_000;
 
@@ -116,8 +119,8 @@ export async function openAdapter(where: string): Promise<Adapter> {
   const json = await readJson(configFile);
   refuseUnsupported(json, configFile);
   const config = parseWith(Config, json, configFile);
-  const file = path.join(folder, TENSORS);
-  const additions = pairUp(await readStoredTensors(file), config, { file, configFile });
+  const { file, tensors } = await readTensors(folder);
+  const additions = pairUp(tensors, config, { file, configFile });
   return {
     folder,
     name: path.basename(folder),
@@ -128,6 +131,14 @@ export async function openAdapter(where: string): Promise<Adapter> {
     additions,
     checkFit: (find, tied) => checkFit(additions, find, tied, file),
   };
+}
+
+async function readTensors(folder: string): Promise<{ file: string; tensors: Map<string, StoredTensor> }> {
+  const file = path.join(folder, TENSORS);
+  const older = path.join(folder, OLDER_TENSORS);
+  if (!(await isFile(file)) && (await isFile(older)))
+    return { file: older, tensors: await readTorchTensors(older) };
+  return { file, tensors: await readStoredTensors(file) };
 }
 
 function refuseUnsupported(json: unknown, where: string): void {

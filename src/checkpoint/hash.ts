@@ -13,6 +13,7 @@ import path from 'node:path';
 import { CancelledError } from '../base/errors.ts';
 import { sizeOfFile } from './json.ts';
 import { MAX_HEADER_BYTES, readTensorBytes } from './safetensors.ts';
+import { torchFileIdentity } from './torchFile.ts';
 
 export interface HashOptions {
   signal?: AbortSignal;
@@ -81,8 +82,9 @@ function addLabel(hash: Hash, file: string, size: number): void {
   hash.update(`${path.basename(file)}\0${size}\0`);
 }
 
-/** All of a config; of a weight file the 8 length bytes and the header. */
+/** All of a config; of a weight file what names and places its tensors. */
 async function identifyingBytes(file: string, size: number): Promise<Uint8Array> {
+  if (file.endsWith('.bin')) return torchFileIdentity(file);
   if (!file.endsWith('.safetensors')) return readTensorBytes({ file, offset: 0, length: size });
   const prefix = await readTensorBytes({ file, offset: 0, length: Math.min(8, size) });
   const header = size < 8 ? 0n : new DataView(prefix.buffer).getBigUint64(0, true);

@@ -17,8 +17,8 @@ import { duplicateKey } from './duplicateKeys.ts';
 /** The reference's own bound (MAX_HEADER_SIZE). */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-/** Bytes per element of every dtype a safetensors header may name (those of whole bytes). */
-const ELEMENT_BYTES = {
+/** Bytes per element of every dtype a checkpoint file may name (those of whole bytes). */
+export const ELEMENT_BYTES = {
   F64: 8,
   F32: 4,
   F16: 2,
@@ -121,7 +121,7 @@ function widenBFloat16(halves: Uint16Array): Float32Array {
 }
 
 /** Fills `target` from `position` on; one read may return fewer bytes than asked (2 GiB at most on Linux). */
-async function readFully(
+export async function readFully(
   handle: FileHandle,
   target: Uint8Array,
   position: number,
@@ -241,7 +241,7 @@ function checkLayout(
 
 function truncated(needed: number, found: number, where: string): UserError {
   return new UserError({
-    problem: 'the safetensors file is cut short',
+    problem: 'the file is cut short',
     expected: `at least ${needed} bytes`,
     found: `${found}`,
     where,

@@ -2,7 +2,6 @@
  * The weights of a checkpoint folder, in one file or in shards, under one set of names: those of
  * transformers 4.50 (`visual.…`, `model.…`, `lm_head.weight`), whichever release wrote the files.
  */
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
@@ -16,6 +15,7 @@ import { isFile, parseWith, readJson, show } from './json.ts';
 import { locate } from './locations.ts';
 import { asWeight, readStoredTensors } from './safetensors.ts';
 import type { StoredTensor } from './safetensors.ts';
+import { readTorchTensors } from './torchFile.ts';
 
 /** A checkpoint's tensors; nothing of them is in memory. */
 export interface Weights {
@@ -113,21 +113,35 @@ function checked(
 }
 
 async function readTensors(folder: string): Promise<Map<string, StoredTensor>> {
-  const single = path.join(folder, 'model.safetensors');
-  const index = path.join(folder, 'model.safetensors.index.json');
-  // transformers, too, prefers the single file where both are present.
-  if (await isFile(single)) return rename(await readStoredTensors(single), single);
-  if (await isFile(index)) return rename(await readShards(folder, index), index);
+  for (const format of FORMATS) {
+    const single = path.join(folder, format.single);
+    const index = path.join(folder, `${format.single}.index.json`);
+    if (await isFile(single)) return rename(await format.read(single), single);
+    if (await isFile(index)) return rename(await readShards(folder, index, format), index);
+  }
   throw await noWeights(folder);
 }
 
+interface Format {
+  /** Name of the file that holds everything; with `.index.json`, of the index of shards. */
+  single: string;
+  extension: string;
+  read(file: string): Promise<Map<string, StoredTensor>>;
+}
+
+/** In transformers' own order of preference, which also takes the single file where both are present. */
+const FORMATS: Format[] = [
+  { single: 'model.safetensors', extension: '.safetensors', read: readStoredTensors },
+  { single: 'pytorch_model.bin', extension: '.bin', read: readTorchTensors },
+];
+
 const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
 
-async function readShards(folder: string, index: string): Promise<Map<string, StoredTensor>> {
+async function readShards(folder: string, index: string, format: Format): Promise<Map<string, StoredTensor>> {
   const { weight_map: map } = parseWith(Index, await readJson(index), index);
   const shards = new Map<string, Map<string, StoredTensor>>();
   for (const shard of new Set(Object.values(map))) {
-    shards.set(shard, await readStoredTensors(await shardPath(folder, shard, index)));
+    shards.set(shard, await format.read(await shardPath(folder, shard, index, format.extension)));
   }
   const tensors = new Map<string, StoredTensor>();
   for (const [name, shard] of Object.entries(map)) {
@@ -146,11 +160,11 @@ async function readShards(folder: string, index: string): Promise<Map<string, St
 }
 
 /** Path of a shard. An index must name plain files beside it: anything else could reach out of the folder. */
-async function shardPath(folder: string, shard: string, index: string): Promise<string> {
-  if (!/^[^/\\:\0]+\.safetensors$/.test(shard)) {
+async function shardPath(folder: string, shard: string, index: string, extension: string): Promise<string> {
+  if (!/^[^/\\:\0]+$/.test(shard) || !shard.endsWith(extension)) {
     throw new UserError({
       problem: 'the index names a shard that cannot be opened',
-      expected: 'the plain name of a .safetensors file in the same folder',
+      expected: `the plain name of a ${extension} file in the same folder`,
       found: show(shard),
       where: index,
     });
@@ -192,21 +206,10 @@ function mostCommonDtype(tensors: [string, StoredTensor][], folder: string): Dty
 }
 
 async function noWeights(folder: string): Promise<UserError> {
-  const names = await readdir(folder).catch((): string[] => []);
-  if (names.some((name) => /^pytorch_model.*\.bin(\.index\.json)?$/.test(name))) {
-    return new UserError({
-      problem: 'the weights are PyTorch .bin files, which are not supported yet',
-      expected: 'model.safetensors',
-      where: folder,
-      remedy:
-        'Convert them with transformers: Qwen2_5_VLForConditionalGeneration.from_pretrained(folder)' +
-        '.save_pretrained(folder, safe_serialization=True).',
-    });
-  }
   if (await isAdapter(folder)) return notAModel(folder);
   return new UserError({
     problem: 'the folder has no weights',
-    expected: 'model.safetensors, or model.safetensors.index.json with its shards',
+    expected: 'model.safetensors or pytorch_model.bin, or the index of either with its shards',
     where: folder,
     remedy: 'Download the weight files into the folder.',
   });

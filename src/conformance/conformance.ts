@@ -25,7 +25,6 @@ export interface ConformanceOptions {
 /** Folders whose answers later versions will check. */
 const LATER: Record<string, string> = {
   training: 'training is not implemented yet',
-  bin: 'PyTorch .bin checkpoints are not read yet',
 };
 
 /** @returns how many cases passed, failed, and were not run */
@@ -71,9 +70,10 @@ async function collectChecks(answers: Answers, open: OpenModel): Promise<(Check 
     ...(await tokenChecks(answers, first)),
     ...(await scoringChecks(answers)),
   ];
-  // nested/ holds the weights of flat/ under other names and must give its answers.
+  // nested/ and bin/ hold the weights of flat/ in other forms and must give its answers.
   const pairs = sources.map((source) => [source, source] as const);
-  if (await answers.has('nested/config.json')) pairs.push([first, 'nested']);
+  for (const name of ['nested', 'bin'])
+    if (await answers.has(`${name}/config.json`)) pairs.push([first, name]);
   for (const [source, name] of pairs) {
     checks.push(
       ...(await forwardChecks(answers, open, source, name)),

@@ -77,7 +77,8 @@ describe('weights of a folder', () => {
     ['the index has no map', indexed(undefined), 'weight_map'],
     ['the index is no JSON', { 'model.safetensors.index.json': '{' }, 'JSON'],
     ['there is only an adapter', { 'adapter_config.json': {} }, 'adapter'],
-    ['there are only .bin files', { 'pytorch_model-00001-of-00002.bin': 'x' }, 'not supported yet'],
+    ['shards have no index', { 'pytorch_model-00001-of-00002.bin': 'x' }, 'the index of either'],
+    ['a .bin file is none', { 'pytorch_model.bin': 'x' }, 'not a sound zip archive'],
     [
       'a name is there in both spellings',
       {
@@ -137,8 +138,5 @@ describe.skipIf(!haveGoldens)('the reference checkpoints', () => {
     expect(weights.files.length).toBe(7);
     expect(weights.get('lm_head.weight', [640, 96]).file).toContain('.safetensors');
     expect(weights.get('visual.patch_embed.proj.weight', [64, 3, 2, 14, 14]).dtype).toBe('BF16');
-  });
-  test('bin is refused with a remedy', async () => {
-    await expectUserError(async () => openWeights(golden('bin'), { tied: false }), '.bin', 'Convert');
   });
 });
