@@ -38,6 +38,9 @@ const sizes: Record<string, Size> = {
   narrow: { width: 620, height: 900 },
 };
 
+/** Scenarios begun. */
+let played = 0;
+
 interface Plan {
   themes: string[];
   sizes: string[];
@@ -53,6 +56,7 @@ async function takeScreenshots(plan: Plan): Promise<string[]> {
     for (const theme of plan.themes) {
       for (const size of plan.sizes) {
         for (const scenario of plan.scenarios) {
+          played++;
           const failure = await playInNewWindow(browser, plan.extension, theme, size, scenario);
           if (failure !== undefined) failures.push(failure);
         }
@@ -142,6 +146,7 @@ async function main(): Promise<void> {
     extension: resolve(values.extension),
   });
   for (const failure of failures) console.error(`Failed: ${failure}`);
+  console.log(`${played - failures.length} passed, ${failures.length} failed`);
   if (failures.length > 0) process.exitCode = 1;
 }
 

@@ -37,6 +37,7 @@ const parts = {
       ? conformance('webgpu', softwareWebGpu)
       : notRun(`there is no ${softwareDriver}; install Debian's chromium and libvulkan1`),
   host: runHostTests,
+  window: runWindowScenarios,
 };
 
 const wanted = process.argv.slice(2);
@@ -90,6 +91,11 @@ async function conformance(device, env) {
 
 async function runHostTests() {
   return counted(await node(tsxArguments('scripts/host/runTests.ts')));
+}
+
+/** The real window, driven by keys and pointer, as a user would. */
+async function runWindowScenarios() {
+  return counted(await node(tsxArguments('scripts/screenshots.ts', ['--theme', 'dark', '--size', 'wide'])));
 }
 
 /** Reads the counts from the last "N passed, N failed" of a part's output. */

@@ -7,7 +7,14 @@
 
 import { join } from 'node:path';
 import type { Frame, Page } from 'playwright-core';
-import { acceptQuickInput, chooseFile, openFile, runCommand, webviewFrame } from './browser.ts';
+import {
+  acceptQuickInput,
+  chooseFile,
+  fillQuickInput,
+  openFile,
+  runCommand,
+  webviewFrame,
+} from './browser.ts';
 
 /** What a step may use. */
 export interface Stage {
@@ -75,12 +82,22 @@ async function pressInPanel({ page }: Stage, keys: string[]): Promise<void> {
   }
 }
 
-/** Rests the pointer on the first place in the editor that reads `text`, until a hover shows. */
-async function hoverText({ page }: Stage, text: string): Promise<void> {
-  const word = page.locator('.monaco-editor .view-line span span', { hasText: text }).first();
+/** Rests the pointer on a place in the editor that reads `text`, until a hover shows. */
+async function hoverText(
+  { page }: Stage,
+  text: string | RegExp,
+  which: 'first' | 'last' = 'first',
+): Promise<void> {
+  const word = page.locator('.monaco-editor .view-line span span', { hasText: text })[which]();
   await word.hover({ timeout: 20_000 });
   await page.locator('.monaco-hover:not(.hidden)').first().waitFor({ timeout: 20_000 });
   await page.waitForTimeout(500);
+}
+
+/** What a screen reader is told of the selected latent. */
+async function selectedLatent({ page }: Stage): Promise<string | null> {
+  const frame = await panelFrame(page);
+  return frame.locator('[id^="latent-"][aria-pressed="true"]').first().getAttribute('aria-label');
 }
 
 export const scenarios: Scenario[] = [
@@ -107,6 +124,58 @@ export const scenarios: Scenario[] = [
         run: async (stage) => {
           await runCommand(stage.page, 'ILVR: Open trace as text');
           await hoverText(stage, '◆');
+        },
+      },
+    ],
+  },
+  {
+    name: 'link',
+    steps: [
+      {
+        name: '1-helpers',
+        run: async (stage) => {
+          await reasonAbout(stage, 'map-12.png');
+          await acceptQuickInput(stage.page);
+          await fillQuickInput(stage.page, 'samples');
+          await waitForRun(stage);
+        },
+      },
+      {
+        name: '2-latent',
+        run: async (stage) => {
+          await runCommand(stage.page, 'ILVR: Open trace as text');
+          // Latents are numbered at the end of their block's line; the step's number stands first.
+          await hoverText(stage, /^\s*2$/, 'last');
+        },
+      },
+      {
+        name: '3-shown-in-panel',
+        run: async ({ page }) => {
+          await page.locator('.monaco-hover a', { hasText: 'Show in panel' }).first().click();
+          const frame = await panelFrame(page);
+          await frame.locator('[id^="latent-"][aria-pressed="true"]').first().waitFor();
+        },
+      },
+    ],
+  },
+  {
+    name: 'reload',
+    steps: [
+      {
+        name: '1-restored',
+        run: async (stage) => {
+          await reasonAbout(stage, 'map-02.png');
+          await acceptQuickInput(stage.page);
+          await acceptQuickInput(stage.page);
+          await waitForRun(stage);
+          await pressInPanel(stage, ['ArrowRight', 'ArrowRight']);
+          const before = await selectedLatent(stage);
+          // VS Code saves a panel's state lazily.
+          await stage.page.waitForTimeout(3000);
+          await stage.page.reload();
+          await waitForRun(stage);
+          const after = await selectedLatent(stage);
+          if (after !== before) throw new Error(`selected before the reload: ${before}, after it: ${after}`);
         },
       },
     ],

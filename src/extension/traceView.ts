@@ -6,6 +6,7 @@
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../base/disposable.ts';
 import type { PanelHost, PanelMethods, PanelSelection, PanelState } from '../protocol/panel.ts';
+import { packed } from '../protocol/pack.ts';
 import { connect } from '../protocol/rpc.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { panelHtml, resourceRoot } from './panelHtml.ts';
@@ -36,11 +37,11 @@ export class TraceView implements Disposable {
     webview.options = { enableScripts: true, localResourceRoots: [resourceRoot(extensionUri)] };
     this.panel = connect<PanelMethods, PanelHost>(
       { ...actions, ready: () => this.ready() },
-      {
+      packed({
         // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window's: VS Code's
         post: (message) => void webview.postMessage(message),
         on: (listener) => this.store.add(webview.onDidReceiveMessage(listener)),
-      },
+      }),
     );
     this.store.add(
       panel.onDidChangeViewState(() => {

@@ -1,5 +1,6 @@
 /** The webview's side of VS Code: messages to the extension host and a state that survives reloads. */
 
+import { packed } from '../protocol/pack.ts';
 import type { Channel } from '../protocol/rpc.ts';
 
 interface VsCodeApi {
@@ -14,14 +15,10 @@ declare function acquireVsCodeApi(): VsCodeApi;
 const api = acquireVsCodeApi();
 
 /** Messages to and from the extension host. */
-export const channel: Channel = {
+export const channel: Channel = packed({
   post: (message) => api.postMessage(message),
-  on: (listener) =>
-    window.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
-      // Only our RPC's messages: VS Code and extensions of the browser may post others.
-      if (typeof data === 'object' && data !== null) listener(data);
-    }),
-};
+  on: (listener) => window.addEventListener('message', ({ data }: MessageEvent<unknown>) => listener(data)),
+});
 
 export function storedState(): unknown {
   return api.getState();

@@ -2,6 +2,7 @@
 
 import type { PanelMethods, PanelSelection, PanelState } from '../protocol/panel.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../trace/events.ts';
+import { Pictures } from './draw/pictures.ts';
 import { MapCache } from './logic/mapCache.ts';
 
 export type ModelChange = 'content' | 'run-started';
@@ -13,6 +14,8 @@ export type ModelChange = 'content' | 'run-started';
 export class PanelModel implements PanelMethods {
   state: PanelState = { canRun: false };
   cache: MapCache | undefined;
+  /** Decoding is the model's, not a component's: an effect that set state re-rendered for ever. */
+  readonly pictures = new Pictures(() => this.changed('content'));
   version = 0;
   /** False until the host's first snapshot. */
   connected = false;
@@ -61,6 +64,7 @@ export class PanelModel implements PanelMethods {
 
   /** Tells listeners once per frame: a fast run sends hundreds of events a second. */
   private changed(change: ModelChange): void {
+    this.pictures.show(this.state.trace?.pictures ?? []);
     this.version++;
     if (change === 'run-started') return this.notify(change);
     if (this.pending) return;

@@ -4,6 +4,7 @@
  */
 
 import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/panel.ts';
+import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
 import { readTrace } from '../../src/trace/file.ts';
 import { eventsOf } from './replay.ts';
@@ -15,6 +16,7 @@ export interface PreviewControls {
   state: unknown;
   show(json: string | undefined, rest: Omit<PanelState, 'trace'>): Promise<void>;
   progress(message: string | undefined): Promise<void>;
+  select(latent: number): Promise<void>;
   /** Replays up to `count` events of a trace, one per frame; ends as the trace does if all are sent. */
   replay(json: string, count: number): Promise<void>;
   finish(status: 'cancelled' | 'failed', failure?: string): Promise<void>;
@@ -41,10 +43,10 @@ const panel = connect<PanelMethods, PanelHost>(
     addHelpers: record('addHelpers'),
     chooseHelpers: record('chooseHelpers'),
   },
-  {
+  packed({
     post: (message) => window.postMessage(message, '*'),
     on: (listener) => toHost.push(listener),
-  },
+  }),
 );
 
 Object.assign(window, {
@@ -64,6 +66,7 @@ Object.assign(window, {
     show: (json, rest) =>
       panel.show({ ...(json !== undefined && { trace: readTrace(json, 'preview') }), ...rest }),
     progress: (message) => panel.progress(message),
+    select: (latent) => panel.select({ latent }),
     replay: async (json, count) => {
       for (const event of eventsOf(readTrace(json, 'preview')).slice(0, count)) {
         await panel.event(event);

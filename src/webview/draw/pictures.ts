@@ -1,6 +1,5 @@
 /** Decodes a trace's pictures once each, from memory: no address, so nothing for the page's policy to allow. */
 
-import { useEffect, useState } from 'preact/hooks';
 import { fromBase64 } from '../../base/base64.ts';
 import type { TracePicture } from '../../trace/schema.ts';
 
@@ -13,38 +12,38 @@ export interface Decoded {
 /** Pixels of a small copy's longer side: a thumbnail at twice its size, for sharp screens. */
 const SMALL = 160;
 
-const decoding = new WeakMap<TracePicture, Promise<Decoded>>();
+/** The pictures of the trace that is shown, by id, as they are decoded. A broken one stays absent. */
+export class Pictures {
+  readonly decoded = new Map<string, Decoded>();
+  private readonly onDecoded: () => void;
+  private wanted: TracePicture[] = [];
 
-/** The pictures that are decoded so far, by id; renders again as they come. A broken one stays absent. */
-export function usePictures(pictures: TracePicture[]): ReadonlyMap<string, Decoded> {
-  const [decoded, setDecoded] = useState<ReadonlyMap<string, Decoded>>(new Map());
-  useEffect(() => {
-    let current = true;
-    const ready = new Map<string, Decoded>();
-    setDecoded(ready);
-    for (const picture of pictures) {
-      decode(picture).then(
-        (bitmaps) => {
-          ready.set(picture.id, bitmaps);
-          if (current) setDecoded(new Map(ready));
-        },
-        (error: unknown) => console.error(`picture ${picture.name} cannot be decoded`, error),
-      );
+  /** @param onDecoded called when another picture can be drawn */
+  constructor(onDecoded: () => void) {
+    this.onDecoded = onDecoded;
+  }
+
+  /** Decodes what is new in `pictures` and forgets what they no longer hold. */
+  show(pictures: TracePicture[]): void {
+    const known = this.wanted;
+    this.wanted = pictures;
+    for (const old of known) if (!pictures.includes(old)) this.decoded.delete(old.id);
+    for (const picture of pictures) if (!known.includes(picture)) void this.decode(picture);
+  }
+
+  private async decode(picture: TracePicture): Promise<void> {
+    try {
+      const bitmaps = await decode(picture);
+      if (!this.wanted.includes(picture)) return;
+      this.decoded.set(picture.id, bitmaps);
+      this.onDecoded();
+    } catch (error) {
+      console.error(`picture ${picture.name} cannot be decoded`, error);
     }
-    return () => {
-      current = false;
-    };
-  }, [pictures]);
-  return decoded;
+  }
 }
 
-function decode(picture: TracePicture): Promise<Decoded> {
-  let promise = decoding.get(picture);
-  if (promise === undefined) decoding.set(picture, (promise = decodeNow(picture)));
-  return promise;
-}
-
-async function decodeNow({ png, width, height }: TracePicture): Promise<Decoded> {
+async function decode({ png, width, height }: TracePicture): Promise<Decoded> {
   const full = await createImageBitmap(new Blob([fromBase64(png)], { type: 'image/png' }));
   const scale = SMALL / Math.max(width, height);
   const small =

@@ -5,7 +5,6 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { messageOf } from '../../base/errors.ts';
 import type { PanelHost } from '../../protocol/panel.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { usePictures } from '../draw/pictures.ts';
 import { storedState, storeState } from '../host.ts';
 import { brushAttended, brushAttending, brushRegion, brushToken, type Brush } from '../logic/brushing.ts';
 import type { MapCache } from '../logic/mapCache.ts';
@@ -116,7 +115,7 @@ function useScene(
 ): Scene | undefined {
   const { trace, canRun } = model.state;
   const { cache, version } = model;
-  const pictures = usePictures(trace?.pictures ?? NO_PICTURES);
+  const pictures = model.pictures.decoded;
   const highContrast = useHighContrast();
   return useMemo(() => {
     if (trace === undefined || cache === undefined) return undefined;
@@ -142,8 +141,6 @@ function useScene(
     };
   }, [trace, version, cache, view, pictures, hovered, canRun, highContrast, call]);
 }
-
-const NO_PICTURES: Trace['pictures'] = [];
 
 /** What is lit up in the steps: a token that is looked at comes first, then a region, then the latent. */
 function brushOf(
