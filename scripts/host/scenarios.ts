@@ -171,8 +171,10 @@ export const scenarios: Scenario[] = [
           await pressInPanel(stage, ['ArrowRight', 'ArrowRight']);
           const before = await selectedLatent(stage);
           // VS Code saves a panel's state lazily.
-          await stage.page.waitForTimeout(3000);
-          await stage.page.reload();
+          await stage.page.waitForTimeout(5000);
+          const reloaded = stage.page.waitForEvent('load');
+          await runCommand(stage.page, 'Developer: Reload Window');
+          await reloaded;
           await waitForRun(stage);
           const after = await selectedLatent(stage);
           if (after !== before) throw new Error(`selected before the reload: ${before}, after it: ${after}`);
