@@ -5,12 +5,13 @@
  */
 
 import * as vscode from 'vscode';
-import { renderMap } from '../render/overlay.ts';
+import { drawMap, MAP_STYLE, renderMap } from '../render/overlay.ts';
 import { dataUri, HOVER_BYTES, pngUnder } from '../render/png.ts';
 import { pictureAt } from '../render/picture.ts';
 import { renderBlockStrip } from '../render/strip.ts';
 import type { Raster } from '../render/raster.ts';
 import {
+  attentionMapOfRow,
   firstLook,
   firstLookRow,
   kindsFor,
@@ -157,8 +158,28 @@ function textParts(
     head.appendMarkdown(`Least probable token: ${text}, ${least.probability!.toFixed(3)}.`);
   }
   const rows = tokens.flatMap(({ attention }) => (attention ? [firstLookRow(trace, attention)] : []));
-  if (rows.length > 0) head.appendMarkdown(`\n\n${meanMass(trace, rows)}`);
-  return [head];
+  if (rows.length === 0) return [head];
+  head.appendMarkdown(`\n\n${meanMass(trace, rows)}`);
+  const maps = trace.pictures.flatMap((picture) => textMap(trace, rows, picture));
+  return [head, ...maps.slice(0, MAX_PICTURES)];
+}
+
+/** Where a line's tokens look, on average. */
+function textMap(trace: Trace, rows: Float32Array[], picture: TracePicture): vscode.MarkdownString[] {
+  const shortest = Math.min(...rows.map(({ length }) => length));
+  const mean = Float32Array.from({ length: shortest }, (_, key) =>
+    rows.reduce((sum, row) => sum + row[key]! / rows.length, 0),
+  );
+  const selector = firstLook(trace, picture, 'attention');
+  const map = attentionMapOfRow(trace, mean, picture, selector, "this line's tokens, averaged,");
+  if (map === undefined) return [];
+  const scale = { min: 0, max: map.values[map.peak]! };
+  const drawn = pictureOf(widthFor(trace, picture.id), 'attention map of the line', (width) =>
+    drawMap(map, picture, { ...MAP_STYLE, width, scale }),
+  );
+  if (drawn === undefined) return [];
+  drawn.value = `${figures(map)}\n\n${drawn.value}\n\n${escaped(map.caption)} Its own scale.`;
+  return [drawn];
 }
 
 function meanMass(trace: Trace, rows: Float32Array[]): string {

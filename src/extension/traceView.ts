@@ -64,7 +64,7 @@ export class TraceView implements Disposable {
   }
 
   progress(message: string | undefined): void {
-    if (this.isReady) void this.panel.progress.asEvent(message);
+    if (this.isReady) void this.panel.progress.asEvent(message ?? null);
   }
 
   /** Moves the selection, now or as soon as the page is there. */

@@ -16,8 +16,8 @@ export interface PanelMethods {
   show(state: PanelState): Promise<void>;
   /** One more event of the run that is shown. */
   event(event: ReasonEvent): Promise<void>;
-  /** Progress before the first event ("loading the model"); undefined when it is over. */
-  progress(message: string | undefined): Promise<void>;
+  /** Progress before the first event ("loading the model"); null when it is over (JSON knows no undefined). */
+  progress(message: string | null): Promise<void>;
   /** Moves the selection, for deep links from the trace's text document. */
   select(selection: PanelSelection): Promise<void>;
 }

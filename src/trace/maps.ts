@@ -95,6 +95,34 @@ export function mapOf(trace: Trace, latent: TraceLatent, selector: MapSelector):
   }
 }
 
+/**
+ * Attention of any query over one picture, from its row over all keys.
+ * @param row [keys], already joined as `selector` says
+ * @param who whose attention it is, for the caption
+ */
+export function attentionMapOfRow(
+  trace: Trace,
+  row: Float32Array,
+  picture: TracePicture,
+  selector: MapSelector,
+  who: string,
+): HeatMap | undefined {
+  if (picture.range === undefined) return undefined;
+  const { start, count } = picture.range;
+  const values = row.slice(start, start + count);
+  const { layers, heads } = trace.model;
+  const among = `${phrase('layer', selector.layer, layers)}, ${phrase('head', selector.heads, heads)}`;
+  return {
+    ...frame(picture, values),
+    unit: 'attention probability',
+    caption:
+      `Attention of ${who} over ${describe(picture)}: ${among}. ` +
+      'It shows where information could flow, not what caused the answer.',
+    ...(isShare(selector) && { mass: values.reduce((sum, value) => sum + value, 0) }),
+    entropy: entropyOf(values),
+  };
+}
+
 /** One scale for all latents of the run, so that their maps can be compared. */
 export function scaleOf(trace: Trace, selector: MapSelector): Scale {
   let min = Infinity;
@@ -170,20 +198,8 @@ function attentionMap(
   picture: TracePicture,
   selector: MapSelector,
 ): HeatMap | undefined {
-  if (picture.range === undefined) return undefined;
-  const { layer, heads } = selector;
-  const { start, count } = picture.range;
-  const values = joinHeads(latent.attention, layer, heads).slice(start, start + count);
-  const among = `${phrase('layer', layer, trace.model.layers)}, ${phrase('head', heads, trace.model.heads)}`;
-  return {
-    ...frame(picture, values),
-    unit: 'attention probability',
-    caption:
-      `Attention of ${nameOf(latent)} over ${describe(picture)}: ${among}. ` +
-      'It shows where information could flow, not what caused the answer.',
-    ...(isShare(selector) && { mass: values.reduce((sum, value) => sum + value, 0) }),
-    entropy: entropyOf(values),
-  };
+  const row = joinHeads(latent.attention, selector.layer, selector.heads);
+  return attentionMapOfRow(trace, row, picture, selector, nameOf(latent));
 }
 
 function selectionMap(latent: TraceLatent, picture: TracePicture): HeatMap | undefined {

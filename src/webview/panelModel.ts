@@ -52,9 +52,9 @@ export class PanelModel implements PanelMethods {
     }
   }
 
-  async progress(message: string | undefined): Promise<void> {
+  async progress(message: string | null): Promise<void> {
     const { progress: _, ...state } = this.state;
-    this.state = message === undefined ? state : { ...state, progress: message };
+    this.state = message === null ? state : { ...state, progress: message };
     this.changed('content');
   }
 

@@ -108,7 +108,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await preview.host('show', undefined, { canRun: true, progress: 'Loading the model…' });
     await page.getByText('Loading the model…').waitFor();
     await preview.host('replay', json, 40);
-    await preview.host('progress', undefined);
+    await preview.host('progress', null);
     await page.getByText('Running:').waitFor();
     expect(await page.locator('.thumbnail').count()).toBeGreaterThan(0);
     await preview.host('finish', 'failed', 'The engine ended with code 139.');

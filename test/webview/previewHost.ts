@@ -15,7 +15,7 @@ export interface PreviewControls {
   calls: string[];
   state: unknown;
   show(json: string | undefined, rest: Omit<PanelState, 'trace'>): Promise<void>;
-  progress(message: string | undefined): Promise<void>;
+  progress(message: string | null): Promise<void>;
   select(latent: number): Promise<void>;
   /** Replays up to `count` events of a trace, one per frame; ends as the trace does if all are sent. */
   replay(json: string, count: number): Promise<void>;

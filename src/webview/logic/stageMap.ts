@@ -1,11 +1,10 @@
 /** Chooses and describes the map on the stage. */
 
-import { entropyOf, type HeatMap, type MapSelector, type Scale } from '../../trace/maps.ts';
+import { attentionMapOfRow, type HeatMap, type MapSelector, type Scale } from '../../trace/maps.ts';
 import type { Trace, TracePicture } from '../../trace/schema.ts';
-import { choiceLabel, tokenLabel } from './format.ts';
+import { tokenLabel } from './format.ts';
 import { scaleOfMap, type MapCache } from './mapCache.ts';
 import type { Shown } from './resolve.ts';
-import { isShare } from '../../trace/maps.ts';
 
 /** The map on the stage: of the selected latent, or of a token while that is looked at. */
 export interface StageMap {
@@ -57,24 +56,12 @@ function tokenMap(
   { layer }: MapSelector,
 ): Omit<StageMap, 'scale'> | undefined {
   const row = cache.row(token, layer, 'mean');
-  if (row === undefined || picture.range === undefined) return undefined;
-  const { start, count } = picture.range;
-  const values = row.slice(start, start + count);
+  if (row === undefined) return undefined;
   const selector: MapSelector = { kind: 'attention', picture: picture.id, layer, heads: 'mean' };
   const label = tokenLabel(trace.tokens[token]!);
-  const among = `${choiceLabel('layer', layer, trace.model.layers)}, ${choiceLabel('head', 'mean', trace.model.heads)}`;
-  const map: HeatMap = {
-    ...picture.grid,
-    values,
-    unit: 'attention probability',
-    caption:
-      `Attention of the token ${label} (its own query, which predicts the next token) over ` +
-      `${picture.role === 'input' ? 'input' : 'helper'} image ${picture.name}: ${among}; tokens store no single heads. ` +
-      'It shows where information could flow, not what caused the answer.',
-    peak: values.reduce((best, value, i) => (value > values[best]! ? i : best), 0),
-    ...(isShare(selector) && { mass: values.reduce((sum, value) => sum + value, 0) }),
-    entropy: entropyOf(values),
-  };
+  const who = `the token ${label} (its own query, which predicts the next token; single heads are not stored)`;
+  const map = attentionMapOfRow(trace, row, picture, selector, who);
+  if (map === undefined) return undefined;
   return { map, row, selector, token, title: `Token ${label}` };
 }
 
