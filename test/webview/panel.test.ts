@@ -40,36 +40,36 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
 
   test('shows every step, and the same numbers as the trace', async () => {
     const { page } = await show();
-    expect(await page.locator('.thumbnail').count()).toBe(12);
-    expect(await page.locator('.step').count()).toBe(8);
-    expect(await page.locator('.facts').innerText()).toContain('3 blocks × 4 latents');
-    expect(await page.locator('.caption').innerText()).toContain('layer 4 of 4, mean of 3 heads');
+    await expect.poll(() => page.locator('.thumbnail').count()).toBe(12);
+    await expect.poll(() => page.locator('.step').count()).toBe(8);
+    await expect.poll(() => page.locator('.facts').innerText()).toContain('3 blocks × 4 latents');
+    await expect.poll(() => page.locator('.caption').innerText()).toContain('layer 4 of 4, mean of 3 heads');
   });
 
   test('is usable by keyboard alone', async () => {
     const { page } = await show();
     await press('ArrowRight');
-    expect(await title()).toContain('Block 1, latent 2');
+    await expect.poll(title).toContain('Block 1, latent 2');
     await press('ArrowDown');
-    expect(await title()).toContain('Token');
+    await expect.poll(title).toContain('Token');
     await press('ArrowDown', '[', '}');
-    expect(await title()).toContain('Block 2, latent 2');
-    expect(await page.locator('.caption').innerText()).toContain('layer 3 of 4, max of 3 heads');
+    await expect.poll(title).toContain('Block 2, latent 2');
+    await expect.poll(() => page.locator('.caption').innerText()).toContain('layer 3 of 4, max of 3 heads');
     await press('2');
-    expect(await page.locator('.colour-bar-title').innerText()).toBe('selection probability');
+    await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('selection probability');
     await press('1', 'Escape', 'ArrowRight', 'Shift+ArrowDown');
-    expect(await page.locator('.readout').innerText()).toContain('rows 4–5, column 4');
+    await expect.poll(() => page.locator('.readout').innerText()).toContain('rows 4–5, column 4');
     await page.waitForFunction(() =>
       document.querySelector('[aria-live]')?.textContent?.includes('row 5, column 4'),
     );
     await press('Escape', 'Escape', 'Escape');
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('latent-5');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('latent-5');
     await press('ArrowRight');
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe('latent-6');
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe('latent-6');
     await press('?');
-    expect(await page.locator('#help').isVisible()).toBe(true);
+    await expect.poll(() => page.locator('#help').isVisible()).toBe(true);
     await press('Escape');
-    expect(await page.locator('#help').isVisible()).toBe(false);
+    await expect.poll(() => page.locator('#help').isVisible()).toBe(false);
   });
 
   test('every tab stop has a name and a visible place', async () => {
@@ -98,9 +98,9 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.4, { steps: 3 });
     await page.mouse.up();
-    expect(await page.locator('.readout').innerText()).toContain('rows 1–3, columns 1–3');
-    expect(await page.locator('.ranking').count()).toBe(2);
-    expect(await page.locator('.meter').count()).toBe(12);
+    await expect.poll(() => page.locator('.readout').innerText()).toContain('rows 1–3, columns 1–3');
+    await expect.poll(() => page.locator('.ranking').count()).toBe(2);
+    await expect.poll(() => page.locator('.meter').count()).toBe(12);
   });
 
   test('a run appears event by event, and stays as a partial trace when its engine dies', async () => {
@@ -110,20 +110,22 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await preview.host('replay', json, 40);
     await preview.host('progress', null);
     await page.getByText('Running:').waitFor();
-    expect(await page.locator('.thumbnail').count()).toBeGreaterThan(0);
+    await expect.poll(() => page.locator('.thumbnail').count()).toBeGreaterThan(0);
     await preview.host('finish', 'failed', 'The engine ended with code 139.');
     await page.getByText('The engine ended with code 139.').waitFor();
-    expect(await page.locator('.status').innerText()).toContain('Partial trace');
+    await expect.poll(() => page.locator('.status').innerText()).toContain('Partial trace');
   });
 
   test('the reader’s choices survive a reload', async () => {
     const { page } = await show();
     await press('ArrowRight', '3');
+    await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('cosine');
+    await page.waitForFunction('JSON.stringify(window.preview.state).includes("similarity")');
     await page.reload();
     await page.waitForFunction('window.preview?.calls.includes("ready")');
     await preview.host('show', json, { canRun: true });
-    expect(await title()).toContain('Block 1, latent 2');
-    expect(await page.locator('.colour-bar-title').innerText()).toBe('cosine');
+    await expect.poll(title).toContain('Block 1, latent 2');
+    await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('cosine');
   });
 
   test('buttons call the host, and its refusals are shown', async () => {
@@ -133,13 +135,15 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await preview.host('show', json, { canRun: false });
     await page.getByRole('button', { name: 'Open as text' }).click();
     await page.getByRole('alert').waitFor();
-    expect(await page.getByRole('button', { name: 'Run again' }).count()).toBe(0);
+    await expect.poll(() => page.getByRole('button', { name: 'Run again' }).count()).toBe(0);
     expect(await preview.calls()).toEqual(['ready', 'runAgain', 'exportTrace', 'openAsText']);
   });
 
   test('nothing is cut off at 500 pixels', async () => {
     const { page } = await show();
     await page.setViewportSize({ width: 500, height: 900 });
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(500);
+    await expect
+      .poll(() => page.evaluate(() => document.documentElement.scrollWidth))
+      .toBeLessThanOrEqual(500);
   });
 });
