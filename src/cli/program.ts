@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/engineClient.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
+import { compare } from './compare.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
@@ -56,6 +57,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
     .addHelpText('after', EXIT_CODES);
   addReason(program, context, finished);
   addEvaluate(program, context, finished);
+  addCompare(program, context, finished);
   addConformance(program, context, finished);
   for (const command of program.commands) command.addHelpText('after', EXIT_CODES);
   return program;
@@ -97,6 +99,23 @@ function addEvaluate(program: Command, context: CliContext, finished: (code: num
   addGenerationOptions(addModelOptions(command)).action(async (file: string, options: EvaluateOptions) => {
     finished(await evaluate(context, file, options));
   });
+}
+
+function addCompare(program: Command, context: CliContext, finished: (code: number) => void): void {
+  program
+    .command('compare')
+    .description('compare two results files of `evaluate` over the same samples')
+    .argument('<a>', 'results of the one model or setting')
+    .argument('<b>', 'results of the other')
+    .addHelpText(
+      'after',
+      `
+Samples are paired, so that only those on which the two differ decide. The difference
+comes with Newcombe's 95 % interval, the p value is of McNemar's exact test.`,
+    )
+    .action(async (a: string, b: string) => {
+      finished(await compare(context, a, b));
+    });
 }
 
 function addConformance(program: Command, context: CliContext, finished: (code: number) => void): void {

@@ -64,12 +64,44 @@ export async function openResults(path: string, expected: ResultsHeader): Promis
     await write(path, `${JSON.stringify(expected)}\n`);
     return new Map();
   }
+  const { header: found, results, complete } = parseResults(text, path);
+  checkHeader(found, expected, path);
+  if (complete.length < text.length) await write(path, complete);
+  return results;
+}
+
+/**
+ * Reads a results file, also one that is still being written.
+ * @throws UserError if there is none or it is something else
+ */
+export async function readResults(path: string): Promise<Results> {
+  const text = await readIfPresent(path);
+  if (text === undefined) throw new UserError({ problem: 'There is no such results file', where: path });
+  return parseResults(text, path);
+}
+
+export interface Results {
+  header: ResultsHeader;
+  /** By line of the sample. */
+  results: Map<number, SampleResult>;
+}
+
+/** `complete` is the text without a last line that was cut off. */
+function parseResults(text: string, path: string): Results & { complete: string } {
   const complete = text.slice(0, text.lastIndexOf('\n') + 1);
   const [first = '', ...lines] = complete.split('\n').slice(0, -1);
-  checkHeader(parse(header, first, `${path}:1`), expected, path);
+  const found = parse(header, first, `${path}:1`);
   const done = lines.map((line, i) => parse(result, line, `${path}:${i + 2}`));
-  if (complete.length < text.length) await write(path, complete);
-  return new Map(done.map((entry) => [entry.line, entry]));
+  return { header: found, results: new Map(done.map((entry) => [entry.line, entry])), complete };
+}
+
+/** Keys of everything in which two headers differ, settings one by one; the format aside. */
+export function differencesOf(a: ResultsHeader, b: ResultsHeader): string[] {
+  const top = (['samples', 'model', 'provider'] as const).filter((key) => a[key] !== b[key]);
+  const settings = [...new Set([...Object.keys(a.settings), ...Object.keys(b.settings)])].filter(
+    (key) => canonical(a.settings[key]) !== canonical(b.settings[key]),
+  );
+  return [...top, ...settings];
 }
 
 export async function appendResult(path: string, entry: SampleResult): Promise<void> {
@@ -105,7 +137,7 @@ const DIFFERENCES: Record<keyof ResultsHeader, string> = {
 
 /** JSON with sorted keys, so that equal settings compare equal. */
 function canonical(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
+  return JSON.stringify(value ?? null, (_, part: unknown) =>
     typeof part === 'object' && part !== null && !Array.isArray(part)
       ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : part,

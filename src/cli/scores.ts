@@ -55,6 +55,7 @@ export function accuracy(outcomes: boolean[]): string {
   return `${successes} of ${outcomes.length} = ${percent(successes / outcomes.length)} (${interval})`;
 }
 
-function percent(share: number): string {
+/** "78.0 %" */
+export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }

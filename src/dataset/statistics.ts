@@ -27,3 +27,62 @@ export function wilsonInterval(successes: number, samples: number, z = Z_95): In
     high: Math.min(1, (centre + half) / (1 + square)),
   };
 }
+
+/** Two answers to each of some samples: how often which was right. */
+export interface PairedCounts {
+  both: number;
+  onlyA: number;
+  onlyB: number;
+  neither: number;
+}
+
+/**
+ * Exact test of McNemar: the probability that one of two equally good systems is ahead by this much or more
+ * among the samples on which they differ. Only those count, and each is a fair coin:
+ *
+ *   p = min(1, 2 Σ_{k ≤ min(a, b)} C(a + b, k) / 2^(a + b))
+ *
+ * @param onlyA,onlyB samples that only one of the two got right
+ * @returns from 0 to 1; 1 where they never differ
+ */
+export function mcNemarExact(onlyA: number, onlyB: number): number {
+  const trials = onlyA + onlyB;
+  let logChoose = 0; // of C(trials, 0)
+  let sum = 0;
+  for (let k = 0; k <= Math.min(onlyA, onlyB); k++) {
+    sum += Math.exp(logChoose - trials * Math.LN2);
+    logChoose += Math.log((trials - k) / (k + 1));
+  }
+  return Math.min(1, 2 * sum);
+}
+
+/**
+ * Interval of the difference of two shares over the same samples, right for few of them and near 0 or 1
+ * (R. G. Newcombe, Statistics in Medicine 17, 1998, p. 2635, method 10): both Wilson intervals, joined by how
+ * strongly the answers go together.
+ * @returns bounds of share B − share A, from -1 to 1; everything for no samples
+ */
+export function pairedDifference(counts: PairedCounts): Interval & { difference: number } {
+  const { both, onlyA, onlyB, neither } = counts;
+  const samples = both + onlyA + onlyB + neither;
+  if (samples === 0) return { difference: 0, low: -1, high: 1 };
+  const [a, b] = [both + onlyA, both + onlyB];
+  const [inA, inB] = [wilsonInterval(a, samples), wilsonInterval(b, samples)];
+  const [shareA, shareB] = [a / samples, b / samples];
+  const phi = correlation(counts, samples);
+  const reach = (x: number, y: number): number => Math.sqrt(Math.max(0, x * x - 2 * phi * x * y + y * y));
+  const difference = (onlyB - onlyA) / samples;
+  return {
+    difference,
+    low: Math.max(-1, difference - reach(shareB - inB.low, inA.high - shareA)),
+    high: Math.min(1, difference + reach(inB.high - shareB, shareA - inA.low)),
+  };
+}
+
+/** Newcombe's φ, with his correction towards 0 where it is positive. */
+function correlation({ both, onlyA, onlyB, neither }: PairedCounts, samples: number): number {
+  const product = (both + onlyA) * (onlyB + neither) * (both + onlyB) * (onlyA + neither);
+  if (product === 0) return 0;
+  const raw = both * neither - onlyA * onlyB;
+  return (raw > 0 ? Math.max(0, raw - samples / 2) : raw) / Math.sqrt(product);
+}

@@ -34,6 +34,8 @@ describe('arguments', () => {
     [['reason', MAP, '--max-tokens', '1.5'], 2],
     [['reason', MAP, '--force', '3'], 2],
     [['evaluate', 'x.jsonl', '--limit', '0'], 2],
+    [['compare', 'only-one.jsonl'], 2],
+    [['compare', '--help'], 0],
     [['reason', 'no-such-picture.png'], 1],
     [['reason', MAP, '--model', 'missing', '--question', 'q'], 1],
     [['reason', MAP, '--model', 'other'], 1],
@@ -241,6 +243,95 @@ describe('evaluate', () => {
     });
     expect(code).toBe(130);
     expect(out).toMatch(/1 of 2 samples are done/);
+  });
+});
+
+describe('compare', () => {
+  const header = {
+    format: 'ilvr-results',
+    version: 1,
+    samples: 'a'.repeat(64),
+    model: 'b'.repeat(64),
+    provider: 'cpu',
+    settings: { temperature: 0, seed: 1 },
+  };
+
+  /** A results file: + right, - wrong, ! not answered, per sample; sizes 3 and 4 in turn. */
+  function results(name: string, outcomes: string, change: object = {}, more: object = {}): string {
+    const lines = Array.from(outcomes, (outcome, i) => ({
+      line: i + 1,
+      mapId: `m${i + 1}`,
+      size: 3 + (i % 2),
+      text: '',
+      answer: '',
+      verdict: 'x',
+      success: outcome === '+',
+      blocks: 0,
+      tokens: 0,
+      milliseconds: 1,
+      ...(outcome === '!' && { error: 'no picture' }),
+      ...more,
+    }));
+    const file = join(folder, `${name}.jsonl`);
+    writeFileSync(
+      file,
+      [{ ...header, ...change }, ...lines].map((line) => `${JSON.stringify(line)}\n`).join(''),
+    );
+    return file;
+  }
+
+  it('gives both accuracies, discordant counts, difference, interval and p, over all and per size', async () => {
+    const a = results('compare-a', '+'.repeat(2) + '-'.repeat(8) + '+'.repeat(10));
+    const b = results('compare-b', '+'.repeat(10) + '+'.repeat(10), {
+      settings: { temperature: 1, seed: 1 },
+    });
+    const { code, out } = await ilvr(['compare', a, b], engine);
+    expect(code).toBe(0);
+    expect(out).toMatch(/differ in +temperature\n/);
+    expect(out).toMatch(
+      /all +A +60\.0 % +B +100\.0 % +only A right 0, only B right 8 of 20 +B − A \+40\.0 points/,
+    );
+    expect(out).toMatch(/ {2}3 × 3 +A +60\.0 %.*only B right 4 of 10.*p = 0\.125\n/);
+    expect(out).toMatch(/B is better on these samples, by more than chance explains .*p = 0\.008/);
+    const back = await ilvr(['compare', b, a], engine);
+    expect(back.out).toMatch(/B − A −40\.0 points[^]*A is better on these samples/);
+  });
+
+  it.each([
+    ['+-+-', '+-+-', 'right on the same samples'],
+    ['+-+-', '-++-', 'right equally often'],
+    ['+---', '+++-', "may be chance (McNemar's exact test, p = 0.500)"],
+  ])('of %s and %s says plainly: %s', async (a, b, words) => {
+    const { out } = await ilvr(['compare', results('say-a', a), results('say-b', b)], engine);
+    expect(out).toContain(words);
+    expect(out).not.toMatch(/NaN|undefined|Infinity/);
+  });
+
+  it('pairs what both have, and says what is left out and what was not answered', async () => {
+    const [a, b] = [results('part-a', '+-+-!'), results('part-b', '++')];
+    expect((await ilvr(['compare', a, b], engine)).out).toContain('2 in both (left out: 3 only in A)');
+    const both = await ilvr(['compare', a, results('part-c', '+++++')], engine);
+    expect(both.out).toContain('1 in A, 0 in B, counted as wrong');
+  });
+
+  it.each<[string, () => string, string]>([
+    ['other samples', () => results('x1', '++', { samples: 'c'.repeat(64) }), 'different samples files'],
+    ['another map on a line', () => results('x2', '++', {}, { mapId: 'other' }), 'Line 1 is another sample'],
+    ['no sample in common', () => results('x3', ''), 'no sample in common'],
+    ['something else', () => samples('x4', ['{"a":1}', '']), 'does not hold results'],
+    ['nothing', () => join(folder, 'nowhere.jsonl'), 'no such results file'],
+  ])('refuses %s', async (_, other, words) => {
+    const { code, err } = await ilvr(['compare', results('one', '+-'), other()], engine);
+    expect([code, err.includes(words)], err).toEqual([1, true]);
+  });
+
+  it('compares what evaluate wrote', async () => {
+    const file = samples('both.jsonl', [line('box:\\boxed{RD}', { original_final_answer: 'x' })]);
+    const written = ['one', 'two'].map((name) => join(folder, `evaluated-${name}.jsonl`));
+    for (const [i, out] of written.entries())
+      await ilvr(['evaluate', '--sample-questions', file, '--results', out, '--seed', `${i}`], engine);
+    const { code, out } = await ilvr(['compare', ...written], engine);
+    expect([code, out.includes('differ in seed')], out).toEqual([0, true]);
   });
 });
 
