@@ -275,7 +275,7 @@ describe('compare', () => {
     const file = join(folder, `${name}.jsonl`);
     writeFileSync(
       file,
-      [{ ...header, ...change }, ...lines].map((line) => `${JSON.stringify(line)}\n`).join(''),
+      [{ ...header, ...change }, ...lines].map((entry) => `${JSON.stringify(entry)}\n`).join(''),
     );
     return file;
   }

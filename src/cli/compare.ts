@@ -1,0 +1,161 @@
+/** `ilvr compare`: two evaluations of the same samples, and whether their difference may be chance. */
+
+import { UserError } from '../base/errors.ts';
+import { mcNemarExact, pairedDifference, type PairedCounts } from '../dataset/statistics.ts';
+import { EXIT, type CliContext } from './context.ts';
+import { differencesOf, readResults, type Results, type SampleResult } from './results.ts';
+import { percent } from './scores.ts';
+import { printable, type Terminal } from './terminal.ts';
+
+/** Below this probability a difference is called more than chance, as is customary. */
+const SIGNIFICANCE = 0.05;
+
+interface Pair {
+  a: SampleResult;
+  b: SampleResult;
+}
+
+/**
+ * Runs the command.
+ * @returns the exit code
+ * @throws UserError for a file that holds no results, or results that cannot be paired
+ */
+export async function compare({ terminal }: CliContext, pathA: string, pathB: string): Promise<number> {
+  const [a, b] = await Promise.all([readResults(pathA), readResults(pathB)]);
+  const pairs = pairUp(a, b, pathB);
+  describeFiles(terminal, { a, b, pathA, pathB });
+  describePairs(terminal, a, b, pairs);
+  terminal.line();
+  reportRow(terminal, 'all', pairs);
+  const sizes = new Set(pairs.flatMap((pair) => pair.a.size ?? []));
+  for (const size of [...sizes].toSorted((x, y) => x - y)) {
+    reportRow(
+      terminal,
+      `  ${size} × ${size}`,
+      pairs.filter((pair) => pair.a.size === size),
+    );
+  }
+  terminal.line();
+  terminal.line(verdict(countsOf(pairs)));
+  return EXIT.ok;
+}
+
+function pairUp(a: Results, b: Results, where: string): Pair[] {
+  if (a.header.samples !== b.header.samples) {
+    throw new UserError({
+      problem: 'These results are of different samples files, so their answers cannot be paired',
+      expected: `samples ${short(a.header.samples)}, as in the first file`,
+      found: short(b.header.samples),
+      where,
+      remedy: 'Evaluate both models on one and the same file.',
+    });
+  }
+  const pairs = [...a.results.values()].flatMap((entry): Pair[] => {
+    const other = b.results.get(entry.line);
+    return other === undefined ? [] : [{ a: entry, b: other }];
+  });
+  const torn = pairs.find((pair) => pair.a.mapId !== pair.b.mapId || pair.a.size !== pair.b.size);
+  if (torn !== undefined) {
+    throw new UserError({
+      problem: `Line ${torn.a.line} is another sample in the second file`,
+      expected: nameOf(torn.a),
+      found: nameOf(torn.b),
+      where,
+    });
+  }
+  if (pairs.length > 0) return pairs;
+  throw new UserError({
+    problem: 'The two files have no sample in common',
+    found: `${a.results.size} samples and ${b.results.size}`,
+    where,
+  });
+}
+
+function describeFiles(
+  terminal: Terminal,
+  { a, b, pathA, pathB }: { a: Results; b: Results; pathA: string; pathB: string },
+): void {
+  const describe = (path: string, { header }: Results): string =>
+    `${path} · model ${short(header.model)} on ${header.provider}`;
+  terminal.line(`${label(terminal, 'A')}${printable(describe(pathA, a))}`);
+  terminal.line(`${label(terminal, 'B')}${printable(describe(pathB, b))}`);
+  const different = differencesOf(a.header, b.header);
+  const text = different.length === 0 ? 'nothing: the same model and settings' : different.join(', ');
+  terminal.line(`${label(terminal, 'differ in')}${printable(text)}`);
+}
+
+function describePairs(terminal: Terminal, a: Results, b: Results, pairs: Pair[]): void {
+  const left = [
+    ['A', a.results.size - pairs.length],
+    ['B', b.results.size - pairs.length],
+  ] as const;
+  const alone = left.filter(([, count]) => count > 0).map(([name, count]) => `${count} only in ${name}`);
+  const rest = alone.length === 0 ? '' : ` (left out: ${alone.join(', ')})`;
+  terminal.line(`${label(terminal, 'samples')}${pairs.length} in both${rest}`);
+  const failed = (['a', 'b'] as const).map(
+    (side) => pairs.filter((pair) => pair[side].error !== undefined).length,
+  );
+  if (failed.some((count) => count > 0)) {
+    terminal.line(`${label(terminal, 'no answer')}${failed[0]} in A, ${failed[1]} in B, counted as wrong`);
+  }
+}
+
+/** "all        A 40.0 %   B 60.0 %   only A right 2   only B right 4   B − A +20.0 points (…)" */
+function reportRow(terminal: Terminal, name: string, pairs: Pair[]): void {
+  const counts = countsOf(pairs);
+  const { both, onlyA, onlyB } = counts;
+  const { difference, low, high } = pairedDifference(counts);
+  const share = (right: number): string => percent(right / pairs.length).padStart(7);
+  const facts = [
+    `A ${share(both + onlyA)}   B ${share(both + onlyB)}`,
+    `only A right ${onlyA}, only B right ${onlyB} of ${pairs.length}`,
+    `B − A ${points(difference)} points (95 % interval ${points(low)} to ${points(high)})`,
+    `p ${probability(mcNemarExact(onlyA, onlyB))}`,
+  ];
+  terminal.line(`${terminal.style('dim', name.padEnd(10))}${facts.join('   ')}`);
+}
+
+function countsOf(pairs: Pair[]): PairedCounts {
+  const counts: PairedCounts = { both: 0, onlyA: 0, onlyB: 0, neither: 0 };
+  for (const { a, b } of pairs) {
+    if (a.success) counts[b.success ? 'both' : 'onlyA']++;
+    else counts[b.success ? 'onlyB' : 'neither']++;
+  }
+  return counts;
+}
+
+/** Says what the figures of all samples mean; those of a size are many looks at once and get no verdict. */
+export function verdict(counts: PairedCounts): string {
+  const { onlyA, onlyB } = counts;
+  if (onlyA + onlyB === 0) return 'A and B are right on the same samples: there is no difference to explain.';
+  if (onlyA === onlyB) return 'A and B are right equally often: these samples show no difference.';
+  const p = mcNemarExact(onlyA, onlyB);
+  const better = onlyB > onlyA ? 'B' : 'A';
+  const test = `McNemar's exact test, p ${probability(p)}`;
+  if (p < SIGNIFICANCE)
+    return `${better} is better on these samples, by more than chance explains (${test}).`;
+  return `This difference may be chance (${test}): two equally good models would often differ as much.`;
+}
+
+function points(share: number): string {
+  const text = (share * 100).toFixed(1);
+  if (Number(text) === 0) return '0.0';
+  return share < 0 ? `−${text.slice(1)}` : `+${text}`;
+}
+
+function probability(p: number): string {
+  return p < 0.001 ? '< 0.001' : `= ${p.toFixed(3)}`;
+}
+
+function nameOf({ mapId, size }: SampleResult): string {
+  const map = mapId === undefined ? 'a sample without map id' : `map ${mapId}`;
+  return size === undefined ? map : `${map} of ${size} rows`;
+}
+
+function short(hash: string): string {
+  return hash.slice(0, 12);
+}
+
+function label(terminal: Terminal, text: string): string {
+  return terminal.style('dim', text.padEnd(10));
+}
