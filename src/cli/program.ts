@@ -8,6 +8,7 @@ import { compare } from './compare.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
+import { addGenerateMaps } from './generateMaps.ts';
 import { addGenerationOptions, addModelOptions, integer } from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
 
@@ -59,6 +60,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addEvaluate(program, context, finished);
   addCompare(program, context, finished);
   addConformance(program, context, finished);
+  addGenerateMaps(program, context, finished);
   for (const command of program.commands) command.addHelpText('after', EXIT_CODES);
   return program;
 }

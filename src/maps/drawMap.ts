@@ -1,0 +1,184 @@
+/** A style and a map to pixels. */
+
+import { GOAL, HOLE, startOf, type GridMap } from '../dataset/scoring.ts';
+import { randomFor } from './chance.ts';
+import type { Rgb } from './colour.ts';
+import { drawGround, type Ground } from './drawGround.ts';
+import { goalSprite } from './drawGoals.ts';
+import { holeSprite } from './drawHoles.ts';
+import { playerSprite, stoolSprite } from './drawPlayers.ts';
+import type { Position } from './grid.ts';
+import { compressJpeg } from './jpeg.ts';
+import { blur, enlarge, light, type Picture } from './picture.ts';
+import {
+  blankTile,
+  mirrored,
+  outlineTile,
+  overlay,
+  paintSprite,
+  placed,
+  type Sprite,
+  type Tile,
+} from './sprite.ts';
+import type { Style } from './style.ts';
+
+/** Draws maps in one style; its sprites are painted once. */
+export interface Artist {
+  readonly style: Style;
+  /**
+   * The map with its player at `player`, or at the start if it is not given; a stool stands at the start once
+   * the player has left it. Each cell is `style.cell` pixels a side.
+   */
+  draw: (map: GridMap, player?: Position) => Picture;
+  /** The same picture without holes, goal, player and stool. */
+  drawGroundOnly: (size: number) => Picture;
+}
+
+/** The tiles of a style, all of the same side. */
+interface Tiles {
+  ground: Ground;
+  holes: Tile[];
+  goal: Tile;
+  player: Tile;
+  /** The player on the goal. */
+  arrived: Tile;
+  stool: Tile;
+}
+
+/** Prepares a style's sprites. */
+export function createArtist(style: Style): Artist {
+  const tiles = paintTiles(style);
+  const finish = (canvas: Picture, cells: number): Picture => {
+    drawGridLines(canvas, style, cells);
+    return finished(canvas, style, cells);
+  };
+  return {
+    style,
+    draw: (map, player = startOf(map)) => {
+      const canvas = groundPicture(tiles, map.length);
+      placeThings(canvas, tiles, map, player);
+      return finish(canvas, map.length);
+    },
+    drawGroundOnly: (size) => finish(groundPicture(tiles, size), size),
+  };
+}
+
+/** How many different holes a style with varied holes has. */
+const HOLE_VARIANTS = 3;
+
+function paintTiles(style: Style): Tiles {
+  const { seed, ground, hole, goal, player, stool } = style;
+  const side = style.pixelArt ?? style.cell;
+  const smooth = style.pixelArt === undefined;
+  // A thing's numbers are its own: another hole does not change the cap.
+  const random = (thing: string): (() => number) => randomFor(thing, seed);
+  const holes = random('hole');
+  const figure = playerSprite(random('player'), player.kind, player.colours);
+  const goalTile = paintThing(style, placed(goalSprite(random('goal'), goal.kind, goal.colours), goal.size));
+  const playerTile = paintThing(style, placed(player.mirrored ? mirrored(figure) : figure, player.size));
+  return {
+    ground: drawGround(random('ground'), ground.kind, ground.colours, {
+      side,
+      varied: ground.varied,
+      smooth,
+    }),
+    holes: Array.from({ length: hole.varied ? HOLE_VARIANTS : 1 }, () =>
+      paintFlat(style, placed(holeSprite(holes, hole.kind, hole.colours), hole.size)),
+    ),
+    goal: goalTile,
+    player: playerTile,
+    arrived: overlay(goalTile, playerTile),
+    stool: paintThing(style, stoolSprite(random('stool'), stool)),
+  };
+}
+
+/** What lies in the ground has its rim and no outline. */
+function paintFlat(style: Style, sprite: Sprite): Tile {
+  const tile = blankTile(style.pixelArt ?? style.cell);
+  paintSprite(tile, sprite, style.pixelArt === undefined);
+  return tile;
+}
+
+function paintThing(style: Style, sprite: Sprite): Tile {
+  const tile = paintFlat(style, sprite);
+  if (style.outline !== undefined) {
+    const width = style.pixelArt === undefined ? Math.max(1, Math.round(style.cell / 36)) : 1;
+    outlineTile(tile, style.outline, width);
+  }
+  return tile;
+}
+
+function groundPicture({ ground }: Tiles, size: number): Picture {
+  const side = ground.tiles[0]!.side;
+  const canvas = {
+    width: size * side,
+    height: size * side,
+    rgb: new Uint8Array(size * size * side * side * 3),
+  };
+  for (let row = 0; row < size; row++) {
+    for (let column = 0; column < size; column++) {
+      stamp(canvas, ground.tiles[ground.tileAt(row, column)]!, row, column);
+    }
+  }
+  return canvas;
+}
+
+function placeThings(canvas: Picture, tiles: Tiles, map: GridMap, player: Position): void {
+  const start = startOf(map);
+  const isAt = ([r, c]: Position, row: number, column: number): boolean => r === row && c === column;
+  map.forEach((cells, row) =>
+    cells.forEach((cell, column) => {
+      const here = isAt(player, row, column);
+      if (cell === HOLE) stamp(canvas, tiles.holes[(row * 2 + column) % tiles.holes.length]!, row, column);
+      if (cell === GOAL) stamp(canvas, here ? tiles.arrived : tiles.goal, row, column);
+      else if (here) stamp(canvas, tiles.player, row, column);
+      else if (isAt(start, row, column)) stamp(canvas, tiles.stool, row, column);
+    }),
+  );
+}
+
+/** Lays a tile over a cell. */
+function stamp({ width, rgb }: Picture, tile: Tile, row: number, column: number): void {
+  const { side } = tile;
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const from = y * side + x;
+      const opacity = tile.alpha[from]!;
+      if (opacity === 0) continue;
+      const to = ((row * side + y) * width + column * side + x) * 3;
+      for (let c = 0; c < 3; c++) {
+        rgb[to + c] = Math.round(rgb[to + c]! * (1 - opacity) + tile.rgb[from * 3 + c]! * opacity);
+      }
+    }
+  }
+}
+
+/** Lines lie over everything, half of each on either side of a cell's edge. */
+function drawGridLines(canvas: Picture, { gridLines }: Style, cells: number): void {
+  if (gridLines === undefined) return;
+  const side = canvas.width / cells;
+  const thick = Math.max(1, Math.round(side * gridLines.width));
+  for (let i = 0; i <= cells; i++) {
+    const from = Math.max(0, Math.round(i * side - thick / 2));
+    const to = Math.min(canvas.width, Math.max(from + 1, from + thick));
+    for (let along = 0; along < canvas.width; along++) {
+      for (let across = from; across < to; across++) {
+        tint(canvas, (along * canvas.width + across) * 3, gridLines.colour, gridLines.alpha);
+        tint(canvas, (across * canvas.width + along) * 3, gridLines.colour, gridLines.alpha);
+      }
+    }
+  }
+}
+
+function tint({ rgb }: Picture, at: number, colour: Rgb, alpha: number): void {
+  for (let c = 0; c < 3; c++) rgb[at + c] = Math.round(rgb[at + c]! * (1 - alpha) + colour[c]! * alpha);
+}
+
+function finished(canvas: Picture, style: Style, cells: number): Picture {
+  const side = style.cell * cells;
+  const picture = style.pixelArt === undefined ? canvas : enlarge(canvas, side, side);
+  if (style.light !== undefined) light(picture, style.light.across, style.light.down);
+  if (style.blur !== undefined) blur(picture, style.blur);
+  if (style.jpeg !== undefined) compressJpeg(picture, style.jpeg);
+  return picture;
+}
