@@ -211,6 +211,13 @@ class Interpreter {
     this.push({ kind: 'global', name });
   }
 
+  stackGlobal(): void {
+    const [module, name] = this.popMany(2);
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw this.refuse('the name of a module and one in it', `${describe(module)} and ${describe(name)}`);
+    this.global(`${module}.${name}`);
+  }
+
   persistentId(): void {
     const id = this.pop();
     const [tag, type, key, , elements] = isKind(id, 'tuple') ? id.items : [];
@@ -313,7 +320,7 @@ const OPERATIONS: Partial<Record<string, (machine: Interpreter) => void>> = {
   X: (m) => m.push(m.text(m.unsigned(4))), // BINUNICODE
   '\u008c': (m) => m.push(m.text(m.unsigned(1))), // SHORT_BINUNICODE
   c: (m) => m.global(`${m.line()}.${m.line()}`), // GLOBAL
-  '\u0093': (m) => m.global(m.popMany(2).join('.')), // STACK_GLOBAL
+  '\u0093': (m) => m.stackGlobal(), // STACK_GLOBAL
   Q: (m) => m.persistentId(), // BINPERSID
   R: (m) => m.reduce(), // REDUCE
   b: (m) => m.build(), // BUILD

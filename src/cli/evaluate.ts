@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { CancelledError, UserError } from '../base/errors.ts';
+import { EngineDiedError } from '../client/engineClient.ts';
 import { readSamples, type Sample } from '../dataset/samples.ts';
 import {
   boxedMoves,
@@ -28,7 +29,7 @@ export interface EvaluateOptions extends ModelOptions, GenerationOptions {
   /** Asked instead of each sample's own question. */
   question?: string;
   /** Ask in the file's words even if the model names a question of its own. */
-  sampleQuestions: boolean;
+  sampleQuestions?: boolean;
 }
 
 /**
@@ -76,7 +77,8 @@ function otherQuestion(
 /** All are read first, so that a fault in the last one shows before hours of work. */
 async function firstSamples(file: string, limit = Infinity): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for await (const sample of readSamples(file)) {
+  // The sample's own answer is not looked at, so its helper pictures need not be there.
+  for await (const sample of readSamples(file, { plans: false })) {
     if (samples.length >= limit) break;
     if (sample.map === undefined && sample.answer === undefined) {
       throw new UserError({
@@ -128,7 +130,7 @@ async function runSamples(
     if (done.has(sample.line)) continue;
     if (signal.aborted) return false;
     terminal.passing(`${done.size} of ${samples.length} done`, done.size / samples.length);
-    const result = await runSample(context, session, sample, options);
+    const result = await withRestart(context, session, () => runSample(context, session, sample, options));
     if (result === undefined) return false;
     if (options.results !== undefined) await appendResult(options.results, result);
     done.set(sample.line, result);
@@ -137,10 +139,25 @@ async function runSamples(
   return true;
 }
 
+/**
+ * One sample is lost if the engine dies, between two samples or inside one: it is started again and the
+ * sample done anew. Dying twice on the same one is no accident and ends the evaluation.
+ */
+async function withRestart<T>({ signal }: CliContext, session: Session, run: () => Promise<T>): Promise<T> {
+  await session.restore();
+  try {
+    return await run();
+  } catch (error) {
+    if (signal.aborted || !(error instanceof EngineDiedError || session.isLost())) throw error;
+    await session.restore();
+    return run();
+  }
+}
+
 /** @returns undefined if it was cancelled */
 async function runSample(
   { signal }: CliContext,
-  { client }: Session,
+  { client, isLost }: Session,
   sample: Sample,
   options: EvaluateOptions,
 ): Promise<SampleResult | undefined> {
@@ -149,7 +166,7 @@ async function runSample(
   const { trace, problem } = await runRequest(client, request, signal, () => undefined);
   if (problem instanceof CancelledError) return undefined;
   // A picture that the engine refuses is a wrong answer of this sample; anything else ends the evaluation.
-  if (problem !== undefined && !(problem instanceof UserError)) throw problem;
+  if (problem !== undefined && (isLost() || !(problem instanceof UserError))) throw problem;
   const text = trace === undefined ? '' : answerText(trace);
   return {
     line: sample.line,

@@ -16,6 +16,14 @@ process.on('SIGINT', () => {
   cancel.abort();
 });
 
+/** Who reads the output may stop, as `head` does; there is no one left to tell then. */
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(process.exitCode ?? EXIT.ok);
+  });
+}
+
 /** The engine lies beside this file; models and package.json one folder up, in the repository and in a package. */
 async function main(): Promise<void> {
   process.exitCode = await runCli(process.argv.slice(2), {

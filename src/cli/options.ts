@@ -57,7 +57,11 @@ export function addGenerationOptions(command: Command): Command {
       integer('a number of tokens', 1),
       REASON_DEFAULTS.maxTokens,
     )
-    .option('--force <i:id,…>', 'put token <id> at index <i> of the answer', forcedTokens, {});
+    .addOption(
+      new Option('--force <i:id,…>', 'put token <id> at index <i> of the answer')
+        .argParser(forcedTokens)
+        .default({}, 'none'),
+    );
 }
 
 /** The part of a request that these options decide. */

@@ -70,8 +70,12 @@ function addReason(program: Command, context: CliContext, finished: (code: numbe
     .command('reason')
     .description('answer one question about one or more pictures')
     .argument('<image...>', 'pictures: PNG, JPEG, WebP and others')
-    .option('--helper <image...>', "pictures to compare the model's latents with", collect, [])
-    .option('--helpers-in-prompt', 'show the helper pictures to the model too', false)
+    .addOption(
+      new Option('--helper <image...>', "pictures to compare the model's latents with")
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .option('--helpers-in-prompt', 'show the helper pictures to the model too')
     .option('--question <text>', "what to ask (default: the model's own question, if it names one)")
     .addOption(
       new Option('--placement <where>', 'pictures before the text, or at each <image> of it')
@@ -91,13 +95,9 @@ function addEvaluate(program: Command, context: CliContext, finished: (code: num
     .description('answer and score a samples file in the official ILVR format')
     .argument('<file>', 'JSON Lines')
     .option('--results <out>', 'append results there; a later run goes on where it ends')
-    .option('--limit <n>', 'only the first samples', integer('a number of samples', 1))
+    .option('--limit <n>', 'only the first n samples', integer('a number of samples', 1))
     .option('--question <text>', "ask this instead of each sample's own question")
-    .option(
-      '--sample-questions',
-      "ask in the file's words even if the model names a question of its own",
-      false,
-    );
+    .option('--sample-questions', "ask in the file's words even if the model names a question of its own");
   addGenerationOptions(addModelOptions(command)).action(async (file: string, options: EvaluateOptions) => {
     finished(await evaluate(context, file, options));
   });

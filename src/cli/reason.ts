@@ -16,7 +16,7 @@ import { writeTraceFiles } from './traceOutput.ts';
 
 export interface ReasonOptions extends ModelOptions, GenerationOptions {
   helper: string[];
-  helpersInPrompt: boolean;
+  helpersInPrompt?: boolean;
   /** Absent: the model's own, if it names one. */
   question?: string;
   placement: ReasonRequest['placement'];

@@ -1,6 +1,7 @@
 /** An engine with a model loaded, for the length of one command. */
 
 import { randomUUID } from 'node:crypto';
+import { UserError } from '../base/errors.ts';
 import { EngineClient } from '../client/engineClient.ts';
 import type { LoadedModel } from '../protocol/engine.ts';
 import type { TraceDevice } from '../trace/schema.ts';
@@ -11,6 +12,13 @@ import { printable } from './terminal.ts';
 export interface Session {
   client: EngineClient;
   loaded: LoadedModel;
+  /** Whether the process has ended since the model was loaded; a new one would know no model. */
+  isLost: () => boolean;
+  /**
+   * Starts the engine and loads the model again if the process has ended since.
+   * @throws UserError if the model is another one by now
+   */
+  restore: () => Promise<void>;
 }
 
 /**
@@ -24,10 +32,14 @@ export async function withModel<T>(
 ): Promise<T> {
   const { terminal, debug } = context;
   let loading = true;
+  let ended: string | undefined;
   const client = new EngineClient({
     enginePath: context.enginePath,
     log: (level, text) => {
       if (debug || level === 'error') terminal.error(terminal.style('dim', printable(text)));
+    },
+    exited: (reason) => {
+      ended = reason;
     },
     // Loading can take minutes and belongs in a log; the preparation of each run does not.
     progress: ({ message, fraction }) => {
@@ -41,11 +53,30 @@ export async function withModel<T>(
     const loaded = await client.load(request, context.signal);
     loading = false;
     describeModel(context, loaded);
-    return await use({ client, loaded });
+    const restore = async (): Promise<void> => {
+      if (ended === undefined) return;
+      terminal.error(`The engine ended unexpectedly (${printable(ended)}). Starting it again.`);
+      const again = await client.load({ ...request, id: randomUUID() }, context.signal);
+      checkSame(loaded, again);
+      ended = undefined;
+    };
+    return await use({ client, loaded, isLost: () => ended !== undefined, restore });
   } finally {
     terminal.clearProgress();
     client.dispose();
   }
+}
+
+function checkSame(before: LoadedModel, now: LoadedModel): void {
+  const identity = ({ model, device }: LoadedModel): string =>
+    `${model.sha256 ?? model.fingerprint} on ${device.provider}`;
+  if (identity(before) === identity(now)) return;
+  throw new UserError({
+    problem: 'The model has changed since the evaluation began',
+    expected: identity(before),
+    found: identity(now),
+    remedy: 'Evaluate it anew, with another results file.',
+  });
 }
 
 function describeModel({ terminal }: CliContext, { model, device, milliseconds }: LoadedModel): void {

@@ -54,12 +54,17 @@ const officialSample = z.looseObject({
   map_desc: gridMap.nullish(),
 });
 
+export interface SampleOptions {
+  /** Whether to read the sample's own answer, whose helper images must then exist. Default true. */
+  plans?: boolean;
+}
+
 /**
  * Yields the samples of a file, one line at a time.
  * @throws UserError with file and line for the first sample that is damaged or whose picture is missing
  */
-export async function* readSamples(file: string): AsyncGenerator<Sample> {
-  for await (const line of readLines(file)) yield parseSample(line, file);
+export async function* readSamples(file: string, options: SampleOptions = {}): AsyncGenerator<Sample> {
+  for await (const line of readLines(file)) yield parseSample(line, file, options);
 }
 
 /**
@@ -67,7 +72,11 @@ export async function* readSamples(file: string): AsyncGenerator<Sample> {
  * @param file of the line; paths are relative to its folder
  * @throws UserError with file and line if it is no sample or if a picture does not exist
  */
-export async function parseSample({ number, text }: Line, file: string): Promise<Sample> {
+export async function parseSample(
+  { number, text }: Line,
+  file: string,
+  { plans = true }: SampleOptions = {},
+): Promise<Sample> {
   const where = `${file}:${number}`;
   const result = officialSample.safeParse(parseJson(text, where));
   if (!result.success) throw invalid(result.error, where);
@@ -77,9 +86,10 @@ export async function parseSample({ number, text }: Line, file: string): Promise
     line: number,
     question: text_input,
     images: await Promise.all(images.map((path) => findPicture(path, file, where))),
-    ...(sequence_plan && {
-      plan: await Promise.all(sequence_plan.map((step) => resolveStep(step, file, where))),
-    }),
+    ...(plans &&
+      sequence_plan && {
+        plan: await Promise.all(sequence_plan.map((step) => resolveStep(step, file, where))),
+      }),
     ...(isPresent(original_final_answer) && { answer: String(original_final_answer) }),
     ...(isPresent(map_id) && { mapId: String(map_id) }),
     ...(map_desc && { map: map_desc }),

@@ -169,6 +169,7 @@ describe('a hostile .bin file is refused:', () => {
       'a call of',
     ],
     ['an object (NEWOBJ)', [op.global('collections', 'OrderedDict'), op.raw(')\u0081')], 'instructions'],
+    ['numbers for a name', [op.int(1), op.int(2), Buffer.from([0x93])], 'the name of a module'],
     ['an instance (INST)', [op.raw('(ios\nsystem\n')], '0x69'],
     ['an extension code', [Buffer.from([0x82, 1])], '0x82'],
     ['nothing', [], 'a value'],

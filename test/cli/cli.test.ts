@@ -218,6 +218,52 @@ describe('evaluate', () => {
     expect(out).toMatch(/not answered +1/);
   });
 
+  it.each([
+    ['inside a run', `die once:MARK`],
+    ['after an answer', 'last'],
+  ])('starts an engine again that died %s, and goes on', async (_, question) => {
+    const mark = join(temporaryFolder(), 'mark');
+    const results = join(temporaryFolder(), 'results.jsonl');
+    const questions = [
+      'box:\\boxed{RD}',
+      question.replace('MARK', mark),
+      'box:\\boxed{RD}',
+      'box:\\boxed{RD}',
+    ];
+    const file = samples(
+      'revived.jsonl',
+      questions.map((text) => line(text, { map_desc })),
+    );
+    const { code, out, err } = await ilvr(
+      ['evaluate', '--sample-questions', file, '--results', results],
+      engine,
+    );
+    expect(code, err).toBe(0);
+    expect(err).toMatch(/ended unexpectedly \(signal SIGKILL\)\. Starting it again/);
+    expect(out).toMatch(/accuracy +4 of 4/);
+    expect(out).not.toContain('No model');
+    expect(readFileSync(results, 'utf8').trimEnd().split('\n')).toHaveLength(5);
+  });
+
+  it('does not need the helper pictures of the samples, which it never looks at', async () => {
+    const sequence_plan = [{ type: 'latent', helper_image: 'gone.png' }];
+    const file = samples('no-helpers.jsonl', [line('box:\\boxed{RD}', { map_desc, sequence_plan })]);
+    const { code, err } = await ilvr(['evaluate', '--sample-questions', file], engine);
+    expect(code, err).toBe(0);
+  });
+
+  it('cancelled before the first answer has figures of nothing, and no NaN', async () => {
+    const file = samples('none.jsonl', [line('wait', { map_desc })]);
+    const cancel = new AbortController();
+    setTimeout(() => cancel.abort(), 1000);
+    const { code, out } = await ilvr(['evaluate', '--sample-questions', file], engine, {
+      signal: cancel.signal,
+    });
+    expect(code).toBe(130);
+    expect(out).toMatch(/0 of 1 samples are done.*\naccuracy +no samples/);
+    expect(out).not.toMatch(/NaN|undefined|Infinity|null/);
+  });
+
   it('keeps the results of an engine that was killed and fails', async () => {
     const file = samples('killed.jsonl', [line('box:\\boxed{RD}', { map_desc }), line('die', { map_desc })]);
     const results = join(folder, 'killed-results.jsonl');

@@ -1,6 +1,7 @@
 /** The command line with the real engine and the bundled model, against the reference run. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readTrace } from '../../src/trace/file.ts';
@@ -63,6 +64,41 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     const trace = readTrace(readFileSync(out, 'utf8'), out);
     expect(trace.model.name).toBe('flat + lora');
     expect(trace.model.adapter).toMatchObject({ name: 'lora', rank: 4, alpha: 8 });
+  });
+
+  it('counts broken pictures as wrong and goes on', async () => {
+    const folder = temporaryFolder();
+    const sound = readFileSync(join(EXAMPLES, 'map-01.png'));
+    const pictures = { sound, cut: sound.subarray(0, sound.length / 2), empty: '', text: 'no picture' };
+    const lines = Object.entries(pictures).map(([name, bytes]) => {
+      writeFileSync(join(folder, `${name}.png`), bytes);
+      return JSON.stringify({ text_input: 'q', image_input: `${name}.png`, original_final_answer: 'x' });
+    });
+    const file = join(folder, 'samples.jsonl');
+    writeFileSync(file, lines.join('\n'));
+    const args = [
+      'evaluate',
+      file,
+      '--device',
+      'cpu',
+      '--max-tokens',
+      '2',
+      '--results',
+      join(folder, 'r.jsonl'),
+    ];
+    const { code, out, err } = await ilvr(args, BUILT_ENGINE);
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/not answered +3, counted as wrong/);
+    expect(out + readFileSync(join(folder, 'r.jsonl'), 'utf8')).not.toMatch(/NaN|undefined|null/);
+  });
+
+  it('ends quietly when its reader does, as with `| head`', async () => {
+    const child = spawn(process.execPath, [join(BUILT_ENGINE, '..', 'cli.cjs'), 'reason', '--help']);
+    let err = '';
+    child.stderr.on('data', (text: Buffer) => (err += text.toString()));
+    child.stdout.destroy();
+    const code = await new Promise((resolve) => child.once('close', resolve));
+    expect([code, err]).toEqual([0, '']);
   });
 
   it('tells a folder without a model apart from a defect', async () => {
