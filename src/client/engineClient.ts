@@ -89,7 +89,9 @@ export class EngineClient implements Disposable {
 
   /** Ends the process at once; pending calls reject. */
   kill(): void {
-    this.child?.kill('SIGKILL');
+    const { child } = this;
+    this.forget(child);
+    child?.kill('SIGKILL');
   }
 
   dispose(): void {
@@ -119,12 +121,15 @@ export class EngineClient implements Disposable {
       on: (listener) => child.on('message', listener),
     });
     const ended = new Promise<never>((_, reject) => {
-      child.once('error', (error) => reject(new EngineDiedError(messageOf(error))));
+      child.once('error', (error) => {
+        // Where the process could not even start, no exit follows.
+        this.forget(child);
+        reject(new EngineDiedError(messageOf(error)));
+      });
       child.once('exit', (code, signal) => {
         const how = signal ? `signal ${signal}` : `exit code ${code}${stderr ? `; ${lastLine(stderr)}` : ''}`;
         const error = new EngineDiedError(how);
-        this.connection = undefined;
-        this.child = undefined;
+        this.forget(child);
         reject(error);
         rpc.$close(error);
         if (!this.disposed) this.options.exited?.(how);
@@ -142,6 +147,13 @@ export class EngineClient implements Disposable {
       });
     }
     return { child, rpc, info };
+  }
+
+  /** The next call starts a new process, also while this one is still ending. */
+  private forget(child: ChildProcess | undefined): void {
+    if (this.child !== child) return;
+    this.connection = undefined;
+    this.child = undefined;
   }
 
   private handlers(): EngineEvents {

@@ -132,6 +132,18 @@ describe('when it ends early', () => {
     expect((await reason()).status).toBe('complete');
   });
 
+  it('a call right after a kill goes to a new process', async () => {
+    const { pid } = await client.info();
+    client.kill();
+    expect((await client.info()).pid).not.toBe(pid);
+  });
+
+  it('an engine that cannot start is an error each time, not a wait', async () => {
+    const broken = new EngineClient({ enginePath: 'no-such-engine.cjs', log: () => undefined });
+    await expect(broken.info()).rejects.toBeInstanceOf(EngineDiedError);
+    await expect(broken.info()).rejects.toBeInstanceOf(EngineDiedError);
+  });
+
   it('a second run at the same time is refused and the first goes on', async () => {
     let second: Promise<unknown> | undefined;
     const trace = await reason({}, (event) => {
