@@ -2,7 +2,7 @@
 
 import { between, pick, wholeBetween, type Random } from './chance.ts';
 import type { Rgb } from './colour.ts';
-import { arc, blankTile, box, disc, line, paintSprite, polygon, type Sprite, type Tile } from './sprite.ts';
+import { arc, blankTile, disc, line, paintSprite, polygon, type Sprite, type Tile } from './sprite.ts';
 
 export const GROUND_WEIGHTS = {
   plain: 2,
@@ -42,7 +42,8 @@ export function drawGround(
 ): Ground {
   const filled = (colour: Rgb): Tile => {
     const tile = blankTile(side);
-    paintSprite(tile, [box(0, 0, 1, 1, colour)], smooth);
+    tile.alpha.fill(1);
+    for (let i = 0; i < tile.rgb.length; i++) tile.rgb[i] = colour[i % 3]!;
     return tile;
   };
   if (kind === 'checks') {

@@ -108,19 +108,29 @@ function paintThing(style: Style, sprite: Sprite): Tile {
   return tile;
 }
 
+/** Ground covers whole cells, so its rows are copied. */
 function groundPicture({ ground }: Tiles, size: number): Picture {
   const side = ground.tiles[0]!.side;
-  const canvas = {
-    width: size * side,
-    height: size * side,
-    rgb: new Uint8Array(size * size * side * side * 3),
-  };
+  const width = size * side;
+  const rgb = new Uint8Array(width * width * 3);
+  const tiles = ground.tiles.map(({ rgb: values }) => rounded(values));
   for (let row = 0; row < size; row++) {
     for (let column = 0; column < size; column++) {
-      stamp(canvas, ground.tiles[ground.tileAt(row, column)]!, row, column);
+      const tile = tiles[ground.tileAt(row, column)]!;
+      for (let y = 0; y < side; y++) {
+        const line = tile.subarray(y * side * 3, (y + 1) * side * 3);
+        rgb.set(line, ((row * side + y) * width + column * side) * 3);
+      }
     }
   }
-  return canvas;
+  return { width, height: width, rgb };
+}
+
+/** A loop: `Uint8Array.from` with a function took a ninth of all the time. */
+function rounded(values: Float32Array): Uint8Array {
+  const result = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) result[i] = Math.round(values[i]!);
+  return result;
 }
 
 function placeThings(canvas: Picture, tiles: Tiles, map: GridMap, player: Position): void {

@@ -96,6 +96,11 @@ function quantise(channel: Plane, table: Float32Array): void {
   for (let top = 0; top < channel.height; top += 8) {
     for (let left = 0; left < channel.width; left += 8) {
       readBlock(channel, top, left, block);
+      if (isEven(block)) {
+        // Only the constant term, 8 times the value, is left to round.
+        writeBlock(channel, top, left, block.fill((Math.round((block[0]! * 8) / table[0]!) * table[0]!) / 8));
+        continue;
+      }
       for (let i = 0; i < 8; i++) transformLine(block, 8 * i, 1);
       for (let i = 0; i < 8; i++) transformLine(block, i, 8);
       for (let i = 0; i < 64; i++) block[i] = Math.round(block[i]! / table[i]!) * table[i]!;
@@ -104,6 +109,11 @@ function quantise(channel: Plane, table: Float32Array): void {
       writeBlock(channel, top, left, block);
     }
   }
+}
+
+function isEven(block: Float32Array): boolean {
+  for (let i = 1; i < 64; i++) if (block[i] !== block[0]) return false;
+  return true;
 }
 
 /** The last row and column repeat beyond the edge. */

@@ -172,7 +172,12 @@ function crossings(points: number[], y: number): number[] {
     const [x1, y1] = [points[next]!, points[next + 1]!];
     if (y0 <= y !== y1 <= y) found.push(x0 + ((y - y0) / (y1 - y0)) * (x1 - x0));
   }
-  return found.toSorted((a, b) => a - b);
+  return found.length === 2 ? inOrder(found) : found.toSorted((a, b) => a - b);
+}
+
+/** Two numbers, the smaller one first; most shapes are convex and cross a line twice. */
+function inOrder(pair: number[]): number[] {
+  return pair[0]! <= pair[1]! ? pair : pair.toReversed();
 }
 
 /** Adds `weight` to each pixel, by the share of it that lies between a pair of crossings. */
