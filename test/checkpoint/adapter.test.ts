@@ -7,6 +7,7 @@ import { largestDifference } from '../../src/conformance/check.ts';
 import { Model } from '../../src/engine/model.ts';
 import { golden, haveGoldens } from './goldens.ts';
 import { expectUserError, folderOf, randomSource, safetensors } from './support.ts';
+import { torchFile } from './torch.ts';
 
 const CONFIG = {
   peft_type: 'LORA',
@@ -75,6 +76,22 @@ describe('an adapter', () => {
       await adapterOf({ target_modules }, factors({ [module]: [4, 6] })),
     );
     expect(additions.size).toBe(1);
+  });
+
+  test("may be stored as PyTorch's .bin, as PEFT did before 0.6", async () => {
+    const shapes = Object.entries(simple);
+    const folder = await folderOf({
+      'adapter_config.json': CONFIG,
+      'adapter_model.bin': torchFile(
+        Object.fromEntries(
+          shapes.map(([name, shape], i) => [name, { key: `${i}`, shape, elements: shape[0]! * shape[1]! }]),
+        ),
+        Object.fromEntries(shapes.map(([, shape], i) => [i, new Uint8Array(4 * shape[0]! * shape[1]!)])),
+      ),
+    });
+    const { additions, file } = await openAdapter(folder);
+    expect(path.basename(file)).toBe('adapter_model.bin');
+    expect(additions.get(`${Q}.weight`)).toMatchObject({ a: { shape: [2, 6] }, b: { shape: [4, 2] } });
   });
 
   test('is another one with other values or another α', async () => {
