@@ -10,6 +10,7 @@
  * M = mergeSize² patches per merged token.
  */
 
+import { split } from '../onnx/arithmetic.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { VisionConfig } from './config.ts';
 import { linear, rmsNorm, rotate, swiGlu } from './layers.ts';
@@ -122,12 +123,12 @@ function visionBlock(
 function fullAttention(graph: GraphBuilder, config: VisionConfig, q: Value, k: Value, v: Value): Value {
   const { hiddenSize: C, heads: H } = config;
   const scaled = graph.op('Mul', [q, graph.scalar(1 / Math.sqrt(C / H))]);
-  const split = (value: Value): Value[] =>
-    graph.ops('Split', [value, graph.ints(new Array<number>(H).fill(C / H))], H, { axis: 1 });
-  const [queries, keys, values] = [split(scaled), split(k), split(v)];
-  const mixed = queries.map((query, head) => {
-    const scores = graph.op('MatMul', [query, graph.transpose(keys[head]!, [1, 0])]); // (N, N)
-    return graph.op('MatMul', [graph.op('Softmax', [scores], { axis: -1 }), values[head]!]); // (N, d)
+  const [queries, keys, values] = [scaled, k, v].map((value) =>
+    split(graph, value, new Array<number>(H).fill(C / H), 1),
+  );
+  const mixed = queries!.map((query, head) => {
+    const scores = graph.op('MatMul', [query, graph.transpose(keys![head]!, [1, 0])]); // (N, N)
+    return graph.op('MatMul', [graph.op('Softmax', [scores], { axis: -1 }), values![head]!]); // (N, d)
   });
   return graph.op('Concat', mixed, { axis: 1 }); // (N, C)
 }
@@ -144,12 +145,12 @@ function windowAttention(
   const { hiddenSize: C, heads: H } = config;
   const P = slotsPerWindow(config);
   const d = C / H;
-  const split = (value: Value, perm: number[]): Value =>
+  const inWindows = (value: Value, perm: number[]): Value =>
     graph.transpose(graph.reshape(graph.op('Gather', [value, slots]), [-1, P, H, d]), perm);
-  const scores = graph.op('MatMul', [split(q, [0, 2, 1, 3]), split(k, [0, 2, 3, 1])]); // (W, H, P, P)
+  const scores = graph.op('MatMul', [inWindows(q, [0, 2, 1, 3]), inWindows(k, [0, 2, 3, 1])]); // (W, H, P, P)
   const scaled = graph.op('Mul', [scores, graph.scalar(1 / Math.sqrt(d))]);
   const probabilities = graph.op('Softmax', [graph.op('Add', [scaled, mask])], { axis: -1 });
-  const mixed = graph.op('MatMul', [probabilities, split(v, [0, 2, 1, 3])]); // (W, H, P, d)
+  const mixed = graph.op('MatMul', [probabilities, inWindows(v, [0, 2, 1, 3])]); // (W, H, P, d)
   const inSlots = graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [-1, C]); // (W·P, C)
   return graph.op('Gather', [inSlots, places]); // (N, C)
 }

@@ -57,6 +57,20 @@ export function rows(graph: GraphBuilder, x: Value, column: Value, rest: readonl
   return graph.reshape(graph.op('Gather', [x, column]), [-1, ...rest]); // (R, 1, …) → (R, …)
 }
 
+/** Buffers that a WebGPU kernel may bind are few; one is the input's. */
+const MOST_PARTS = 7;
+
+/** Consecutive parts of x along an axis, any number of them. */
+export function split(graph: GraphBuilder, x: Value, lengths: readonly number[], axis: number): Value[] {
+  if (lengths.length <= MOST_PARTS)
+    return graph.ops('Split', [x, graph.ints(lengths)], lengths.length, { axis });
+  const groups = Array.from({ length: Math.ceil(lengths.length / MOST_PARTS) }, (_, i) =>
+    lengths.slice(i * MOST_PARTS, (i + 1) * MOST_PARTS),
+  );
+  const totals = groups.map((group) => group.reduce((total, length) => total + length, 0));
+  return split(graph, x, totals, axis).flatMap((part, i) => split(graph, part, groups[i]!, axis));
+}
+
 function operand(graph: GraphBuilder, value: Operand): Value {
   return typeof value === 'number' ? graph.scalar(value) : value;
 }

@@ -20,6 +20,7 @@ import {
   neg,
   rows,
   sigmoid,
+  split,
   sqrt,
   sub,
   sum,
@@ -129,7 +130,7 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   Concat: ({ graph, node, x, g, shape }) => {
     const axis = at(intAttribute(node, 'axis', 0), shape(x[0]!));
     const lengths = x.map((value) => shape(value)[axis]!);
-    return graph.ops('Split', [g[0], graph.ints(lengths)], x.length, { axis });
+    return split(graph, g[0]!, lengths, axis);
   },
 
   // y = a / b: ∂a = g / b, ∂b = -g y / b
