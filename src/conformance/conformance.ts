@@ -13,6 +13,7 @@ import { Answers } from './answers.ts';
 import type { Check, Measure, NotRun } from './check.ts';
 import { adapterChecks, forwardChecks, generateChecks, type OpenModel } from './inference.ts';
 import { preprocessChecks, scoringChecks, tokenChecks } from './preprocessing.ts';
+import { trainingChecks } from './training.ts';
 
 export interface ConformanceOptions {
   dir: string;
@@ -21,11 +22,6 @@ export interface ConformanceOptions {
   filter?: string;
   onCase: (line: string) => void;
 }
-
-/** Folders whose answers later versions will check. */
-const LATER: Record<string, string> = {
-  training: 'training is not implemented yet',
-};
 
 /** @returns how many cases passed, failed, and were not run */
 export async function runConformance(
@@ -81,7 +77,8 @@ async function collectChecks(answers: Answers, open: OpenModel): Promise<(Check 
     );
   }
   if (await answers.has('lora')) checks.push(...(await adapterChecks(answers, open, first, 'lora')));
-  for (const [name, why] of Object.entries(LATER)) if (await answers.has(name)) checks.push({ name, why });
+  for (const source of await answers.list('training'))
+    checks.push(...(await trainingChecks(answers, open, source)));
   return checks;
 }
 

@@ -1,0 +1,73 @@
+/** AdamW (arXiv 1711.05101) with clipping by the global norm, as PyTorch computes them. */
+
+import type { ParameterArray, Slot } from './parameters.ts';
+
+export interface AdamWSettings {
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  weightDecay: number;
+  /** Whether a tensor decays. */
+  decays: (slot: Slot) => boolean;
+}
+
+/** PyTorch's moments and the release's decay, which spares biases and norms: all that is no matrix. */
+export const RELEASED_ADAMW: AdamWSettings = {
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  weightDecay: 0.01,
+  decays: ({ shape }) => shape.length > 1,
+};
+
+export class AdamW {
+  /** Updates so far. */
+  steps = 0;
+  readonly first: ParameterArray;
+  readonly second: ParameterArray;
+  private readonly parameters: ParameterArray;
+  private readonly settings: AdamWSettings;
+
+  constructor(parameters: ParameterArray, settings: AdamWSettings) {
+    this.parameters = parameters;
+    this.settings = settings;
+    this.first = parameters.zeros();
+    this.second = parameters.zeros();
+  }
+
+  /**
+   * m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g²,
+   * θ ← (1 - η λ) θ - η m̂ / (√v̂ + ε), where m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ).
+   */
+  update(gradient: ParameterArray, learningRate: number): void {
+    const { beta1, beta2, epsilon, weightDecay, decays } = this.settings;
+    this.steps++;
+    const stepSize = learningRate / (1 - beta1 ** this.steps);
+    const secondRoot = Math.sqrt(1 - beta2 ** this.steps);
+    for (const slot of this.parameters.slots) {
+      const kept = decays(slot) ? 1 - learningRate * weightDecay : 1;
+      const [theta, g] = [this.parameters.view(slot), gradient.view(slot)];
+      const [m, v] = [this.first.view(slot), this.second.view(slot)];
+      for (let i = 0; i < theta.length; i++) {
+        m[i] = beta1 * m[i]! + (1 - beta1) * g[i]!;
+        v[i] = beta2 * v[i]! + (1 - beta2) * g[i]! ** 2;
+        theta[i] = kept * theta[i]! - (stepSize * m[i]!) / (Math.sqrt(v[i]!) / secondRoot + epsilon);
+      }
+    }
+  }
+}
+
+/** √Σ g² */
+export function normOf({ data }: ParameterArray): number {
+  let sum = 0;
+  for (const value of data) sum += value * value;
+  return Math.sqrt(sum);
+}
+
+/** Scales the gradient down to norm `limit` if it is longer. @returns the norm before */
+export function clip(gradient: ParameterArray, limit: number): number {
+  const norm = normOf(gradient);
+  const factor = limit / (norm + 1e-6); // PyTorch's guard against division by zero
+  if (factor < 1) for (let i = 0; i < gradient.data.length; i++) gradient.data[i]! *= factor;
+  return norm;
+}

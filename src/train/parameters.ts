@@ -1,0 +1,88 @@
+/**
+ * The language model's weights in memory: one flat array, of which each tensor is a view, so that the
+ * optimiser, the norm and the moving average are loops over numbers.
+ */
+
+import { readTensor } from '../checkpoint/safetensors.ts';
+import type { WeightSource } from '../model/weightSource.ts';
+import { floatTensor, type RuntimeTensor } from '../ort/session.ts';
+import { sizeOf } from '../tensor/array.ts';
+import type { WeightRef } from '../tensor/dtype.ts';
+
+/** A tensor's place in the flat array. */
+export interface Slot {
+  name: string;
+  shape: readonly number[];
+  offset: number;
+  length: number;
+}
+
+/** Numbers for every trainable tensor: weights, gradients or moments. */
+export class ParameterArray {
+  readonly slots: readonly Slot[];
+  readonly data: Float32Array;
+
+  constructor(slots: readonly Slot[], data?: Float32Array) {
+    const last = slots.at(-1);
+    this.slots = slots;
+    this.data = data ?? new Float32Array(last === undefined ? 0 : last.offset + last.length);
+  }
+
+  /** Zeros of the same layout. */
+  zeros(): ParameterArray {
+    return new ParameterArray(this.slots);
+  }
+
+  copy(): ParameterArray {
+    return new ParameterArray(this.slots, this.data.slice());
+  }
+
+  view({ offset, length }: Slot): Float32Array {
+    return this.data.subarray(offset, offset + length);
+  }
+
+  /** The tensors as a graph's inputs, without copying. */
+  feeds(): Record<string, RuntimeTensor> {
+    return Object.fromEntries(
+      this.slots.map((slot) => [slot.name, floatTensor(this.view(slot), slot.shape)]),
+    );
+  }
+}
+
+/** Turns the weights that a graph asks for into its inputs, and remembers which these are. */
+export class TrainableWeights implements WeightSource {
+  readonly refs = new Map<string, WeightRef>();
+  private readonly source: WeightSource;
+  private readonly names = new Map<string, string>();
+
+  constructor(source: WeightSource) {
+    this.source = source;
+  }
+
+  get(name: string, shape: number[]): ReturnType<WeightSource['get']> {
+    const ref = this.source.get(name, shape);
+    this.refs.set(name, ref);
+    this.names.set(placeOf(ref), name);
+    return ref;
+  }
+
+  /** For `GraphOptions.trainable`. */
+  readonly inputOf = (ref: WeightRef): string | undefined => this.names.get(placeOf(ref));
+}
+
+/** Reads the tensors into one array, in the order in which the model asks for them. */
+export async function readParameters(refs: ReadonlyMap<string, WeightRef>): Promise<ParameterArray> {
+  let offset = 0;
+  const slots = [...refs].map(([name, { shape }]): Slot => {
+    const length = sizeOf(shape);
+    offset += length;
+    return { name, shape, offset: offset - length, length };
+  });
+  const parameters = new ParameterArray(slots);
+  for (const slot of slots) parameters.view(slot).set(await readTensor(refs.get(slot.name)!));
+  return parameters;
+}
+
+function placeOf({ file, offset }: WeightRef): string {
+  return `${file}:${offset}`;
+}

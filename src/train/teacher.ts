@@ -1,0 +1,178 @@
+/**
+ * The momentum teacher (arXiv 2512.05665): from a sample's helper pictures it selects the features
+ * that supervise each latent. No gradient flows here.
+ *
+ * What it reads is the student's sequence with the pads' own embeddings in the latent blocks.
+ */
+
+import { add, matMul, mean, mul } from '../onnx/arithmetic.ts';
+import { GraphBuilder } from '../onnx/graphBuilder.ts';
+import type { ModelConfig, TextConfig } from '../model/config.ts';
+import { project } from '../model/decoder.ts';
+import { MASKED } from '../model/positions.ts';
+import {
+  candidatesOf,
+  cosines,
+  selectByCosine,
+  type Selection,
+  type SelectionSettings,
+} from '../model/selection.ts';
+import type { WeightSource } from '../model/weightSource.ts';
+import { floats, floatTensor, type Provider } from '../ort/session.ts';
+import type { NumericArray } from '../tensor/array.ts';
+import { padded, sequenceFeeds } from './feeds.ts';
+import { TrainableWeights, type ParameterArray } from './parameters.ts';
+import { readSequences, whole } from './reading.ts';
+import { pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
+import { SessionCache } from './sessions.ts';
+
+/** What supervises one latent block. */
+export interface BlockTargets extends Selection {
+  /** The selected features, most similar first; at most K. */
+  targets: Float32Array[];
+}
+
+export interface Supervision {
+  /** u (C): what the question is about; once per sample */
+  context: Float32Array;
+  blocks: BlockTargets[];
+}
+
+export class Teacher {
+  readonly parameters: ParameterArray;
+  private readonly config: ModelConfig;
+  private readonly settings: SelectionSettings;
+  private readonly sessions: SessionCache<number>;
+
+  /** @param parameters the teacher's own copy */
+  constructor(
+    config: ModelConfig,
+    weights: WeightSource,
+    parameters: ParameterArray,
+    settings: SelectionSettings,
+    provider: Provider,
+  ) {
+    this.config = config;
+    this.parameters = parameters;
+    this.settings = settings;
+    this.sessions = new SessionCache((length) => teacherGraph(config.text, weights, length), provider);
+  }
+
+  /** θ ← decay · θ + (1 - decay) · student, after each step of the optimiser. */
+  follow(student: ParameterArray, decay: number): void {
+    const [own, other] = [this.parameters.data, student.data];
+    for (let i = 0; i < own.length; i++) own[i] = decay * own[i]! + (1 - decay) * other[i]!;
+  }
+
+  async supervise(sequence: TrainingSequence, sample: TrainingSample): Promise<Supervision> {
+    const { hidden, context } = await this.read(sequence, sample);
+    const helpers = sample.plan.flatMap((step) => (step.type === 'latent' ? [step.helper.features] : []));
+    const blocks: BlockTargets[] = [];
+    for (const [index, features] of helpers.entries()) {
+      const text = textBefore(sequence, index, this.config.latentSize).map((i) => hidden[i]!);
+      const previous = blocks.at(-1)?.targets;
+      const query = meanOf([
+        context,
+        ...(text.length > 0 ? [meanOf(text)] : []),
+        ...(previous === undefined ? [] : [meanOf(previous)]),
+      ]);
+      blocks.push(this.selectFor(query, features));
+    }
+    return { context, blocks };
+  }
+
+  async release(): Promise<void> {
+    await this.sessions.release();
+  }
+
+  private selectFor(query: Float32Array, features: NumericArray): BlockTargets {
+    const { candidates, groupSize } = candidatesOf(features);
+    const selection = selectByCosine(cosines(query, candidates), this.settings);
+    const rows = rowsOf(candidates);
+    return { groupSize, ...selection, targets: selection.selected.map((i) => rows[i]!) };
+  }
+
+  /** Hidden states by position, and u = mean(r_txt, r_img). */
+  private async read(
+    sequence: TrainingSequence,
+    { pictures }: TrainingSample,
+  ): Promise<{ hidden: Float32Array[]; context: Float32Array }> {
+    const { text, tokens } = this.config;
+    const { ids, positions, turnStart } = sequence;
+    const S = padded(ids.length);
+    const vision = new Set([tokens.imagePad, tokens.visionStart, tokens.visionEnd]);
+    const isText = (i: number): boolean => i < turnStart && !vision.has(ids[i]!);
+    const isImage = (i: number): boolean => i < turnStart && ids[i] === tokens.imagePad;
+    const indices = Array.from({ length: S }, (_, i) => i);
+    const textCount = indices.filter(isText).length;
+    const session = await this.sessions.get(S);
+    const result = await session.run({
+      ...this.parameters.feeds(),
+      ...sequenceFeeds(text, whole(1, S), [
+        { ids, positions, fed: pictureVectors(ids, tokens.imagePad, pictures) },
+      ]),
+      text: floatTensor(
+        Float32Array.from(indices, (i) => (isText(i) ? 1 / textCount : 0)),
+        [1, S],
+      ),
+      image: floatTensor(
+        Float32Array.from(indices, (i) => (isImage(i) ? 0 : MASKED)),
+        [1, S],
+      ),
+    });
+    const parts = [floats(result['r_txt'])];
+    if (pictures.length > 0) parts.push(floats(result['r_img']));
+    return {
+      hidden: rowsOf({ shape: [S, text.hiddenSize], data: floats(result['hidden']) }),
+      context: meanOf(parts),
+    };
+  }
+}
+
+/**
+ * Inputs: a sequence (see readSequences); text (1, S), 1 / count at the prompt's text tokens, else 0;
+ * image (1, S), 0 at image tokens, else very negative.
+ * Outputs: hidden (S, C); r_txt (1, C), the mean hidden state of the prompt's text; r_img (1, C), that of
+ * the image tokens weighted by softmax(q · k / √d), averaged over text tokens and heads. q and k are
+ * the last layer's projections of the *final* hidden states, without rotation: so the released code.
+ */
+export function teacherGraph(config: TextConfig, source: WeightSource, length: number): Uint8Array {
+  const { hiddenSize: C, layers, heads: H, kvHeads: K, headSize: d } = config;
+  const S = length;
+  const weights = new TrainableWeights(source);
+  const graph = new GraphBuilder('teacher', { trainable: weights.inputOf });
+  const hidden = readSequences(graph, config, weights, whole(1, S)); // (S, C)
+  const text = graph.input('text', 'float32', [1, S]);
+  const image = graph.input('image', 'float32', [1, S]);
+
+  const q = project(graph, config, weights, layers - 1, 'q_proj', hidden); // (S, H·d)
+  const k = project(graph, config, weights, layers - 1, 'k_proj', hidden); // (S, K·d)
+  const queries = graph.reshape(graph.transpose(graph.reshape(q, [S, H, d]), [1, 0, 2]), [K, -1, d]); // (K, R·S, d)
+  const keys = graph.transpose(graph.reshape(k, [S, K, d]), [1, 2, 0]); // (K, d, S)
+  const scores = graph.reshape(matMul(graph, queries, keys), [H, S, S]);
+  const scaled = add(graph, mul(graph, scores, 1 / Math.sqrt(d)), image);
+  const attention = graph.op('Softmax', [scaled], { axis: -1 }); // (H, S, S)
+  const perToken = graph.reshape(mean(graph, attention, [0]), [S, S]);
+  const weight = matMul(graph, text, perToken); // (1, S)
+
+  graph.output('hidden', hidden, [S, C]);
+  graph.output('r_txt', matMul(graph, text, hidden), [1, C]);
+  graph.output('r_img', matMul(graph, weight, hidden), [1, C]);
+  return graph.build();
+}
+
+/** Positions of the assistant's text since the previous block, or since the turn began. */
+function textBefore({ blocks, turnStart }: TrainingSequence, index: number, latentSize: number): number[] {
+  const start = index === 0 ? turnStart : blocks[index - 1]! + latentSize + 1; // after the end token
+  const end = blocks[index]! - 1; // the start token
+  return Array.from({ length: end - start }, (_, i) => start + i);
+}
+
+/** The mean of vectors of one length, summed in double precision. */
+function meanOf(vectors: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(vectors[0]!, (_, c) => {
+    let sum = 0;
+    for (const vector of vectors) sum += vector[c]!;
+    return sum / vectors.length;
+  });
+}

@@ -1,0 +1,150 @@
+/**
+ * A step of the recipe: the teacher selects, the student learns, the optimiser moves the weights, the
+ * teacher follows. The vision tower is frozen, so pictures come as features.
+ */
+
+import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { seededNumbers } from '../base/random.ts';
+import { RELEASED_SELECTION } from '../model/selection.ts';
+import type { Provider } from '../ort/session.ts';
+import { AdamW, clip, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
+import { readParameters, type ParameterArray } from './parameters.ts';
+import { learningRate, type Schedule } from './schedule.ts';
+import { sequenceOf, type TrainingSample } from './sequence.ts';
+import { languageModelWeights, Student, type Lesson, type Losses, type Stage } from './student.ts';
+import { Teacher } from './teacher.ts';
+
+export interface TrainingSettings {
+  stage: Stage;
+  schedule: Schedule;
+  adamW: AdamWSettings;
+  /** Largest norm of the gradient. */
+  clip: number;
+  /** Of the teacher's moving average; 'frozen' keeps the model that training began with. */
+  teacherDecay: number | 'frozen';
+  /** K* covers this much of the candidates' probability, but is at most K. */
+  coverage: number;
+  temperature: number;
+  /** Standard deviation of what is added to the targets that are aligned with. */
+  noise: number;
+  /** Most samples in one run of the graph; the rest of a step's samples accumulates. */
+  batchSize: number;
+  seed: number;
+}
+
+/** The paper's settings; the released code has the same, but for its teacher, which never moves. */
+export const RELEASED_TRAINING: TrainingSettings = {
+  stage: 1,
+  schedule: { shape: 'constant', peak: 1e-5, warmupSteps: 10, steps: 1 },
+  adamW: RELEASED_ADAMW,
+  clip: 1,
+  teacherDecay: 0.999,
+  ...RELEASED_SELECTION,
+  noise: 0.01,
+  batchSize: 1,
+  seed: 0,
+};
+
+export interface StepReport {
+  learningRate: number;
+  /** Before clipping. */
+  gradientNorm: number;
+  /** By sample, in the order given. */
+  losses: Losses[];
+}
+
+export class Trainer {
+  readonly student: Student;
+  readonly teacher: Teacher;
+  readonly optimiser: AdamW;
+  private readonly checkpoint: Checkpoint;
+  private readonly settings: TrainingSettings;
+  private readonly gradient: ParameterArray;
+  private readonly noise: () => number;
+
+  private constructor(
+    checkpoint: Checkpoint,
+    settings: TrainingSettings,
+    parameters: ParameterArray,
+    provider: Provider,
+  ) {
+    const { config, weights } = checkpoint;
+    const { coverage, temperature, noise, seed } = settings;
+    const selection = { coverage, temperature, count: config.latentSize };
+    const normal = normalNumbers(seed);
+    this.checkpoint = checkpoint;
+    this.settings = settings;
+    this.student = new Student(config, weights, parameters, provider);
+    this.teacher = new Teacher(config, weights, parameters.copy(), selection, provider);
+    this.optimiser = new AdamW(parameters, settings.adamW);
+    this.gradient = parameters.zeros();
+    this.noise = () => (noise === 0 ? 0 : noise * normal());
+  }
+
+  /** Reads the language model's weights into memory as float32. */
+  static async open(
+    checkpoint: Checkpoint,
+    settings: TrainingSettings,
+    provider: Provider,
+  ): Promise<Trainer> {
+    const { config, weights } = checkpoint;
+    const parameters = await readParameters(languageModelWeights(config.text, weights));
+    return new Trainer(checkpoint, settings, parameters, provider);
+  }
+
+  /** One update by the mean gradient of the samples. */
+  async step(samples: readonly TrainingSample[]): Promise<StepReport> {
+    const lessons: Lesson[] = [];
+    for (const sample of samples) lessons.push(await this.prepare(sample));
+    const { losses, gradient } = await this.learn(lessons);
+    const gradientNorm = clip(gradient, this.settings.clip);
+    const rate = learningRate(this.settings.schedule, this.optimiser.steps);
+    this.optimiser.update(gradient, rate);
+    const { teacherDecay } = this.settings;
+    if (teacherDecay !== 'frozen') this.teacher.follow(this.student.parameters, teacherDecay);
+    return { learningRate: rate, gradientNorm, losses };
+  }
+
+  /** The sample as the student reads it, and what the teacher as it is now selects. */
+  async prepare(sample: TrainingSample): Promise<Lesson> {
+    const sequence = sequenceOf(this.checkpoint, sample);
+    if (this.settings.stage === 2) return { sample, sequence, targets: [] };
+    const { blocks } = await this.teacher.supervise(sequence, sample);
+    return { sample, sequence, targets: blocks.map(({ targets }) => targets) };
+  }
+
+  /** Losses, and the mean gradient, which the next call overwrites. */
+  async learn(lessons: readonly Lesson[]): Promise<{ losses: Losses[]; gradient: ParameterArray }> {
+    const { stage, batchSize } = this.settings;
+    this.gradient.data.fill(0);
+    const losses = new Array<Losses>(lessons.length);
+    for (const batch of batchesOf(lessons, batchSize, (lesson) => this.student.layoutOf(lesson, stage))) {
+      const picked = batch.map((index) => lessons[index]!);
+      const results = await this.student.learn(picked, stage, this.gradient, 1 / lessons.length, this.noise);
+      results.forEach((result, i) => (losses[batch[i]!] = result));
+    }
+    return { losses, gradient: this.gradient };
+  }
+
+  async release(): Promise<void> {
+    await Promise.all([this.student.release(), this.teacher.release()]);
+  }
+}
+
+/** Indices of items of equal kind, at most `size` together. */
+function batchesOf<T>(items: readonly T[], size: number, kindOf: (item: T) => unknown): number[][] {
+  const groups = new Map<string, number[]>();
+  items.forEach((item, i) => {
+    const kind = JSON.stringify(kindOf(item));
+    groups.set(kind, [...(groups.get(kind) ?? []), i]);
+  });
+  return [...groups.values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / size) }, (_, i) => group.slice(i * size, (i + 1) * size)),
+  );
+}
+
+/** N(0, 1) by Box and Muller, the same for the same seed. */
+function normalNumbers(seed: number): () => number {
+  const uniform = seededNumbers(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
