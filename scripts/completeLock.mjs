@@ -16,7 +16,7 @@ for (const owner of OWNERS) {
     lock.packages[`node_modules/${name}`] ??= entryOf(name, version);
   }
 }
-lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : 1)));
+lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 writeFileSync('package-lock.json', `${JSON.stringify(lock, null, 2)}\n`);
 
 /** "@oxlint/binding-linux-x64-musl" → its place in the lock. */

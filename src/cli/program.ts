@@ -126,7 +126,7 @@ function addConformance(program: Command, context: CliContext, finished: (code: 
     .description('compare with a folder of reference answers')
     .argument('<dir>', 'folder of the reference answers')
     .addOption(new Option('--device <device>', 'where it runs').choices(['cpu', 'webgpu']).default('cpu'))
-    .option('--filter <text>', 'only cases whose name contains it')
+    .option('--filter <pattern>', 'only cases whose name matches this regular expression')
     .action(async (dir: string, options: ConformanceOptions) => {
       finished(await conformance(context, dir, options));
     });

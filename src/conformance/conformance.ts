@@ -18,7 +18,7 @@ import { trainingChecks } from './training.ts';
 export interface ConformanceOptions {
   dir: string;
   device: Provider;
-  /** Only cases whose name contains this. */
+  /** Only cases whose name matches this regular expression. */
   filter?: string;
   onCase: (line: string) => void;
 }
@@ -29,10 +29,11 @@ export async function runConformance(
 ): Promise<{ passed: number; failed: number; notRun: number }> {
   const answers = new Answers(options.dir);
   const models = new ModelCache(options.dir, options.device);
+  const wanted = filterOf(options.filter);
   const counts = { passed: 0, failed: 0, notRun: 0 };
   try {
     for (const check of await collectChecks(answers, (name, adapter) => models.open(name, adapter))) {
-      if (options.filter !== undefined && !check.name.includes(options.filter)) continue;
+      if (!wanted.test(check.name)) continue;
       if ('why' in check) {
         counts.notRun++;
         options.onCase(`not run  ${check.name}  ${check.why}`);
@@ -46,6 +47,14 @@ export async function runConformance(
     await models.close();
   }
   return counts;
+}
+
+function filterOf(pattern = ''): RegExp {
+  try {
+    return new RegExp(pattern, 'u');
+  } catch (error) {
+    throw new UserError({ problem: 'The filter is not a regular expression', found: messageOf(error) });
+  }
 }
 
 async function collectChecks(answers: Answers, open: OpenModel): Promise<(Check | NotRun)[]> {

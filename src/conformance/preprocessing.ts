@@ -1,7 +1,8 @@
 /** smart_resize, resized pixels, patches; tokenizer; scoring: everything before and after the model. */
 
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { smartResize } from '../checkpoint/smartResize.ts';
 import { loadTokenizer, type Tokenizer } from '../checkpoint/tokenizer.ts';
@@ -100,12 +101,10 @@ function tokenCheck(
   };
 }
 
+/** A package's folder, by Node's search order; its `exports` may hide the files that are wanted here. */
 function packageFolder(name: string): string | undefined {
-  try {
-    return dirname(createRequire(join(process.cwd(), 'index.js')).resolve(`${name}/package.json`));
-  } catch {
-    return undefined;
-  }
+  const places = createRequire(join(process.cwd(), 'index.js')).resolve.paths(name) ?? [];
+  return places.map((place) => join(place, name)).find((folder) => existsSync(folder));
 }
 
 interface ScoringCases {

@@ -128,7 +128,18 @@ export class GraphBuilder {
     return this.op('Transpose', [value], { perm });
   }
 
-  /** The finished model file. Nodes that no output needs are left out. */
+  /** The nodes that an output needs; the others are left out of the file. */
+  neededNodes(): Node[] {
+    const needed = new Set<Value | undefined>(this.outputs.map(({ name }) => name));
+    const kept = this.nodes.toReversed().filter((node) => {
+      const isNeeded = node.outputs.some((value) => needed.has(value));
+      if (isNeeded) for (const value of node.inputs) needed.add(value);
+      return isNeeded;
+    });
+    return kept.toReversed();
+  }
+
+  /** The finished model file. */
   build(): Uint8Array {
     return encodeModel({
       irVersion: IR_VERSION,
@@ -142,16 +153,6 @@ export class GraphBuilder {
         output: this.outputs.map(encodePort),
       },
     });
-  }
-
-  private neededNodes(): Node[] {
-    const needed = new Set<Value | undefined>(this.outputs.map(({ name }) => name));
-    const kept = this.nodes.toReversed().filter((node) => {
-      const isNeeded = node.outputs.some((value) => needed.has(value));
-      if (isNeeded) for (const value of node.inputs) needed.add(value);
-      return isNeeded;
-    });
-    return kept.toReversed();
   }
 
   private constant(shape: readonly number[], content: Float32Array | BigInt64Array): Value {

@@ -40,7 +40,7 @@ interface Reference {
 export function pack(message: unknown): Packed {
   const arrays: Float32Array[] = [];
   let total = 0;
-  const packed = mapPlain(message, (value) => {
+  const bare = mapPlain(message, (value) => {
     if (!(value instanceof Float32Array)) return undefined;
     const reference: Reference = { float32At: total, length: value.length };
     arrays.push(value);
@@ -53,7 +53,7 @@ export function pack(message: unknown): Packed {
     numbers.set(array, at);
     at += array.length;
   }
-  return { message: packed, numbers };
+  return { message: bare, numbers };
 }
 
 /** The message as it was; its arrays are views into `numbers`. */

@@ -70,11 +70,7 @@ export class Student {
     const S = lengthOf(layout);
     const labels = lessons.map(({ sequence }) => learntTokens(sequence));
     const latents = lessons.map((lesson) => (stage === 1 ? supervisedLatents(lesson) : []));
-    const size = {
-      layout,
-      labels: padded(labels.flat().length),
-      latents: padded(latents.flat().length, 8),
-    };
+    const size = { layout, labels: padded(labels.flat().length), latents: padded(latents.flat().length, 8) };
     const inputs = lessons.map(({ sample, sequence }, b) => ({
       ...sequence,
       fed: new Map([

@@ -9,7 +9,9 @@ describe('folding the events of a run', () => {
       [2, 'forced'],
       [1, 'cancelled'],
     ]);
-    expect(blockSummary(smallTrace('cancelled'))).toBe('2 blocks of 2, 1 latents, 1 end forced after K, 1 stopped');
+    expect(blockSummary(smallTrace('cancelled'))).toBe(
+      '2 blocks of 2, 1 latents, 1 end forced after K, 1 stopped',
+    );
   });
 
   it('leaves the events as they are, so that they can be folded again', () => {
