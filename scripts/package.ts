@@ -52,6 +52,7 @@ async function packageFor(target: Target, outFolder: string): Promise<string> {
   await rm(staging, { recursive: true, force: true });
   await mkdir(staging, { recursive: true });
   for (const path of staged) await copyIfThere(path, staging);
+  await stageReadme(staging);
   await stageManifest(staging);
   await stageRuntime(target, staging);
 
@@ -67,6 +68,14 @@ async function packageFor(target: Target, outFolder: string): Promise<string> {
 async function copyIfThere(path: string, staging: string): Promise<void> {
   const source = join(repositoryRoot, path);
   if (existsSync(source)) await cp(source, join(staging, path), { recursive: true });
+}
+
+/** An installed extension's README can lead to the web only; vsce refuses pictures and links into the repository. */
+async function stageReadme(staging: string): Promise<void> {
+  const text = await readFile(join(repositoryRoot, 'README.md'), 'utf8');
+  const withoutPictures = text.replaceAll(/^!\[.*\]\(docs\/.*\)\n\n/gm, '');
+  const withoutLinks = withoutPictures.replaceAll(/\[([^\]]*)\]\((?!https?:)[^)]*\)/g, '$1');
+  await writeFile(join(staging, 'README.md'), withoutLinks);
 }
 
 /** vsce collects the modules that `npm list` names, so the manifest names only those that are staged. */

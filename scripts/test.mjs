@@ -6,7 +6,7 @@
  */
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap, root, tsxArguments } from './bootstrap.mjs';
 
@@ -41,6 +41,7 @@ const parts = {
       : notRun(`there is no ${softwareDriver}; install Debian's chromium and libvulkan1`),
   host: runHostTests,
   window: runWindowScenarios,
+  vsix: runFromVsix,
 };
 
 const wanted = process.argv.slice(2);
@@ -101,6 +102,17 @@ async function runHostTests() {
 /** The real window, driven by keys and pointer, as a user would. */
 async function runWindowScenarios() {
   return counted(await node(tsxArguments('scripts/screenshots.ts', ['--theme', 'dark', '--size', 'wide'])));
+}
+
+/** The main command from an installed VSIX: a bundle that works in the repository can fail without it. */
+async function runFromVsix() {
+  const out = join(root, 'build/test-vsix');
+  rmSync(out, { recursive: true, force: true });
+  const { code } = await node(tsxArguments('scripts/package.ts', ['--out', out]));
+  if (code !== 0) return { passed: 0, failed: 1 };
+  const [vsix] = readdirSync(out);
+  const env = { ILVR_HOST_GREP: 'run: (reasoning about|a run that was exported)' };
+  return counted(await node(tsxArguments('scripts/host/runTests.ts', ['--vsix', join(out, vsix)]), env));
 }
 
 /** Reads the counts from the last "N passed, N failed" of a part's output. */
