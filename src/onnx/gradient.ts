@@ -203,13 +203,12 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   // y = -x: ∂x = -g
   Neg: ({ graph, g }) => [neg(graph, g[0]!)],
 
-  // y = x σ(αx): ∂x = g (σ + α x σ (1 - σ))
-  QuickGelu: ({ graph, node, x, g }) => {
+  // y = x σ(αx): ∂x = g (σ + α y (1 - σ))
+  QuickGelu: ({ graph, node, x, y, g }) => {
     const alpha = floatAttribute(node, 'alpha');
-    const scaled = mul(graph, x[0]!, alpha);
-    const gate = sigmoid(graph, scaled);
-    const slope = mul(graph, scaled, sub(graph, 1, gate));
-    return [mul(graph, g[0]!, mul(graph, gate, add(graph, slope, 1)))];
+    const gate = sigmoid(graph, mul(graph, x[0]!, alpha));
+    const slope = mul(graph, mul(graph, y[0]!, alpha), sub(graph, 1, gate));
+    return [mul(graph, g[0]!, add(graph, gate, slope))];
   },
 
   ReduceMax: stops('only shifts exponents; what is subtracted before exp is added after log'),

@@ -50,7 +50,7 @@ export class AdamW {
       const [m, v] = [this.first.view(slot), this.second.view(slot)];
       for (let i = 0; i < theta.length; i++) {
         m[i] = beta1 * m[i]! + (1 - beta1) * g[i]!;
-        v[i] = beta2 * v[i]! + (1 - beta2) * g[i]! ** 2;
+        v[i] = beta2 * v[i]! + (1 - beta2) * g[i]! * g[i]!;
         theta[i] = kept * theta[i]! - (stepSize * m[i]!) / (Math.sqrt(v[i]!) / secondRoot + epsilon);
       }
     }
@@ -60,7 +60,7 @@ export class AdamW {
 /** √Σ g² */
 export function normOf({ data }: ParameterArray): number {
   let sum = 0;
-  for (const value of data) sum += value * value;
+  for (let i = 0; i < data.length; i++) sum += data[i]! * data[i]!;
   return Math.sqrt(sum);
 }
 
@@ -68,6 +68,7 @@ export function normOf({ data }: ParameterArray): number {
 export function clip(gradient: ParameterArray, limit: number): number {
   const norm = normOf(gradient);
   const factor = limit / (norm + 1e-6); // PyTorch's guard against division by zero
-  if (factor < 1) for (let i = 0; i < gradient.data.length; i++) gradient.data[i]! *= factor;
+  const { data } = gradient;
+  if (factor < 1) for (let i = 0; i < data.length; i++) data[i]! *= factor;
   return norm;
 }

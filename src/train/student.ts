@@ -55,7 +55,7 @@ export class Student {
 
   /**
    * Losses of a batch. Adds `scale` times the gradient of Σ (ce + alignment) over its lessons to `gradient`.
-   * @param lessons of one length in stage 1 and of one layout in stage 2 (see `layoutOf`)
+   * @param lessons of one length in stage 1 and of one layout in stage 2 (see layoutOf)
    * @param noise N(0, 1) numbers times its size are added to the targets that are aligned with
    */
   async learn(
@@ -66,11 +66,10 @@ export class Student {
     noise: () => number = () => 0,
   ): Promise<Losses[]> {
     const { text, tokens } = this.config;
-    const layout = { ...this.layoutOf(lessons[0]!, stage), batch: lessons.length };
-    const S = lengthOf(layout);
+    const size = sizeOfBatch(this.config, lessons, stage);
+    const S = lengthOf(size.layout);
     const labels = lessons.map(({ sequence }) => learntTokens(sequence));
-    const latents = lessons.map((lesson) => (stage === 1 ? supervisedLatents(lesson) : []));
-    const size = { layout, labels: padded(labels.flat().length), latents: padded(latents.flat().length, 8) };
+    const latents = lessons.map((lesson) => supervisedLatents(lesson, stage));
     const inputs = lessons.map(({ sample, sequence }, b) => ({
       ...sequence,
       fed: new Map([
@@ -81,7 +80,7 @@ export class Student {
     const session = await this.sessions.get(size);
     const result = await session.run({
       ...this.parameters.feeds(),
-      ...sequenceFeeds(text, layout, inputs),
+      ...sequenceFeeds(text, size.layout, inputs),
       ...labelFeeds(labels, size.labels, S, text.vocabularySize, scale),
       ...(size.latents > 0 && latentFeeds(latents, size.latents, S, text.hiddenSize, scale, noise)),
     });
@@ -99,12 +98,6 @@ export class Student {
     }));
   }
 
-  /** The lengths of a lesson's graph; lessons of equal layout can be learnt in one batch. */
-  layoutOf({ sequence }: Lesson, stage: Stage): Layout {
-    const S = padded(sequence.ids.length);
-    return stage === 1 ? whole(1, S) : unrolled(1, S, sequence.blocks, this.config.latentSize);
-  }
-
   async release(): Promise<void> {
     await this.sessions.release();
   }
@@ -117,6 +110,25 @@ export interface StudentSize {
   labels: number;
   /** M; 0 for a graph without alignment */
   latents: number;
+}
+
+/** The lengths of a lesson's graph; lessons of equal layout can be learnt in one batch. */
+export function layoutOf({ latentSize }: ModelConfig, { sequence }: Lesson, stage: Stage): Layout {
+  const S = padded(sequence.ids.length);
+  return stage === 1 ? whole(1, S) : unrolled(1, S, sequence.blocks, latentSize);
+}
+
+/** @param lessons of equal layout */
+export function sizeOfBatch(config: ModelConfig, lessons: readonly Lesson[], stage: Stage): StudentSize {
+  const count = (items: (lesson: Lesson) => unknown[]): number => lessons.flatMap(items).length;
+  return {
+    layout: { ...layoutOf(config, lessons[0]!, stage), batch: lessons.length },
+    labels: padded(count(({ sequence }) => learntTokens(sequence))),
+    latents: padded(
+      count((lesson) => supervisedLatents(lesson, stage)),
+      8,
+    ),
+  };
 }
 
 const gradientName = (name: string): string => `gradient.${name}`;
@@ -184,7 +196,9 @@ interface SupervisedLatent {
   target: Float32Array;
 }
 
-function supervisedLatents({ sequence, targets }: Lesson): SupervisedLatent[] {
+/** None in stage 2. */
+function supervisedLatents({ sequence, targets }: Lesson, stage: Stage): SupervisedLatent[] {
+  if (stage === 2) return [];
   return sequence.blocks.flatMap((start, block) =>
     targets[block]!.map((target, i) => ({ index: start + i, target })),
   );

@@ -11,7 +11,8 @@ import { AdamW, clip, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts'
 import { readParameters, type ParameterArray } from './parameters.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import { sequenceOf, type TrainingSample } from './sequence.ts';
-import { languageModelWeights, Student, type Lesson, type Losses, type Stage } from './student.ts';
+import type { Layout } from './reading.ts';
+import { languageModelWeights, layoutOf, Student, type Lesson, type Losses, type Stage } from './student.ts';
 import { Teacher } from './teacher.ts';
 
 export interface TrainingSettings {
@@ -118,7 +119,8 @@ export class Trainer {
     const { stage, batchSize } = this.settings;
     this.gradient.data.fill(0);
     const losses = new Array<Losses>(lessons.length);
-    for (const batch of batchesOf(lessons, batchSize, (lesson) => this.student.layoutOf(lesson, stage))) {
+    const kindOf = (lesson: Lesson): Layout => layoutOf(this.checkpoint.config, lesson, stage);
+    for (const batch of batchesOf(lessons, batchSize, kindOf)) {
       const picked = batch.map((index) => lessons[index]!);
       const results = await this.student.learn(picked, stage, this.gradient, 1 / lessons.length, this.noise);
       results.forEach((result, i) => (losses[batch[i]!] = result));
