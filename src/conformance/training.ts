@@ -113,7 +113,7 @@ async function readSample(answers: Answers, model: Model, item: TrainingCase): P
 
 function compareSequence(model: Model, sample: TrainingSample, item: TrainingCase): Measure[] {
   const { ids, labels } = sequenceOf(model.checkpoint, sample);
-  const helpers = sample.plan.flatMap((step) => (step.type === 'latent' ? [step.helper] : []));
+  const helpers = sample.plan.flatMap((step) => (step.type === 'latent' ? [step.helper!] : []));
   const grids = (pictures: readonly Picture[]): number[][] =>
     pictures.map(({ grid }) => [1, grid.height, grid.width]);
   return [

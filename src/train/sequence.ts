@@ -17,8 +17,8 @@ export interface Picture {
   features: NumericArray;
 }
 
-/** Text, or a latent block with the picture that supervises it. */
-export type PlanStep = { type: 'text'; content: string } | { type: 'latent'; helper: Picture };
+/** Text, or a latent block with the picture that supervises it in stage 1. */
+export type PlanStep = { type: 'text'; content: string } | { type: 'latent'; helper?: Picture };
 
 export interface TrainingSample {
   /** Holds `<image>` once for each picture. */

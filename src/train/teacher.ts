@@ -5,6 +5,7 @@
  * What it reads is the student's sequence with the pads' own embeddings in the latent blocks.
  */
 
+import { UserError } from '../base/errors.ts';
 import { add, matMul, mean, mul } from '../onnx/arithmetic.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import type { ModelConfig, TextConfig } from '../model/config.ts';
@@ -66,7 +67,7 @@ export class Teacher {
 
   async supervise(sequence: TrainingSequence, sample: TrainingSample): Promise<Supervision> {
     const { hidden, context } = await this.read(sequence, sample);
-    const helpers = sample.plan.flatMap((step) => (step.type === 'latent' ? [step.helper.features] : []));
+    const helpers = helpersOf(sample);
     const blocks: BlockTargets[] = [];
     for (const [index, features] of helpers.entries()) {
       const text = textBefore(sequence, index, this.config.latentSize).map((i) => hidden[i]!);
@@ -166,6 +167,19 @@ function textBefore({ blocks, turnStart }: TrainingSequence, index: number, late
   const start = index === 0 ? turnStart : blocks[index - 1]! + latentSize + 1; // after the end token
   const end = blocks[index]! - 1; // the start token
   return Array.from({ length: end - start }, (_, i) => start + i);
+}
+
+/** The helper pictures' features, block by block. @throws UserError if a block has none */
+function helpersOf({ plan }: TrainingSample): NumericArray[] {
+  return plan.flatMap((step) => {
+    if (step.type === 'text') return [];
+    if (step.helper !== undefined) return [step.helper.features];
+    throw new UserError({
+      problem: 'a latent step of the sample has no helper picture',
+      expected: 'helper_image, from which the teacher selects the targets of stage 1',
+      remedy: 'Add the picture, or train on this sample in stage 2 only.',
+    });
+  });
 }
 
 /** The mean of vectors of one length, summed in double precision. */

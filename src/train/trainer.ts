@@ -101,8 +101,8 @@ export class Trainer {
     const gradientNorm = clip(gradient, this.settings.clip);
     const rate = learningRate(this.settings.schedule, this.optimiser.steps);
     this.optimiser.update(gradient, rate);
-    const { teacherDecay } = this.settings;
-    if (teacherDecay !== 'frozen') this.teacher.follow(this.student.parameters, teacherDecay);
+    const { stage, teacherDecay } = this.settings;
+    if (stage === 1 && teacherDecay !== 'frozen') this.teacher.follow(this.student.parameters, teacherDecay);
     return { learningRate: rate, gradientNorm, losses };
   }
 

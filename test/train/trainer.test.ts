@@ -85,6 +85,12 @@ describe.each([1, 2] as const)('stage %d', (stage) => {
   });
 });
 
+it('a block without a helper picture is an error in stage 1 and nothing special in stage 2', async () => {
+  const bare: TrainingSample = { ...SHORT, plan: [{ type: 'latent' }, { type: 'text', content: 'down' }] };
+  await expect((await open({ stage: 1 })).prepare(bare)).rejects.toThrow('no helper picture');
+  expect((await learn(await open({ stage: 2 }), [bare])).losses[0]![0]).toBeGreaterThan(0);
+});
+
 it('steps on one sample lower both losses', async () => {
   const trainer = await open({ schedule: { shape: 'constant', peak: 1e-2, warmupSteps: 0, steps: 20 } });
   const reports: StepReport[] = [];
