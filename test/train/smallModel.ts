@@ -1,8 +1,9 @@
 /** A checkpoint with the bundled model's tokenizer and a small language model of random weights. */
 
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { seededNumbers } from '../../src/base/random.ts';
 import { openCheckpoint, type Checkpoint } from '../../src/checkpoint/checkpoint.ts';
 import type { TextConfig } from '../../src/model/config.ts';
@@ -21,10 +22,12 @@ const SMALL: Partial<TextConfig> = {
   mropeSection: [1, 1, 2],
 };
 
+/** For the top level of a test file; its weights are removed after the file's tests. */
 export async function smallCheckpoint(): Promise<Checkpoint> {
   const checkpoint = await openCheckpoint(bundledModel);
   const text = { ...checkpoint.config.text, ...SMALL };
   const folder = mkdtempSync(join(tmpdir(), 'ilvr-train-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const weights = { ...checkpoint.weights, ...randomWeights(join(folder, 'weights')) };
   return { ...checkpoint, config: { ...checkpoint.config, text, latentSize: 3 }, weights };
 }
