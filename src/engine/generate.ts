@@ -11,7 +11,7 @@ import type { Decision, LatentMode } from './latentProtocol.ts';
 import { LatentProtocol } from './latentProtocol.ts';
 import type { Model } from './model.ts';
 import type { Position } from '../model/positions.ts';
-import { probabilityOf, Sampler, type SamplerSettings } from './sampler.ts';
+import { probabilityOf, Sampler, type Choice, type SamplerSettings } from './sampler.ts';
 
 export interface GenerateRequest extends SamplerSettings {
   ids: readonly number[];
@@ -56,7 +56,7 @@ export async function generate(
   const { config, generation } = model.checkpoint;
   const protocol = new LatentProtocol(config.tokens.latent, config.latentSize, request.latents);
   const limit = Math.min(request.maxTokens, config.text.maxPositions - request.ids.length);
-  const choose = chooser(model, request);
+  const chooser = new Chooser(model, request);
   const cache = model.newCache();
   try {
     const total = request.ids.length;
@@ -65,7 +65,7 @@ export async function generate(
     );
     let hidden = lastRow(prompt.hidden);
     for (let index = 0; index < limit; index++) {
-      const token = await nextToken(protocol, choose, hidden, index, total + index, request.force[index]);
+      const token = await nextToken(protocol, chooser, hidden, index, total + index, request.force[index]);
       const isEnd = token.kind === 'text' && generation.eosIds.includes(token.id);
       if (isEnd) token.kind = 'end';
       await observer.token(token, hidden);
@@ -86,41 +86,44 @@ export async function generate(
   }
 }
 
-type Choose = (
-  hidden: Float32Array,
-  force: number | undefined,
-  banned: readonly number[],
-) => Promise<{
-  id: number;
-  probability: number;
-}>;
-
 /** The model's choice from a hidden state, or the caller's with the probability the model gives it. */
-function chooser(model: Model, request: GenerateRequest): Choose & { seen: Set<number> } {
-  const sampler = new Sampler(request);
-  const seen = new Set(request.ids);
-  const choose: Choose = async (hidden, force, banned) => {
-    const { data } = await model.logits({ shape: [1, hidden.length], data: hidden });
+class Chooser {
+  private readonly model: Model;
+  private readonly sampler: Sampler;
+  /** Ids of the sequence so far, pads included: what the repetition penalty looks at. */
+  private readonly seen: Set<number>;
+
+  constructor(model: Model, request: GenerateRequest) {
+    this.model = model;
+    this.sampler = new Sampler(request);
+    this.seen = new Set(request.ids);
+  }
+
+  async choose(hidden: Float32Array, force: number | undefined, banned: readonly number[]): Promise<Choice> {
+    const { data } = await this.model.logits({ shape: [1, hidden.length], data: hidden });
     return force === undefined
-      ? sampler.choose(data, seen, banned)
+      ? this.sampler.choose(data, this.seen, banned)
       : { id: force, probability: probabilityOf(data, force) };
-  };
-  return Object.assign(choose, { seen });
+  }
+
+  appended(id: number): void {
+    this.seen.add(id);
+  }
 }
 
 async function nextToken(
   protocol: LatentProtocol,
-  choose: Choose & { seen: Set<number> },
+  chooser: Chooser,
   hidden: Float32Array,
   index: number,
   position: number,
   force: number | undefined,
 ): Promise<NewToken> {
   const inside = protocol.openBlock !== undefined;
-  const choice = protocol.needsLogits ? await choose(hidden, force, protocol.banned) : undefined;
+  const choice = protocol.needsLogits ? await chooser.choose(hidden, force, protocol.banned) : undefined;
   const block = protocol.openBlock;
   const decision = protocol.next(choice?.id);
-  choose.seen.add(decision.id);
+  chooser.appended(decision.id);
   const owner = protocol.openBlock ?? block;
   return {
     ...decision,
