@@ -18,6 +18,8 @@ const BUNDLED_MODEL = 'models/first-model';
 export interface RunSettings extends Omit<ReasonRequest, 'id' | 'question' | 'images' | 'helpers'> {
   /** Absolute path of the checkpoint's folder. */
   model: string;
+  /** Absolute path of an adapter's folder. */
+  adapter?: string;
   device: DeviceRequest;
 }
 
@@ -28,6 +30,7 @@ export function readRunSettings(
 ): RunSettings {
   const repetitionPenalty = optionalNumber('repetitionPenalty', overrides, (value) => value > 0, 'above 0');
   const system = text('system', 'system', overrides);
+  const adapter = folder('adapter', overrides.adapter);
   return {
     model: modelFolder(context, overrides.model),
     device: oneOf('device', 'device', ['auto', 'webgpu', 'cpu'], overrides),
@@ -41,6 +44,7 @@ export function readRunSettings(
     force: overrides.force ?? REASON_DEFAULTS.force,
     ...(repetitionPenalty !== undefined && { repetitionPenalty }),
     ...(system !== '' && { system }),
+    ...(adapter !== undefined && { adapter }),
   };
 }
 
@@ -52,16 +56,21 @@ export function defaultQuestion(): string {
 
 /** Absolute path of the chosen checkpoint, or of the bundled one. */
 export function modelFolder(context: vscode.ExtensionContext, override?: string): string {
-  const value = override ?? configured('model') ?? '';
-  if (typeof value !== 'string') throw badSetting('model', 'a folder', value);
-  const folder = value.trim();
-  if (folder === '') return context.asAbsolutePath(BUNDLED_MODEL);
-  if (isAbsolute(folder)) return folder;
+  return folder('model', override) ?? context.asAbsolutePath(BUNDLED_MODEL);
+}
+
+/** Absolute path of a folder setting; a relative one starts at the first workspace folder. */
+function folder(name: 'model' | 'adapter', override?: string): string | undefined {
+  const value = override ?? configured(name) ?? '';
+  if (typeof value !== 'string') throw badSetting(name, 'a folder', value);
+  const path = value.trim();
+  if (path === '') return undefined;
+  if (isAbsolute(path)) return path;
   const workspace = vscode.workspace.workspaceFolders?.[0];
   if (workspace === undefined) {
-    throw badSetting('model', 'an absolute path, because no folder is open', value);
+    throw badSetting(name, 'an absolute path, because no folder is open', value);
   }
-  return resolve(workspace.uri.fsPath, folder);
+  return resolve(workspace.uri.fsPath, path);
 }
 
 function oneOf<const Value extends string>(

@@ -259,6 +259,15 @@ export function suite(claim: DeclareClaim): void {
     model,
   );
 
+  claim(
+    'an adapter folder that holds no adapter is refused by name',
+    async () => {
+      const settings = { adapter: file('.').fsPath };
+      assert.match(await refusal(file(MAP), { question: QUESTION, settings }), /adapter_config\.json/);
+    },
+    model,
+  );
+
   claim('a model folder without config.json cannot be selected', async () => {
     const message = await vscode.commands.executeCommand('ilvr.selectModel', file('.')).then(
       () => 'selected',
