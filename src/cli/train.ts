@@ -1,0 +1,95 @@
+/** `ilvr train`: a training run from its config file, in this process. */
+
+import { resolve } from 'node:path';
+import { Option, type Command } from 'commander';
+import type { RunResult } from '../train/run/run.ts';
+import type { Metric } from '../train/run/runFolder.ts';
+import { EXIT, type CliContext } from './context.ts';
+import { integer } from './options.ts';
+
+interface TrainOptions {
+  device: 'cpu' | 'webgpu';
+  steps?: number;
+}
+
+const ABOUT = `
+The config is JSON; paths count from its folder. Needed are "model" (a Hugging Face folder), "data" (a
+samples file in the official ILVR format, or {"generator": {…}} with the settings of generate-maps), "run"
+(a folder for metrics, curves and checkpoints) and "steps". What else it may hold has the release's values:
+stage, batch, schedule, learningRate, warmupSteps, beta1, beta2, epsilon, weightDecay, clip, teacherDecay
+(a number or "frozen"), latentSize, coverage, temperature, noise, seed, checkpointEvery.
+
+The same config goes on where its run folder ends. A checkpoint is a model folder for --model.`;
+
+/** Adds the command. */
+export function addTrain(program: Command, context: CliContext, finished: (code: number) => void): void {
+  program
+    .command('train')
+    .description('train a model by the ILVR recipe, or go on with a run')
+    .argument('<config>', 'JSON file')
+    .option('--steps <n>', 'stop after step n of the run', integer('a number of steps', 1))
+    .addOption(new Option('--device <device>', 'where it runs').choices(['cpu', 'webgpu']).default('cpu'))
+    .addHelpText('after', ABOUT)
+    .action(async (config: string, options: TrainOptions) => {
+      finished(await train(context, config, options));
+    });
+}
+
+async function train(
+  { terminal, signal }: CliContext,
+  config: string,
+  { device, steps }: TrainOptions,
+): Promise<number> {
+  // Imported when it is wanted: it loads the runtime into this process.
+  const { runTraining } = await import('../train/run/run.ts');
+  const pace = new Pace();
+  const result = await runTraining(resolve(config), {
+    provider: device,
+    ...(steps !== undefined && { lastStep: steps }),
+    signal,
+    onStart: (start) => {
+      pace.begin(start.step, start.steps);
+      terminal.line(`${start.step === 0 ? 'Run' : `Going on after step ${start.step}`}: ${start.folder}`);
+    },
+    onStep: (metric) => terminal.progress(pace.line(metric), metric.step / pace.steps),
+  });
+  terminal.clearProgress();
+  terminal.line(summary(result));
+  return result.cancelled ? EXIT.cancelled : EXIT.ok;
+}
+
+function summary({ step, checkpoint, cancelled }: RunResult): string {
+  const saved = checkpoint === undefined ? 'nothing to save' : `saved as ${checkpoint}`;
+  return `${cancelled ? 'Stopped' : 'Done'} after step ${step}, ${saved}.`;
+}
+
+/** Time left by the steps of this process. */
+class Pace {
+  steps = 1;
+  private first = 0;
+  private begun = 0;
+
+  begin(step: number, steps: number): void {
+    [this.first, this.steps, this.begun] = [step, steps, performance.now()];
+  }
+
+  line({ step, ce, alignment, samplesPerSecond }: Metric): string {
+    const seconds = (performance.now() - this.begun) / 1000;
+    const left = (seconds / (step - this.first)) * (this.steps - step);
+    return [
+      `step ${step} of ${this.steps}`,
+      `cross-entropy ${ce.toFixed(4)}`,
+      `misalignment ${alignment.toFixed(4)}`,
+      `${samplesPerSecond.toFixed(1)} samples/s`,
+      `${duration(left)} left`,
+    ].join(', ');
+  }
+}
+
+/** 75 → "1 min 15 s" */
+function duration(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

@@ -1,0 +1,145 @@
+/** The config file of a training run. What it leaves out is as in the release. */
+
+import path from 'node:path';
+import { z } from 'zod';
+import { messageOf, UserError } from '../../base/errors.ts';
+import { readText, show } from '../../checkpoint/json.ts';
+import { QUESTION_KINDS, WORDINGS } from '../../maps/questions.ts';
+import { SPLITS } from '../../maps/split.ts';
+import { MAP_DEFAULTS } from '../../maps/stream.ts';
+import { RELEASED_ADAMW } from '../optimiser.ts';
+import { RELEASED_TRAINING, type TrainingSettings } from '../trainer.ts';
+
+const whole = (least: number) => z.number().int().min(least);
+const share = z.number().min(0).max(1);
+
+const MapSettings = z.strictObject({
+  seed: whole(0).default(MAP_DEFAULTS.seed),
+  sizes: z.array(z.number()).default([...MAP_DEFAULTS.sizes]),
+  split: z.enum(SPLITS).default(MAP_DEFAULTS.split),
+  questions: z.array(z.enum(QUESTION_KINDS)).default([...MAP_DEFAULTS.questions]),
+  wording: z.enum(WORDINGS).default(MAP_DEFAULTS.wording),
+  helpers: z.boolean().default(true),
+  style: z.union([z.number(), z.literal('varied')]).default(MAP_DEFAULTS.style),
+  minMoves: whole(1).default(MAP_DEFAULTS.minMoves),
+});
+
+const Config = z.strictObject({
+  /** Hugging Face folder to begin with. */
+  model: z.string().min(1),
+  /** A samples file, or maps drawn as they are needed. */
+  data: z.union([z.string().min(1), z.strictObject({ generator: MapSettings })]),
+  /** Folder for metrics and checkpoints. */
+  run: z.string().min(1),
+  stage: z.literal([1, 2]).default(RELEASED_TRAINING.stage),
+  steps: whole(1),
+  /** Samples in a step; they accumulate. */
+  batch: whole(1).default(8),
+  schedule: z.enum(['constant', 'linear', 'cosine']).default(RELEASED_TRAINING.schedule.shape),
+  learningRate: z.number().positive().default(RELEASED_TRAINING.schedule.peak),
+  warmupSteps: whole(0).default(RELEASED_TRAINING.schedule.warmupSteps),
+  beta1: share.default(RELEASED_ADAMW.beta1),
+  beta2: share.default(RELEASED_ADAMW.beta2),
+  epsilon: z.number().positive().default(RELEASED_ADAMW.epsilon),
+  weightDecay: z.number().min(0).default(RELEASED_ADAMW.weightDecay),
+  clip: z.number().positive().default(RELEASED_TRAINING.clip),
+  teacherDecay: z.union([share, z.literal('frozen')]).default(RELEASED_TRAINING.teacherDecay),
+  /** K; if absent, the model's own. */
+  latentSize: whole(1).optional(),
+  coverage: share.default(RELEASED_TRAINING.coverage),
+  temperature: z.number().positive().default(RELEASED_TRAINING.temperature),
+  noise: z.number().min(0).default(RELEASED_TRAINING.noise),
+  seed: whole(0).default(RELEASED_TRAINING.seed),
+  checkpointEvery: whole(1).default(100),
+});
+
+/** Complete, with absolute paths. */
+export type RunConfig = z.output<typeof Config>;
+
+export interface GivenConfig {
+  /** As the file has it. */
+  given: unknown;
+  config: RunConfig;
+}
+
+/**
+ * Reads a config file; its paths are relative to its folder.
+ * @throws UserError naming the setting that is unknown or wrong, with its line where that can be told
+ */
+export async function readConfig(file: string): Promise<GivenConfig> {
+  const text = await readText(file);
+  const given = parseJson(text, file);
+  const result = Config.safeParse(given);
+  if (!result.success) throw invalid(result.error, given, text, file);
+  const absolute = (where: string): string => path.resolve(path.dirname(file), where);
+  const { data, model, run } = result.data;
+  return {
+    given,
+    config: {
+      ...result.data,
+      model: absolute(model),
+      run: absolute(run),
+      data: typeof data === 'string' ? absolute(data) : data,
+    },
+  };
+}
+
+/** The settings as the trainer takes them. */
+export function trainingSettings(config: RunConfig): TrainingSettings {
+  const { stage, schedule, learningRate, warmupSteps, steps, clip, teacherDecay } = config;
+  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, noise, seed } = config;
+  return {
+    ...RELEASED_TRAINING,
+    stage,
+    schedule: { shape: schedule, peak: learningRate, warmupSteps, steps },
+    adamW: { ...RELEASED_ADAMW, beta1, beta2, epsilon, weightDecay },
+    clip,
+    teacherDecay,
+    coverage,
+    temperature,
+    noise,
+    seed,
+  };
+}
+
+function parseJson(text: string, file: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError({ problem: 'The config is not JSON', found: messageOf(error), where: file });
+  }
+}
+
+function invalid(error: z.ZodError, given: unknown, text: string, file: string): UserError {
+  const issue = deepest(error.issues[0]!);
+  const keys = issue.code === 'unrecognized_keys' ? issue.keys : undefined;
+  const name = keys?.[0] ?? issue.path.map(String).at(-1);
+  const setting = [...issue.path, ...(keys === undefined ? [] : [keys.join(', ')])].join('.');
+  const value = issue.path.reduce<unknown>(
+    (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
+    given,
+  );
+  return new UserError({
+    problem:
+      keys === undefined ? `The setting "${setting}" cannot be used` : `There is no setting "${setting}"`,
+    ...(keys === undefined && { expected: issue.message, found: show(value) }),
+    where: `${file}${lineOf(text, name)}`,
+    remedy: keys === undefined ? 'Mend it in the config.' : 'Take it out, or check its spelling.',
+  });
+}
+
+/** Of a union's complaints, the one about its object. */
+function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue;
+  const inner = issue.errors
+    .flat()
+    .find(({ path: where, code }) => where.length > 0 || code === 'unrecognized_keys');
+  return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] };
+}
+
+/** ":12" for the first line that has the key. */
+function lineOf(text: string, key: string | undefined): string {
+  const index =
+    key === undefined ? -1 : text.split('\n').findIndex((line) => line.includes(JSON.stringify(key)));
+  return index < 0 ? '' : `:${index + 1}`;
+}

@@ -1,0 +1,165 @@
+/**
+ * Samples by position in an endless sequence, which is a function of the config alone: a file in another
+ * order each time through, or maps drawn as they are asked for. Pictures come as the frozen tower's features.
+ */
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../../base/errors.ts';
+import { seededNumbers } from '../../base/random.ts';
+import { decodeImage, type DecodedImage } from '../../checkpoint/decodeImage.ts';
+import { prepareImage } from '../../checkpoint/image.ts';
+import { readSamples, type Sample } from '../../dataset/samples.ts';
+import type { Model } from '../../engine/model.ts';
+import { hashOf } from '../../maps/chance.ts';
+import { checkMapOptions, mapItem, type MapOptions } from '../../maps/stream.ts';
+import type { Picture, PlanStep, TrainingSample } from '../sequence.ts';
+import type { Stage } from '../student.ts';
+import type { RunConfig } from './config.ts';
+
+export interface LocatedSample {
+  /** File and line, or the number of the map. */
+  where: string;
+  sample: TrainingSample;
+}
+
+export interface TrainingData {
+  /** Tells files of other content apart; empty for drawn maps, whose options say everything. */
+  hash: string;
+  at: (position: number, model: Model) => Promise<LocatedSample>;
+}
+
+/** @throws UserError with file and line for the first sample that cannot be learnt */
+export async function openData({ data, stage, seed }: RunConfig): Promise<TrainingData> {
+  return typeof data === 'string' ? fileData(data, stage, seed) : generatedData(data.generator);
+}
+
+async function fileData(file: string, stage: Stage, seed: number): Promise<TrainingData> {
+  const samples: Sample[] = [];
+  for await (const sample of readSamples(file)) {
+    checkSample(sample, stage, `${file}:${sample.line}`);
+    samples.push(sample);
+  }
+  if (samples.length === 0) throw new UserError({ problem: 'The samples file is empty', where: file });
+  const order = new Shuffle(samples.length, seed);
+  return {
+    hash: createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex'),
+    at: async (position, model) => {
+      const sample = samples[order.at(position)]!;
+      const where = `${file}:${sample.line}`;
+      return { where, sample: await located(where, () => withFeatures(sample, model)) };
+    },
+  };
+}
+
+/** What the rest of the sample goes wrong with only once it is read is told by its place too. */
+export async function located<T>(where: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const place = error.details.where === undefined ? where : `${error.details.where}, ${where}`;
+    throw new UserError({ ...error.details, where: place }, { cause: error });
+  }
+}
+
+function checkSample({ plan, question, images }: Sample, stage: Stage, where: string): void {
+  if (plan === undefined || plan.length === 0) {
+    throw new UserError({
+      problem: 'This sample has no answer to learn',
+      expected: 'sequence_plan with at least one step',
+      where,
+    });
+  }
+  const bare = plan.findIndex((step) => step.type === 'latent' && step.helperImage === undefined);
+  if (stage === 1 && bare >= 0) {
+    throw new UserError({
+      problem: 'A latent step of this sample has no helper image',
+      expected: 'helper_image, from which the teacher selects the targets of stage 1',
+      found: `none in step ${bare + 1} of sequence_plan`,
+      where,
+      remedy: 'Add the picture, or train on this sample in stage 2 only.',
+    });
+  }
+  const pads = question.split('<image>').length - 1;
+  if (pads === images.length) return;
+  throw new UserError({
+    problem: 'This sample does not have one <image> per picture',
+    expected: `${images.length} in text_input`,
+    found: String(pads),
+    where,
+    remedy: 'Write <image> once for each picture.',
+  });
+}
+
+async function withFeatures(sample: Sample, model: Model): Promise<TrainingSample> {
+  const read = async (file: string): Promise<Picture> =>
+    encode(await decodeImage(await readFile(file), file), model);
+  const pictures: Picture[] = [];
+  for (const file of sample.images) pictures.push(await read(file));
+  const plan: PlanStep[] = [];
+  for (const step of sample.plan!) {
+    if (step.type === 'text') plan.push(step);
+    else if (step.helperImage === undefined) plan.push({ type: 'latent' });
+    else plan.push({ type: 'latent', helper: await read(step.helperImage) });
+  }
+  return { question: sample.question, pictures, plan };
+}
+
+function generatedData(options: MapOptions): TrainingData {
+  checkMapOptions(options);
+  const kinds = options.questions.length;
+  return {
+    hash: '',
+    at: async (position, model) => {
+      const item = mapItem(options, Math.floor(position / kinds));
+      const { text, steps } = item.questions[position % kinds]!;
+      const draw = (picture: { width: number; height: number; rgb: Uint8Array }): Promise<Picture> =>
+        encode({ ...picture, exifOrientation: 1, format: 'generated' }, model);
+      const plan: PlanStep[] = [];
+      for (const step of steps)
+        plan.push(
+          step.type === 'text' ? step : { type: 'latent', helper: await draw(item.drawHelper(step.player)) },
+        );
+      const sample = { question: text, pictures: [await draw(item.picture)], plan };
+      return { where: `map ${item.index + 1} of the generator`, sample };
+    },
+  };
+}
+
+async function encode(image: DecodedImage, model: Model): Promise<Picture> {
+  const { pixelValues, grid } = prepareImage(image, model.checkpoint.processor);
+  const patches = { height: grid.h, width: grid.w };
+  return { grid: patches, features: await model.encodeImage(pixelValues, patches) };
+}
+
+/** Every index once in each time through, in an order of its own (Fisher and Yates). */
+export class Shuffle {
+  private readonly count: number;
+  private readonly seed: number;
+  private epoch = -1;
+  private order: number[] = [];
+
+  constructor(count: number, seed: number) {
+    this.count = count;
+    this.seed = seed;
+  }
+
+  at(position: number): number {
+    const epoch = Math.floor(position / this.count);
+    if (epoch !== this.epoch) this.shuffle(epoch);
+    return this.order[position % this.count]!;
+  }
+
+  private shuffle(epoch: number): void {
+    const random = seededNumbers(hashOf('order', this.seed, epoch));
+    const order = Array.from({ length: this.count }, (_, i) => i);
+    for (let last = order.length - 1; last > 0; last--) {
+      const other = Math.floor(random() * (last + 1));
+      [order[last], order[other]] = [order[other]!, order[last]!];
+    }
+    [this.epoch, this.order] = [epoch, order];
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * A training run from its config file: opened or gone on with, step by step, saved on the way.
+ *
+ * The runtime blocks its process while it computes, so a run belongs into a process of its own.
+ */
+
+import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
+import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
+import { Model } from '../../engine/model.ts';
+import type { Provider } from '../../ort/session.ts';
+import { Trainer, type TrainingSettings } from '../trainer.ts';
+import { readConfig, trainingSettings, type RunConfig } from './config.ts';
+import { openData, type LocatedSample, type TrainingData } from './data.ts';
+import { RunFolder, type Metric } from './runFolder.ts';
+import { loadState, saveState } from './savedState.ts';
+import { checkedStep } from './step.ts';
+
+export interface RunOptions {
+  provider: Provider;
+  /** Stops after this step of the run, if that is before its end. */
+  lastStep?: number;
+  /** Aborted: the step is finished, its state saved. */
+  signal: AbortSignal;
+  onStart: (start: { folder: string; step: number; steps: number }) => void;
+  onStep: (metric: Metric) => void;
+}
+
+export interface RunResult {
+  /** Steps done, earlier processes' included. */
+  step: number;
+  /** Folder of the newest checkpoint; absent if no step was done yet. */
+  checkpoint?: string;
+  cancelled: boolean;
+}
+
+/** @throws UserError for a bad config or sample, a loss that is no number, or a disk that is full */
+export async function runTraining(configFile: string, options: RunOptions): Promise<RunResult> {
+  const { given, config } = await readConfig(configFile);
+  const opened = await openCheckpoint(config.model);
+  const base = withLatentSize(opened, config.latentSize);
+  const data = await openData(config);
+  const resolved = { ...config, modelFingerprint: base.fingerprint, dataHash: data.hash };
+  const { run, resumeFrom } = await RunFolder.open(config.run, given, resolved);
+  const settings = trainingSettings(config);
+  const model = await Model.open(base, options.provider);
+  try {
+    const trainer = await Trainer.open(base, settings, options.provider);
+    try {
+      if (resumeFrom !== undefined) await loadState(resumeFrom, trainer);
+      return await new Run({ base, config, settings, data, model, trainer, run, options }).go();
+    } finally {
+      await trainer.release();
+    }
+  } finally {
+    await model.release();
+  }
+}
+
+interface Parts {
+  base: Checkpoint;
+  config: RunConfig;
+  settings: TrainingSettings;
+  data: TrainingData;
+  model: Model;
+  trainer: Trainer;
+  run: RunFolder;
+  options: RunOptions;
+}
+
+class Run {
+  private readonly parts: Parts;
+  /** Step of the newest checkpoint. */
+  private saved: number;
+
+  constructor(parts: Parts) {
+    this.parts = parts;
+    this.saved = parts.trainer.optimiser.steps;
+  }
+
+  async go(): Promise<RunResult> {
+    const { config, trainer, run, options } = this.parts;
+    const { optimiser } = trainer;
+    const last = Math.min(config.steps, options.lastStep ?? Infinity);
+    const gradient = trainer.student.parameters.zeros();
+    options.onStart({ folder: run.folder, step: optimiser.steps, steps: last });
+    while (optimiser.steps < last && !options.signal.aborted) {
+      const start = performance.now();
+      const result = await this.savingBefore(async () =>
+        checkedStep(trainer, this.parts.settings, await this.samplesOf(optimiser.steps), gradient),
+      );
+      const samplesPerSecond = (1000 * config.batch) / (performance.now() - start);
+      const time = new Date().toISOString();
+      const metric = { step: optimiser.steps, ...result, samplesPerSecond, time };
+      await run.append(metric);
+      options.onStep(metric);
+      if (optimiser.steps % config.checkpointEvery === 0) await this.save();
+    }
+    const cancelled = optimiser.steps < last;
+    await this.save();
+    return {
+      step: optimiser.steps,
+      ...(optimiser.steps > 0 && { checkpoint: run.checkpointFolder(optimiser.steps) }),
+      cancelled,
+    };
+  }
+
+  private async samplesOf(step: number): Promise<LocatedSample[]> {
+    const { config, data, model } = this.parts;
+    const samples: LocatedSample[] = [];
+    for (let i = 0; i < config.batch; i++) samples.push(await data.at(step * config.batch + i, model));
+    return samples;
+  }
+
+  /** A step that fails has changed nothing, so what was reached before it is kept. */
+  private async savingBefore<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      await this.save();
+      throw error;
+    }
+  }
+
+  private async save(): Promise<void> {
+    const { trainer, run, base } = this.parts;
+    const step = trainer.optimiser.steps;
+    if (step === this.saved) return;
+    await saveState(run.checkpointFolder(step), trainer, base);
+    await run.finishCheckpoint(step);
+    this.saved = step;
+  }
+}
+
+function withLatentSize(checkpoint: Checkpoint, latentSize: number | undefined): Checkpoint {
+  if (latentSize === undefined) return checkpoint;
+  return { ...checkpoint, config: { ...checkpoint.config, latentSize } };
+}

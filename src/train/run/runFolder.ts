@@ -1,0 +1,141 @@
+/**
+ * A run's folder:
+ *
+ *   config.json           the config as given, and complete with what it rests on
+ *   metrics.jsonl         a line for each step
+ *   curves.svg            the losses so far
+ *   checkpoints/step-N/   see ./savedState.ts
+ *   latest                name of the checkpoint to go on from; written last
+ */
+
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { UserError } from '../../base/errors.ts';
+import { isFile, parseWith, readJson, readText, show } from '../../checkpoint/json.ts';
+import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/writeSafetensors.ts';
+import { curvesSvg } from './curves.ts';
+import { writeJson } from './savedState.ts';
+
+const metric = z.object({
+  /** Counted from 1. */
+  step: z.number(),
+  ce: z.number(),
+  alignment: z.number(),
+  gradientNorm: z.number(),
+  learningRate: z.number(),
+  samplesPerSecond: z.number(),
+  /** ISO 8601 */
+  time: z.string(),
+});
+
+export type Metric = z.output<typeof metric>;
+
+const Stored = z.object({ resolved: z.record(z.string(), z.unknown()) });
+
+export class RunFolder {
+  readonly folder: string;
+  private metrics: Metric[] = [];
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /**
+   * Makes the folder, or opens it to go on.
+   * @param resolved everything that the losses depend on
+   * @returns with the checkpoint's folder to go on from, if there is one
+   * @throws UserError if it holds a run of another config, or cannot be written
+   */
+  static async open(
+    folder: string,
+    given: unknown,
+    resolved: Record<string, unknown>,
+  ): Promise<{ run: RunFolder; resumeFrom: string | undefined }> {
+    const run = new RunFolder(folder);
+    const file = path.join(folder, 'config.json');
+    if (await isFile(file)) checkSame(resolved, parseWith(Stored, await readJson(file), file).resolved, file);
+    else {
+      await writing(folder, () => mkdir(path.join(folder, 'checkpoints'), { recursive: true }));
+      await writeJson(file, { given, resolved });
+    }
+    const latest = path.join(folder, 'latest');
+    const name = (await isFile(latest)) ? (await readText(latest)).trim() : undefined;
+    if (name !== undefined && !/^step-\d+$/.test(name)) {
+      throw new UserError({
+        problem: 'The name of the latest checkpoint is damaged',
+        expected: 'step-N',
+        found: show(name),
+        where: latest,
+        remedy: 'Write the name of a folder of checkpoints/ into it.',
+      });
+    }
+    await run.dropMetricsAfter(name === undefined ? 0 : Number(name.slice('step-'.length)));
+    return { run, resumeFrom: name === undefined ? undefined : path.join(folder, 'checkpoints', name) };
+  }
+
+  checkpointFolder(step: number): string {
+    return path.join(this.folder, 'checkpoints', `step-${step}`);
+  }
+
+  async append(line: Metric): Promise<void> {
+    this.metrics.push(line);
+    await writing(this.metricsFile, () => appendFile(this.metricsFile, `${JSON.stringify(line)}\n`));
+  }
+
+  /** Names the checkpoint, which is complete, as the one to go on from, and draws the curves. */
+  async finishCheckpoint(step: number): Promise<void> {
+    await replaceFile(path.join(this.folder, 'curves.svg'), async (handle) => {
+      await handle.writeFile(curvesSvg(this.metrics));
+    });
+    await replaceFile(path.join(this.folder, 'latest'), async (handle) => {
+      await handle.writeFile(`step-${step}\n`);
+    });
+  }
+
+  private get metricsFile(): string {
+    return path.join(this.folder, 'metrics.jsonl');
+  }
+
+  /** Lines of steps that will be done again go, and so does a line that was cut. */
+  private async dropMetricsAfter(step: number): Promise<void> {
+    if (!(await isFile(this.metricsFile))) return;
+    const lines = (await readFile(this.metricsFile, 'utf8')).split('\n');
+    this.metrics = lines.flatMap((line) => metricOf(line) ?? []).filter((line) => line.step <= step);
+    await replaceFile(this.metricsFile, async (handle) => {
+      await handle.writeFile(this.metrics.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    });
+  }
+}
+
+function metricOf(line: string): Metric | undefined {
+  try {
+    return metric.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws UserError naming the settings that differ */
+function checkSame(now: Record<string, unknown>, before: Record<string, unknown>, file: string): void {
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+  const differing = keys.filter((key) => JSON.stringify(now[key]) !== JSON.stringify(before[key]));
+  if (differing.length === 0) return;
+  const list = (values: Record<string, unknown>): string =>
+    differing.map((key) => `${key} ${show(values[key])}`).join(', ');
+  throw new UserError({
+    problem: 'The run folder holds a run of another config',
+    expected: list(before),
+    found: list(now),
+    where: file,
+    remedy: 'Go on with the config of that run, or name another folder in "run".',
+  });
+}
+
+async function writing(where: string, write: () => Promise<unknown>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    throw isSystemError(error) ? cannotWrite(where, error) : error;
+  }
+}

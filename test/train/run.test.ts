@@ -1,0 +1,217 @@
+/** Training runs from their config files, on one layer of the bundled model. */
+
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { largestDifference } from '../../src/conformance/check.ts';
+import { Model } from '../../src/engine/model.ts';
+import { readConfig, trainingSettings } from '../../src/train/run/config.ts';
+import { curvesSvg } from '../../src/train/run/curves.ts';
+import { openData, Shuffle } from '../../src/train/run/data.ts';
+import { runTraining, type RunOptions, type RunResult } from '../../src/train/run/run.ts';
+import type { Metric } from '../../src/train/run/runFolder.ts';
+import { saveState } from '../../src/train/run/savedState.ts';
+import { checkedStep } from '../../src/train/run/step.ts';
+import { Trainer } from '../../src/train/trainer.ts';
+import { EXAMPLES, ilvr, temporaryFolder } from '../fixtures/cli.ts';
+import { writeConfig, writeSmallModel } from './runFixtures.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+let model = '';
+beforeAll(async () => {
+  model = await writeSmallModel();
+});
+
+function run(config: string, options: Partial<RunOptions> = {}): Promise<RunResult> {
+  return runTraining(config, {
+    provider: 'cpu',
+    signal: new AbortController().signal,
+    onStart: () => undefined,
+    onStep: () => undefined,
+    ...options,
+  });
+}
+
+const runFolder = (config: string): string => join(dirname(config), 'run');
+
+/** What must be the same in a resumed run. */
+function lossesOf(config: string): unknown[] {
+  const lines = readFileSync(join(runFolder(config), 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n');
+  return lines.map((line) => {
+    const { step, ce, alignment, gradientNorm, learningRate } = JSON.parse(line) as Metric;
+    return [step, ce, alignment, gradientNorm, learningRate];
+  });
+}
+
+/** Runs in a process of its own, which kills itself during step 3. */
+function runAndKill(config: string): NodeJS.Signals | null {
+  const script = `
+    const { runTraining } = await import(${JSON.stringify(join(ROOT, 'src/train/run/run.ts'))});
+    await runTraining(${JSON.stringify(config)}, {
+      provider: 'cpu', signal: new AbortController().signal, onStart: () => {},
+      onStep: ({ step }) => { if (step === 3) process.kill(process.pid, 'SIGKILL'); },
+    });`;
+  const args = ['--import', 'tsx', '--input-type=module', '-e', script];
+  return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' }).signal;
+}
+
+describe('a run', () => {
+  it.each([1, 2])(
+    'killed and resumed gives the losses of one that was not, bit for bit (stage %d)',
+    async (stage) => {
+      const settings = { model, stage, learningRate: 1e-3, warmupSteps: 1, checkpointEvery: 2 };
+      const [whole, killed] = [writeConfig(settings), writeConfig(settings)];
+      await run(whole);
+      expect(runAndKill(killed)).toBe('SIGKILL');
+      expect(lossesOf(killed)).toHaveLength(3);
+      expect(readFileSync(join(runFolder(killed), 'latest'), 'utf8')).toBe('step-2\n');
+      appendFileSync(join(runFolder(killed), 'metrics.jsonl'), '{"step": 4, "ce"');
+      const steps: number[] = [];
+      await run(killed, { onStep: ({ step }) => void steps.push(step) });
+      expect(steps).toEqual([3, 4]);
+      expect(lossesOf(killed)).toEqual(lossesOf(whole));
+      for (const name of ['model.safetensors', 'state.safetensors']) {
+        const [a, b] = [whole, killed].map((config) =>
+          readFileSync(join(runFolder(config), 'checkpoints', 'step-4', name)),
+        );
+        expect(a!.equals(b!)).toBe(true);
+      }
+    },
+    120_000,
+  );
+
+  it('stops after the step when cancelled and saves; another config is refused by its keys', async () => {
+    const settings = { model, data: { generator: { sizes: [3], helpers: true } } };
+    const config = writeConfig(settings);
+    const stop = new AbortController();
+    const result = await run(config, { signal: stop.signal, onStep: () => stop.abort() });
+    const checkpoint = join(runFolder(config), 'checkpoints', 'step-1');
+    expect(result).toEqual({ step: 1, checkpoint, cancelled: true });
+    expect(readFileSync(join(runFolder(config), 'curves.svg'), 'utf8')).toContain('<polyline');
+    const other = { ...settings, run: runFolder(config), clip: 2, seed: 5 };
+    await expect(run(writeConfig(other))).rejects.toThrow(
+      /run of another config: expected clip 1, seed 0, found clip 2, seed 5/,
+    );
+    expect(existsSync(checkpoint)).toBe(true);
+  }, 60_000);
+
+  it('a loss that is no number stops it, names the sample and keeps the state before', async () => {
+    const config = writeConfig({ model, learningRate: 1e38, warmupSteps: 0 });
+    await expect(run(config)).rejects.toThrow(/not a finite number: in .*samples\.jsonl:\d+\./);
+    expect(readFileSync(join(runFolder(config), 'latest'), 'utf8')).toBe('step-1\n');
+  }, 60_000);
+
+  it('is a command', async () => {
+    const config = writeConfig({ model });
+    const first = await ilvr(['train', config, '--steps', '1'], '');
+    expect(first.err).toMatch(/^step 1 of 1, cross-entropy \d+\.\d+, misalignment .* left\n$/);
+    expect(first.out).toContain('Done after step 1, saved as');
+    expect(first.code).toBe(0);
+    const second = await ilvr(['train', config, '--steps', '1'], '');
+    expect(second.out).toContain('Going on after step 1');
+    expect((await ilvr(['train', config, '--steps', '0'], '')).code).toBe(2);
+    expect((await ilvr(['train', 'none.json'], '')).code).toBe(1);
+  }, 60_000);
+});
+
+describe('a checkpoint', () => {
+  it('opens as a model with the logits of the trained student, and stays when a later save fails', async () => {
+    const { config } = await readConfig(writeConfig({ model, learningRate: 1e-2, warmupSteps: 0 }));
+    const base = await openCheckpoint(model);
+    const settings = trainingSettings(config);
+    const [trainer, vision] = [await Trainer.open(base, settings, 'cpu'), await Model.open(base, 'cpu')];
+    const data = await openData(config);
+    const gradient = trainer.student.parameters.zeros();
+    const { sample } = await data.at(0, vision);
+    await checkedStep(trainer, settings, [{ where: '', sample }], gradient);
+    const folder = join(temporaryFolder(), 'step-1');
+    await saveState(folder, trainer, base);
+
+    // Read without latents, so that both read the same vectors.
+    const plan = sample.plan.filter((step) => step.type === 'text');
+    const lesson = await trainer.prepare({ ...sample, plan });
+    const [{ hidden } = { hidden: [] }] = await trainer.student.learn([lesson], 1, gradient, 1);
+    const { slots } = trainer.student.parameters;
+    const slot = slots.find(({ name }) => name === 'model.embed_tokens.weight')!;
+    const table = trainer.student.parameters.view(slot);
+    const [rows = 0, width = 0] = slot.shape;
+    const expected = hidden.flatMap((state) =>
+      Array.from({ length: rows }, (_, row) =>
+        state.reduce((sum, value, c) => sum + value * table[row * width + c]!, 0),
+      ),
+    );
+    const exported = await Model.open(await openCheckpoint(folder), 'cpu');
+    const { embeddings, positions } = await exported.embedPrompt(lesson.sequence.ids, sample.pictures);
+    const read = await exported.prefill(exported.newCache(), embeddings, positions);
+    expect(largestDifference((await exported.logits(read.hidden)).data, expected)).toBeLessThan(1e-5);
+    const again = (await openData(config)).at(0, exported);
+    expect((await again).sample.pictures).toEqual(sample.pictures);
+
+    const blocked = join(temporaryFolder(), 'file');
+    writeFileSync(blocked, '');
+    await expect(saveState(join(blocked, 'step-2'), trainer, base)).rejects.toThrow(/^cannot write: /);
+    expect(readdirSync(folder)).toContain('state.json');
+    await Promise.all([trainer.release(), vision.release(), exported.release()]);
+  }, 60_000);
+});
+
+describe('bad input is told by its place before the first step', () => {
+  const GOOD = {
+    text_input: '<image>Q',
+    image_input: 'map.png',
+    sequence_plan: [{ type: 'text', content: 'A' }],
+  };
+  const latent = { type: 'latent', helper_image: 'map.png' };
+  it.each([
+    ['no plan', { ...GOOD, sequence_plan: undefined }, 'no answer to learn'],
+    ['an empty plan', { ...GOOD, sequence_plan: [] }, 'no answer to learn'],
+    ['no helper image', { ...GOOD, sequence_plan: [latent, { type: 'latent' }] }, 'none in step 2'],
+    ['a missing helper', { ...GOOD, sequence_plan: [{ ...latent, helper_image: 'no.png' }] }, 'is missing'],
+    ['a missing picture', { ...GOOD, image_input: 'no.png' }, 'is missing'],
+    ['pictures without a place', { ...GOOD, text_input: 'Q' }, 'one <image> per picture'],
+    ['an unknown step', { ...GOOD, sequence_plan: [{ type: 'sketch' }] }, 'sequence_plan.0.type'],
+  ])('%s', async (_, sample, message) => {
+    const folder = temporaryFolder();
+    copyFileSync(join(EXAMPLES, 'map-01.png'), join(folder, 'map.png'));
+    const file = join(folder, 'samples.jsonl');
+    writeFileSync(file, `${JSON.stringify(GOOD)}\n${JSON.stringify(sample)}\n`);
+    const { config } = await readConfig(writeConfig({ model, data: file }));
+    const failure: unknown = await openData(config).catch((error: unknown) => error);
+    expect(String(failure)).toContain(message);
+    expect(String(failure)).toContain(`${file}:2`);
+  });
+
+  it.each([
+    [{ learning_rate: 1 }, /There is no setting "learning_rate": in .*train\.json:7\./],
+    [
+      { data: { generator: { size: 3 } } },
+      /There is no setting "data\.generator\.size": in .*train\.json:4\./,
+    ],
+    [{ stage: 3 }, /The setting "stage" cannot be used: expected .*, found 3, in .*train\.json:7\./],
+    [{ steps: 0 }, /"steps" cannot be used: .*found 0/],
+  ])('the config %j', async (settings, message) => {
+    await expect(readConfig(writeConfig({ model: 'm', ...settings }))).rejects.toThrow(message);
+  });
+});
+
+it('the order takes every sample once in each time through, and differs between them', () => {
+  const order = new Shuffle(10, 3);
+  const epochs = [0, 1].map((epoch) => Array.from({ length: 10 }, (_, i) => order.at(10 * epoch + i)));
+  for (const epoch of epochs) expect(epoch.toSorted((a, b) => a - b)).toEqual([...Array(10).keys()]);
+  expect(epochs[0]).not.toEqual(epochs[1]);
+  expect(order.at(4)).toBe(epochs[0]![4]);
+});
+
+it('curves hold few points however long the run', () => {
+  const points = Array.from({ length: 5000 }, (_, i) => ({ step: i + 1, ce: 1 / (i + 1), alignment: 0.5 }));
+  const svg = curvesSvg(points);
+  expect(svg.match(/points="([^"]*)"/)![1]!.split(' ').length).toBeLessThanOrEqual(600);
+  expect(svg).not.toMatch(/NaN|Infinity/);
+  expect(curvesSvg([])).not.toMatch(/NaN|Infinity/);
+});
