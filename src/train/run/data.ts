@@ -17,6 +17,9 @@ import type { Picture, PlanStep, TrainingSample } from '../sequence.ts';
 import type { Stage } from '../student.ts';
 import type { RunConfig } from './config.ts';
 
+/** Of picture features; the files after that are read again each time. */
+const MAX_REMEMBERED_BYTES = 2 ** 30;
+
 export interface LocatedSample {
   /** File and line, or the number of the map. */
   where: string;
@@ -42,6 +45,7 @@ async function fileData(file: string, stage: Stage, seed: number): Promise<Train
   }
   if (samples.length === 0) throw new UserError({ problem: 'The samples file is empty', where: file });
   const order = new Shuffle(samples.length, seed);
+  const memory = new PictureMemory();
   return {
     hash: createHash('sha256')
       .update(await readFile(file))
@@ -49,7 +53,7 @@ async function fileData(file: string, stage: Stage, seed: number): Promise<Train
     at: async (position, model) => {
       const sample = samples[order.at(position)]!;
       const where = `${file}:${sample.line}`;
-      return { where, sample: await located(where, () => withFeatures(sample, model)) };
+      return { where, sample: await located(where, () => withFeatures(sample, model, memory)) };
     },
   };
 }
@@ -94,9 +98,24 @@ function checkSample({ plan, question, images }: Sample, stage: Stage, where: st
   });
 }
 
-async function withFeatures(sample: Sample, model: Model): Promise<TrainingSample> {
-  const read = async (file: string): Promise<Picture> =>
-    encode(await decodeImage(await readFile(file), file), model);
+/** Features of files seen before: the tower is frozen, and it takes as long as the teacher and more. */
+class PictureMemory {
+  private readonly pictures = new Map<string, Picture>();
+  private bytes = 0;
+
+  async get(file: string, read: () => Promise<Picture>): Promise<Picture> {
+    const known = this.pictures.get(file);
+    if (known !== undefined) return known;
+    const picture = await read();
+    this.bytes += picture.features.data.byteLength;
+    if (this.bytes <= MAX_REMEMBERED_BYTES) this.pictures.set(file, picture);
+    return picture;
+  }
+}
+
+async function withFeatures(sample: Sample, model: Model, memory: PictureMemory): Promise<TrainingSample> {
+  const read = (file: string): Promise<Picture> =>
+    memory.get(file, async () => encode(await decodeImage(await readFile(file), file), model));
   const pictures: Picture[] = [];
   for (const file of sample.images) pictures.push(await read(file));
   const plan: PlanStep[] = [];
