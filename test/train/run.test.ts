@@ -49,16 +49,16 @@ function lossesOf(config: string): unknown[] {
   });
 }
 
-/** Runs in a process of its own, which kills itself during step 3. */
-function runAndKill(config: string): NodeJS.Signals | null {
+/** Runs in a process of its own, which kills itself during step `killAt`. */
+function runApart(config: string, provider: string, killAt: number, env: Record<string, string> = {}) {
   const script = `
     const { runTraining } = await import(${JSON.stringify(join(ROOT, 'src/train/run/run.ts'))});
     await runTraining(${JSON.stringify(config)}, {
-      provider: 'cpu', signal: new AbortController().signal, onStart: () => {},
-      onStep: ({ step }) => { if (step === 3) process.kill(process.pid, 'SIGKILL'); },
+      provider: '${provider}', signal: new AbortController().signal, onStart: () => {},
+      onStep: ({ step }) => { if (step === ${killAt}) process.kill(process.pid, 'SIGKILL'); },
     });`;
   const args = ['--import', 'tsx', '--input-type=module', '-e', script];
-  return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' }).signal;
+  return spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8', env: { ...process.env, ...env } });
 }
 
 describe('a run', () => {
@@ -68,7 +68,7 @@ describe('a run', () => {
       const settings = { model, stage, learningRate: 1e-3, warmupSteps: 1, checkpointEvery: 2 };
       const [whole, killed] = [writeConfig(settings), writeConfig(settings)];
       await run(whole);
-      expect(runAndKill(killed)).toBe('SIGKILL');
+      expect(runApart(killed, 'cpu', 3).signal).toBe('SIGKILL');
       expect(lossesOf(killed)).toHaveLength(3);
       expect(readFileSync(join(runFolder(killed), 'latest'), 'utf8')).toBe('step-2\n');
       appendFileSync(join(runFolder(killed), 'metrics.jsonl'), '{"step": 4, "ce"');
@@ -106,6 +106,17 @@ describe('a run', () => {
     await expect(run(config)).rejects.toThrow(/not a finite number: in .*samples\.jsonl:\d+\./);
     expect(readFileSync(join(runFolder(config), 'latest'), 'utf8')).toBe('step-1\n');
   }, 60_000);
+
+  it.skipIf(process.platform !== 'linux')(
+    'without a GPU, WebGPU is refused with a way out',
+    () => {
+      const env = { VK_DRIVER_FILES: '/none', VK_ICD_FILENAMES: '/none' };
+      const { stderr, status } = runApart(writeConfig({ model }), 'webgpu', 1, env);
+      expect(status).toBe(1);
+      expect(stderr).toContain('WebGPU cannot be used: expected a GPU with a Vulkan');
+    },
+    60_000,
+  );
 
   it('is a command', async () => {
     const config = writeConfig({ model });

@@ -4,6 +4,7 @@
  * The runtime blocks its process while it computes, so a run belongs into a process of its own.
  */
 
+import { messageOf, UserError } from '../../base/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
 import { Model } from '../../engine/model.ts';
@@ -42,7 +43,7 @@ export async function runTraining(configFile: string, options: RunOptions): Prom
   const resolved = { ...config, modelFingerprint: base.fingerprint, dataHash: data.hash };
   const { run, resumeFrom } = await RunFolder.open(config.run, given, resolved);
   const settings = trainingSettings(config);
-  const model = await Model.open(base, options.provider);
+  const model = await openModel(base, options.provider);
   try {
     const trainer = await Trainer.open(base, settings, options.provider);
     try {
@@ -128,6 +129,24 @@ class Run {
     await saveState(run.checkpointFolder(step), trainer, base);
     await run.finishCheckpoint(step);
     this.saved = step;
+  }
+}
+
+/** A machine without a GPU is the user's to know of, and no defect. */
+async function openModel(base: Checkpoint, provider: Provider): Promise<Model> {
+  try {
+    return await Model.open(base, provider);
+  } catch (error) {
+    if (!/Failed to get a WebGPU adapter/.test(messageOf(error))) throw error;
+    throw new UserError(
+      {
+        problem: 'WebGPU cannot be used',
+        expected: 'a GPU with a Vulkan, Metal or Direct3D 12 driver',
+        found: 'no supported adapter',
+        remedy: "Train with --device cpu, or install the GPU's driver.",
+      },
+      { cause: error },
+    );
   }
 }
 
