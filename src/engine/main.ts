@@ -27,7 +27,8 @@ function serve(): void {
     diagnose: () => server.diagnose(),
   };
   const client = connect<EngineEvents, EngineMethods>(methods, {
-    post: (message) => process.send!(message),
+    // After a disconnect there is nobody to tell, and sending would throw.
+    post: (message) => process.connected && process.send!(message),
     on: (listener) => process.on('message', listener),
   });
   // Ctrl-C in a terminal reaches the whole process group; what it means is the client's decision.

@@ -51,11 +51,7 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
     context.model,
     { ...request, ...prompt, repetitionPenalty: penalty },
     recorder,
-  ).catch((error: unknown) => {
-    recorder.flush();
-    throw error;
-  });
-  recorder.flush();
+  );
   const open = why === 'limit' ? protocol.cut('limit') : undefined;
   if (open !== undefined) context.emit({ type: 'block-end', block: open });
   const ended = performance.now();
@@ -252,14 +248,10 @@ class Recorder implements GenerateObserver {
     });
   }
 
-  /** Bytes of a character that was never finished. */
-  flush(): void {
-    this.decoder.flush();
-  }
-
   private describe(token: NewToken): TraceToken {
     const { id, kind, position, probability, forced } = token;
-    const text = kind === 'text' ? this.decoder.push(id) : '';
+    // A character that a marker cuts off ends there, as U+FFFD; its bytes must not join with later ones.
+    const text = kind === 'text' ? this.decoder.push(id) : this.decoder.flush();
     return { id, kind, position, forced, text, ...(probability !== undefined && { probability }) };
   }
 }

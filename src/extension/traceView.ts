@@ -38,7 +38,6 @@ export class TraceView implements Disposable {
     this.panel = connect<PanelMethods, PanelHost>(
       { ...actions, ready: () => this.ready() },
       packed({
-        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window's: VS Code's
         post: (message) => void webview.postMessage(message),
         on: (listener) => this.store.add(webview.onDidReceiveMessage(listener)),
       }),

@@ -35,12 +35,9 @@ export function latentsOf(trace: Trace, block: number): TraceLatent[] {
   return trace.latents.filter((latent) => latent.block === block);
 }
 
-/** The assistant's text, without markers and pads. */
+/** The assistant's text: markers and pads have none of their own. */
 export function answerText(trace: Trace): string {
-  return trace.tokens
-    .filter(({ kind }) => kind === 'text')
-    .map(({ text }) => text)
-    .join('');
+  return trace.tokens.map(({ text }) => text).join('');
 }
 
 const ENDS: Record<TraceBlock['ended'], string> = {

@@ -72,6 +72,19 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(() => page.locator('#help').isVisible()).toBe(false);
   });
 
+  test('pointing at a latent shows its map large without selecting it, until a key is pressed', async () => {
+    const { page } = await show();
+    await page.locator('#latent-2').hover();
+    await expect.poll(title).toContain('Block 1, latent 3');
+    await expect
+      .poll(() => page.locator('[aria-pressed="true"][id^="latent-"]').getAttribute('id'))
+      .toBe('latent-0');
+    await press('ArrowRight');
+    await expect.poll(title).toContain('Block 1, latent 2');
+    await page.mouse.move(700, 5);
+    await expect.poll(title).toContain('Block 1, latent 2');
+  });
+
   test('every tab stop has a name and a visible place', async () => {
     const { page } = await show();
     const stops = new Set<string>();

@@ -29,9 +29,18 @@ interface AppProps {
 }
 
 export function App({ model, host }: AppProps): VNode {
-  const [view, dispatch] = useView(model);
+  const [view, change] = useView(model);
   const [notice, setNotice] = useState<string>();
   const [hovered, setHovered] = useState<number>();
+  const [hoveredLatent, setHoveredLatent] = useState<number>();
+  // A command ends what the resting pointer shows: keys must not be outdone by it.
+  const dispatch = useCallback(
+    (command: Command) => {
+      setHoveredLatent(undefined);
+      change(command);
+    },
+    [change],
+  );
   const call = useCallback<Scene['call']>(
     (action) => {
       setNotice(undefined);
@@ -40,7 +49,13 @@ export function App({ model, host }: AppProps): VNode {
     [host],
   );
   const { trace, fileName, canRun, progress } = model.state;
-  const scene = useScene(model, view, dispatch, hovered, setHovered, call);
+  const scene = useScene(
+    model,
+    view,
+    dispatch,
+    { hovered, setHovered, hoveredLatent, setHoveredLatent },
+    call,
+  );
   const dropping = usePictureDrop(canRun, (files) => call((to) => to.addHelpers(files)));
   useKeys(scene, toggleHelp);
   return (
@@ -105,12 +120,19 @@ function useView(model: PanelModel): [View, (command: Command) => void] {
   return [view, dispatch];
 }
 
+/** What the pointer rests on: it is shown large without being selected. */
+interface Pointing {
+  hovered: number | undefined;
+  setHovered: (token: number | undefined) => void;
+  hoveredLatent: number | undefined;
+  setHoveredLatent: (latent: number | undefined) => void;
+}
+
 function useScene(
   model: PanelModel,
   view: View,
   dispatch: (command: Command) => void,
-  hovered: number | undefined,
-  hoverToken: (token: number | undefined) => void,
+  { hovered, setHovered: hoverToken, hoveredLatent, setHoveredLatent: hoverLatent }: Pointing,
   call: Scene['call'],
 ): Scene | undefined {
   const { trace, canRun } = model.state;
@@ -121,7 +143,9 @@ function useScene(
     if (trace === undefined || cache === undefined) return undefined;
     const shown = resolve(view, trace);
     const token = trace.tokens[hovered ?? view.token ?? -1] && (hovered ?? view.token);
-    const stage = stageMapOf(trace, cache, shown, token, view.locked);
+    const pointed = trace.latents[hoveredLatent ?? -1];
+    const looked = pointed === undefined ? shown : { ...shown, latent: pointed };
+    const stage = stageMapOf(trace, cache, looked, pointed === undefined ? token : undefined, view.locked);
     const brush = brushOf(trace, cache, shown, view, token);
     return {
       trace,
@@ -137,9 +161,10 @@ function useScene(
       highContrast,
       dispatch,
       hoverToken,
+      hoverLatent,
       call,
     };
-  }, [trace, version, cache, view, pictures, hovered, canRun, highContrast, call]);
+  }, [trace, version, cache, view, pictures, hovered, hoveredLatent, canRun, highContrast, call]);
 }
 
 /** What is lit up in the steps: a token that is looked at comes first, then a region, then the latent. */

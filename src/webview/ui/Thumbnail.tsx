@@ -1,4 +1,4 @@
-/** A latent's map, small. A button: selecting it puts the map on the stage. */
+/** A latent's map, small. Pointing at it shows it on the stage, selecting it keeps it there. */
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
@@ -51,6 +51,8 @@ export function Thumbnail({ index, latent, scene, focusable, strength, amount }:
       title={facts.join('\n')}
       style={{ '--strength': strength.toFixed(3) }}
       onClick={() => dispatch({ type: 'latent', latent: index })}
+      onPointerEnter={() => scene.hoverLatent(index)}
+      onPointerLeave={() => scene.hoverLatent(undefined)}
     >
       <canvas
         ref={canvas}

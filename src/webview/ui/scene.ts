@@ -27,6 +27,8 @@ export interface Scene {
   dispatch: (command: Command) => void;
   /** The pointer entered or left a token. */
   hoverToken: (token: number | undefined) => void;
+  /** Shows a latent's map on the stage while the pointer rests on it. */
+  hoverLatent: (latent: number | undefined) => void;
   /** Calls the host; what goes wrong is shown as a notice. */
   call: (action: (host: PanelHost) => Promise<void>) => void;
 }
