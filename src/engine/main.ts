@@ -27,8 +27,8 @@ function serve(): void {
     diagnose: () => server.diagnose(),
   };
   const client = connect<EngineEvents, EngineMethods>(methods, {
-    // After a disconnect there is nobody to tell, and sending would throw.
-    post: (message) => process.connected && process.send!(message),
+    // A client that has gone is answered by the disconnect below, not by an error of the pipe.
+    post: (message) => process.connected && process.send!(message, undefined, undefined, () => undefined),
     on: (listener) => process.on('message', listener),
   });
   // Ctrl-C in a terminal reaches the whole process group; what it means is the client's decision.

@@ -1,5 +1,6 @@
 /** The engine as a process: events, cancel, death, and what it says to bad input. */
 
+import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,13 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/errors.ts';
 import { EngineClient, EngineDiedError } from '../../src/client/engineClient.ts';
-import { REASON_DEFAULTS, type ReasonRequest } from '../../src/protocol/engine.ts';
+import {
+  REASON_DEFAULTS,
+  type EngineEvents,
+  type EngineMethods,
+  type ReasonRequest,
+} from '../../src/protocol/engine.ts';
+import { connect } from '../../src/protocol/rpc.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../../src/trace/events.ts';
 import { readTrace, writeTrace } from '../../src/trace/file.ts';
 import type { Trace } from '../../src/trace/schema.ts';
@@ -130,6 +137,27 @@ describe('when it ends early', () => {
     await expect(killed).rejects.toBeInstanceOf(EngineDiedError);
     expect(latents).toBeGreaterThanOrEqual(3);
     expect((await reason()).status).toBe('complete');
+  });
+
+  it('an engine whose window was closed in the middle of a run ends by itself', async () => {
+    const child = fork(engineBundle, [], { serialization: 'advanced', silent: true });
+    const rpc = connect<EngineMethods, EngineEvents>(
+      {
+        progress: () => undefined,
+        log: () => undefined,
+        event: (_, event) => {
+          if (event.type === 'latent' && child.connected) child.disconnect();
+        },
+      },
+      {
+        post: (message) => child.connected && child.send(message as object),
+        on: (listener) => child.on('message', listener),
+      },
+    );
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await rpc.load({ id: 'load', folder: bundledModel, device: 'cpu' });
+    rpc.reason(request()).catch(() => undefined); // never answered: the channel is gone
+    expect(await ended).toBe(0);
   });
 
   it('a call right after a kill goes to a new process', async () => {
