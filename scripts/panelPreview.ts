@@ -13,7 +13,8 @@ import type { Browser } from 'playwright-core';
 import { writeTrace } from '../src/trace/file.ts';
 import type { Trace } from '../src/trace/schema.ts';
 import { goldenTrace, hasGoldens } from '../test/fixtures/goldenTrace.ts';
-import { bundle, launch, openPreview, type Preview } from '../test/webview/previewPage.ts';
+import { bundle, openPreview, type Preview } from '../test/webview/previewPage.ts';
+import { launchBrowser } from './host/browser.ts';
 import { enriched, helperPictures, sampleTrace } from '../test/webview/sampleTrace.ts';
 import type { ThemeName } from '../test/webview/themes.ts';
 
@@ -136,7 +137,7 @@ async function main(): Promise<void> {
   const json =
     values.trace === undefined ? writeTrace(await traceToShow()) : readFileSync(values.trace, 'utf8');
   const files = await bundle();
-  const browser = await launch();
+  const browser = await launchBrowser();
   try {
     const problems = [];
     for (const name of names) problems.push(...(await photograph(browser, files, name, json)));

@@ -8,10 +8,11 @@
  */
 
 import { spawn } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { messageOf, UserError } from '../../src/base/errors.ts';
+import { isExecutable } from './chromium.ts';
 import { cacheRoot, isMain, readManifest, repositoryRoot } from './repository.ts';
 import { startServer } from './server.ts';
 
@@ -43,15 +44,6 @@ function findDesktop(): string | undefined {
   return PATH.split(delimiter)
     .map((folder) => join(folder, name))
     .find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function openDesktop(executable: string, workspace: string): Promise<void> {

@@ -3,7 +3,8 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { writeTrace } from '../../src/trace/file.ts';
-import { bundle, hasChromium, launch, openPreview, type Preview } from './previewPage.ts';
+import { bundle, hasChromium, openPreview, type Preview } from './previewPage.ts';
+import { launchBrowser } from '../../scripts/host/browser.ts';
 import { sampleTrace } from './sampleTrace.ts';
 
 const SIZE = { width: 1200, height: 800 };
@@ -15,7 +16,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   let preview: Preview;
 
   beforeAll(async () => {
-    [browser, files] = await Promise.all([launch(), bundle()]);
+    [browser, files] = await Promise.all([launchBrowser(), bundle()]);
   });
   afterAll(() => browser.close());
   afterEach(async () => {

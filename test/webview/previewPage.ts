@@ -2,22 +2,12 @@
 
 import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import type { PreviewControls } from './previewHost.ts';
 import { BODY_CLASSES, themeVariables, type ThemeName } from './themes.ts';
 
 const ORIGIN = 'http://panel.test';
 const NONCE = 'preview';
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--disable-quic',
-  '--no-first-run',
-];
-
 export const CHROMIUM = process.env['ILVR_CHROMIUM'] ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(CHROMIUM);
 
@@ -37,10 +27,6 @@ export interface Preview {
     ...args: Parameters<PreviewControls[Name]>
   ): Promise<void>;
   calls(): Promise<string[]>;
-}
-
-export function launch(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 }
 
 /** The files a page is served, built from the sources. */
