@@ -31,7 +31,11 @@ if (positionals.join() !== 'training') throw new Error('usage: npm run bench -- 
 await benchTraining(await openCheckpoint(options.model), Number(options.batch), Number(options.rounds));
 
 async function benchTraining(checkpoint: Checkpoint, batch: number, rounds: number): Promise<void> {
-  const trainer = await Trainer.open(checkpoint, { ...RELEASED_TRAINING, batchSize: batch }, 'cpu');
+  const trainer = await Trainer.open(
+    checkpoint,
+    { ...RELEASED_TRAINING, batchSize: batch },
+    { provider: 'cpu' },
+  );
   const lessons: Lesson[] = [];
   for (let i = 0; i < batch; i++) lessons.push(await trainer.prepare(sampleOf(checkpoint, i)));
   const graph = studentGraph(

@@ -272,7 +272,7 @@ async function withTrainer<T>(
   settings: TrainingSettings,
   use: (trainer: Trainer) => Promise<T>,
 ): Promise<T> {
-  const trainer = await Trainer.open(model.checkpoint, settings, model.provider);
+  const trainer = await Trainer.open(model.checkpoint, settings, { provider: model.provider });
   try {
     return await use(trainer);
   } finally {

@@ -88,7 +88,7 @@ export function shortestLength(map: GridMap, from: Position = startOf(map)): num
 }
 
 /** The moves that begin a shortest path. */
-function movesForward(map: GridMap, distances: number[][], [row, column]: Position): Move[] {
+export function movesForward(map: GridMap, distances: number[][], [row, column]: Position): Move[] {
   return MOVES.filter((move) => {
     const [r, c] = step(map, row, column, move);
     return distances[r]![c]! < distances[row]![column]!;

@@ -14,7 +14,7 @@ import { split } from '../onnx/arithmetic.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { VisionConfig } from './config.ts';
 import { linear, rmsNorm, rotate, swiGlu } from './layers.ts';
-import { rowsOf, type WeightSource } from './weightSource.ts';
+import type { WeightSource } from './weightSource.ts';
 
 interface Windows {
   /** (W·P): the patch in each slot; 0 in padded slots. */
@@ -30,25 +30,57 @@ interface Windows {
  * Output: features (N / M, outputSize).
  */
 export function visionGraph(config: VisionConfig, weights: WeightSource): Uint8Array {
-  const { hiddenSize: C, inChannels, temporalPatchSize, patchSize } = config;
   const graph = new GraphBuilder('vision');
-  const patch = [inChannels, temporalPatchSize, patchSize, patchSize];
-  const pixelCount = patch.reduce((product, length) => product * length, 1);
-  const half = C / config.heads / 2;
+  const half = config.hiddenSize / config.heads / 2;
   const cos = graph.input('cos', 'float32', [1, 'N', half]);
   const sin = graph.input('sin', 'float32', [1, 'N', half]);
   const windows = windowInputs(graph, config);
 
-  // A convolution whose stride is its kernel is a product with the flattened patches.
-  const kernel = weights.get('visual.patch_embed.proj.weight', [C, ...patch]);
-  let x = linear(graph, graph.input('pixels', 'float32', ['N', pixelCount]), {
-    ...kernel,
-    shape: [C, pixelCount],
-  });
-  for (let index = 0; index < config.depth; index++)
-    x = visionBlock(graph, config, weights, index, x, cos, sin, windows);
-  graph.output('features', merger(graph, config, weights, x), ['tokens', config.outputSize]);
+  const pixels = graph.input('pixels', 'float32', ['N', pixelsPerPatch(config)]);
+  const features = visionTower(graph, config, weights, pixels, { cos, sin }, (index, q, k, v) =>
+    windows === undefined || config.fullAttentionBlocks.includes(index)
+      ? fullAttention(graph, config, q, k, v)
+      : windowAttention(graph, config, q, k, v, windows),
+  );
+  graph.output('features', features, ['tokens', config.outputSize]);
   return graph.build();
+}
+
+/** Numbers in a patch: channels · frames · side². */
+export function pixelsPerPatch({ inChannels, temporalPatchSize, patchSize }: VisionConfig): number {
+  return inChannels * temporalPatchSize * patchSize * patchSize;
+}
+
+/**
+ * How a block's patches look at each other.
+ * @param q,k (N, C), rotated
+ * @param v (N, C)
+ * @returns (N, C)
+ */
+export type PatchAttend = (block: number, q: Value, k: Value, v: Value) => Value;
+
+/** The tower itself: pixels (N, pixels per patch) → features (N / M, outputSize). Angles are (1, N, d/2). */
+export function visionTower(
+  graph: GraphBuilder,
+  config: VisionConfig,
+  weights: WeightSource,
+  pixels: Value,
+  angles: { cos: Value; sin: Value },
+  attend: PatchAttend,
+): Value {
+  const { hiddenSize: C, inChannels, temporalPatchSize, patchSize } = config;
+  // A convolution whose stride is its kernel is a product with the flattened patches.
+  const kernel = weights.get('visual.patch_embed.proj.weight', [
+    C,
+    inChannels,
+    temporalPatchSize,
+    patchSize,
+    patchSize,
+  ]);
+  let x = linear(graph, pixels, { ...kernel, shape: [C, pixelsPerPatch(config)] });
+  for (let index = 0; index < config.depth; index++)
+    x = visionBlock(graph, config, weights, index, x, angles, attend);
+  return merger(graph, config, weights, x);
 }
 
 /** Slots of a full window: patches in a square of `windowSize` pixels, whole merged tokens. */
@@ -80,27 +112,25 @@ function visionBlock(
   weights: WeightSource,
   index: number,
   x: Value,
-  cos: Value,
-  sin: Value,
-  windows: Windows | undefined,
+  { cos, sin }: { cos: Value; sin: Value },
+  attend: PatchAttend,
 ): Value {
   const { hiddenSize: C, heads } = config;
   const prefix = `visual.blocks.${index}`;
   const norm = (value: Value, name: string): Value =>
     rmsNorm(graph, value, weights.get(`${prefix}.${name}.weight`, [C]), config.normEpsilon);
   const normed = norm(x, 'norm1');
-  const matrix = weights.get(`${prefix}.attn.qkv.weight`, [3 * C, C]);
-  const bias = weights.get(`${prefix}.attn.qkv.bias`, [3 * C]);
-  const [q, k, v] = [0, 1, 2].map((part) =>
-    linear(graph, normed, rowsOf(matrix, part * C, C), rowsOf(bias, part * C, C)),
+  const joined = linear(
+    graph,
+    normed,
+    weights.get(`${prefix}.attn.qkv.weight`, [3 * C, C]),
+    weights.get(`${prefix}.attn.qkv.bias`, [3 * C]),
   );
+  const [q, k, v] = split(graph, joined, [C, C, C], 1);
   const rotated = [q!, k!].map((value) =>
     graph.reshape(rotate(graph, value, cos, sin, heads, C / heads), [-1, C]),
   );
-  const full = windows === undefined || config.fullAttentionBlocks.includes(index);
-  const mixed = full
-    ? fullAttention(graph, config, rotated[0]!, rotated[1]!, v!)
-    : windowAttention(graph, config, rotated[0]!, rotated[1]!, v!, windows);
+  const mixed = attend(index, rotated[0]!, rotated[1]!, v!);
   const output = linear(
     graph,
     mixed,

@@ -1,7 +1,6 @@
 /** Where graphs get their weights from; ../checkpoint implements it. */
 
 import type { WeightRef } from '../tensor/dtype.ts';
-import { BYTES } from '../tensor/dtype.ts';
 
 /** What an adapter adds to a matrix W (out, in): scale · B A, with A (r, in) and B (out, r). */
 export interface LowRank {
@@ -19,23 +18,4 @@ export interface Weight extends WeightRef {
 export interface WeightSource {
   /** @throws UserError if the tensor is missing or has another shape */
   get(name: string, shape: number[]): Weight;
-}
-
-/** Rows `first … first + count` of a matrix or vector, as a reference into the same bytes. */
-export function rowsOf(weight: Weight, first: number, count: number): Weight {
-  const { adapter, ...ref } = weight;
-  const rows = slice(ref, first, count);
-  return adapter === undefined
-    ? rows
-    : { ...rows, adapter: { ...adapter, b: slice(adapter.b, first, count) } };
-}
-
-function slice(ref: WeightRef, first: number, count: number): WeightRef {
-  const rowBytes = ref.shape.slice(1).reduce((product, length) => product * length, 1) * BYTES[ref.dtype];
-  return {
-    ...ref,
-    offset: ref.offset + first * rowBytes,
-    length: count * rowBytes,
-    shape: [count, ...ref.shape.slice(1)],
-  };
 }

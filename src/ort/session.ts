@@ -17,6 +17,8 @@ export interface SessionOptions {
   weightsFolder: string;
   /** Outputs that stay on the device (they are fed back); ignored on the CPU. */
   keepOnDevice?: readonly string[];
+  /** Cores that one run may use on the CPU; all if absent. */
+  threads?: number;
 }
 
 export interface Session {
@@ -35,10 +37,11 @@ export function runtimeVersion(): string {
  * is as fast without.
  */
 export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
-  const { provider, weightsFolder, keepOnDevice = [] } = options;
+  const { provider, weightsFolder, keepOnDevice = [], threads } = options;
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: [provider],
     logSeverityLevel: 3,
+    ...(threads !== undefined && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
     ...(provider === 'webgpu' &&
       keepOnDevice.length > 0 && {
         preferredOutputLocation: Object.fromEntries(

@@ -12,6 +12,8 @@ export interface Input {
   positions: readonly Position[];
   /** Vectors that stand in place of the id's embedding, by index: pictures, given latents. */
   fed: ReadonlyMap<number, Float32Array>;
+  /** Indices where something else stands in place of the id's embedding: see `fedBy` of readSequences. */
+  replaced?: ReadonlySet<number>;
 }
 
 /**
@@ -37,8 +39,8 @@ export function sequenceFeeds(config: TextConfig, layout: Layout, inputs: readon
       const vector = input.fed.get(i);
       ids[row] = BigInt(id);
       positions[row] = input.positions[i]!;
-      if (vector === undefined) keep[row] = 1;
-      else fed.set(vector, row * C);
+      if (vector !== undefined) fed.set(vector, row * C);
+      else if (!input.replaced?.has(i)) keep[row] = 1;
     });
   });
   const { cos, sin } = textRotation(config, positions);

@@ -44,9 +44,14 @@ export class ParameterArray {
   /** The tensors as a graph's inputs, without copying. */
   feeds(): Record<string, RuntimeTensor> {
     return Object.fromEntries(
-      this.slots.map((slot) => [slot.name, floatTensor(this.view(slot), slot.shape)]),
+      this.slots.map((slot) => [slot.name, floatTensor(this.view(slot), graphShape(slot.shape))]),
     );
   }
+}
+
+/** As graphs take a tensor: a kernel of more axes is a matrix, one row for each of its outputs. */
+export function graphShape(shape: readonly number[]): readonly number[] {
+  return shape.length <= 2 ? shape : [shape[0]!, sizeOf(shape) / shape[0]!];
 }
 
 /** Turns the weights that a graph asks for into its inputs, and remembers which these are. */
@@ -71,7 +76,10 @@ export class TrainableWeights implements WeightSource {
 }
 
 /** Reads the tensors into one array, in the order in which the model asks for them. */
-export async function readParameters(refs: ReadonlyMap<string, WeightRef>): Promise<ParameterArray> {
+export async function readParameters(
+  refs: ReadonlyMap<string, WeightRef>,
+  read: (ref: WeightRef, name: string) => Promise<Float32Array> = readTensor,
+): Promise<ParameterArray> {
   let offset = 0;
   const slots = [...refs].map(([name, { shape }]): Slot => {
     const length = sizeOf(shape);
@@ -79,7 +87,7 @@ export async function readParameters(refs: ReadonlyMap<string, WeightRef>): Prom
     return { name, shape, offset: offset - length, length };
   });
   const parameters = new ParameterArray(slots);
-  for (const slot of slots) parameters.view(slot).set(await readTensor(refs.get(slot.name)!));
+  for (const slot of slots) parameters.view(slot).set(await read(refs.get(slot.name)!, slot.name));
   return parameters;
 }
 

@@ -60,7 +60,7 @@ export function unrolled(
 /**
  * Adds the graph's inputs and reads the sequences.
  * Inputs: ids (B·S, 1); keep (B·S, 1), 1 where the id's embedding stands and 0 where `fed` does;
- * fed (B·S, C), the vectors of pictures and given latents; cos, sin (1, B·S, d/2); mask (S, S).
+ * fed (B·S, C), the vectors of pictures and given latents, or what `fedBy` makes of them; cos, sin (1, B·S, d/2); mask (S, S).
  * @returns hidden (B·S, C) after the final norm
  */
 export function readSequences(
@@ -68,6 +68,7 @@ export function readSequences(
   config: TextConfig,
   weights: WeightSource,
   layout: Layout,
+  fedBy: (graph: GraphBuilder, shape: [rows: number, width: number]) => Value = fedVectors,
 ): Value {
   const { batch: B, segments } = layout;
   const { hiddenSize: C, headSize } = config;
@@ -75,7 +76,7 @@ export function readSequences(
   const half = headSize / 2;
   const ids = graph.input('ids', 'int64', [B * S, 1]);
   const keep = graph.input('keep', 'float32', [B * S, 1]);
-  const fed = graph.input('fed', 'float32', [B * S, C]);
+  const fed = fedBy(graph, [B * S, C]);
   const angles = ['cos', 'sin'].map((name) => graph.input(name, 'float32', [1, B * S, half]));
   const mask = graph.input('mask', 'float32', [S, S]);
 
@@ -92,6 +93,9 @@ export function readSequences(
   });
   return join(graph, hidden, layout, C);
 }
+
+const fedVectors = (graph: GraphBuilder, shape: [number, number]): Value =>
+  graph.input('fed', 'float32', shape);
 
 /** Keys and values of the segments read so far, by layer. */
 class Memory {

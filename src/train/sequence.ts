@@ -41,6 +41,13 @@ export interface TrainingSequence {
   blocks: number[];
 }
 
+/** What the tokens of a sample are made of: of its pictures only the size counts. */
+export interface SampleText {
+  question: string;
+  pictures: readonly { grid: PatchGrid }[];
+  plan: readonly PlanStep[];
+}
+
 type Source = { config: ModelConfig; tokenizer: Tokenizer; chatTemplate: ChatTemplate };
 
 /**
@@ -48,11 +55,12 @@ type Source = { config: ModelConfig; tokenizer: Tokenizer; chatTemplate: ChatTem
  * end of the turn, but for latent pads.
  * @throws UserError if the model knows no latent tokens or the texts hold a token of ours
  */
-export function sequenceOf(source: Source, sample: TrainingSample): TrainingSequence {
+export function sequenceOf(source: Source, sample: SampleText): TrainingSequence {
   const { config, tokenizer } = source;
   const { latent, imagePad } = config.tokens;
   if (latent === undefined) throw noLatents();
-  const tokens = sample.pictures.map(({ features }) => features.shape[0]!);
+  const { mergeSize } = config.vision;
+  const tokens = sample.pictures.map(({ grid }) => (grid.height * grid.width) / mergeSize ** 2);
   const parts = promptParts(sample.question, sample.pictures.length, 'placeholder');
   const prompt = encodePrompt(source, { parts }, tokens).text;
   const question = encodePrompt(source, { parts, addGenerationPrompt: false }, tokens);
@@ -65,7 +73,7 @@ export function sequenceOf(source: Source, sample: TrainingSample): TrainingSequ
   return {
     ids,
     labels: ids.map((id, i) => (i < learntFrom || id === latent.pad ? IGNORED : id)),
-    positions: mropePositions(ids, imagePad, grids, config.vision.mergeSize).positions,
+    positions: mropePositions(ids, imagePad, grids, mergeSize).positions,
     turnStart: question.ids.length,
     blocks: ids.flatMap((id, i) => (id === latent.start ? [i + 1] : [])),
   };

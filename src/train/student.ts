@@ -13,14 +13,14 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { ModelConfig, TextConfig } from '../model/config.ts';
 import { logitsOf } from '../model/decoder.ts';
 import type { WeightSource } from '../model/weightSource.ts';
-import { floats, floatTensor, intTensor, type Provider } from '../ort/session.ts';
+import { floats, floatTensor, intTensor } from '../ort/session.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
 import { padded, sequenceFeeds, type Feeds } from './feeds.ts';
 import { crossEntropy, misalignment } from './losses.ts';
 import { TrainableWeights, type ParameterArray } from './parameters.ts';
 import { lengthOf, readSequences, unrolled, whole, type Layout } from './reading.ts';
 import { IGNORED, pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
-import { SessionCache } from './sessions.ts';
+import { SessionCache, type Runtime } from './sessions.ts';
 
 export type Stage = 1 | 2;
 
@@ -46,11 +46,11 @@ export class Student {
   private readonly config: ModelConfig;
   private readonly sessions: SessionCache<StudentSize>;
 
-  constructor(config: ModelConfig, weights: WeightSource, parameters: ParameterArray, provider: Provider) {
+  constructor(config: ModelConfig, weights: WeightSource, parameters: ParameterArray, runtime: Runtime) {
     this.config = config;
     this.parameters = parameters;
     const build = (size: StudentSize): Uint8Array => studentGraph(config.text, weights, size).build();
-    this.sessions = new SessionCache(build, provider);
+    this.sessions = new SessionCache(build, runtime);
   }
 
   /**

@@ -19,13 +19,13 @@ import {
   type SelectionSettings,
 } from '../model/selection.ts';
 import type { WeightSource } from '../model/weightSource.ts';
-import { floats, floatTensor, type Provider } from '../ort/session.ts';
+import { floats, floatTensor } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { padded, sequenceFeeds } from './feeds.ts';
 import { TrainableWeights, type ParameterArray } from './parameters.ts';
 import { readSequences, whole } from './reading.ts';
 import { pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
-import { SessionCache } from './sessions.ts';
+import { SessionCache, type Runtime } from './sessions.ts';
 
 /** What supervises one latent block. */
 export interface BlockTargets extends Selection {
@@ -51,12 +51,12 @@ export class Teacher {
     weights: WeightSource,
     parameters: ParameterArray,
     settings: SelectionSettings,
-    provider: Provider,
+    runtime: Runtime,
   ) {
     this.config = config;
     this.parameters = parameters;
     this.settings = settings;
-    this.sessions = new SessionCache((length) => teacherGraph(config.text, weights, length), provider);
+    this.sessions = new SessionCache((length) => teacherGraph(config.text, weights, length), runtime);
   }
 
   /** θ ← decay · θ + (1 - decay) · student, after each step of the optimiser. */

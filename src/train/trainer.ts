@@ -6,7 +6,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { seededNumbers } from '../base/random.ts';
 import { RELEASED_SELECTION } from '../model/selection.ts';
-import type { Provider } from '../ort/session.ts';
+import type { Runtime } from './sessions.ts';
 import { AdamW, clip, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
 import { readParameters, type ParameterArray } from './parameters.ts';
 import { learningRate, type Schedule } from './schedule.ts';
@@ -67,7 +67,7 @@ export class Trainer {
     checkpoint: Checkpoint,
     settings: TrainingSettings,
     parameters: ParameterArray,
-    provider: Provider,
+    runtime: Runtime,
   ) {
     const { config, weights } = checkpoint;
     const { coverage, temperature, noise, seed } = settings;
@@ -75,22 +75,18 @@ export class Trainer {
     const normal = normalNumbers(seed);
     this.checkpoint = checkpoint;
     this.settings = settings;
-    this.student = new Student(config, weights, parameters, provider);
-    this.teacher = new Teacher(config, weights, parameters.copy(), selection, provider);
+    this.student = new Student(config, weights, parameters, runtime);
+    this.teacher = new Teacher(config, weights, parameters.copy(), selection, runtime);
     this.optimiser = new AdamW(parameters, settings.adamW);
     this.gradient = parameters.zeros();
     this.noise = () => (noise === 0 ? 0 : noise * normal());
   }
 
   /** Reads the language model's weights into memory as float32. */
-  static async open(
-    checkpoint: Checkpoint,
-    settings: TrainingSettings,
-    provider: Provider,
-  ): Promise<Trainer> {
+  static async open(checkpoint: Checkpoint, settings: TrainingSettings, runtime: Runtime): Promise<Trainer> {
     const { config, weights } = checkpoint;
     const parameters = await readParameters(languageModelWeights(config.text, weights));
-    return new Trainer(checkpoint, settings, parameters, provider);
+    return new Trainer(checkpoint, settings, parameters, runtime);
   }
 
   /** One update by the mean gradient of the samples. */

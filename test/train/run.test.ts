@@ -136,7 +136,10 @@ describe('a checkpoint', () => {
     const { config } = await readConfig(writeConfig({ model, learningRate: 1e-2, warmupSteps: 0 }));
     const base = await openCheckpoint(model);
     const settings = trainingSettings(config);
-    const [trainer, vision] = [await Trainer.open(base, settings, 'cpu'), await Model.open(base, 'cpu')];
+    const [trainer, vision] = [
+      await Trainer.open(base, settings, { provider: 'cpu' }),
+      await Model.open(base, 'cpu'),
+    ];
     const data = await openData(config);
     const gradient = trainer.student.parameters.zeros();
     const { sample } = await data.at(0, vision);

@@ -17,7 +17,8 @@ const opened: Trainer[] = [];
 afterAll(() => Promise.all(opened.map((trainer) => trainer.release())));
 
 async function open(settings: Partial<TrainingSettings> = {}): Promise<Trainer> {
-  const trainer = await Trainer.open(checkpoint, { ...RELEASED_TRAINING, noise: 0, ...settings }, 'cpu');
+  const options = { ...RELEASED_TRAINING, noise: 0, ...settings };
+  const trainer = await Trainer.open(checkpoint, options, { provider: 'cpu' });
   opened.push(trainer);
   return trainer;
 }

@@ -45,7 +45,7 @@ export async function runTraining(configFile: string, options: RunOptions): Prom
   const settings = trainingSettings(config);
   const model = await openModel(base, options.provider);
   try {
-    const trainer = await Trainer.open(base, settings, options.provider);
+    const trainer = await Trainer.open(base, settings, { provider: options.provider });
     try {
       if (resumeFrom !== undefined) await loadState(resumeFrom, trainer);
       return await new Run({ base, config, settings, data, model, trainer, run, options }).go();

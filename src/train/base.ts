@@ -1,0 +1,250 @@
+/**
+ * The base phase, before there is any latent: the vision tower and the language model learn together to
+ * read pictures and to answer in words, with gradient through both, and perception is supervised directly.
+ *
+ * Letters: P pictures, Q questions for each, B = P · Q sequences, S positions, C hidden size, V vocabulary.
+ */
+
+import type { ModelConfig } from '../model/config.ts';
+import { logitsOf } from '../model/decoder.ts';
+import type { PatchGrid } from '../model/positions.ts';
+import type { WeightSource } from '../model/weightSource.ts';
+import { add, div, mul, rows, sum } from '../onnx/arithmetic.ts';
+import { gradients } from '../onnx/gradient.ts';
+import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import { floats, floatTensor, intTensor } from '../ort/session.ts';
+import type { WeightRef } from '../tensor/dtype.ts';
+import { padded, sequenceFeeds, type Feeds } from './feeds.ts';
+import { crossEntropy } from './losses.ts';
+import { graphShape, TrainableWeights, type ParameterArray } from './parameters.ts';
+import {
+  perceptionAccuracy,
+  perceptionFeeds,
+  perceptionLoss,
+  withPerceptionHead,
+  type PerceptionLabels,
+  type Property,
+} from './perception.ts';
+import { readSequences, whole } from './reading.ts';
+import { IGNORED, type TrainingSequence } from './sequence.ts';
+import { SessionCache, type Runtime } from './sessions.ts';
+import { pictureFeeds, readPictures, tokensOf, type PictureBatch } from './tower.ts';
+
+/** A map's picture and what is asked about it. */
+export interface BaseLesson {
+  /** (patches, pixels per patch) */
+  pixels: Float32Array;
+  grid: PatchGrid;
+  labels: PerceptionLabels;
+  /** The same number for all lessons of a batch; none to learn perception alone. */
+  sequences: readonly TrainingSequence[];
+}
+
+export interface BaseLosses {
+  /** Cross-entropy of the answers, mean over each sequence's learnt tokens; 0 without sequences. */
+  text: number;
+  /** Weighted sum over the properties, see perception.ts. */
+  perception: number;
+  /** Share of merged tokens whose property is told right. */
+  accuracy: Record<Property, number>;
+}
+
+interface BaseSize {
+  pictures: PictureBatch;
+  /** Q */
+  questions: number;
+  /** S */
+  length: number;
+}
+
+/** Lengths that graphs are built for: few, because each keeps its memory. */
+const LENGTH_STEP = 32;
+
+export class BaseStudent {
+  readonly parameters: ParameterArray;
+  private readonly config: ModelConfig;
+  private readonly sessions: SessionCache<BaseSize>;
+
+  constructor(
+    config: ModelConfig,
+    weights: WeightSource,
+    parameters: ParameterArray,
+    perceptionWeight: number,
+    runtime: Runtime,
+  ) {
+    this.config = config;
+    this.parameters = parameters;
+    const build = (size: BaseSize): Uint8Array => baseGraph(config, weights, size, perceptionWeight).build();
+    this.sessions = new SessionCache(build, runtime);
+  }
+
+  /** Losses of a batch. Adds `scale` times the gradient of their sum to `gradient`. */
+  async learn(lessons: readonly BaseLesson[], gradient: ParameterArray, scale: number): Promise<BaseLosses> {
+    const size = sizeOfBatch(lessons);
+    const sequences = lessons.flatMap((lesson) => lesson.sequences);
+    const session = await this.sessions.get(size);
+    const result = await session.run({
+      ...this.parameters.feeds(),
+      ...pictureFeeds(
+        this.config.vision,
+        size.pictures,
+        lessons.map(({ pixels }) => pixels),
+      ),
+      ...perceptionFeeds(
+        lessons.map(({ labels }) => labels),
+        size.pictures.count,
+      ),
+      ...(size.questions > 0 && questionFeeds(this.config, sequences, size)),
+    });
+    for (const slot of gradient.slots) {
+      const [sums, added] = [gradient.view(slot), floats(result[gradientName(slot.name)])];
+      for (let i = 0; i < sums.length; i++) sums[i]! += scale * added[i]!;
+    }
+    return {
+      text: size.questions > 0 ? floats(result['text'])[0]! : 0,
+      perception: floats(result['perception'])[0]!,
+      accuracy: perceptionAccuracy(
+        floats(result['perceived']),
+        lessons.map(({ labels }) => labels),
+      ),
+    };
+  }
+
+  async release(): Promise<void> {
+    await this.sessions.release();
+  }
+}
+
+/** Longest sequence of a lesson. */
+export function lengthOfLesson({ sequences }: BaseLesson): number {
+  return Math.max(0, ...sequences.map(({ ids }) => ids.length));
+}
+
+function sizeOfBatch(lessons: readonly BaseLesson[]): BaseSize {
+  const questions = lessons[0]!.sequences.length;
+  const longest = Math.max(...lessons.map(lengthOfLesson));
+  return {
+    pictures: { count: lessons.length, grid: lessons[0]!.grid },
+    questions,
+    length: questions === 0 ? 0 : padded(longest, LENGTH_STEP),
+  };
+}
+
+const gradientName = (name: string): string => `gradient.${name}`;
+
+/**
+ * Inputs: pictures (see readPictures), perception labels (see perceptionLoss), sequences (see readSequences);
+ * picture_rows (B·S, 1), the merged token that stands at a position, or any; picture_keep (B·S, 1), 1 where
+ * one stands, else 0; labels (B·S, 1), see crossEntropy; label_weights (B·S, 1).
+ * Outputs: text, perception (1, 1); perceived; the gradient of text + weight · perception for every weight.
+ */
+export function baseGraph(
+  config: ModelConfig,
+  source: WeightSource,
+  { pictures, questions, length }: BaseSize,
+  perceptionWeight: number,
+): GraphBuilder {
+  const weights = new TrainableWeights(withPerceptionHead(source));
+  const graph = new GraphBuilder('base', { trainable: weights.inputOf });
+  const features = readPictures(graph, config.vision, weights, pictures);
+  const tokens = tokensOf(config.vision, pictures);
+  const perception = perceptionLoss(graph, weights, features, tokens, config.vision.outputSize);
+  graph.output('perception', perception, [1, 1]);
+  let loss = mul(graph, perception, perceptionWeight);
+  if (questions > 0) {
+    const text = textLoss(graph, config, weights, features, pictures.count * questions, length);
+    graph.output('text', text, [1, 1]);
+    loss = add(graph, loss, text);
+  }
+  const trained = [...weights.refs].map(([name, ref]) => ({
+    name,
+    ref,
+    value: graph.weight(ref, [...graphShape(ref.shape)]),
+  }));
+  gradients(
+    graph,
+    loss,
+    trained.map(({ value }) => value),
+  ).forEach((value, i) => {
+    const { name, ref } = trained[i]!;
+    graph.output(gradientName(name), value, graphShape(ref.shape));
+  });
+  return graph;
+}
+
+/** The mean over sequences, each of which counts its learnt tokens alike. */
+function textLoss(
+  graph: GraphBuilder,
+  config: ModelConfig,
+  weights: WeightSource,
+  features: Value,
+  batch: number,
+  length: number,
+): Value {
+  const hidden = readSequences(graph, config.text, weights, whole(batch, length), (_, [count, width]) => {
+    const placed = rows(graph, features, graph.input('picture_rows', 'int64', [count, 1]), [width]);
+    return mul(graph, placed, graph.input('picture_keep', 'float32', [count, 1]));
+  });
+  const count = batch * length;
+  const logits = logitsOf(graph, config.text, weights, hidden); // (B·S, V)
+  const ce = crossEntropy(graph, logits, graph.input('labels', 'int64', [count, 1]));
+  const weighted = mul(graph, ce, graph.input('label_weights', 'float32', [count, 1]));
+  return div(graph, sum(graph, weighted, [0, 1]), batch);
+}
+
+function questionFeeds(
+  config: ModelConfig,
+  sequences: readonly TrainingSequence[],
+  { pictures, questions, length: S }: BaseSize,
+): Feeds {
+  const { text, tokens, vision } = config;
+  const perPicture = tokensOf(vision, { ...pictures, count: 1 });
+  const N = pictures.count * questions * S;
+  const [places, labels] = [new BigInt64Array(N), new BigInt64Array(N)];
+  const [keep, weights] = [new Float32Array(N), new Float32Array(N)];
+  const inputs = sequences.map((sequence, b) => {
+    const learnt = sequence.labels.filter((label) => label !== IGNORED).length;
+    const pads = new Set<number>();
+    sequence.ids.forEach((id, i) => {
+      const row = b * S + i;
+      if (id === tokens.imagePad) {
+        places[row] = BigInt(Math.floor(b / questions) * perPicture + pads.size);
+        keep[row] = 1;
+        pads.add(i);
+      }
+      const next = sequence.labels[i + 1] ?? IGNORED;
+      if (next === IGNORED) return;
+      labels[row] = BigInt(row * text.vocabularySize + next);
+      weights[row] = 1 / learnt;
+    });
+    return { ids: sequence.ids, positions: sequence.positions, fed: NOTHING, replaced: pads };
+  });
+  const { fed: _unused, ...feeds } = sequenceFeeds(text, whole(pictures.count * questions, S), inputs);
+  return {
+    ...feeds,
+    picture_rows: intTensor(places, [N, 1]),
+    picture_keep: floatTensor(keep, [N, 1]),
+    labels: intTensor(labels, [N, 1]),
+    label_weights: floatTensor(weights, [N, 1]),
+  };
+}
+
+const NOTHING: ReadonlyMap<number, Float32Array> = new Map();
+
+/** The tensors that the phase trains, in the order in which its graph asks for them. */
+export function baseWeights(
+  config: ModelConfig,
+  source: WeightSource,
+  withText: boolean,
+): Map<string, WeightRef> {
+  const weights = new TrainableWeights(withPerceptionHead(source));
+  const graph = new GraphBuilder('weights');
+  const side = config.vision.mergeSize;
+  const features = readPictures(graph, config.vision, weights, {
+    count: 1,
+    grid: { height: side, width: side },
+  });
+  perceptionLoss(graph, weights, features, 1, config.vision.outputSize);
+  if (withText) textLoss(graph, config, weights, features, 1, 1);
+  return weights.refs;
+}
