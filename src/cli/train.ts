@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { RunResult } from '../train/run/run.ts';
-import type { Metric } from '../train/run/runFolder.ts';
+import { lossName, type Metric } from '../watch/metrics.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
 
@@ -73,13 +73,12 @@ class Pace {
     [this.first, this.steps, this.begun] = [step, steps, performance.now()];
   }
 
-  line({ step, ce, alignment, samplesPerSecond }: Metric): string {
+  line({ step, losses, samplesPerSecond }: Metric): string {
     const seconds = (performance.now() - this.begun) / 1000;
     const left = (seconds / (step - this.first)) * (this.steps - step);
     return [
       `step ${step} of ${this.steps}`,
-      `cross-entropy ${ce.toFixed(4)}`,
-      `misalignment ${alignment.toFixed(4)}`,
+      ...Object.entries(losses).map(([key, loss]) => `${lossName(key)} ${loss.toFixed(4)}`),
       `${samplesPerSecond.toFixed(1)} samples/s`,
       `${duration(left)} left`,
     ].join(', ');

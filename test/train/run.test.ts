@@ -12,10 +12,10 @@ import { readConfig, trainingSettings } from '../../src/train/run/config.ts';
 import { curvesSvg } from '../../src/train/run/curves.ts';
 import { openData, Shuffle } from '../../src/train/run/data.ts';
 import { runTraining, type RunOptions, type RunResult } from '../../src/train/run/run.ts';
-import type { Metric } from '../../src/train/run/runFolder.ts';
 import { saveState } from '../../src/train/run/savedState.ts';
 import { checkedStep } from '../../src/train/run/step.ts';
 import { Trainer } from '../../src/train/trainer.ts';
+import type { Metric } from '../../src/watch/metrics.ts';
 import { EXAMPLES, ilvr, temporaryFolder } from '../fixtures/cli.ts';
 import { writeConfig, writeSmallModel } from './runFixtures.ts';
 
@@ -44,8 +44,8 @@ function lossesOf(config: string): unknown[] {
     .trimEnd()
     .split('\n');
   return lines.map((line) => {
-    const { step, ce, alignment, gradientNorm, learningRate } = JSON.parse(line) as Metric;
-    return [step, ce, alignment, gradientNorm, learningRate];
+    const { step, losses, gradientNorm, learningRate } = JSON.parse(line) as Metric;
+    return [step, losses, gradientNorm, learningRate];
   });
 }
 
@@ -71,7 +71,7 @@ describe('a run', () => {
       expect(runApart(killed, 'cpu', 3).signal).toBe('SIGKILL');
       expect(lossesOf(killed)).toHaveLength(3);
       expect(readFileSync(join(runFolder(killed), 'latest'), 'utf8')).toBe('step-2\n');
-      appendFileSync(join(runFolder(killed), 'metrics.jsonl'), '{"step": 4, "ce"');
+      appendFileSync(join(runFolder(killed), 'metrics.jsonl'), '{"step": 4, "losses"');
       const steps: number[] = [];
       await run(killed, { onStep: ({ step }) => void steps.push(step) });
       expect(steps).toEqual([3, 4]);
@@ -223,9 +223,23 @@ it('the order takes every sample once in each time through, and differs between 
 });
 
 it('curves hold few points however long the run', () => {
-  const points = Array.from({ length: 5000 }, (_, i) => ({ step: i + 1, ce: 1 / (i + 1), alignment: 0.5 }));
+  const points = Array.from({ length: 5000 }, (_, i) => ({
+    step: i + 1,
+    losses: { ce: 1 / (i + 1), alignment: 0.5 },
+  }));
   const svg = curvesSvg(points);
   expect(svg.match(/points="([^"]*)"/)![1]!.split(' ').length).toBeLessThanOrEqual(600);
   expect(svg).not.toMatch(/NaN|Infinity/);
   expect(curvesSvg([])).not.toMatch(/NaN|Infinity/);
+});
+
+it('curves are drawn for every loss that a step names, by whatever name, from where it begins', () => {
+  const svg = curvesSvg([
+    { step: 1, losses: { text: 2 } },
+    { step: 2, losses: { text: 1, 'a<b': 2 } },
+  ]);
+  expect(svg).toContain('>cross-entropy</text>');
+  expect(svg).toContain('>a&#60;b</text>');
+  const lines = [...svg.matchAll(/points="([^"]*)"/g)].map((match) => match[1]!.split(' ').length);
+  expect(lines).toEqual([2, 1]);
 });

@@ -9,10 +9,11 @@ import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
 import { Model } from '../../engine/model.ts';
 import type { Provider } from '../../ort/session.ts';
+import type { Metric } from '../../watch/metrics.ts';
 import { Trainer, type TrainingSettings } from '../trainer.ts';
 import { readConfig, trainingSettings, type RunConfig } from './config.ts';
 import { openData, type LocatedSample, type TrainingData } from './data.ts';
-import { RunFolder, type Metric } from './runFolder.ts';
+import { RunFolder } from './runFolder.ts';
 import { loadState, saveState } from './savedState.ts';
 import { checkedStep } from './step.ts';
 

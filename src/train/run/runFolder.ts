@@ -14,22 +14,9 @@ import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
 import { isFile, parseWith, readJson, readText, show } from '../../checkpoint/json.ts';
 import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/writeSafetensors.ts';
+import { metricOf, type Metric } from '../../watch/metrics.ts';
 import { curvesSvg } from './curves.ts';
 import { writeJson } from './savedState.ts';
-
-const metric = z.object({
-  /** Counted from 1. */
-  step: z.number(),
-  ce: z.number(),
-  alignment: z.number(),
-  gradientNorm: z.number(),
-  learningRate: z.number(),
-  samplesPerSecond: z.number(),
-  /** ISO 8601 */
-  time: z.string(),
-});
-
-export type Metric = z.output<typeof metric>;
 
 const Stored = z.object({ resolved: z.record(z.string(), z.unknown()) });
 
@@ -105,14 +92,6 @@ export class RunFolder {
     await replaceFile(this.metricsFile, async (handle) => {
       await handle.writeFile(this.metrics.map((line) => `${JSON.stringify(line)}\n`).join(''));
     });
-  }
-}
-
-function metricOf(line: string): Metric | undefined {
-  try {
-    return metric.parse(JSON.parse(line));
-  } catch {
-    return undefined;
   }
 }
 

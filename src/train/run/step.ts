@@ -14,8 +14,7 @@ import { located, type LocatedSample } from './data.ts';
 
 export interface StepResult {
   /** Means over the samples. */
-  ce: number;
-  alignment: number;
+  losses: { ce: number; alignment: number };
   /** Before clipping. */
   gradientNorm: number;
   learningRate: number;
@@ -51,7 +50,7 @@ export async function checkedStep(
   const rate = learningRate(settings.schedule, step);
   optimiser.update(gradient, rate);
   if (stage === 1 && teacherDecay !== 'frozen') teacher.follow(student.parameters, teacherDecay);
-  return { ce, alignment, gradientNorm, learningRate: rate };
+  return { losses: { ce, alignment }, gradientNorm, learningRate: rate };
 }
 
 /** N(0, noise²) by Box and Muller. */
