@@ -13,7 +13,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** tsx's own script: `npx` would be a second process, and a batch file on Windows. */
 const tsx = join(root, 'node_modules/tsx/dist/cli.mjs');
 
-const bundles = ['extension.cjs', 'engine.cjs', 'cli.cjs', 'webview.js'].map((name) =>
+const bundles = ['extension.cjs', 'engine.cjs', 'trainWorker.cjs', 'cli.cjs', 'webview.js'].map((name) =>
   join(root, 'dist', name),
 );
 const sources = ['src', 'scripts/build.ts', 'package.json', 'package-lock.json'].map((name) =>

@@ -5,6 +5,8 @@ import type { Terminal } from './terminal.ts';
 export interface CliContext {
   /** The engine's bundle. */
   enginePath: string;
+  /** The bundle of a training run's worker threads. */
+  trainWorkerPath: string;
   /** Folder of the model that ships with the program. */
   bundledModel: string;
   /** Version of this program. */

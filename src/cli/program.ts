@@ -11,6 +11,7 @@ import { evaluate, type EvaluateOptions } from './evaluate.ts';
 import { addGenerateMaps } from './generateMaps.ts';
 import { addGenerationOptions, addModelOptions, integer } from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
+import { addInitialise } from './initialise.ts';
 import { addTrain } from './train.ts';
 
 const EXIT_CODES = `
@@ -63,6 +64,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addConformance(program, context, finished);
   addGenerateMaps(program, context, finished);
   addTrain(program, context, finished);
+  addInitialise(program, context, finished);
   for (const command of program.commands) command.addHelpText('after', EXIT_CODES);
   return program;
 }

@@ -36,7 +36,7 @@ export function addTrain(program: Command, context: CliContext, finished: (code:
 }
 
 async function train(
-  { terminal, signal }: CliContext,
+  { terminal, signal, trainWorkerPath }: CliContext,
   config: string,
   { device, steps }: TrainOptions,
 ): Promise<number> {
@@ -45,6 +45,7 @@ async function train(
   const pace = new Pace();
   const result = await runTraining(resolve(config), {
     provider: device,
+    workerScript: trainWorkerPath,
     ...(steps !== undefined && { lastStep: steps }),
     signal,
     onStart: (start) => {

@@ -15,7 +15,7 @@ import type { ModelConfig } from '../model/config.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { sizeOf } from '../tensor/array.ts';
 import { baseWeights } from './base.ts';
-import { HEAD_BIAS, HEAD_WEIGHT } from './perception.ts';
+import { isHead } from './perception.ts';
 
 /** Standard deviation of the embedding, as in the config of the release. */
 const EMBEDDING_DEVIATION = 0.02;
@@ -50,7 +50,7 @@ function newTensors(config: ModelConfig, seed: number): TensorSource[] {
     get: (name, shape) => ({ file: name, offset: 0, length: 4 * sizeOf(shape), dtype: 'F32', shape }),
   };
   return [...baseWeights(config, named, true)]
-    .filter(([name]) => name !== HEAD_WEIGHT && name !== HEAD_BIAS)
+    .filter(([name]) => !isHead(name))
     .map(([name, { shape }]) => ({ name, shape, read: () => newValues(config, name, shape, seed) }));
 }
 

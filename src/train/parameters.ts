@@ -37,6 +37,12 @@ export class ParameterArray {
     return new ParameterArray(this.slots, this.data.slice());
   }
 
+  /** θ ← decay · θ + (1 - decay) · other: the momentum teacher's step. */
+  follow(other: ParameterArray, decay: number): void {
+    const [own, leader] = [this.data, other.data];
+    for (let i = 0; i < own.length; i++) own[i] = decay * own[i]! + (1 - decay) * leader[i]!;
+  }
+
   view({ offset, length }: Slot): Float32Array {
     return this.data.subarray(offset, offset + length);
   }

@@ -34,14 +34,16 @@ export const PROPERTY_NAMES = Object.keys(PROPERTIES) as Property[];
 const CLASSES = PROPERTY_NAMES.map((name) => PROPERTIES[name].classes);
 const ALL_CLASSES = CLASSES.reduce<number>((sum, count) => sum + count, 0);
 
-export const HEAD_WEIGHT = 'perception.weight';
-export const HEAD_BIAS = 'perception.bias';
+const HEAD_WEIGHT = 'perception.weight';
+const HEAD_BIAS = 'perception.bias';
+
+/** Whether a tensor is the head's, and so in no checkpoint. */
+export const isHead = (name: string): boolean => name === HEAD_WEIGHT || name === HEAD_BIAS;
 
 /** Adds the head's two tensors to a checkpoint's. */
 export function withPerceptionHead(source: WeightSource): WeightSource {
   return {
-    get: (name, shape) =>
-      name === HEAD_WEIGHT || name === HEAD_BIAS ? headWeight(name, shape) : source.get(name, shape),
+    get: (name, shape) => (isHead(name) ? headWeight(name, shape) : source.get(name, shape)),
   };
 }
 

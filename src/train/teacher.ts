@@ -59,12 +59,6 @@ export class Teacher {
     this.sessions = new SessionCache((length) => teacherGraph(config.text, weights, length), runtime);
   }
 
-  /** θ ← decay · θ + (1 - decay) · student, after each step of the optimiser. */
-  follow(student: ParameterArray, decay: number): void {
-    const [own, other] = [this.parameters.data, student.data];
-    for (let i = 0; i < own.length; i++) own[i] = decay * own[i]! + (1 - decay) * other[i]!;
-  }
-
   async supervise(sequence: TrainingSequence, sample: TrainingSample): Promise<Supervision> {
     const { hidden, context } = await this.read(sequence, sample);
     const helpers = helpersOf(sample);

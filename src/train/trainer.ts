@@ -98,7 +98,8 @@ export class Trainer {
     const rate = learningRate(this.settings.schedule, this.optimiser.steps);
     this.optimiser.update(gradient, rate);
     const { stage, teacherDecay } = this.settings;
-    if (stage === 1 && teacherDecay !== 'frozen') this.teacher.follow(this.student.parameters, teacherDecay);
+    if (stage === 1 && teacherDecay !== 'frozen')
+      this.teacher.parameters.follow(this.student.parameters, teacherDecay);
     return { learningRate: rate, gradientNorm, losses };
   }
 
@@ -111,14 +112,17 @@ export class Trainer {
   }
 
   /** Losses, and the mean gradient, which the next call overwrites. */
-  async learn(lessons: readonly Lesson[]): Promise<{ losses: Losses[]; gradient: ParameterArray }> {
+  async learn(
+    lessons: readonly Lesson[],
+    noise = this.noise,
+  ): Promise<{ losses: Losses[]; gradient: ParameterArray }> {
     const { stage, batchSize } = this.settings;
     this.gradient.data.fill(0);
     const losses = new Array<Losses>(lessons.length);
     const kindOf = (lesson: Lesson): Layout => layoutOf(this.checkpoint.config, lesson, stage);
     for (const batch of batchesOf(lessons, batchSize, kindOf)) {
       const picked = batch.map((index) => lessons[index]!);
-      const results = await this.student.learn(picked, stage, this.gradient, 1 / lessons.length, this.noise);
+      const results = await this.student.learn(picked, stage, this.gradient, 1 / lessons.length, noise);
       results.forEach((result, i) => (losses[batch[i]!] = result));
     }
     return { losses, gradient: this.gradient };

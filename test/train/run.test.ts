@@ -8,15 +8,18 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import { Model } from '../../src/engine/model.ts';
+import { AdamW } from '../../src/train/optimiser.ts';
 import { readConfig, trainingSettings } from '../../src/train/run/config.ts';
 import { curvesSvg } from '../../src/train/run/curves.ts';
 import { openData, Shuffle } from '../../src/train/run/data.ts';
+import { openLearner } from '../../src/train/run/learner.ts';
+import { alone } from '../../src/train/run/pool.ts';
 import { runTraining, type RunOptions, type RunResult } from '../../src/train/run/run.ts';
 import { saveState } from '../../src/train/run/savedState.ts';
 import { checkedStep } from '../../src/train/run/step.ts';
 import { Trainer } from '../../src/train/trainer.ts';
 import type { Metric } from '../../src/watch/metrics.ts';
-import { EXAMPLES, ilvr, temporaryFolder } from '../fixtures/cli.ts';
+import { buildTrainWorker, EXAMPLES, ilvr, temporaryFolder } from '../fixtures/cli.ts';
 import { writeConfig, writeSmallModel } from './runFixtures.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -38,15 +41,21 @@ function run(config: string, options: Partial<RunOptions> = {}): Promise<RunResu
 
 const runFolder = (config: string): string => join(dirname(config), 'run');
 
-/** What must be the same in a resumed run. */
-function lossesOf(config: string): unknown[] {
+function metricsOf(config: string): Metric[] {
   const lines = readFileSync(join(runFolder(config), 'metrics.jsonl'), 'utf8')
     .trimEnd()
     .split('\n');
-  return lines.map((line) => {
-    const { step, losses, gradientNorm, learningRate } = JSON.parse(line) as Metric;
-    return [step, losses, gradientNorm, learningRate];
-  });
+  return lines.map((line) => JSON.parse(line) as Metric);
+}
+
+/** What must be the same in a resumed run. */
+function lossesOf(config: string): unknown[] {
+  return metricsOf(config).map(({ step, losses, gradientNorm, learningRate }) => [
+    step,
+    losses,
+    gradientNorm,
+    learningRate,
+  ]);
 }
 
 /** Runs in a process of its own, which kills itself during step `killAt`. */
@@ -82,6 +91,27 @@ describe('a run', () => {
         );
         expect(a!.equals(b!)).toBe(true);
       }
+    },
+    120_000,
+  );
+
+  it.each(['perception', 'base', 1])(
+    'is the same with workers when killed and resumed, and nearly that of one thread (stage %s)',
+    async (stage) => {
+      const generator = { sizes: [3, 4], helpers: stage === 1, questions: ['plan', 'hole'] };
+      const settings = { model, stage, data: { generator }, batch: 4, microBatch: 2, checkpointEvery: 2 };
+      const [whole, killed] = [0, 1].map(() => writeConfig({ ...settings, workers: 2 }));
+      const workerScript = await buildTrainWorker();
+      await run(whole!, { workerScript });
+      await run(killed!, { workerScript, lastStep: 3 });
+      const steps: number[] = [];
+      await run(killed!, { workerScript, onStep: ({ step }) => void steps.push(step) });
+      expect(steps).toEqual([4]);
+      expect(lossesOf(killed!)).toEqual(lossesOf(whole!));
+      const single = writeConfig(settings);
+      await run(single);
+      const norms = [single, whole!].map((config) => metricsOf(config).map((line) => line.gradientNorm));
+      expect(largestDifference(norms[0]!, norms[1]!)).toBeLessThan(1e-3);
     },
     120_000,
   );
@@ -136,16 +166,19 @@ describe('a checkpoint', () => {
     const { config } = await readConfig(writeConfig({ model, learningRate: 1e-2, warmupSteps: 0 }));
     const base = await openCheckpoint(model);
     const settings = trainingSettings(config);
-    const [trainer, vision] = [
-      await Trainer.open(base, settings, { provider: 'cpu' }),
+    const [learner, vision, trainer] = [
+      await openLearner(config, base, { provider: 'cpu' }),
       await Model.open(base, 'cpu'),
+      await Trainer.open(base, settings, { provider: 'cpu' }),
     ];
-    const data = await openData(config);
-    const gradient = trainer.student.parameters.zeros();
-    const { sample } = await data.at(0, vision);
-    await checkedStep(trainer, settings, [{ where: '', sample }], gradient);
+    const state = { ...learner, optimiser: new AdamW(learner.student, settings.adamW) };
+    await checkedStep(state, alone(config, learner), settings, learner.student.zeros());
     const folder = join(temporaryFolder(), 'step-1');
-    await saveState(folder, trainer, base);
+    await saveState(folder, state, base);
+    trainer.student.parameters.data.set(learner.student.data);
+    const data = await openData(config);
+    const { sample } = await data.at(0, vision);
+    const gradient = learner.student.zeros();
 
     // Read without latents, so that both read the same vectors.
     const plan = sample.plan.filter((step) => step.type === 'text');
@@ -169,9 +202,9 @@ describe('a checkpoint', () => {
 
     const blocked = join(temporaryFolder(), 'file');
     writeFileSync(blocked, '');
-    await expect(saveState(join(blocked, 'step-2'), trainer, base)).rejects.toThrow(/^cannot write: /);
+    await expect(saveState(join(blocked, 'step-2'), state, base)).rejects.toThrow(/^cannot write: /);
     expect(readdirSync(folder)).toContain('state.json');
-    await Promise.all([trainer.release(), vision.release(), exported.release()]);
+    await Promise.all([learner, trainer, vision, exported].map((opened) => opened.release()));
   }, 60_000);
 });
 

@@ -31,10 +31,17 @@ const Config = z.strictObject({
   data: z.union([z.string().min(1), z.strictObject({ generator: MapSettings })]),
   /** Folder for metrics and checkpoints. */
   run: z.string().min(1),
-  stage: z.literal([1, 2]).default(RELEASED_TRAINING.stage),
+  /** 'perception' and 'base' come before the recipe: see ../base.ts. */
+  stage: z.literal(['perception', 'base', 1, 2]).default(RELEASED_TRAINING.stage),
   steps: whole(1),
-  /** Samples in a step; they accumulate. */
+  /** Samples in a step, in the base phase maps; they accumulate. */
   batch: whole(1).default(8),
+  /** Most of them in one run of the graph. */
+  microBatch: whole(1).default(8),
+  /** Threads that share a step's samples, each on a core of its own; 1 is the run's own, on all cores. */
+  workers: whole(1).max(64).default(1),
+  /** Of the loss of perception beside language, in the base phase. */
+  perceptionWeight: z.number().min(0).default(0.5),
   schedule: z.enum(['constant', 'linear', 'cosine']).default(RELEASED_TRAINING.schedule.shape),
   learningRate: z.number().positive().default(RELEASED_TRAINING.schedule.peak),
   warmupSteps: whole(0).default(RELEASED_TRAINING.schedule.warmupSteps),
@@ -86,7 +93,8 @@ export async function readConfig(file: string): Promise<GivenConfig> {
 
 /** The settings as the trainer takes them. */
 export function trainingSettings(config: RunConfig): TrainingSettings {
-  const { stage, schedule, learningRate, warmupSteps, steps, clip, teacherDecay } = config;
+  const { schedule, learningRate, warmupSteps, steps, clip, teacherDecay, microBatch } = config;
+  const stage = config.stage === 2 ? 2 : 1;
   const { beta1, beta2, epsilon, weightDecay, coverage, temperature, noise, seed } = config;
   return {
     ...RELEASED_TRAINING,
@@ -99,6 +107,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     temperature,
     noise,
     seed,
+    batchSize: microBatch,
   };
 }
 

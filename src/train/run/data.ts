@@ -12,23 +12,32 @@ import { prepareImage } from '../../checkpoint/image.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
 import type { Model } from '../../engine/model.ts';
 import { hashOf } from '../../maps/chance.ts';
+import type { Question } from '../../maps/questions.ts';
 import { checkMapOptions, mapItem, type MapOptions } from '../../maps/stream.ts';
-import type { Picture, PlanStep, TrainingSample } from '../sequence.ts';
-import type { Stage } from '../student.ts';
+import {
+  sequenceOf,
+  type Picture,
+  type PlanStep,
+  type TrainingSample,
+  type TrainingSequence,
+} from '../sequence.ts';
+import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
+import type { BaseLesson } from '../base.ts';
+import { perceptionLabels } from '../perception.ts';
 import type { RunConfig } from './config.ts';
 
 /** Of picture features; the files after that are read again each time. */
 const MAX_REMEMBERED_BYTES = 2 ** 30;
 
 export interface LocatedSample {
+  /** In the endless sequence. */
+  position: number;
   /** File and line, or the number of the map. */
   where: string;
   sample: TrainingSample;
 }
 
 export interface TrainingData {
-  /** Tells files of other content apart; empty for drawn maps, whose options say everything. */
-  hash: string;
   at: (position: number, model: Model) => Promise<LocatedSample>;
 }
 
@@ -37,7 +46,15 @@ export async function openData({ data, stage, seed }: RunConfig): Promise<Traini
   return typeof data === 'string' ? fileData(data, stage, seed) : generatedData(data.generator);
 }
 
-async function fileData(file: string, stage: Stage, seed: number): Promise<TrainingData> {
+/** Tells files of other content apart; empty for drawn maps, whose options say everything. */
+export async function dataHash({ data }: RunConfig): Promise<string> {
+  if (typeof data !== 'string') return '';
+  return createHash('sha256')
+    .update(await readFile(data))
+    .digest('hex');
+}
+
+async function fileData(file: string, stage: RunConfig['stage'], seed: number): Promise<TrainingData> {
   const samples: Sample[] = [];
   for await (const sample of readSamples(file)) {
     checkSample(sample, stage, `${file}:${sample.line}`);
@@ -47,13 +64,10 @@ async function fileData(file: string, stage: Stage, seed: number): Promise<Train
   const order = new Shuffle(samples.length, seed);
   const memory = new PictureMemory();
   return {
-    hash: createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex'),
     at: async (position, model) => {
       const sample = samples[order.at(position)]!;
       const where = `${file}:${sample.line}`;
-      return { where, sample: await located(where, () => withFeatures(sample, model, memory)) };
+      return { position, where, sample: await located(where, () => withFeatures(sample, model, memory)) };
     },
   };
 }
@@ -69,7 +83,7 @@ export async function located<T>(where: string, work: () => Promise<T>): Promise
   }
 }
 
-function checkSample({ plan, question, images }: Sample, stage: Stage, where: string): void {
+function checkSample({ plan, question, images }: Sample, stage: RunConfig['stage'], where: string): void {
   if (plan === undefined || plan.length === 0) {
     throw new UserError({
       problem: 'This sample has no answer to learn',
@@ -131,21 +145,65 @@ function generatedData(options: MapOptions): TrainingData {
   checkMapOptions(options);
   const kinds = options.questions.length;
   return {
-    hash: '',
     at: async (position, model) => {
       const item = mapItem(options, Math.floor(position / kinds));
       const { text, steps } = item.questions[position % kinds]!;
       const draw = (picture: { width: number; height: number; rgb: Uint8Array }): Promise<Picture> =>
-        encode({ ...picture, exifOrientation: 1, format: 'generated' }, model);
+        encode(asImage(picture), model);
       const plan: PlanStep[] = [];
       for (const step of steps)
         plan.push(
           step.type === 'text' ? step : { type: 'latent', helper: await draw(item.drawHelper(step.player)) },
         );
       const sample = { question: text, pictures: [await draw(item.picture)], plan };
-      return { where: `map ${item.index + 1} of the generator`, sample };
+      return { position, where: mapName(item.index), sample };
     },
   };
+}
+
+export interface MapData {
+  at: (position: number) => { where: string; lesson: BaseLesson };
+}
+
+/**
+ * Maps with all their questions, for the base phase.
+ * @throws UserError for a samples file: what a cell is must be known for every picture
+ */
+export function openMaps({ data, stage }: RunConfig, { processor, ...source }: Checkpoint): MapData {
+  if (typeof data === 'string') {
+    throw new UserError({
+      problem: `The stage "${stage}" learns from drawn maps only`,
+      expected: '{"generator": {…}} as "data"',
+      found: data,
+      remedy: 'Train on the file in stage 1 or 2.',
+    });
+  }
+  const options = data.generator;
+  checkMapOptions(options);
+  return {
+    at: (position) => {
+      const item = mapItem(options, position);
+      const { pixelValues, grid } = prepareImage(asImage(item.picture), processor);
+      const size = { height: grid.h, width: grid.w };
+      const ask = ({ text, steps }: Question): TrainingSequence => {
+        const plan = steps.map((step): PlanStep => (step.type === 'text' ? step : { type: 'latent' }));
+        return sequenceOf(source, { question: text, pictures: [{ grid: size }], plan });
+      };
+      const lesson: BaseLesson = {
+        pixels: pixelValues,
+        grid: size,
+        labels: perceptionLabels(item.map, size, source.config.vision.mergeSize),
+        sequences: stage === 'base' ? item.questions.map(ask) : [],
+      };
+      return { where: mapName(position), lesson };
+    },
+  };
+}
+
+const mapName = (index: number): string => `map ${index + 1} of the generator`;
+
+function asImage(picture: { width: number; height: number; rgb: Uint8Array }): DecodedImage {
+  return { ...picture, exifOrientation: 1, format: 'generated' };
 }
 
 async function encode(image: DecodedImage, model: Model): Promise<Picture> {

@@ -7,15 +7,17 @@
 import { messageOf, UserError } from '../../base/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
-import { Model } from '../../engine/model.ts';
 import type { Provider } from '../../ort/session.ts';
 import type { Metric } from '../../watch/metrics.ts';
-import { Trainer, type TrainingSettings } from '../trainer.ts';
+import { AdamW } from '../optimiser.ts';
+import type { TrainingSettings } from '../trainer.ts';
 import { readConfig, trainingSettings, type RunConfig } from './config.ts';
-import { openData, type LocatedSample, type TrainingData } from './data.ts';
+import { dataHash } from './data.ts';
+import { openLearner, type Learner } from './learner.ts';
+import { alone, openPool, type Learning } from './pool.ts';
 import { RunFolder } from './runFolder.ts';
 import { loadState, saveState } from './savedState.ts';
-import { checkedStep } from './step.ts';
+import { checkedStep, type TrainState } from './step.ts';
 
 export interface RunOptions {
   provider: Provider;
@@ -23,6 +25,8 @@ export interface RunOptions {
   lastStep?: number;
   /** Aborted: the step is finished, its state saved. */
   signal: AbortSignal;
+  /** Bundle of ./worker.ts, for configs that ask for several workers. */
+  workerScript?: string;
   onStart: (start: { folder: string; step: number; steps: number }) => void;
   onStep: (metric: Metric) => void;
 }
@@ -40,21 +44,25 @@ export async function runTraining(configFile: string, options: RunOptions): Prom
   const { given, config } = await readConfig(configFile);
   const opened = await openCheckpoint(config.model);
   const base = withLatentSize(opened, config.latentSize);
-  const data = await openData(config);
-  const resolved = { ...config, modelFingerprint: base.fingerprint, dataHash: data.hash };
+  const resolved = { ...config, modelFingerprint: base.fingerprint, dataHash: await dataHash(config) };
   const { run, resumeFrom } = await RunFolder.open(config.run, given, resolved);
-  const settings = trainingSettings(config);
-  const model = await openModel(base, options.provider);
+  const learner = await openOn(config, base, options.provider);
   try {
-    const trainer = await Trainer.open(base, settings, { provider: options.provider });
+    const settings = trainingSettings(config);
+    const { student, teacher } = learner;
+    const state = { student, ...(teacher && { teacher }), optimiser: new AdamW(student, settings.adamW) };
+    if (resumeFrom !== undefined) await loadState(resumeFrom, state);
+    const learning =
+      config.workers === 1
+        ? alone(config, learner)
+        : await openPool(config, options.provider, scriptOf(options), learner);
     try {
-      if (resumeFrom !== undefined) await loadState(resumeFrom, trainer);
-      return await new Run({ base, config, settings, data, model, trainer, run, options }).go();
+      return await new Run({ base, config, settings, state, learning, run, options }).go();
     } finally {
-      await trainer.release();
+      await learning.release();
     }
   } finally {
-    await model.release();
+    await learner.release();
   }
 }
 
@@ -62,9 +70,8 @@ interface Parts {
   base: Checkpoint;
   config: RunConfig;
   settings: TrainingSettings;
-  data: TrainingData;
-  model: Model;
-  trainer: Trainer;
+  state: TrainState;
+  learning: Learning;
   run: RunFolder;
   options: RunOptions;
 }
@@ -76,20 +83,18 @@ class Run {
 
   constructor(parts: Parts) {
     this.parts = parts;
-    this.saved = parts.trainer.optimiser.steps;
+    this.saved = parts.state.optimiser.steps;
   }
 
   async go(): Promise<RunResult> {
-    const { config, trainer, run, options } = this.parts;
-    const { optimiser } = trainer;
+    const { config, settings, state, learning, run, options } = this.parts;
+    const { optimiser } = state;
     const last = Math.min(config.steps, options.lastStep ?? Infinity);
-    const gradient = trainer.student.parameters.zeros();
+    const gradient = state.student.zeros();
     options.onStart({ folder: run.folder, step: optimiser.steps, steps: last });
     while (optimiser.steps < last && !options.signal.aborted) {
       const start = performance.now();
-      const result = await this.savingBefore(async () =>
-        checkedStep(trainer, this.parts.settings, await this.samplesOf(optimiser.steps), gradient),
-      );
+      const result = await this.savingBefore(() => checkedStep(state, learning, settings, gradient));
       const samplesPerSecond = (1000 * config.batch) / (performance.now() - start);
       const time = new Date().toISOString();
       const metric = { step: optimiser.steps, ...result, samplesPerSecond, time };
@@ -106,13 +111,6 @@ class Run {
     };
   }
 
-  private async samplesOf(step: number): Promise<LocatedSample[]> {
-    const { config, data, model } = this.parts;
-    const samples: LocatedSample[] = [];
-    for (let i = 0; i < config.batch; i++) samples.push(await data.at(step * config.batch + i, model));
-    return samples;
-  }
-
   /** A step that fails has changed nothing, so what was reached before it is kept. */
   private async savingBefore<T>(step: () => Promise<T>): Promise<T> {
     try {
@@ -124,19 +122,19 @@ class Run {
   }
 
   private async save(): Promise<void> {
-    const { trainer, run, base } = this.parts;
-    const step = trainer.optimiser.steps;
+    const { state, run, base } = this.parts;
+    const step = state.optimiser.steps;
     if (step === this.saved) return;
-    await saveState(run.checkpointFolder(step), trainer, base);
+    await saveState(run.checkpointFolder(step), state, base);
     await run.finishCheckpoint(step);
     this.saved = step;
   }
 }
 
 /** A machine without a GPU is the user's to know of, and no defect. */
-async function openModel(base: Checkpoint, provider: Provider): Promise<Model> {
+async function openOn(config: RunConfig, base: Checkpoint, provider: Provider): Promise<Learner> {
   try {
-    return await Model.open(base, provider);
+    return await openLearner(config, base, { provider });
   } catch (error) {
     if (!/Failed to get a WebGPU adapter/.test(messageOf(error))) throw error;
     throw new UserError(
@@ -151,7 +149,13 @@ async function openModel(base: Checkpoint, provider: Provider): Promise<Model> {
   }
 }
 
-function withLatentSize(checkpoint: Checkpoint, latentSize: number | undefined): Checkpoint {
+function scriptOf({ workerScript }: RunOptions): string {
+  if (workerScript === undefined) throw new Error('several workers need the path of their bundle');
+  return workerScript;
+}
+
+/** The checkpoint with the K of the config. */
+export function withLatentSize(checkpoint: Checkpoint, latentSize: number | undefined): Checkpoint {
   if (latentSize === undefined) return checkpoint;
   return { ...checkpoint, config: { ...checkpoint.config, latentSize } };
 }

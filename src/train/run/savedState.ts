@@ -7,7 +7,7 @@ import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import { parseWith, readJson } from '../../checkpoint/json.ts';
+import { isFile, parseWith, readJson } from '../../checkpoint/json.ts';
 import { readTensor } from '../../checkpoint/safetensors.ts';
 import { openSafetensors } from '../../checkpoint/tensorFile.ts';
 import {
@@ -18,9 +18,10 @@ import {
   writeSafetensors,
   type TensorSource,
 } from '../../checkpoint/writeSafetensors.ts';
-import { visionGraph } from '../../model/vision.ts';
-import { TrainableWeights, type ParameterArray } from '../parameters.ts';
-import type { Trainer } from '../trainer.ts';
+import { baseWeights } from '../base.ts';
+import type { ParameterArray } from '../parameters.ts';
+import { isHead } from '../perception.ts';
+import type { TrainState } from './step.ts';
 
 const MODEL_FILE = 'model.safetensors';
 const STATE_TENSORS = 'state.safetensors';
@@ -33,21 +34,21 @@ const State = z.strictObject({ step: z.number().int().min(0) });
  * @param base the checkpoint that training began with; its other files are copied
  * @throws UserError if it cannot be written; a folder of this name is then as it was
  */
-export async function saveState(folder: string, trainer: Trainer, base: Checkpoint): Promise<void> {
+export async function saveState(folder: string, state: TrainState, base: Checkpoint): Promise<void> {
   const part = `${folder}.part`;
   try {
     await rm(part, { recursive: true, force: true });
     await mkdir(part, { recursive: true });
     await copyDescriptions(base, part);
     await writeSafetensors(path.join(part, MODEL_FILE), [
-      ...tensorsOf(trainer.student.parameters),
-      ...frozenTensors(base),
+      ...tensorsOf(state.student).filter(({ name }) => !isHead(name)),
+      ...frozenTensors(base, state.student),
     ]);
-    await writeSafetensors(
-      path.join(part, STATE_TENSORS),
-      stateArrays(trainer).flatMap(([prefix, array]) => tensorsOf(array, prefix)),
-    );
-    await writeJson(path.join(part, STATE_FILE), { step: trainer.optimiser.steps });
+    await writeSafetensors(path.join(part, STATE_TENSORS), [
+      ...tensorsOf(state.student).filter(({ name }) => isHead(name)),
+      ...stateArrays(state).flatMap(([prefix, array]) => tensorsOf(array, prefix)),
+    ]);
+    await writeJson(path.join(part, STATE_FILE), { step: state.optimiser.steps });
     await syncFolder(part);
     await rm(folder, { recursive: true, force: true });
     await rename(part, folder);
@@ -58,14 +59,29 @@ export async function saveState(folder: string, trainer: Trainer, base: Checkpoi
   }
 }
 
-/** Gives a trainer, opened on the checkpoint that training began with, the state that was saved. */
-export async function loadState(folder: string, trainer: Trainer): Promise<void> {
+/** Gives a state, opened on the checkpoint that training began with, what was saved. */
+export async function loadState(folder: string, state: TrainState): Promise<void> {
   const stateFile = path.join(folder, STATE_FILE);
   const { step } = parseWith(State, await readJson(stateFile), stateFile);
-  await fill(trainer.student.parameters, path.join(folder, MODEL_FILE));
-  for (const [prefix, array] of stateArrays(trainer))
-    await fill(array, path.join(folder, STATE_TENSORS), prefix);
-  trainer.optimiser.steps = step;
+  const [model, rest] = [await openSafetensors(path.join(folder, MODEL_FILE)), await openState(folder)];
+  for (const slot of state.student.slots)
+    state.student.view(slot).set(await (isHead(slot.name) ? rest : model).float32(slot.name));
+  for (const [prefix, array] of stateArrays(state))
+    for (const slot of array.slots) array.view(slot).set(await rest.float32(`${prefix}${slot.name}`));
+  state.optimiser.steps = step;
+}
+
+/** The perception head that was trained with a model; empty for a model that has none. */
+export async function readHead(folder: string): Promise<Map<string, Float32Array>> {
+  const head = new Map<string, Float32Array>();
+  if (!(await isFile(path.join(folder, STATE_TENSORS)))) return head;
+  const state = await openState(folder);
+  for (const name of state.names.filter(isHead)) head.set(name, await state.float32(name));
+  return head;
+}
+
+function openState(folder: string): ReturnType<typeof openSafetensors> {
+  return openSafetensors(path.join(folder, STATE_TENSORS));
 }
 
 export async function writeJson(file: string, value: unknown): Promise<void> {
@@ -75,11 +91,13 @@ export async function writeJson(file: string, value: unknown): Promise<void> {
 }
 
 /** What training goes on from, but for the weights. */
-function stateArrays({ optimiser, teacher }: Trainer): [prefix: string, array: ParameterArray][] {
+function stateArrays({ optimiser, teacher }: TrainState): [prefix: string, array: ParameterArray][] {
   return [
     ['first.', optimiser.first],
     ['second.', optimiser.second],
-    ['teacher.', teacher.parameters],
+    ...(teacher === undefined ? [] : ([['teacher.', teacher]] as const)).map(
+      ([prefix, array]): [string, ParameterArray] => [prefix, array],
+    ),
   ];
 }
 
@@ -91,16 +109,12 @@ function tensorsOf(array: ParameterArray, prefix = ''): TensorSource[] {
   }));
 }
 
-async function fill(array: ParameterArray, file: string, prefix = ''): Promise<void> {
-  const tensors = await openSafetensors(file);
-  for (const slot of array.slots) array.view(slot).set(await tensors.float32(`${prefix}${slot.name}`));
-}
-
-/** The vision tower, as the checkpoint has it. */
-function frozenTensors({ config, weights }: Checkpoint): TensorSource[] {
-  const asked = new TrainableWeights(weights);
-  visionGraph(config.vision, asked);
-  return [...asked.refs].map(([name, ref]) => ({ name, shape: ref.shape, read: () => readTensor(ref) }));
+/** What is not trained, as the checkpoint has it. */
+function frozenTensors({ config, weights }: Checkpoint, trained: ParameterArray): TensorSource[] {
+  const names = new Set(trained.slots.map(({ name }) => name));
+  return [...baseWeights(config, weights, true)]
+    .filter(([name]) => !names.has(name) && !isHead(name))
+    .map(([name, ref]) => ({ name, shape: ref.shape, read: () => readTensor(ref) }));
 }
 
 /** Tokenizer, template, processor and the like; in config.json what is no longer true is changed. */

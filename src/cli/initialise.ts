@@ -1,0 +1,27 @@
+/** `ilvr initialise`: a checkpoint of random weights from a description, for training from scratch. */
+
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { EXIT, type CliContext } from './context.ts';
+import { integer } from './options.ts';
+
+/** Adds the command. */
+export function addInitialise(
+  program: Command,
+  { terminal }: CliContext,
+  finished: (code: number) => void,
+): void {
+  program
+    .command('initialise')
+    .description('give a described model random weights, to train it from scratch')
+    .argument('<description>', 'folder with config, tokenizer, template and processor, without weights')
+    .argument('<out>', 'folder to write')
+    .option('--seed <n>', 'other seeds give other weights', integer('a seed', 0), 0)
+    .action(async (description: string, out: string, { seed }: { seed: number }) => {
+      // Imported when it is wanted: it loads the runtime into this process.
+      const { initialise } = await import('../train/initialise.ts');
+      await initialise(resolve(description), resolve(out), seed);
+      terminal.line(`Wrote ${resolve(out)}`);
+      finished(EXIT.ok);
+    });
+}

@@ -1,0 +1,208 @@
+/**
+ * What a step's share of the samples teaches: losses and gradient, whatever the phase. One learner serves
+ * a run in its own process; with several workers each has one, and the shares' gradients are added.
+ */
+
+import { UserError } from '../../base/errors.ts';
+import { seededNumbers } from '../../base/random.ts';
+import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
+import { readTensor } from '../../checkpoint/safetensors.ts';
+import { Model } from '../../engine/model.ts';
+import { hashOf } from '../../maps/chance.ts';
+import { BaseStudent, baseWeights, lengthOfLesson, type BaseLesson } from '../base.ts';
+import { readParameters, type ParameterArray } from '../parameters.ts';
+import { isHead } from '../perception.ts';
+import type { Runtime } from '../sessions.ts';
+import type { Lesson } from '../student.ts';
+import { Trainer } from '../trainer.ts';
+import { trainingSettings, type RunConfig } from './config.ts';
+import { located, openData, openMaps, type LocatedSample, type MapData, type TrainingData } from './data.ts';
+import { readHead } from './savedState.ts';
+
+/** Means over a share's samples, by name. */
+export type Losses = Record<string, number>;
+
+export interface Learner<Drawn = unknown> {
+  /** What is trained. */
+  readonly student: ParameterArray;
+  /** The moving average, where the phase has one. */
+  readonly teacher?: ParameterArray;
+  /** Prepares samples as far as no weights matter: what is drawn ahead is not lost. */
+  draw(positions: readonly number[]): Promise<Drawn>;
+  /**
+   * Adds the gradient of `scale` times each sample's losses to `gradient`.
+   * @param step counted from 0
+   * @throws UserError naming the sample whose loss is not a number
+   */
+  learn(drawn: Drawn, step: number, gradient: ParameterArray, scale: number): Promise<Losses>;
+  release(): Promise<void>;
+}
+
+/** The learner of a config's phase. */
+export async function openLearner(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<Learner> {
+  return typeof config.stage === 'number'
+    ? RecipeLearner.open(config, base, runtime)
+    : BaseLearner.open(config, base, runtime);
+}
+
+interface LocatedLesson {
+  where: string;
+  lesson: BaseLesson;
+}
+
+/** Perception alone, or with language. */
+class BaseLearner implements Learner<LocatedLesson[]> {
+  readonly student: ParameterArray;
+  private readonly learns: BaseStudent;
+  private readonly data: MapData;
+  private readonly config: RunConfig;
+
+  private constructor(config: RunConfig, data: MapData, student: BaseStudent) {
+    this.config = config;
+    this.data = data;
+    this.learns = student;
+    this.student = student.parameters;
+  }
+
+  static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<BaseLearner> {
+    const refs = baseWeights(base.config, base.weights, config.stage === 'base');
+    const head = await readHead(base.folder);
+    const parameters = await readParameters(refs, async (ref, name) =>
+      isHead(name) ? (head.get(name) ?? new Float32Array(ref.length / 4)) : readTensor(ref),
+    );
+    const student = new BaseStudent(base.config, base.weights, parameters, config.perceptionWeight, runtime);
+    return new BaseLearner(config, openMaps(config, base), student);
+  }
+
+  async draw(positions: readonly number[]): Promise<LocatedLesson[]> {
+    const lessons = positions.map((position) => this.data.at(position));
+    return lessons.toSorted((a, b) => lengthOfLesson(a.lesson) - lengthOfLesson(b.lesson));
+  }
+
+  async learn(
+    lessons: LocatedLesson[],
+    _step: number,
+    gradient: ParameterArray,
+    scale: number,
+  ): Promise<Losses> {
+    const means = new Means(lessons.length);
+    for (const batch of chunks(lessons, this.config.microBatch)) {
+      const { text, perception, accuracy } = await this.learns.learn(
+        batch.map(({ lesson }) => lesson),
+        gradient,
+        scale * batch.length,
+      );
+      if (!Number.isFinite(text + perception)) throw notANumber(batch.map(({ where }) => where).join(', '));
+      const wrong = Object.entries(accuracy).map(([name, share]) => [`wrong.${name}`, 1 - share]);
+      const language = this.config.stage === 'base' ? { ce: text } : {};
+      means.add({ ...language, perception, ...Object.fromEntries(wrong) }, batch.length);
+    }
+    return means.values;
+  }
+
+  release(): Promise<void> {
+    return this.learns.release();
+  }
+}
+
+/** Stage 1 and 2 of the recipe. */
+class RecipeLearner implements Learner<LocatedSample[]> {
+  readonly student: ParameterArray;
+  readonly teacher: ParameterArray;
+  private readonly trainer: Trainer;
+  private readonly model: Model;
+  private readonly data: TrainingData;
+  private readonly config: RunConfig;
+
+  private constructor(config: RunConfig, data: TrainingData, model: Model, trainer: Trainer) {
+    this.config = config;
+    this.data = data;
+    this.model = model;
+    this.trainer = trainer;
+    this.student = trainer.student.parameters;
+    this.teacher = trainer.teacher.parameters;
+  }
+
+  static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<RecipeLearner> {
+    const data = await openData(config);
+    const model = await Model.open(base, runtime.provider);
+    try {
+      return new RecipeLearner(
+        config,
+        data,
+        model,
+        await Trainer.open(base, trainingSettings(config), runtime),
+      );
+    } catch (error) {
+      await model.release();
+      throw error;
+    }
+  }
+
+  async draw(positions: readonly number[]): Promise<LocatedSample[]> {
+    const samples: LocatedSample[] = [];
+    for (const position of positions) samples.push(await this.data.at(position, this.model));
+    return samples;
+  }
+
+  async learn(
+    samples: LocatedSample[],
+    step: number,
+    gradient: ParameterArray,
+    scale: number,
+  ): Promise<Losses> {
+    const lessons: Lesson[] = [];
+    for (const { where, sample } of samples)
+      lessons.push(await located(where, () => this.trainer.prepare(sample)));
+    const learnt = await this.trainer.learn(lessons, noiseOf(this.config, step, samples[0]!.position));
+    const means = new Means(samples.length);
+    learnt.losses.forEach(({ ce, alignment }, i) => {
+      if (!Number.isFinite(ce + alignment)) throw notANumber(samples[i]!.where);
+      means.add({ ce, alignment }, 1);
+    });
+    const factor = scale * lessons.length;
+    const [sums, { data }] = [gradient.data, learnt.gradient];
+    for (let i = 0; i < sums.length; i++) sums[i]! += factor * data[i]!;
+    return means.values;
+  }
+
+  async release(): Promise<void> {
+    await Promise.all([this.trainer.release(), this.model.release()]);
+  }
+}
+
+/** N(0, noise²) by Box and Muller: a function of seed, step and share, so that a resumed run needs no state. */
+function noiseOf({ noise, seed }: RunConfig, step: number, share: number): () => number {
+  const uniform = seededNumbers(hashOf('noise', seed, step, share));
+  return () =>
+    noise === 0 ? 0 : noise * Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+/** Weighted means of named numbers. */
+export class Means {
+  readonly values: Losses = {};
+  private readonly total: number;
+
+  constructor(total: number) {
+    this.total = total;
+  }
+
+  add(values: Losses, count: number): void {
+    for (const [name, value] of Object.entries(values))
+      this.values[name] = (this.values[name] ?? 0) + (value * count) / this.total;
+  }
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+}
+
+export function notANumber(where: string, what = 'The loss'): UserError {
+  return new UserError({
+    problem: `${what} is not a finite number`,
+    where,
+    remedy: 'Try a lower learning rate, or look at this sample; the state before it is kept.',
+  });
+}
