@@ -5,7 +5,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
 import { generateMaps, type GeneratorSettings } from '../maps/generate.ts';
 import { parseQuestions, parseSizes, parseStyle } from '../maps/parse.ts';
-import { WORDINGS } from '../maps/questions.ts';
+import { PLAN_FORMS, WORDINGS } from '../maps/questions.ts';
 import { SPLITS } from '../maps/split.ts';
 import { MAP_DEFAULTS } from '../maps/stream.ts';
 import { EXIT, type CliContext } from './context.ts';
@@ -43,7 +43,11 @@ export function addGenerateMaps(
       MAP_DEFAULTS.questions,
     )
     .option('--style <seed>', 'one style for all maps, or varied', readWith(parseStyle), MAP_DEFAULTS.style)
-    .option('--helpers', 'interleave plans with latent steps and their helper images', false)
+    .addOption(
+      new Option('--plans <form>', 'how plans are written; with latents they have helper images')
+        .choices(PLAN_FORMS)
+        .default(MAP_DEFAULTS.form),
+    )
     .addOption(
       new Option('--wording <form>', 'of the plan question: as the bundled model knows it, or as VSP asks')
         .choices(WORDINGS)

@@ -15,7 +15,14 @@ import { SAFE, START, startOf, type GridMap } from '../dataset/scoring.ts';
 import { shortestLength, type Position } from './grid.ts';
 import { toPng, type Picture } from './picture.ts';
 import type { Question, QuestionKind } from './questions.ts';
-import { checkMapOptions, checkWhole, mapItem, type MapItem, type MapOptions } from './stream.ts';
+import {
+  checkMapOptions,
+  checkWhole,
+  MAP_DEFAULTS,
+  mapItem,
+  type MapItem,
+  type MapOptions,
+} from './stream.ts';
 
 export interface GeneratorSettings extends MapOptions {
   /** Maps; each has as many lines as there are questions. */
@@ -69,22 +76,23 @@ function inOrder({
   seed,
   split,
   questions,
+  alternate,
   style,
-  helpers,
+  form,
   wording,
   minMoves,
 }: GeneratorSettings): GeneratorSettings {
-  return { count, sizes, seed, split, questions, style, helpers, wording, minMoves };
+  return { count, sizes, seed, split, questions, alternate, style, form, wording, minMoves };
 }
 
 /** The command line that makes a folder with these settings. */
 export function commandFor(settings: GeneratorSettings): string {
-  const { count, sizes, seed, split, questions, style, wording, helpers, minMoves } = settings;
+  const { count, sizes, seed, split, questions, style, wording, form, minMoves } = settings;
   return [
     'ilvr generate-maps OUT',
     `--count ${count} --sizes ${sizes.join(',')} --seed ${seed} --split ${split}`,
     `--questions ${questions.join(',')} --style ${style} --wording ${wording} --min-moves ${minMoves}`,
-    ...(helpers ? ['--helpers'] : []),
+    ...(form === MAP_DEFAULTS.form ? [] : ['--plans', form]),
   ].join(' ');
 }
 

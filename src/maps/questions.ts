@@ -42,6 +42,16 @@ export type QuestionKind = (typeof QUESTION_KINDS)[number];
 export const WORDINGS = ['short', 'official'] as const;
 export type Wording = (typeof WORDINGS)[number];
 
+/**
+ * How plans are written:
+ * - cells: each move on a line with the cell it leads to
+ * - latents: each move on a line and a latent block after it; the words do not say where the player is
+ * - cells-and-latents: both
+ * - latents-first: one block, whose helper image shows the player at the goal, then the answer: no words at all
+ */
+export const PLAN_FORMS = ['cells', 'latents', 'cells-and-latents', 'latents-first'] as const;
+export type PlanForm = (typeof PLAN_FORMS)[number];
+
 export type QuestionStep =
   | { type: 'text'; content: string }
   /** The helper image to look at shows the player here. */
@@ -61,8 +71,8 @@ export interface Question {
 
 export interface QuestionOptions {
   wording: Wording;
-  /** A plan's moves are followed by latent steps, and the words no longer say where the player is. */
-  helpers: boolean;
+  /** Of questions of kind plan; plans from a cell are always written with cells. */
+  form: PlanForm;
 }
 
 /** A question of this kind about this map. Of several shortest paths, cells or plans it takes any. */
@@ -88,10 +98,10 @@ export function askAbout(
   }
 }
 
-function plan(random: Random, map: GridMap, { wording, helpers }: QuestionOptions): Question {
+function plan(random: Random, map: GridMap, { wording, form }: QuestionOptions): Question {
   const moves = drawShortestPath(random, map);
   const text = wording === 'short' ? '<image>Find a safe path to the goal.' : OFFICIAL_PLAN;
-  return { kind: 'plan', text, steps: planSteps(map, startOf(map), moves, helpers), answer: moves.join('') };
+  return { kind: 'plan', text, steps: planSteps(map, startOf(map), moves, form), answer: moves.join('') };
 }
 
 /** From any cell that leads to the goal, the goal itself left out. */
@@ -106,7 +116,7 @@ function planFrom(random: Random, map: GridMap): Question {
   return {
     kind: 'plan-from',
     text: `<image>Plan from ${cellName(from)}.`,
-    steps: planSteps(map, from, moves, false),
+    steps: planSteps(map, from, moves, 'cells'),
     answer: moves.join(''),
     from,
   };
@@ -192,14 +202,16 @@ function holeAt(random: Random, map: GridMap): Question {
 
 const MOVE_WORDS: Record<Move, string> = { U: 'up', D: 'down', L: 'left', R: 'right' };
 
-function planSteps(map: GridMap, from: Position, moves: Move[], helpers: boolean): QuestionStep[] {
+function planSteps(map: GridMap, from: Position, moves: Move[], form: PlanForm): QuestionStep[] {
+  const answer = textSteps([boxed(moves.join(''))]);
+  if (form === 'latents-first') return [{ type: 'latent', player: goalOf(map) }, ...answer];
   const steps: QuestionStep[] = textSteps([`Start ${cellName(from)}, goal ${cellName(goalOf(map))}.\n`]);
   walk(map, from, moves).forEach((player, i) => {
     const word = MOVE_WORDS[moves[i]!];
-    if (helpers) steps.push({ type: 'text', content: `${word}\n` }, { type: 'latent', player });
-    else steps.push({ type: 'text', content: `${word} ${cellName(player)}\n` });
+    steps.push({ type: 'text', content: form === 'latents' ? `${word}\n` : `${word} ${cellName(player)}\n` });
+    if (form !== 'cells') steps.push({ type: 'latent', player });
   });
-  return [...steps, ...textSteps([boxed(moves.join(''))])];
+  return [...steps, ...answer];
 }
 
 function textSteps(lines: string[]): QuestionStep[] {

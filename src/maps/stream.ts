@@ -13,8 +13,10 @@ import { drawGrid, MAX_SIZE, MIN_SIZE, shortestLength, type Position } from './g
 import type { Picture } from './picture.ts';
 import {
   askAbout,
+  PLAN_FORMS,
   QUESTION_KINDS,
   WORDINGS,
+  type PlanForm,
   type Question,
   type QuestionKind,
   type Wording,
@@ -30,9 +32,11 @@ export interface MapOptions {
   split: Split;
   /** Asked of each map, in this order; one kind may stand several times. */
   questions: readonly QuestionKind[];
+  /** One of these besides, another for each round of the sizes. */
+  alternate: readonly QuestionKind[];
   wording: Wording;
-  /** Whether plans are interleaved with latent steps, each with a helper image. */
-  helpers: boolean;
+  /** How plans are written, with latent steps and their helper images or without. */
+  form: PlanForm;
   /** The seed of one style for all, or another style for each map. */
   style: number | 'varied';
   /** Maps whose shortest path is shorter are left out; 1 keeps all. */
@@ -44,8 +48,9 @@ export const MAP_DEFAULTS: MapOptions = {
   sizes: [3, 4, 5, 6],
   split: 'train',
   questions: ['plan'],
+  alternate: [],
   wording: 'short',
-  helpers: false,
+  form: 'cells',
   style: 'varied',
   minMoves: 1,
 };
@@ -73,7 +78,9 @@ export function* mapStream(options: Partial<MapOptions> = {}, from = 0): Generat
 
 /** The item at an index. */
 export function mapItem(options: MapOptions, index: number): MapItem {
-  const { seed, questions } = options;
+  const { seed, sizes, questions, alternate } = options;
+  const round = Math.floor(index / sizes.length);
+  const kinds = alternate.length === 0 ? questions : [...questions, alternate[round % alternate.length]!];
   const map = mapAt(options, index);
   const artist = createArtist(
     styleOf(options.style === 'varied' ? hashOf('picture', seed, index) : options.style),
@@ -83,9 +90,7 @@ export function mapItem(options: MapOptions, index: number): MapItem {
     map,
     style: artist.style,
     picture: artist.draw(map),
-    questions: questions.map((kind, i) =>
-      askAbout(randomFor('question', seed, index, i), map, kind, options),
-    ),
+    questions: kinds.map((kind, i) => askAbout(randomFor('question', seed, index, i), map, kind, options)),
     drawHelper: (player) => artist.draw(map, player),
   };
 }
@@ -115,8 +120,10 @@ export function checkMapOptions(options: MapOptions): void {
   for (const size of options.sizes) checkWhole('size', size, MIN_SIZE, MAX_SIZE);
   checkChoice('split', options.split, SPLITS);
   if (options.questions.length === 0) throw invalid('questions', 'at least one', 'none');
-  for (const kind of options.questions) checkChoice('question', kind, QUESTION_KINDS);
+  for (const kind of [...options.questions, ...options.alternate])
+    checkChoice('question', kind, QUESTION_KINDS);
   checkChoice('wording', options.wording, WORDINGS);
+  checkChoice('form of plans', options.form, PLAN_FORMS);
   if (options.style !== 'varied') checkWhole('style', options.style, 0, 2 ** 32 - 1);
   checkWhole('least number of moves', options.minMoves, 1, MAX_SIZE ** 2);
 }

@@ -69,14 +69,14 @@ export function styleOf(seed: number): Style {
     hole: {
       kind: pick(random, HOLE_KINDS),
       colours: hole,
-      size: between(random, 0.7, 0.96),
+      size: between(random, 0.7, 1),
       varied: random() < 0.4,
     },
-    goal: { kind: pickWeighted(random, GOAL_WEIGHTS), colours: goal, size: between(random, 0.6, 0.94) },
+    goal: { kind: pickWeighted(random, GOAL_WEIGHTS), colours: goal, size: between(random, 0.48, 0.94) },
     player: {
       kind: pickWeighted(random, PLAYER_WEIGHTS),
       colours: player,
-      size: between(random, 0.6, 0.92),
+      size: between(random, 0.42, 0.92),
       mirrored: random() < 0.3,
     },
     stool: standingOut(random, LIVELY, [...grounds, hole.main, goal.main], 34),

@@ -19,7 +19,7 @@ const SETTINGS: GeneratorSettings = {
   ...MAP_DEFAULTS,
   count: 8,
   seed: 5,
-  helpers: true,
+  form: 'latents',
   questions: [...QUESTION_KINDS],
 };
 

@@ -3,15 +3,22 @@ import { describe, expect, it } from 'vitest';
 import { boxedMoves, HOLE, SAFE, simulate, START, type GridMap } from '../../src/dataset/scoring.ts';
 import { randomFor } from '../../src/maps/chance.ts';
 import { drawGrid, find, shortestLength, walk } from '../../src/maps/grid.ts';
-import { askAbout, type Question, type QuestionKind, type Wording } from '../../src/maps/questions.ts';
+import {
+  askAbout,
+  PLAN_FORMS,
+  type PlanForm,
+  type Question,
+  type QuestionKind,
+  type Wording,
+} from '../../src/maps/questions.ts';
 
 function ask(
   map: GridMap,
   kind: QuestionKind,
   seed = 0,
-  { helpers = false, wording = 'short' }: { helpers?: boolean; wording?: Wording } = {},
+  { form = 'cells', wording = 'short' }: { form?: PlanForm; wording?: Wording } = {},
 ): Question {
-  return askAbout(randomFor(kind, seed), map, kind, { helpers, wording });
+  return askAbout(randomFor(kind, seed), map, kind, { form, wording });
 }
 
 function textOf({ steps }: Question): string {
@@ -39,7 +46,7 @@ describe('answers', () => {
       };
       const theirs = sample.sequence_plan.map(({ content = '<block>' }) => content).join('');
       const ours = Array.from({ length: 30 }, (_, seed) =>
-        ask(sample.map_desc, 'plan', seed, { helpers: true }),
+        ask(sample.map_desc, 'plan', seed, { form: 'latents' }),
       );
       expect(ours.map(textOf)).toContain(theirs);
       expect(ours[0]?.text).toBe(sample.text_input);
@@ -72,8 +79,8 @@ describe('answers', () => {
 
   it('of plans solve their maps in the fewest moves, by the scorer', () => {
     MAPS.forEach((map, i) => {
-      for (const helpers of [false, true]) {
-        const moves = boxedMoves(textOf(ask(map, 'plan', i, { helpers })));
+      for (const form of PLAN_FORMS) {
+        const moves = boxedMoves(textOf(ask(map, 'plan', i, { form })));
         expect(simulate(map, moves).success).toBe(true);
         expect(moves).toHaveLength(shortestLength(map)!);
       }
@@ -91,7 +98,7 @@ describe('answers', () => {
 
   it('of plans with helpers have a latent step after each move, with the player where the moves lead', () => {
     MAPS.forEach((map, i) => {
-      const question = ask(map, 'plan', i, { helpers: true });
+      const question = ask(map, 'plan', i, { form: 'latents' });
       const players = question.steps.flatMap((step) => (step.type === 'latent' ? [step.player] : []));
       expect(players).toEqual(walk(map, find(map, START)!, boxedMoves(textOf(question))));
     });

@@ -98,7 +98,11 @@ describe('a run', () => {
   it.each(['perception', 'base', 1])(
     'is the same with workers when killed and resumed, and nearly that of one thread (stage %s)',
     async (stage) => {
-      const generator = { sizes: [3, 4], helpers: stage === 1, questions: ['plan', 'hole'] };
+      const generator = {
+        sizes: [3, 4],
+        form: stage === 1 ? 'latents' : 'cells',
+        questions: ['plan', 'hole'],
+      };
       const settings = { model, stage, data: { generator }, batch: 4, microBatch: 2, checkpointEvery: 2 };
       const [whole, killed] = [0, 1].map(() => writeConfig({ ...settings, workers: 2 }));
       const workerScript = await buildTrainWorker();
@@ -117,7 +121,7 @@ describe('a run', () => {
   );
 
   it('stops after the step when cancelled and saves; another config is refused by its keys', async () => {
-    const settings = { model, data: { generator: { sizes: [3], helpers: true } } };
+    const settings = { model, data: { generator: { sizes: [3], form: 'latents' } } };
     const config = writeConfig(settings);
     const stop = new AbortController();
     const result = await run(config, { signal: stop.signal, onStep: () => stop.abort() });

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { readText, show } from '../../checkpoint/json.ts';
-import { QUESTION_KINDS, WORDINGS } from '../../maps/questions.ts';
+import { PLAN_FORMS, QUESTION_KINDS, WORDINGS } from '../../maps/questions.ts';
 import { SPLITS } from '../../maps/split.ts';
 import { MAP_DEFAULTS } from '../../maps/stream.ts';
 import { RELEASED_ADAMW } from '../optimiser.ts';
@@ -19,7 +19,8 @@ const MapSettings = z.strictObject({
   split: z.enum(SPLITS).default(MAP_DEFAULTS.split),
   questions: z.array(z.enum(QUESTION_KINDS)).default([...MAP_DEFAULTS.questions]),
   wording: z.enum(WORDINGS).default(MAP_DEFAULTS.wording),
-  helpers: z.boolean().default(true),
+  alternate: z.array(z.enum(QUESTION_KINDS)).default([...MAP_DEFAULTS.alternate]),
+  form: z.enum(PLAN_FORMS).default('latents'),
   style: z.union([z.number(), z.literal('varied')]).default(MAP_DEFAULTS.style),
   minMoves: whole(1).default(MAP_DEFAULTS.minMoves),
 });
