@@ -8,6 +8,7 @@
  */
 
 import { add, mul, rows, sum } from '../onnx/arithmetic.ts';
+import { foldSums } from '../onnx/foldSums.ts';
 import { gradients } from '../onnx/gradient.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { ModelConfig, TextConfig } from '../model/config.ts';
@@ -167,6 +168,7 @@ export function studentGraph(config: TextConfig, source: WeightSource, size: Stu
     loss,
     trained.map(({ value }) => value),
   ).forEach((value, i) => graph.output(gradientName(trained[i]!.name), value, trained[i]!.ref.shape));
+  foldSums(graph);
   return graph;
 }
 
