@@ -10,6 +10,7 @@ import { logitsOf } from '../model/decoder.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { add, div, mul, rows, sum } from '../onnx/arithmetic.ts';
+import { foldSums } from '../onnx/foldSums.ts';
 import { gradients } from '../onnx/gradient.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, intTensor } from '../ort/session.ts';
@@ -170,6 +171,7 @@ export function baseGraph(
     const { name, ref } = trained[i]!;
     graph.output(gradientName(name), value, graphShape(ref.shape));
   });
+  foldSums(graph);
   return graph;
 }
 
