@@ -4,6 +4,7 @@
  *
  *   --batch N    sequences in a batch (8)
  *   --rounds N   timed rounds; the median counts (7)
+ *   --threads N  threads of the CPU (1: the trainer runs one session per core)
  *   --model DIR  checkpoint (the bundled one)
  */
 
@@ -24,18 +25,22 @@ const { values: options, positionals } = parseArgs({
   options: {
     batch: { type: 'string', default: '8' },
     rounds: { type: 'string', default: '7' },
+    threads: { type: 'string', default: '1' },
     model: { type: 'string', default: 'models/first-model' },
   },
 });
 if (positionals.join() !== 'training') throw new Error('usage: npm run bench -- training [--batch N]');
-await benchTraining(await openCheckpoint(options.model), Number(options.batch), Number(options.rounds));
+const [batch, rounds, threads] = [options.batch, options.rounds, options.threads].map(Number);
+await benchTraining(await openCheckpoint(options.model), batch!, rounds!, threads!);
 
-async function benchTraining(checkpoint: Checkpoint, batch: number, rounds: number): Promise<void> {
-  const trainer = await Trainer.open(
-    checkpoint,
-    { ...RELEASED_TRAINING, batchSize: batch },
-    { provider: 'cpu' },
-  );
+async function benchTraining(
+  checkpoint: Checkpoint,
+  batch: number,
+  rounds: number,
+  threads: number,
+): Promise<void> {
+  const settings = { ...RELEASED_TRAINING, batchSize: batch };
+  const trainer = await Trainer.open(checkpoint, settings, { provider: 'cpu', threads });
   const lessons: Lesson[] = [];
   for (let i = 0; i < batch; i++) lessons.push(await trainer.prepare(sampleOf(checkpoint, i)));
   const graph = studentGraph(
@@ -44,7 +49,7 @@ async function benchTraining(checkpoint: Checkpoint, batch: number, rounds: numb
     sizeOfBatch(checkpoint.config, lessons, 1),
   );
   const products = productsOf(graph);
-  const raw = await openProducts(products);
+  const raw = await openProducts(products, threads);
 
   const times = { products: [] as number[], gradient: [] as number[], update: [] as number[] };
   for (let round = -1; round < rounds; round++) {
@@ -67,7 +72,7 @@ async function benchTraining(checkpoint: Checkpoint, batch: number, rounds: numb
   const [multiply, learn, update] = [times.products, times.gradient, times.update].map(median);
   const speed = (milliseconds: number): string => `${(operations / milliseconds / 1e6).toFixed(1)} GFLOP/s`;
   const share = (milliseconds: number): string => `${((100 * multiply!) / milliseconds).toFixed(0)} %`;
-  console.log(`${batch} sequences of ${lessons[0]!.sequence.ids.length} tokens, ${checkpoint.folder}`);
+  console.log(`${batch} sequences of ${lessons[0]!.sequence.ids.length} tokens, ${threads} threads, ${checkpoint.folder}`);
   console.log(`matrix products alone   ${multiply!.toFixed(0)} ms  ${speed(multiply!)}`);
   console.log(`forward and backward    ${learn!.toFixed(0)} ms  ${speed(learn!)}  ${share(learn!)}`);
   console.log(`with clipping and AdamW ${(learn! + update!).toFixed(0)} ms  ${share(learn! + update!)}`);
@@ -116,7 +121,7 @@ function operationsOf({ node, a, result }: Product): number {
 }
 
 /** A graph of these products and nothing else, each with inputs of its own, or the runtime would join equal ones. */
-async function openProducts(products: readonly Product[]) {
+async function openProducts(products: readonly Product[], threads: number) {
   const graph = new GraphBuilder('products');
   const first = graph.input('first', 'int64', [1, 1]);
   const feeds: Record<string, RuntimeTensor> = { first: intTensor([0], [1, 1]) };
@@ -132,7 +137,7 @@ async function openProducts(products: readonly Product[]) {
     const flat = graph.reshape(product, [sizeOf(result)]);
     graph.output(`y${i}`, graph.op('Gather', [flat, first]), [1, 1]);
   });
-  const session = await openSession(graph.build(), { provider: 'cpu', weightsFolder: '' });
+  const session = await openSession(graph.build(), { provider: 'cpu', weightsFolder: '', threads });
   return { run: () => session.run(feeds), release: () => session.release() };
 }
 

@@ -1,5 +1,6 @@
 /** Building blocks that the vision tower and the decoder share. */
 
+import { add, mul, sigmoid, sub } from '../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
 import type { Weight, WeightSource } from './weightSource.ts';
@@ -46,7 +47,16 @@ export function swiGlu(
   const up = project(x, 'up_proj', size.feedForward, size.hidden);
   // QuickGelu with α = 1 is x · sigmoid(x), which is SiLU.
   const activated = graph.op('QuickGelu', [gate], { alpha: { float: 1 } });
-  return project(graph.op('Mul', [activated, up]), 'down_proj', size.hidden, size.feedForward);
+  const gated = graph.op('Mul', [activated, up]);
+  // y = x σ(x) u: ∂u = g x σ, ∂x = g (y + σ (u - y)). Through Mul and QuickGelu it would be more passes.
+  graph.formulas.set(gated, {
+    inputs: [gate, up],
+    gradients: (g) => [
+      mul(graph, g, add(graph, gated, mul(graph, sigmoid(graph, gate), sub(graph, up, gated)))),
+      mul(graph, g, activated),
+    ],
+  });
+  return project(gated, 'down_proj', size.hidden, size.feedForward);
 }
 
 /**

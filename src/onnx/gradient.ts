@@ -49,8 +49,9 @@ export function gradients(graph: GraphBuilder, loss: Value, wrt: readonly Value[
   for (const node of forward.toReversed()) {
     if (!node.outputs.some((value) => found.has(value) && varying.has(value))) continue;
     const g = node.outputs.map((value) => found.get(value) ?? zeros(graph, shapes.of(value)));
-    const contributions = GRADIENTS[node.op](new Step(graph, shapes, node, g));
-    node.inputs.forEach((value, i) => {
+    const formula = graph.formulas.get(node.outputs[0]!);
+    const contributions = formula?.gradients(g[0]!) ?? GRADIENTS[node.op](new Step(graph, shapes, node, g));
+    (formula ?? node).inputs.forEach((value, i) => {
       if (value === undefined || !varying.has(value)) return;
       const gradient = contributions[i];
       if (gradient !== undefined) contribute(value, gradient);
@@ -206,9 +207,9 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   // y = x σ(αx): ∂x = g (σ + α y (1 - σ))
   QuickGelu: ({ graph, node, x, y, g }) => {
     const alpha = floatAttribute(node, 'alpha');
-    const gate = sigmoid(graph, mul(graph, x[0]!, alpha));
-    const slope = mul(graph, mul(graph, y[0]!, alpha), sub(graph, 1, gate));
-    return [mul(graph, g[0]!, add(graph, gate, slope))];
+    const gate = sigmoid(graph, alpha === 1 ? x[0]! : mul(graph, x[0]!, alpha));
+    const ay = alpha === 1 ? y[0]! : mul(graph, y[0]!, alpha);
+    return [mul(graph, g[0]!, add(graph, gate, mul(graph, ay, sub(graph, 1, gate))))];
   },
 
   ReduceMax: stops('only shifts exponents; what is subtracted before exp is added after log'),
@@ -240,16 +241,26 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   // y = σ(x): ∂x = g y (1 - y)
   Sigmoid: ({ graph, y, g }) => [mul(graph, g[0]!, mul(graph, y[0]!, sub(graph, 1, y[0]!)))],
 
-  // y = x̂ w, x̂ = x / r, r = √(mean x² + ε): ∂x = (g w - x̂ mean(g w x̂)) / r, ∂w = Σ g x̂.
+  // y = x w / r, r = √(mean x² + ε): ∂w = Σ g x / r, ∂x = g w / r - x (g x · w) / (n r³).
   // r is computed again: the node's own second result is wrong on WebGPU.
   SimplifiedLayerNormalization: (step) => {
     const { graph, node, x, g } = step;
+    const shape = step.shape(x[0]!);
+    const n = shape.at(-1)!;
+    const N = sizeOf(shape) / n;
     const square = mean(graph, mul(graph, x[0]!, x[0]!), [-1]);
-    const r = sqrt(graph, add(graph, square, floatAttribute(node, 'epsilon')));
-    const unit = div(graph, x[0]!, r);
-    const gw = mul(graph, g[0]!, x[1]!);
-    const along = mul(graph, unit, mean(graph, mul(graph, gw, unit), [-1]));
-    return [div(graph, sub(graph, gw, along), r), step.sumTo(mul(graph, g[0]!, unit), x[1]!)];
+    const over = div(graph, 1, sqrt(graph, add(graph, square, floatAttribute(node, 'epsilon')))); // 1 / r
+    const gx = mul(graph, g[0]!, x[0]!);
+    const flat = graph.reshape(gx, [N, n]);
+    const weight = graph.reshape(x[1]!, [n, 1]);
+    const dw = gemm(graph, graph.reshape(over, [1, N]), false, flat, false); // (1, n)
+    const along = graph.reshape(gemm(graph, flat, false, weight, false), [...shape.slice(0, -1), 1]);
+    const cube = mul(graph, mul(graph, over, over), mul(graph, over, 1 / n));
+    const straight = mul(graph, mul(graph, g[0]!, x[1]!), over);
+    return [
+      sub(graph, straight, mul(graph, x[0]!, mul(graph, along, cube))),
+      graph.reshape(dw, step.shape(x[1]!)),
+    ];
   },
 
   // y = softmax x over the last axis: ∂x = y (g - Σ g y)

@@ -40,18 +40,29 @@ interface Initializer {
 /** Names that callers give may not begin with it: equal names would silently be one value. */
 const GENERATED = '%';
 
+/** A value's gradient by a formula of its own, where going back node by node would cost more. */
+export interface Formula {
+  inputs: readonly Value[];
+  /** The gradients of `inputs` from that of the value. */
+  gradients: (g: Value) => Value[];
+}
+
 export interface GraphOptions {
   /** The name of the input that a weight becomes; undefined for one that stays in its file. */
   trainable?: (ref: WeightRef) => string | undefined;
 }
 
 export class GraphBuilder {
-  readonly nodes: Node[] = [];
+  nodes: Node[] = [];
   readonly inputs: Port[] = [];
   readonly initializers: Initializer[] = [];
   private readonly name: string;
   private readonly options: GraphOptions;
   private readonly outputs: Port[] = [];
+  /** By value; see ./gradient.ts. */
+  readonly formulas = new Map<Value, Formula>();
+  /** Public names of values that the file knows by these alone. */
+  private readonly renamed = new Map<Value, Value>();
   private readonly shared = new Map<string, Value>();
   private serial = 0;
 
@@ -69,9 +80,14 @@ export class GraphBuilder {
   /** Gives `value` the public name `name`. */
   output(name: string, value: Value, shape: readonly Dimension[]): void {
     const result = publicName(name);
-    // Reshape to the same shape is free, renames a value, and unlike Identity stays on WebGPU.
-    const inputs = [value, this.ints(shape.map(() => 0))];
-    this.nodes.push({ op: 'Reshape', inputs, outputs: [result], attributes: {} });
+    const isComputed = this.nodes.some(({ outputs }) => outputs.includes(value));
+    if (isComputed && !this.renamed.has(value)) {
+      this.renamed.set(value, result);
+    } else {
+      // Reshape to the same shape copies, and unlike Identity stays on WebGPU.
+      const inputs = [value, this.ints(shape.map(() => 0))];
+      this.nodes.push({ op: 'Reshape', inputs, outputs: [result], attributes: {} });
+    }
     this.outputs.push({ name: result, type: 'float32', shape });
   }
 
@@ -128,9 +144,15 @@ export class GraphBuilder {
     return this.op('Transpose', [value], { perm });
   }
 
+  /** Whether the value has a public name, by which callers read it. */
+  isOutput(value: Value): boolean {
+    return this.renamed.has(value);
+  }
+
   /** The nodes that an output needs; the others are left out of the file. */
   neededNodes(): Node[] {
     const needed = new Set<Value | undefined>(this.outputs.map(({ name }) => name));
+    for (const value of this.renamed.keys()) needed.add(value);
     const kept = this.nodes.toReversed().filter((node) => {
       const isNeeded = node.outputs.some((value) => needed.has(value));
       if (isNeeded) for (const value of node.inputs) needed.add(value);
@@ -147,12 +169,22 @@ export class GraphBuilder {
       opsetImport: OPSETS,
       graph: {
         name: this.name,
-        node: this.neededNodes().map(encodeNode),
+        node: this.neededNodes().map((node) => encodeNode(this.withPublicNames(node))),
         initializer: this.initializers.map(encodeInitializer),
         input: this.inputs.map(encodePort),
         output: this.outputs.map(encodePort),
       },
     });
+  }
+
+  private withPublicNames({ op, inputs, outputs, attributes }: Node): Node {
+    const nameOf = (value: Value): Value => this.renamed.get(value) ?? value;
+    return {
+      op,
+      inputs: inputs.map((value) => value && nameOf(value)),
+      outputs: outputs.map(nameOf),
+      attributes,
+    };
   }
 
   private constant(shape: readonly number[], content: Float32Array | BigInt64Array): Value {

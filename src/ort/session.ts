@@ -22,8 +22,14 @@ export interface SessionOptions {
 }
 
 export interface Session {
-  /** Runs the graph. Errors of the runtime come through as they are. */
-  run(feeds: Record<string, RuntimeTensor>): Promise<Record<string, RuntimeTensor>>;
+  /**
+   * Runs the graph. Errors of the runtime come through as they are.
+   * @param results tensors on the CPU that outputs are written into; the others come in fresh ones
+   */
+  run(
+    feeds: Record<string, RuntimeTensor>,
+    results?: Record<string, RuntimeTensor>,
+  ): Promise<Record<string, RuntimeTensor>>;
   release(): Promise<void>;
 }
 
@@ -57,8 +63,10 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
       },
     },
   });
+  const fresh = Object.fromEntries(session.outputNames.map((name) => [name, null]));
   return {
-    run: async (feeds) => session.run(feeds),
+    run: async (feeds, results) =>
+      results === undefined ? session.run(feeds) : session.run(feeds, { ...fresh, ...results }),
     release: () => session.release(),
   };
 }

@@ -10,6 +10,7 @@ import { logitsOf } from '../model/decoder.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { add, div, mul, rows, sum } from '../onnx/arithmetic.ts';
+import { foldSums } from '../onnx/foldSums.ts';
 import { gradients } from '../onnx/gradient.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, intTensor } from '../ort/session.ts';
@@ -64,6 +65,8 @@ export class BaseStudent {
   readonly parameters: ParameterArray;
   private readonly config: ModelConfig;
   private readonly sessions: SessionCache<BaseSize>;
+  /** A batch's gradient, yet to be added. */
+  private readonly fetched: ParameterArray;
 
   constructor(
     config: ModelConfig,
@@ -74,6 +77,7 @@ export class BaseStudent {
   ) {
     this.config = config;
     this.parameters = parameters;
+    this.fetched = parameters.zeros();
     const build = (size: BaseSize): Uint8Array => baseGraph(config, weights, size, perceptionWeight).build();
     this.sessions = new SessionCache(build, runtime);
   }
@@ -83,8 +87,8 @@ export class BaseStudent {
     const size = sizeOfBatch(lessons);
     const sequences = lessons.flatMap((lesson) => lesson.sequences);
     const session = await this.sessions.get(size);
-    const result = await session.run({
-      ...this.parameters.feeds(),
+    const feeds = {
+      ...this.parameters.tensors(),
       ...pictureFeeds(
         this.config.vision,
         size.pictures,
@@ -95,11 +99,9 @@ export class BaseStudent {
         size.pictures.count,
       ),
       ...(size.questions > 0 && questionFeeds(this.config, sequences, size)),
-    });
-    for (const slot of gradient.slots) {
-      const [sums, added] = [gradient.view(slot), floats(result[gradientName(slot.name)])];
-      for (let i = 0; i < sums.length; i++) sums[i]! += scale * added[i]!;
-    }
+    };
+    const result = await session.run(feeds, this.fetched.tensors(gradientName));
+    gradient.add(this.fetched, scale);
     return {
       text: size.questions > 0 ? floats(result['text'])[0]! : 0,
       perception: floats(result['perception'])[0]!,
@@ -169,6 +171,7 @@ export function baseGraph(
     const { name, ref } = trained[i]!;
     graph.output(gradientName(name), value, graphShape(ref.shape));
   });
+  foldSums(graph);
   return graph;
 }
 

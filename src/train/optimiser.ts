@@ -41,17 +41,25 @@ export class AdamW {
    */
   update(gradient: ParameterArray, learningRate: number): void {
     const { beta1, beta2, epsilon, weightDecay, decays } = this.settings;
+    const [added1, added2] = [1 - beta1, 1 - beta2];
     this.steps++;
-    const stepSize = learningRate / (1 - beta1 ** this.steps);
+    // η m̂ / (√v̂ + ε) with the corrections taken out of the loop: r η / (1 - β₁ᵗ) · m / (√v + r ε), r = √(1 - β₂ᵗ).
     const secondRoot = Math.sqrt(1 - beta2 ** this.steps);
+    const stepSize = (secondRoot * learningRate) / (1 - beta1 ** this.steps);
+    const floor = secondRoot * epsilon;
     for (const slot of this.parameters.slots) {
       const kept = decays(slot) ? 1 - learningRate * weightDecay : 1;
       const [theta, g] = [this.parameters.view(slot), gradient.view(slot)];
       const [m, v] = [this.first.view(slot), this.second.view(slot)];
-      for (let i = 0; i < theta.length; i++) {
-        m[i] = beta1 * m[i]! + (1 - beta1) * g[i]!;
-        v[i] = beta2 * v[i]! + (1 - beta2) * g[i]! * g[i]!;
-        theta[i] = kept * theta[i]! - (stepSize * m[i]!) / (Math.sqrt(v[i]!) / secondRoot + epsilon);
+      const { length } = theta;
+      for (let i = 0; i < length; i++) {
+        const each = g[i]!;
+        // Rounded as they are stored, without reading them back.
+        const mean = Math.fround(beta1 * m[i]! + added1 * each);
+        const square = Math.fround(beta2 * v[i]! + added2 * each * each);
+        m[i] = mean;
+        v[i] = square;
+        theta[i] = kept * theta[i]! - (stepSize * mean) / (Math.sqrt(square) + floor);
       }
     }
   }
@@ -59,8 +67,12 @@ export class AdamW {
 
 /** √Σ g² */
 export function normOf({ data }: ParameterArray): number {
+  const { length } = data;
   let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i]! * data[i]!;
+  for (let i = 0; i < length; i++) {
+    const value = data[i]!;
+    sum += value * value;
+  }
   return Math.sqrt(sum);
 }
 

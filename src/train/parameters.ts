@@ -47,10 +47,16 @@ export class ParameterArray {
     return this.data.subarray(offset, offset + length);
   }
 
-  /** The tensors as a graph's inputs, without copying. */
-  feeds(): Record<string, RuntimeTensor> {
+  /** Adds `factor` times the numbers of another of the same layout. */
+  add(other: ParameterArray, factor = 1): void {
+    const [sums, added] = [this.data, other.data];
+    for (let i = 0; i < sums.length; i++) sums[i]! += factor * added[i]!;
+  }
+
+  /** The tensors as a graph's inputs or outputs, without copying. */
+  tensors(nameOf = (name: string): string => name): Record<string, RuntimeTensor> {
     return Object.fromEntries(
-      this.slots.map((slot) => [slot.name, floatTensor(this.view(slot), graphShape(slot.shape))]),
+      this.slots.map((slot) => [nameOf(slot.name), floatTensor(this.view(slot), graphShape(slot.shape))]),
     );
   }
 }

@@ -127,8 +127,13 @@ class Memory {
       const key = this.extend(this.keys, layer, heads(k, [0, 2, 3, 1]), 3); // (B, K, d, T)
       const value = this.extend(this.values, layer, heads(v, [0, 2, 1, 3]), 2); // (B, K, T, d)
       const grouped = graph.transpose(graph.reshape(q, [B, s, K, R, d]), [0, 2, 3, 1, 4]); // (B, K, R, s, d)
-      const scores = matMul(graph, graph.reshape(grouped, [B, K, R * s, d]), key); // (B, K, R·s, T)
-      const scaled = mul(graph, graph.reshape(scores, [B, H, s, -1]), 1 / Math.sqrt(d));
+      // The scale right after the product, which the runtime then joins with it.
+      const scores = mul(
+        graph,
+        matMul(graph, graph.reshape(grouped, [B, K, R * s, d]), key),
+        1 / Math.sqrt(d),
+      ); // (B, K, R·s, T)
+      const scaled = graph.reshape(scores, [B, H, s, -1]);
       // A latent is the last position there is: it sees everything.
       const masked = latent ? scaled : add(graph, scaled, this.masks[index]!);
       const probabilities = graph.op('Softmax', [masked], { axis: -1 }); // (B, H, s, T)

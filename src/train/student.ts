@@ -8,6 +8,7 @@
  */
 
 import { add, mul, rows, sum } from '../onnx/arithmetic.ts';
+import { foldSums } from '../onnx/foldSums.ts';
 import { gradients } from '../onnx/gradient.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { ModelConfig, TextConfig } from '../model/config.ts';
@@ -45,6 +46,8 @@ export class Student {
   readonly parameters: ParameterArray;
   private readonly config: ModelConfig;
   private readonly sessions: SessionCache<StudentSize>;
+  /** A gradient that is yet to be added to another; made when first needed. */
+  private fetched: ParameterArray | undefined;
 
   constructor(config: ModelConfig, weights: WeightSource, parameters: ParameterArray, runtime: Runtime) {
     this.config = config;
@@ -54,8 +57,9 @@ export class Student {
   }
 
   /**
-   * Losses of a batch. Adds `scale` times the gradient of Σ (ce + alignment) over its lessons to `gradient`.
+   * Losses of a batch, and `scale` times the gradient of Σ (ce + alignment) over its lessons.
    * @param lessons of one length in stage 1 and of one layout in stage 2 (see layoutOf)
+   * @param gradient the gradient is added to it or, with `mode` 'set', written into it
    * @param noise N(0, 1) numbers times its size are added to the targets that are aligned with
    */
   async learn(
@@ -64,6 +68,7 @@ export class Student {
     gradient: ParameterArray,
     scale: number,
     noise: () => number = () => 0,
+    mode: 'add' | 'set' = 'add',
   ): Promise<Losses[]> {
     const { text, tokens } = this.config;
     const size = sizeOfBatch(this.config, lessons, stage);
@@ -78,16 +83,15 @@ export class Student {
       ]),
     }));
     const session = await this.sessions.get(size);
-    const result = await session.run({
-      ...this.parameters.feeds(),
+    const feeds = {
+      ...this.parameters.tensors(),
       ...sequenceFeeds(text, size.layout, inputs),
       ...labelFeeds(labels, size.labels, S, text.vocabularySize, scale),
       ...(size.latents > 0 && latentFeeds(latents, size.latents, S, text.hiddenSize, scale, noise)),
-    });
-    for (const slot of gradient.slots) {
-      const [sums, added] = [gradient.view(slot), floats(result[gradientName(slot.name)])];
-      for (let i = 0; i < sums.length; i++) sums[i]! += added[i]!;
-    }
+    };
+    const target = mode === 'set' ? gradient : (this.fetched ??= gradient.zeros());
+    const result = await session.run(feeds, target.tensors(gradientName));
+    if (mode === 'add') gradient.add(target);
     const ce = sharesOf(labels, floats(result['cross_entropy']));
     const alignment = sharesOf(latents, size.latents > 0 ? floats(result['misalignment']) : []);
     const hidden = rowsOf({ shape: [lessons.length * S, text.hiddenSize], data: floats(result['hidden']) });
@@ -164,6 +168,7 @@ export function studentGraph(config: TextConfig, source: WeightSource, size: Stu
     loss,
     trained.map(({ value }) => value),
   ).forEach((value, i) => graph.output(gradientName(trained[i]!.name), value, trained[i]!.ref.shape));
+  foldSums(graph);
   return graph;
 }
 

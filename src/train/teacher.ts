@@ -102,7 +102,7 @@ export class Teacher {
     const textCount = indices.filter(isText).length;
     const session = await this.sessions.get(S);
     const result = await session.run({
-      ...this.parameters.feeds(),
+      ...this.parameters.tensors(),
       ...sequenceFeeds(text, whole(1, S), [
         { ids, positions, fed: pictureVectors(ids, tokens.imagePad, pictures) },
       ]),

@@ -117,12 +117,18 @@ export class Trainer {
     noise = this.noise,
   ): Promise<{ losses: Losses[]; gradient: ParameterArray }> {
     const { stage, batchSize } = this.settings;
-    this.gradient.data.fill(0);
     const losses = new Array<Losses>(lessons.length);
     const kindOf = (lesson: Lesson): Layout => layoutOf(this.checkpoint.config, lesson, stage);
-    for (const batch of batchesOf(lessons, batchSize, kindOf)) {
+    for (const [n, batch] of batchesOf(lessons, batchSize, kindOf).entries()) {
       const picked = batch.map((index) => lessons[index]!);
-      const results = await this.student.learn(picked, stage, this.gradient, 1 / lessons.length, noise);
+      const results = await this.student.learn(
+        picked,
+        stage,
+        this.gradient,
+        1 / lessons.length,
+        noise,
+        n === 0 ? 'set' : 'add',
+      );
       results.forEach((result, i) => (losses[batch[i]!] = result));
     }
     return { losses, gradient: this.gradient };

@@ -160,9 +160,7 @@ class RecipeLearner implements Learner<LocatedSample[]> {
       if (!Number.isFinite(ce + alignment)) throw notANumber(samples[i]!.where);
       means.add({ ce, alignment }, 1);
     });
-    const factor = scale * lessons.length;
-    const [sums, { data }] = [gradient.data, learnt.gradient];
-    for (let i = 0; i < sums.length; i++) sums[i]! += factor * data[i]!;
+    gradient.add(learnt.gradient, scale * lessons.length);
     return means.values;
   }
 
