@@ -1,0 +1,131 @@
+/** The base phase on a small model: the tower in batches, and the gradient through picture and language. */
+
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { largestDifference } from '../../src/conformance/check.ts';
+import { Model } from '../../src/engine/model.ts';
+import { HOLE, SAFE, START, GOAL, type GridMap } from '../../src/dataset/scoring.ts';
+import { pixelsPerPatch } from '../../src/model/vision.ts';
+import { MAP_DEFAULTS, mapItem } from '../../src/maps/stream.ts';
+import { GraphBuilder } from '../../src/onnx/graphBuilder.ts';
+import { floats, openSession } from '../../src/ort/session.ts';
+import { BaseStudent, baseWeights, type BaseLesson } from '../../src/train/base.ts';
+import { normOf } from '../../src/train/optimiser.ts';
+import { readParameters } from '../../src/train/parameters.ts';
+import { perceptionLabels } from '../../src/train/perception.ts';
+import { sequenceOf } from '../../src/train/sequence.ts';
+import { pictureFeeds, readPictures, tokensOf } from '../../src/train/tower.ts';
+import { readTensor } from '../../src/checkpoint/safetensors.ts';
+import { seededNumbers } from '../../src/base/random.ts';
+import { DEVICES } from '../onnx/devices.ts';
+import { smallCheckpoint } from './smallModel.ts';
+
+const SMALL_TOWER = { depth: 2, hiddenSize: 16, heads: 2, feedForwardSize: 24, outputSize: 16 };
+/** Windows of 2 × 2 merged tokens in the first block, all of the picture in the second. */
+const WINDOWED = { windowSize: 56, fullAttentionBlocks: [1] };
+
+const { config: full, ...rest } = await smallCheckpoint();
+const config = { ...full, vision: { ...full.vision, ...SMALL_TOWER, ...WINDOWED } };
+const checkpoint = { ...rest, config };
+
+/** 4 × 6 patches: small enough for a software GPU. */
+const GRID = { height: 4, width: 6 };
+
+function lessonOf(index: number, questions: ('plan' | 'hole')[]): BaseLesson {
+  const item = mapItem({ ...MAP_DEFAULTS, seed: 3, sizes: [3], questions }, index);
+  const random = seededNumbers(index);
+  const count = GRID.height * GRID.width * pixelsPerPatch(config.vision);
+  return {
+    pixels: Float32Array.from({ length: count }, () => random() - 0.5),
+    grid: GRID,
+    labels: perceptionLabels(item.map, GRID, config.vision.mergeSize),
+    sequences: item.questions.map(({ text, steps }) => {
+      const plan = steps.map((step) => (step.type === 'text' ? step : { type: 'latent' as const }));
+      return sequenceOf(checkpoint, { question: text, pictures: [{ grid: GRID }], plan });
+    }),
+  };
+}
+
+it('pictures in one batch have the features that inference gives them one by one, windows included', async () => {
+  const lessons = [lessonOf(0, []), lessonOf(1, [])];
+  const batch = { count: 2, grid: lessons[0]!.grid };
+  const graph = new GraphBuilder('tower');
+  const features = readPictures(graph, config.vision, checkpoint.weights, batch);
+  graph.output('features', features, [tokensOf(config.vision, batch), config.vision.outputSize]);
+  const { file } = checkpoint.weights.get('visual.merger.ln_q.weight', [16]);
+  const session = await openSession(graph.build(), {
+    provider: 'cpu',
+    weightsFolder: path.dirname(file),
+  });
+  const feeds = pictureFeeds(
+    config.vision,
+    batch,
+    lessons.map(({ pixels }) => pixels),
+  );
+  const together = floats((await session.run(feeds))['features']);
+  const model = await Model.open(
+    { ...checkpoint, weights: { ...checkpoint.weights, root: path.dirname(file) } },
+    'cpu',
+  );
+  const apart = [];
+  for (const { pixels, grid } of lessons)
+    apart.push(...((await model.encodeImage(pixels, grid)).data as Float32Array));
+  expect(largestDifference(together, apart)).toBeLessThan(1e-5);
+  await Promise.all([session.release(), model.release()]);
+});
+
+describe.each(DEVICES)('on $device', ({ device, available }) => {
+  const opened: BaseStudent[] = [];
+  afterAll(() => Promise.all(opened.map((student) => student.release())));
+
+  async function open(withText: boolean): Promise<BaseStudent> {
+    const random = seededNumbers(5);
+    const refs = baseWeights(config, checkpoint.weights, withText);
+    const parameters = await readParameters(refs, async (ref, name) =>
+      name.startsWith('perception.')
+        ? Float32Array.from({ length: ref.length / 4 }, () => random() - 0.5)
+        : readTensor(ref),
+    );
+    const student = new BaseStudent(config, checkpoint.weights, parameters, 0.5, { provider: device });
+    opened.push(student);
+    return student;
+  }
+
+  it.skipIf(!available).each([
+    ['perception alone', []],
+    ['perception and language', ['plan', 'hole']],
+  ] as const)('the gradient of %s predicts how the loss changes along it', async (_, questions) => {
+    const student = await open(questions.length > 0);
+    const lessons = [lessonOf(0, [...questions]), lessonOf(1, [...questions])];
+    const gradient = student.parameters.zeros();
+    await student.learn(lessons, gradient, 1);
+    const { data } = student.parameters;
+    const before = data.slice();
+    const lossAt = async (distance: number): Promise<number> => {
+      data.set(before.map((value, i) => value + distance * gradient.data[i]!));
+      const { text, perception } = await student.learn(lessons, student.parameters.zeros(), 1);
+      return text + 0.5 * perception;
+    };
+    const step = 3e-3 / normOf(gradient);
+    const slope = ((await lossAt(step)) - (await lossAt(-step))) / (2 * step);
+    expect(Math.abs(slope / normOf(gradient) ** 2 - 1)).toBeLessThan(1e-2);
+  });
+});
+
+it('a token is told by the cell at its centre: what lies there, how far the goal is, which moves lead to it', () => {
+  const map: GridMap = [
+    [START, SAFE, SAFE],
+    [HOLE, HOLE, SAFE],
+    [SAFE, HOLE, GOAL],
+  ];
+  const labels = perceptionLabels(map, { height: 12, width: 12 }, 2); // 6 × 6 tokens: 4 of them a cell
+  const at = (row: number, column: number) => 6 * 2 * row + 2 * column;
+  expect(labels.cell[at(0, 0)]).toBe(2);
+  expect(labels.cell[at(1, 1) + 7]).toBe(1);
+  expect(labels.distance[at(0, 0)]).toBe(4);
+  expect(labels.moves[at(0, 0)]).toBe(0b1000); // right
+  expect(labels.moves[at(1, 2)]).toBe(0b0010); // down
+  expect(labels.distance[at(2, 0)]).toBe(13); // no way
+  expect(labels.moves[at(2, 2)]).toBe(0);
+  expect(labels.row[at(2, 0)]).toBe(2);
+});
