@@ -13,6 +13,9 @@ import { floatTensor, openSession, type Provider, type RuntimeTensor, type Sessi
 
 const PLACEHOLDER = -1;
 
+/** Whether the position `query` attends to `key`, both as indices in the sequence. */
+export type Visibility = (query: number, key: number) => boolean;
+
 type Tensors = Record<string, RuntimeTensor>;
 
 /** Joins growing to frozen, all layers at once; on a GPU nothing leaves the device. */
@@ -44,10 +47,12 @@ export class KvCache {
   private growing: Tensors;
   private frozenSlots = [PLACEHOLDER];
   private growingSlots = [PLACEHOLDER];
+  private readonly sees: Visibility;
 
-  constructor(config: TextConfig, merge: Session) {
+  constructor(config: TextConfig, merge: Session, sees: Visibility) {
     this.config = config;
     this.merge = merge;
+    this.sees = sees;
     this.frozen = emptyPart(config);
     this.growing = emptyPart(config);
   }
@@ -63,7 +68,7 @@ export class KvCache {
   }
 
   /**
-   * The decoder's inputs for S more positions: the parts, their lengths, and the causal mask (S, T).
+   * The decoder's inputs for S more positions: the parts, their lengths, and the mask (S, T).
    * The reader of attention maps finds in `slotOf` the slot of each sequence index.
    */
   inputs(added: number): {
@@ -78,7 +83,7 @@ export class KvCache {
     const mask = new Float32Array(added * slots.length);
     fresh.forEach((position, row) => {
       slots.forEach((index, slot) => {
-        if (index === PLACEHOLDER || index > position) mask[row * slots.length + slot] = MASKED;
+        if (index === PLACEHOLDER || !this.sees(position, index)) mask[row * slots.length + slot] = MASKED;
       });
     });
     const slotOf = new Array<number>(start + added);

@@ -16,7 +16,7 @@ import {
 import { hasWindows, slotsPerWindow, visionGraph } from '../model/vision.ts';
 import { floats, floatTensor, intTensor, openSession, type Provider, type Session } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
-import { KvCache, openMergeSession } from './kvCache.ts';
+import { KvCache, openMergeSession, type Visibility } from './kvCache.ts';
 
 /** Positions per prefill run: bounds the scores' memory and the time between two chances to cancel. */
 const PREFILL_CHUNK = 256;
@@ -120,8 +120,9 @@ export class Model {
     };
   }
 
-  newCache(): KvCache {
-    return new KvCache(this.checkpoint.config.text, this.sessions.merge);
+  /** @param sees what a position attends to; asked anew at every step. Default: itself and all before it. */
+  newCache(sees: Visibility = (query, key) => key <= query): KvCache {
+    return new KvCache(this.checkpoint.config.text, this.sessions.merge, sees);
   }
 
   /**

@@ -187,9 +187,9 @@ function describeAdapter({ name, rank, alpha, fingerprint }: NonNullable<Checkpo
   return { name, rank, alpha, fingerprint };
 }
 
-function describeModel(checkpoint: Checkpoint): TraceModel {
+export function describeModel(checkpoint: Checkpoint): TraceModel {
   const { config, folder, adapter, fingerprint, parameterCount, dtype } = checkpoint;
-  const { text, tokens, latentSize } = config;
+  const { text, tokens, latentSize, latentReach } = config;
   const name = folder.split(/[\\/]/).at(-1) ?? folder;
   return {
     name: adapter === undefined ? name : `${name} + ${adapter.name}`,
@@ -204,6 +204,7 @@ function describeModel(checkpoint: Checkpoint): TraceModel {
     hiddenSize: text.hiddenSize,
     vocabularySize: text.vocabularySize,
     ...(tokens.latent && { latentSize }),
+    ...(latentReach !== undefined && { latentReach }),
     ...(adapter && { adapter: describeAdapter(adapter) }),
   };
 }
