@@ -9,7 +9,13 @@ import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { MASKED } from '../model/positions.ts';
 import { cacheNames } from '../model/decoder.ts';
 import type { TextConfig } from '../model/config.ts';
-import { floatTensor, openSession, type Provider, type RuntimeTensor, type Session } from '../ort/session.ts';
+import {
+  floatTensor,
+  openSession,
+  type RuntimeTensor,
+  type Session,
+  type SessionOptions,
+} from '../ort/session.ts';
 
 const PLACEHOLDER = -1;
 
@@ -19,7 +25,10 @@ export type Visibility = (query: number, key: number) => boolean;
 type Tensors = Record<string, RuntimeTensor>;
 
 /** Joins growing to frozen, all layers at once; on a GPU nothing leaves the device. */
-export async function openMergeSession(config: TextConfig, provider: Provider): Promise<Session> {
+export async function openMergeSession(
+  config: TextConfig,
+  { provider, threads }: Pick<SessionOptions, 'provider' | 'threads'>,
+): Promise<Session> {
   const graph = new GraphBuilder('merge');
   const { kvHeads: K, headSize: d } = config;
   const names: string[] = [];
@@ -37,7 +46,7 @@ export async function openMergeSession(config: TextConfig, provider: Provider): 
     graph.output(presentValue, graph.op('Concat', value, { axis: 1 }), [K, 'T', d]);
     names.push(presentKey, presentValue);
   }
-  return openSession(graph.build(), { provider, weightsFolder: '', keepOnDevice: names });
+  return openSession(graph.build(), { provider, threads, weightsFolder: '', keepOnDevice: names });
 }
 
 export class KvCache {

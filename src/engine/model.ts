@@ -41,16 +41,21 @@ export class Model {
     this.sessions = sessions;
   }
 
-  /** Opens the five graphs. `onProgress` is told before each; throwing there stops the load. */
+  /**
+   * Opens the five graphs.
+   * @param onProgress is told before each; throwing there stops the load
+   * @param threads of the CPU; absent: all cores
+   */
   static async open(
     checkpoint: Checkpoint,
     provider: Provider,
     onProgress: (message: string, fraction: number) => Promise<void> = async () => undefined,
+    threads?: number,
   ): Promise<Model> {
     const { config, weights } = checkpoint;
     const present = Array.from({ length: config.text.layers }, (_, layer) => cacheNames(layer));
     const open = (graph: Uint8Array, keepOnDevice: string[] = []): Promise<Session> =>
-      openSession(graph, { provider, weightsFolder: weights.root, keepOnDevice });
+      openSession(graph, { provider, threads, weightsFolder: weights.root, keepOnDevice });
     const steps = {
       vision: () => open(visionGraph(config.vision, weights)),
       embedding: () => open(embeddingGraph(config.text, weights)),
@@ -60,7 +65,7 @@ export class Model {
           decoderGraph(config.text, weights),
           present.flatMap((names) => [names.presentKey, names.presentValue]),
         ),
-      merge: () => openMergeSession(config.text, provider),
+      merge: () => openMergeSession(config.text, { provider, threads }),
     };
     const sessions: Partial<Model['sessions']> = {};
     try {

@@ -52,6 +52,8 @@ export interface LoadRequest {
   /** Absolute path of an adapter's folder (PEFT's LoRA), applied to the model. */
   adapter?: string;
   device: DeviceRequest;
+  /** CPU threads; absent: all cores. */
+  threads?: number;
 }
 
 export interface LoadedModel {

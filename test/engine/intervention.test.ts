@@ -210,7 +210,7 @@ describe('latent reach', () => {
 
 const START = 495;
 
-const withoutAttention = ({ attention: _, ...token }: Trace['tokens'][number]): unknown => token;
+const withoutAttention = (token: Trace['tokens'][number]): unknown => ({ ...token, attention: undefined });
 
 function rowsOf(data: Float32Array, width: number): Float32Array[] {
   return Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
