@@ -250,7 +250,7 @@ describe('evaluate', () => {
   });
 
   it('replaces the latents in every way, compares each with own, and goes on where that ends', async () => {
-    const texts = ['RD|R', 'RD|RD ', 'R|DR', 'D|D'];
+    const texts = ['RD|R', 'RD|RD ', 'R|L', 'D|D'];
     const file = samples(
       'all.jsonl',
       texts.map((text, i) =>
