@@ -8,3 +8,9 @@ export function seededNumbers(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
+
+/** N(0, 1) by Box and Muller, the same for the same seed. */
+export function normalNumbers(seed: number): () => number {
+  const uniform = seededNumbers(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}

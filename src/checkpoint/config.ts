@@ -80,6 +80,8 @@ const Top = z.object({
   latent_start_id: id.nullish(),
   latent_end_id: id.nullish(),
   latent_size: count.nullish(),
+  /** Ours, not the release's: see ../model/latentReach.ts. */
+  latent_reach: z.enum(['only', 'none'], 'latent_reach "only" or "none", or no such key').nullish(),
 });
 
 /**
@@ -97,7 +99,15 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
   const vision = parseVision(top.vision_config, text.hiddenSize, where);
   const tokens = parseTokens(top, text.vocabularySize, where);
   const latentSize = top.latent_size ?? DEFAULT_LATENT_SIZE;
-  return { architecture: SUPPORTED_ARCHITECTURE, text, vision, tokens, latentSize };
+  const latentReach = top.latent_reach ?? undefined;
+  return {
+    architecture: SUPPORTED_ARCHITECTURE,
+    text,
+    vision,
+    tokens,
+    latentSize,
+    ...(latentReach !== undefined && { latentReach }),
+  };
 }
 
 /**

@@ -3,14 +3,21 @@
 import { UserError } from '../base/errors.ts';
 import { mcNemarExact, pairedDifference, type PairedCounts } from '../dataset/statistics.ts';
 import { EXIT, type CliContext } from './context.ts';
-import { differencesOf, readResults, type Results, type SampleResult } from './results.ts';
-import { percent } from './scores.ts';
+import {
+  differencesOf,
+  readResults,
+  type Results,
+  type ResultsHeader,
+  type SampleResult,
+} from './results.ts';
+import { percent, sizesOf } from './scores.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 /** Below this probability a difference is called more than chance, as is customary. */
-const SIGNIFICANCE = 0.05;
+export const SIGNIFICANCE = 0.05;
 
-interface Pair {
+/** A sample's results in both. */
+export interface Pair {
   a: SampleResult;
   b: SampleResult;
 }
@@ -27,8 +34,7 @@ export async function compare({ terminal }: CliContext, pathA: string, pathB: st
   describePairs(terminal, a, b, pairs);
   terminal.line();
   reportRow(terminal, 'all', pairs);
-  const sizes = new Set(pairs.flatMap((pair) => pair.a.size ?? []));
-  for (const size of [...sizes].toSorted((x, y) => x - y)) {
+  for (const size of sizesOf(pairs.map(({ a: entry }) => entry))) {
     reportRow(
       terminal,
       `  ${size} × ${size}`,
@@ -76,7 +82,7 @@ function describeFiles(
   { a, b, pathA, pathB }: { a: Results; b: Results; pathA: string; pathB: string },
 ): void {
   const describe = (path: string, { header }: Results): string =>
-    `${path} · model ${short(header.model)} on ${header.provider}`;
+    [`${path} · model ${short(header.model)} on ${header.provider}`, fedIn(header)].join(' · ');
   terminal.line(`${label(terminal, 'A')}${printable(describe(pathA, a))}`);
   terminal.line(`${label(terminal, 'B')}${printable(describe(pathB, b))}`);
   const different = differencesOf(a.header, b.header);
@@ -115,7 +121,7 @@ function reportRow(terminal: Terminal, name: string, pairs: Pair[]): void {
   terminal.line(`${terminal.style('dim', name.padEnd(10))}${facts.join('   ')}`);
 }
 
-function countsOf(pairs: Pair[]): PairedCounts {
+export function countsOf(pairs: Pair[]): PairedCounts {
   const counts: PairedCounts = { both: 0, onlyA: 0, onlyB: 0, neither: 0 };
   for (const { a, b } of pairs) {
     if (a.success) counts[b.success ? 'both' : 'onlyA']++;
@@ -137,19 +143,26 @@ export function verdict(counts: PairedCounts): string {
   return `This difference may be chance (${test}): two equally good models would often differ as much.`;
 }
 
-function points(share: number): string {
+/** A difference of shares: "+20.0". */
+export function points(share: number): string {
   const text = (share * 100).toFixed(1);
   if (Number(text) === 0) return '0.0';
   return share < 0 ? `−${text.slice(1)}` : `+${text}`;
 }
 
-function probability(p: number): string {
+/** "= 0.250", to follow a p. */
+export function probability(p: number): string {
   return p < 0.001 ? '< 0.001' : `= ${p.toFixed(3)}`;
 }
 
 function nameOf({ mapId, size }: SampleResult): string {
   const map = mapId === undefined ? 'a sample without map id' : `map ${mapId}`;
   return size === undefined ? map : `${map} of ${size} rows`;
+}
+
+function fedIn({ settings }: ResultsHeader): string {
+  const { intervention = 'own' } = settings;
+  return `latents ${String(intervention)}`;
 }
 
 function short(hash: string): string {

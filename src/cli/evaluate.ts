@@ -1,29 +1,23 @@
 /** `ilvr evaluate`: a samples file, scored. */
 
-import { randomUUID } from 'node:crypto';
-import { CancelledError, UserError } from '../base/errors.ts';
-import { EngineDiedError } from '../client/engineClient.ts';
+import { join, parse } from 'node:path';
+import { UserError } from '../base/errors.ts';
 import { readSamples, type Sample } from '../dataset/samples.ts';
-import {
-  boxedMoves,
-  finalAnswer,
-  movesIn,
-  normaliseAnswer,
-  releasedPath,
-  simulate,
-  strictMoves,
-} from '../dataset/scoring.ts';
-import type { ReasonRequest } from '../protocol/engine.ts';
-import { answerText } from '../trace/steps.ts';
+import type { LoadedModel } from '../protocol/engine.ts';
 import { EXIT, type CliContext } from './context.ts';
-import { requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
-import { readImage, runRequest } from './reason.ts';
-import { appendResult, fileHash, openResults, type ResultsHeader, type SampleResult } from './results.ts';
-import { withModel, type Session } from './session.ts';
+import { reportInterventions } from './interventions.ts';
+import { FED, requestOptions, type Fed, type ModelOptions } from './options.ts';
+import { fileHash, openResults, type ResultsHeader, type SampleResult } from './results.ts';
+import { SamplePass, type PassOptions } from './samplePass.ts';
+import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
-import { printable } from './terminal.ts';
+import { printable, type Terminal } from './terminal.ts';
 
-export interface EvaluateOptions extends ModelOptions, GenerationOptions {
+export interface EvaluateOptions extends ModelOptions, PassOptions {
+  /** What is fed at the latents; all: each of them in turn. */
+  intervene: Fed | 'all';
+  /** Engines at a time. */
+  jobs?: number;
   results?: string;
   limit?: number;
   /** Asked instead of each sample's own question. */
@@ -38,21 +32,70 @@ export interface EvaluateOptions extends ModelOptions, GenerationOptions {
  * @throws UserError for a damaged samples or results file, before the first sample is run
  */
 export async function evaluate(context: CliContext, file: string, options: EvaluateOptions): Promise<number> {
+  const { terminal } = context;
+  terminal.quiet = options.quiet === true;
   const samples = await firstSamples(file, options.limit);
-  return withModel(context, options, async (session) => {
-    const other = otherQuestion(context, session, options);
+  const passes = options.intervene === 'all' ? FED : [options.intervene];
+  return withModels(context, options, { jobs: options.jobs, tasks: samples.length }, async (sessions) => {
+    const [{ loaded }] = sessions as [Session];
+    const other = otherQuestion(context, loaded, options);
     const asked = samples.map((sample) =>
       other === undefined || (other.forMapsOnly && sample.map === undefined)
         ? sample
         : { ...sample, question: other.question },
     );
-    const done = await earlierResults(session, file, options, other);
-    if (done.size > 0) context.terminal.line(`Kept from an earlier run: ${done.size}.`);
-    const finished = await runSamples(context, session, asked, done, options);
-    const results = samples.flatMap(({ line }) => done.get(line) ?? []);
-    reportScores(context.terminal, samples, results);
+    const header = await headerFor(loaded, file, options, other);
+    const runs: Run[] = [];
+    for (const fed of passes) runs.push(await openRun(header, fed, samples.length, options));
+    const kept = runs.reduce((sum, { done }) => sum + done.size, 0);
+    if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
+    const pass = new SamplePass(context, sessions, asked, options, passes.includes('swap'));
+    let finished = true;
+    for (const { fed, done, path } of runs) finished &&= await pass.run(fed, done, path);
+    report(terminal, samples, runs);
     return finished ? EXIT.ok : EXIT.cancelled;
   });
+}
+
+/** One pass over the samples. */
+interface Run {
+  fed: Fed;
+  /** Results by line of the sample. */
+  done: Map<number, SampleResult>;
+  path: string | undefined;
+}
+
+async function openRun(
+  header: ResultsHeader,
+  fed: Fed,
+  count: number,
+  { results, intervene }: EvaluateOptions,
+): Promise<Run> {
+  if (results === undefined) return { fed, done: new Map(), path: undefined };
+  const path = intervene === 'all' ? resultsPath(results, fed) : results;
+  const settings = {
+    ...header.settings,
+    ...(fed !== 'own' && { intervention: fed }),
+    // Whose latents a sample gets depends on which samples there are.
+    ...(fed === 'swap' && { swapAmong: count }),
+  };
+  return { fed, done: await openResults(path, { ...header, settings }), path };
+}
+
+/** "out/r.jsonl" → "out/r.zero.jsonl" */
+function resultsPath(path: string, fed: Fed): string {
+  const { dir, name, ext } = parse(path);
+  return join(dir, `${name}.${fed}${ext}`);
+}
+
+function report(terminal: Terminal, samples: Sample[], runs: Run[]): void {
+  const resultsOf = ({ done }: Run): SampleResult[] => samples.flatMap(({ line }) => done.get(line) ?? []);
+  reportScores(terminal, samples, resultsOf(runs[0]!));
+  if (runs.length === 1) return;
+  reportInterventions(
+    terminal,
+    runs.map((run) => ({ fed: run.fed, results: resultsOf(run) })),
+  );
 }
 
 /**
@@ -61,7 +104,7 @@ export async function evaluate(context: CliContext, file: string, options: Evalu
  */
 function otherQuestion(
   { terminal }: CliContext,
-  { loaded }: Session,
+  loaded: LoadedModel,
   { question, sampleQuestions }: EvaluateOptions,
 ): { question: string; forMapsOnly: boolean } | undefined {
   if (question !== undefined) return { question, forMapsOnly: false };
@@ -93,132 +136,19 @@ async function firstSamples(file: string, limit = Infinity): Promise<Sample[]> {
   return samples;
 }
 
-async function earlierResults(
-  { loaded }: Session,
+async function headerFor(
+  loaded: LoadedModel,
   file: string,
   options: EvaluateOptions,
   question: ReturnType<typeof otherQuestion>,
-): Promise<Map<number, SampleResult>> {
-  if (options.results === undefined) return new Map();
+): Promise<ResultsHeader> {
   const { repetitionPenalty = loaded.defaults.repetitionPenalty, ...rest } = requestOptions(options);
-  const settings = {
-    ...rest,
-    repetitionPenalty,
-    ...(question !== undefined && { question }),
-  };
-  const header: ResultsHeader = {
+  return {
     format: 'ilvr-results',
     version: 1,
     samples: await fileHash(file),
     model: loaded.model.sha256 ?? loaded.model.fingerprint,
     provider: loaded.device.provider,
-    settings,
+    settings: { ...rest, repetitionPenalty, ...(question !== undefined && { question }) },
   };
-  return openResults(options.results, header);
-}
-
-/** @returns false if it was cancelled */
-async function runSamples(
-  context: CliContext,
-  session: Session,
-  samples: Sample[],
-  done: Map<number, SampleResult>,
-  options: EvaluateOptions,
-): Promise<boolean> {
-  const { terminal, signal } = context;
-  for (const sample of samples) {
-    if (done.has(sample.line)) continue;
-    if (signal.aborted) return false;
-    terminal.passing(`${done.size} of ${samples.length} done`, done.size / samples.length);
-    const result = await withRestart(context, session, () => runSample(context, session, sample, options));
-    if (result === undefined) return false;
-    if (options.results !== undefined) await appendResult(options.results, result);
-    done.set(sample.line, result);
-    terminal.line(resultLine(context, result));
-  }
-  return true;
-}
-
-/**
- * One sample is lost if the engine dies, between two samples or inside one: it is started again and the
- * sample done anew. Dying twice on the same one is no accident and ends the evaluation.
- */
-async function withRestart<T>({ signal }: CliContext, session: Session, run: () => Promise<T>): Promise<T> {
-  await session.restore();
-  try {
-    return await run();
-  } catch (error) {
-    if (signal.aborted || !(error instanceof EngineDiedError || session.isLost())) throw error;
-    await session.restore();
-    return run();
-  }
-}
-
-/** @returns undefined if it was cancelled */
-async function runSample(
-  { signal }: CliContext,
-  { client, isLost }: Session,
-  sample: Sample,
-  options: EvaluateOptions,
-): Promise<SampleResult | undefined> {
-  const started = performance.now();
-  const request = await requestFor(sample, options);
-  const { trace, problem } = await runRequest(client, request, signal, () => undefined);
-  if (problem instanceof CancelledError) return undefined;
-  // A picture that the engine refuses is a wrong answer of this sample; anything else ends the evaluation.
-  if (problem !== undefined && (isLost() || !(problem instanceof UserError))) throw problem;
-  const text = trace === undefined ? '' : answerText(trace);
-  return {
-    line: sample.line,
-    ...(sample.mapId !== undefined && { mapId: sample.mapId }),
-    ...(sample.map !== undefined && { size: sample.map.length }),
-    text,
-    ...score(sample, text),
-    blocks: trace?.blocks.length ?? 0,
-    tokens: trace?.tokens.length ?? 0,
-    milliseconds: Math.round(performance.now() - started),
-    ...(problem !== undefined && { success: false, verdict: 'error', error: problem.message }),
-  };
-}
-
-/** Scores an answer: by walking its plan where there is a map, else by comparing with the sample's own. */
-export function score(
-  { map, answer = '' }: Pick<Sample, 'map' | 'answer'>,
-  text: string,
-): Pick<SampleResult, 'answer' | 'verdict' | 'success' | 'strict' | 'released'> {
-  if (map === undefined) {
-    const found = normaliseAnswer(finalAnswer(text));
-    const success = found === normaliseAnswer(answer);
-    return { answer: found, verdict: success ? 'as expected' : `expected ${answer}`, success };
-  }
-  const moves = boxedMoves(text);
-  const { success, status } = simulate(map, moves);
-  const strict = strictMoves(text);
-  return {
-    answer: moves.join(''),
-    verdict: status,
-    success,
-    strict: strict !== undefined && simulate(map, strict).success,
-    released: simulate(map, movesIn(releasedPath(text))).success,
-  };
-}
-
-async function requestFor(sample: Sample, options: EvaluateOptions): Promise<ReasonRequest> {
-  const { question } = sample;
-  return {
-    id: randomUUID(),
-    question,
-    images: await Promise.all(sample.images.map(readImage)),
-    // A sample's helper images belong to its own answer; nothing of them may reach the model.
-    helpers: [],
-    helperMode: 'reference',
-    placement: question.includes('<image>') ? 'placeholder' : 'first',
-    ...requestOptions(options),
-  };
-}
-
-function resultLine({ terminal }: CliContext, result: SampleResult): string {
-  const mark = result.success ? terminal.style('green', '✓') : terminal.style('red', '✗');
-  const name = result.mapId ?? `line ${result.line}`;
-  return `${mark} ${name.padEnd(8)} ${printable(result.answer).slice(0, 40).padEnd(10)} ${printable(result.error ?? result.verdict)}`;
 }

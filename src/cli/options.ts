@@ -18,6 +18,10 @@ export interface ModelOptions {
   device: DeviceRequest;
 }
 
+/** What is fed at the latents: the model's own, or an intervention (see ../engine/intervention.ts). */
+export const FED = ['own', 'zero', 'noise', 'swap', 'markers'] as const;
+export type Fed = (typeof FED)[number];
+
 /** How an answer is generated. */
 export interface GenerationOptions {
   system?: string;
@@ -92,6 +96,10 @@ export function loadOptions(
     device,
   };
 }
+
+export const INTERVENE_HELP =
+  "what is fed at the latents: the model's own; zeros; noise of equal norm; another run's; " +
+  'nothing, the markers alone';
 
 /** Reads an integer of at least `min`. */
 export function integer(what: string, min: number): (text: string) => number {

@@ -9,7 +9,7 @@ import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
 import { addGenerateMaps } from './generateMaps.ts';
-import { addGenerationOptions, addModelOptions, integer } from './options.ts';
+import { addGenerationOptions, addModelOptions, FED, integer, INTERVENE_HELP } from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
 import { addInitialise } from './initialise.ts';
 import { addTrain } from './train.ts';
@@ -87,6 +87,8 @@ function addReason(program: Command, context: CliContext, finished: (code: numbe
         .default(REASON_DEFAULTS.placement),
     );
   addGenerationOptions(addModelOptions(command))
+    .addOption(new Option('--intervene <what>', INTERVENE_HELP).choices(FED).default('own'))
+    .option('--swap-image <image>', 'picture whose latents --intervene swap feeds')
     .option('--trace <out>', 'write the trace there, and a picture of each block beside it')
     .action(async (images: string[], options: ReasonOptions) => {
       finished(await reason(context, images, options));
@@ -102,9 +104,27 @@ function addEvaluate(program: Command, context: CliContext, finished: (code: num
     .option('--limit <n>', 'only the first n samples', integer('a number of samples', 1))
     .option('--question <text>', "ask this instead of each sample's own question")
     .option('--sample-questions', "ask in the file's words even if the model names a question of its own");
-  addGenerationOptions(addModelOptions(command)).action(async (file: string, options: EvaluateOptions) => {
-    finished(await evaluate(context, file, options));
-  });
+  addGenerationOptions(addModelOptions(command))
+    .addOption(
+      new Option('--intervene <what>', `${INTERVENE_HELP}; or all of them one after the other, and compared`)
+        .choices([...FED, 'all'])
+        .default('own'),
+    )
+    .option(
+      '--jobs <n>',
+      'engines at a time (default: a core each for a small model on the CPU)',
+      integer('a number of engines', 1),
+    )
+    .option('--quiet', 'print the figures only, neither progress nor a line per sample')
+    .addHelpText(
+      'after',
+      `
+--intervene swap takes the latents of the sample before of the same map size in the file, or of the
+last such sample for the first; its n-th latent for the n-th, from the first again where it has fewer.`,
+    )
+    .action(async (file: string, options: EvaluateOptions) => {
+      finished(await evaluate(context, file, options));
+    });
 }
 
 function addCompare(program: Command, context: CliContext, finished: (code: number) => void): void {

@@ -4,11 +4,11 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
-import type { ImageInput, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
+import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
 import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { EXIT, type CliContext } from './context.ts';
-import { requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
+import { requestOptions, type Fed, type GenerationOptions, type ModelOptions } from './options.ts';
 import { reportEvent, reportSummary } from './reporter.ts';
 import { withModel } from './session.ts';
 import type { EngineClient } from '../client/engineClient.ts';
@@ -20,6 +20,9 @@ export interface ReasonOptions extends ModelOptions, GenerationOptions {
   /** Absent: the model's own, if it names one. */
   question?: string;
   placement: ReasonRequest['placement'];
+  intervene: Fed;
+  /** Whose latents are fed when they are swapped. */
+  swapImage?: string;
   /** Where the trace goes. */
   trace?: string;
 }
@@ -36,8 +39,12 @@ export async function reason(
 ): Promise<number> {
   const images = await Promise.all(imagePaths.map(readImage));
   const helpers = await Promise.all(options.helper.map(readImage));
+  const swapImages = await Promise.all(swapImagesOf(options).map(readImage));
   return withModel(context, options, async ({ client, loaded }) => {
-    const request = requestFor(images, helpers, questionOf(options, loaded), options);
+    const own = requestFor(images, helpers, questionOf(options, loaded), options);
+    const latents = await latentsToSwapIn(context, client, { ...own, images: swapImages });
+    const intervention = interventionOf(options.intervene, 0, latents);
+    const request = { ...own, ...(intervention !== undefined && { intervention }) };
     const { trace, problem } = await runRequest(client, request, context.signal, (current, event) =>
       reportEvent(context.terminal, current, event),
     );
@@ -47,6 +54,53 @@ export async function reason(
     if (problem !== undefined) throw problem;
     return EXIT.ok;
   });
+}
+
+/** @throws UserError where there is a picture to swap with and no swap, or the other way round */
+function swapImagesOf({ intervene, swapImage }: ReasonOptions): string[] {
+  if ((intervene === 'swap') === (swapImage !== undefined)) return swapImage === undefined ? [] : [swapImage];
+  throw new UserError({
+    problem: '--intervene swap and --swap-image go together',
+    found: swapImage === undefined ? 'no picture whose latents to take' : `--intervene ${intervene}`,
+    remedy: 'Give both, or neither.',
+  });
+}
+
+/** The latents of the same question about the picture to swap with; none where there is no such picture. */
+async function latentsToSwapIn(
+  { signal }: CliContext,
+  client: EngineClient,
+  request: ReasonRequest,
+): Promise<Float32Array[]> {
+  if (request.images.length === 0) return [];
+  const { trace, problem } = await runRequest(
+    client,
+    { ...request, id: randomUUID() },
+    signal,
+    () => undefined,
+  );
+  if (problem !== undefined) throw problem;
+  return vectorsOf(trace!);
+}
+
+/** The latents of a run, in order. */
+export function vectorsOf({ latents }: Trace): Float32Array[] {
+  return latents.map(({ vector }) => vector.data);
+}
+
+/**
+ * What the engine is told about its latents.
+ * @param sample tells the noise of several samples apart
+ * @param latents what a swap puts in
+ */
+export function interventionOf(
+  fed: Fed,
+  sample: number,
+  latents: Float32Array[],
+): LatentIntervention | undefined {
+  if (fed === 'own') return undefined;
+  if (fed === 'noise') return { kind: fed, sample };
+  return fed === 'swap' ? { kind: fed, latents } : { kind: fed };
 }
 
 /** How a run ended. */

@@ -5,7 +5,7 @@ import type { ReasonEvent } from '../trace/events.ts';
 import { TOTAL_TIMING } from '../trace/format.ts';
 import { firstLook, firstLookRow, mapOf, massBySource } from '../trace/maps.ts';
 import type { Trace, TraceBlock, TracePicture } from '../trace/schema.ts';
-import { answerText, blockSummary, latentsOf } from '../trace/steps.ts';
+import { answerText, blockSummary, describeIntervention, latentsOf } from '../trace/steps.ts';
 import { seconds } from './session.ts';
 import { printable, type Terminal } from './terminal.ts';
 
@@ -41,7 +41,9 @@ export function reportSummary(terminal: Terminal, trace: Trace): void {
   const answer = lastBoxed(text) ?? (trace.status === 'complete' ? finalAnswer(text) : 'none');
   const status = trace.status === 'complete' ? '' : ` (${trace.status}: this is a partial answer)`;
   terminal.line();
-  terminal.line(`${label(terminal, 'blocks')}${blockSummary(trace)}`);
+  const { intervention } = trace.settings;
+  const replaced = intervention === undefined ? '' : `, ${describeIntervention(intervention)}`;
+  terminal.line(`${label(terminal, 'blocks')}${blockSummary(trace)}${replaced}`);
   terminal.line(`${label(terminal, 'answer')}${terminal.style('bold', printable(answer))}${status}`);
   terminal.line(`${label(terminal, 'tokens')}${trace.tokens.length}, latents included`);
   reportTimings(terminal, trace);

@@ -36,6 +36,8 @@ const result = z.strictObject({
   strict: z.boolean().optional(),
   released: z.boolean().optional(),
   blocks: z.int(),
+  /** Vectors fed at pads; files of earlier versions do not say. */
+  latents: z.int().optional(),
   tokens: z.int(),
   milliseconds: z.number(),
   /** Why there is no answer. */

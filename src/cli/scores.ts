@@ -1,49 +1,68 @@
 /** The figures of an evaluation. */
 
-import { baselinesOf } from '../dataset/baselines.ts';
+import { baselinesOf, majorityAnswer } from '../dataset/baselines.ts';
 import type { Sample } from '../dataset/samples.ts';
+import type { GridMap } from '../dataset/scoring.ts';
 import { wilsonInterval } from '../dataset/statistics.ts';
 import type { SampleResult } from './results.ts';
-import type { Terminal } from './terminal.ts';
+import { printable, type Terminal } from './terminal.ts';
 
 /** Prints accuracy with its interval, per map size, by the other readings, and the baselines. */
 export function reportScores(terminal: Terminal, samples: Sample[], results: SampleResult[]): void {
   terminal.line();
   if (results.length < samples.length)
     terminal.line(`${results.length} of ${samples.length} samples are done; these figures are of those.`);
-  const label = (text: string): string => terminal.style('dim', text.padEnd(18));
+  const label = (text: string): string => terminal.style('dim', text.padEnd(20));
   terminal.line(
     `${label('accuracy')}${terminal.style('bold', accuracy(results.map(({ success }) => success)))}`,
   );
-  const sizes = [...new Set(results.flatMap(({ size }) => size ?? []))].toSorted((a, b) => a - b);
-  for (const size of sizes) {
+  const done = new Set(results.map(({ line }) => line));
+  const tried = samples.filter(({ line }) => done.has(line));
+  for (const size of sizesOf(results)) {
     const outcomes = results.filter((result) => result.size === size).map(({ success }) => success);
-    terminal.line(`${label(`  ${size} × ${size}`)}${accuracy(outcomes)}`);
+    const baselines = baselinesOf(mapsOf(tried).filter((map) => map.length === size));
+    const beside =
+      baselines &&
+      `; random walk ${percent(baselines.randomWalk)}, same plan ${percent(baselines.majority.share)}`;
+    terminal.line(`${label(`  ${size} × ${size}`)}${accuracy(outcomes)}${beside ?? ''}`);
   }
   const strict = results.flatMap((result) => result.strict ?? []);
   const released = results.flatMap((result) => result.released ?? []);
   if (strict.length > 0) terminal.line(`${label('strict parser')}${accuracy(strict)}`);
   if (released.length > 0) terminal.line(`${label('released reading')}${accuracy(released)}`);
-  reportBaselines(terminal, label, samples, results);
+  reportBaselines(terminal, label, tried);
   const errors = results.filter(({ error }) => error !== undefined).length;
   if (errors > 0) terminal.line(`${label('not answered')}${errors}, counted as wrong`);
 }
 
-function reportBaselines(
-  terminal: Terminal,
-  label: (text: string) => string,
-  samples: Sample[],
-  results: SampleResult[],
-): void {
-  const done = new Set(results.map(({ line }) => line));
-  const maps = samples.flatMap(({ line, map }) => (map !== undefined && done.has(line) ? [map] : []));
-  const baselines = baselinesOf(maps);
-  if (baselines === undefined) return;
-  const { randomWalk, majority } = baselines;
-  terminal.line(`${label('random walk')}${percent(randomWalk)} expected, stopping at the goal`);
-  terminal.line(
-    `${label('same plan always')}${percent(majority.share)} with ${majority.moves}, the best such plan`,
+function reportBaselines(terminal: Terminal, label: (text: string) => string, samples: Sample[]): void {
+  const baselines = baselinesOf(mapsOf(samples));
+  if (baselines !== undefined) {
+    const { randomWalk, majority } = baselines;
+    terminal.line(`${label('random walk')}${percent(randomWalk)} expected, stopping at the goal`);
+    terminal.line(
+      `${label('same plan always')}${percent(majority.share)} with ${majority.moves}, the best such plan`,
+    );
+  }
+  const answers = samples.flatMap(({ map, answer }) =>
+    map === undefined && answer !== undefined ? answer : [],
   );
+  const usual = majorityAnswer(answers);
+  if (usual === undefined) return;
+  const text = printable(usual.answer).slice(0, 40);
+  const noun = baselines === undefined ? '' : ' of the samples without a map';
+  terminal.line(
+    `${label('same answer always')}${percent(usual.share)}${noun} with ${text}, the most frequent one`,
+  );
+}
+
+function mapsOf(samples: Sample[]): GridMap[] {
+  return samples.flatMap(({ map }) => (map === undefined ? [] : [map]));
+}
+
+/** Rows of the maps that occur, ascending. */
+export function sizesOf(results: SampleResult[]): number[] {
+  return [...new Set(results.flatMap(({ size }) => size ?? []))].toSorted((a, b) => a - b);
 }
 
 /** "78 of 100 = 78.0 % (95 % interval 68.9 to 85.0 %)" */

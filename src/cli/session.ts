@@ -1,10 +1,12 @@
-/** An engine with a model loaded, for the length of one command. */
+/** Engines with a model loaded, for the length of one command. */
 
 import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { UserError } from '../base/errors.ts';
 import { EngineClient } from '../client/engineClient.ts';
-import type { LoadedModel } from '../protocol/engine.ts';
+import type { LoadedModel, LoadRequest } from '../protocol/engine.ts';
 import type { TraceDevice } from '../trace/schema.ts';
+import { describeReach } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
 import { loadOptions, type ModelOptions } from './options.ts';
 import { printable } from './terminal.ts';
@@ -30,40 +32,103 @@ export async function withModel<T>(
   options: ModelOptions,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
-  const { terminal, debug } = context;
-  let loading = true;
-  let ended: string | undefined;
-  const client = new EngineClient({
-    enginePath: context.enginePath,
-    log: (level, text) => {
-      if (debug || level === 'error') terminal.error(terminal.style('dim', printable(text)));
-    },
-    exited: (reason) => {
-      ended = reason;
-    },
-    // Loading can take minutes and belongs in a log; the preparation of each run does not.
-    progress: ({ message, fraction }) => {
-      if (loading) terminal.progress(printable(message), fraction);
-      else terminal.passing(printable(message), fraction);
-    },
-  });
+  return withModels(context, options, { tasks: 1 }, ([session]) => use(session!));
+}
+
+/**
+ * The same with several engines side by side, each with its share of the cores.
+ * @param jobs how many; absent: see `defaultJobs`
+ * @param tasks how many there are to share out
+ */
+export async function withModels<T>(
+  context: CliContext,
+  options: ModelOptions,
+  { jobs, tasks }: { jobs?: number | undefined; tasks: number },
+  use: (sessions: Session[]) => Promise<T>,
+): Promise<T> {
+  const engines = [new Engine(context, options, true)];
   try {
-    terminal.progress('Starting the engine');
-    const request = { id: randomUUID(), ...loadOptions(options, context.bundledModel) };
-    const loaded = await client.load(request, context.signal);
-    loading = false;
+    const [first] = engines as [Engine];
+    context.terminal.progress('Starting the engine');
+    const { loaded } = await first.load();
     describeModel(context, loaded);
-    const restore = async (): Promise<void> => {
-      if (ended === undefined) return;
-      terminal.error(`The engine ended unexpectedly (${printable(ended)}). Starting it again.`);
-      const again = await client.load({ ...request, id: randomUUID() }, context.signal);
-      checkSame(loaded, again);
-      ended = undefined;
-    };
-    return await use({ client, loaded, isLost: () => ended !== undefined, restore });
+    const count = Math.min(jobs ?? defaultJobs(loaded), tasks);
+    if (count > 1) {
+      const threads = Math.max(1, Math.floor(availableParallelism() / count));
+      while (engines.length < count) engines.push(new Engine(context, options, false));
+      for (const engine of engines) checkSame(loaded, (await engine.load(threads)).loaded);
+    }
+    return await use(engines.map((engine) => engine.session));
   } finally {
-    terminal.clearProgress();
-    client.dispose();
+    context.terminal.clearProgress();
+    for (const engine of engines) engine.dispose();
+  }
+}
+
+/** Larger models keep all cores busy by themselves, and each engine would hold them once more. */
+const SMALL_MODEL = 50_000_000;
+
+/** A small model's steps are too short to share out: an engine for each core does more than one with all of them. */
+function defaultJobs({ model, device }: LoadedModel): number {
+  return device.provider === 'cpu' && model.parameters <= SMALL_MODEL ? availableParallelism() : 1;
+}
+
+/** One engine process and its model. */
+class Engine {
+  private readonly context: CliContext;
+  private readonly client: EngineClient;
+  private readonly request: Omit<LoadRequest, 'id'>;
+  private loading = true;
+  private ended: string | undefined;
+  private current: Session | undefined;
+
+  /** @param shows whether it reports what it is doing */
+  constructor(context: CliContext, options: ModelOptions, shows: boolean) {
+    const { terminal, debug } = context;
+    this.context = context;
+    this.request = loadOptions(options, context.bundledModel);
+    this.client = new EngineClient({
+      enginePath: context.enginePath,
+      log: (level, text) => {
+        if (debug || level === 'error') terminal.error(terminal.style('dim', printable(text)));
+      },
+      exited: (reason) => {
+        this.ended = reason;
+      },
+      // Loading can take minutes and belongs in a log; the preparation of each run does not.
+      progress: ({ message, fraction }) => {
+        if (!shows) return;
+        if (this.loading) terminal.progress(printable(message), fraction);
+        else terminal.passing(printable(message), fraction);
+      },
+    });
+  }
+
+  /** Of the model that was loaded last. */
+  get session(): Session {
+    if (this.current === undefined) throw new Error('no model is loaded');
+    return this.current;
+  }
+
+  /** @param threads of the CPU; absent: all cores */
+  async load(threads?: number): Promise<Session> {
+    const { client, context } = this;
+    const request = { ...this.request, ...(threads !== undefined && { threads }) };
+    const load = (): Promise<LoadedModel> => client.load({ ...request, id: randomUUID() }, context.signal);
+    const loaded = await load();
+    this.loading = false;
+    const restore = async (): Promise<void> => {
+      if (this.ended === undefined) return;
+      context.terminal.error(`The engine ended unexpectedly (${printable(this.ended)}). Starting it again.`);
+      checkSame(loaded, await load());
+      this.ended = undefined;
+    };
+    this.current = { client, loaded, isLost: () => this.ended !== undefined, restore };
+    return this.current;
+  }
+
+  dispose(): void {
+    this.client.dispose();
   }
 }
 
@@ -90,6 +155,7 @@ function describeModel({ terminal }: CliContext, { model, device, milliseconds }
     const { name, rank, alpha } = model.adapter;
     terminal.line(`${label('adapter')}${printable(name)} · LoRA, r ${rank}, alpha ${alpha}`);
   }
+  if (model.latentReach !== undefined) terminal.line(`${label('reach')}${describeReach(model.latentReach)}`);
   terminal.line(`${label('device')}${describeDevice(device)}`);
 }
 

@@ -31,6 +31,8 @@ export class Terminal {
   private readonly colour: boolean;
   private atLineStart = true;
   private shownProgress: string | undefined;
+  /** Whether progress is not shown at all; results and faults always are. */
+  quiet = false;
 
   constructor({ out, err, env }: TerminalOptions) {
     this.out = out;
@@ -61,6 +63,7 @@ export class Terminal {
 
   /** Shows what is going on; `fraction` from 0 to 1 where it is known. */
   progress(message: string, fraction?: number): void {
+    if (this.quiet) return;
     if (this.err.isTTY !== true) {
       if (message !== this.shownProgress) this.err.write(`${message}\n`);
       this.shownProgress = message;

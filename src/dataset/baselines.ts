@@ -1,6 +1,6 @@
-/** What a model must beat on maps: many of them need one move only. */
+/** What a model must beat: many maps need one move only, many answers are the same. */
 
-import { GOAL, HOLE, simulate, startOf, step, type GridMap, type Move } from './scoring.ts';
+import { GOAL, HOLE, normaliseAnswer, simulate, startOf, step, type GridMap, type Move } from './scoring.ts';
 
 const MOVES = ['U', 'D', 'L', 'R'] as const;
 
@@ -22,6 +22,14 @@ export function baselinesOf(maps: GridMap[]): Baselines | undefined {
   if (maps.length === 0) return undefined;
   const randomWalk = maps.reduce((sum, map) => sum + walkSuccess(map), 0) / maps.length;
   return { randomWalk, majority: majorityPlan(maps) };
+}
+
+/** The most frequent answer of a set that has no maps, and its share; undefined for an empty set. */
+export function majorityAnswer(answers: readonly string[]): { answer: string; share: number } | undefined {
+  const counts = new Map<string, number>();
+  for (const answer of answers.map(normaliseAnswer)) counts.set(answer, (counts.get(answer) ?? 0) + 1);
+  const [best] = [...counts].toSorted(([, a], [, b]) => b - a);
+  return best && { answer: best[0], share: best[1] / answers.length };
 }
 
 /** Probability that uniformly random moves reach the goal before a hole, by propagating the distribution. */

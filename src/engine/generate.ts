@@ -2,7 +2,7 @@
  * The loop of interleaved reasoning: text token by text token, latent by latent.
  *
  * At a pad the hidden state after the final norm, at the position before, is fed as it is
- * (arXiv 2512.05665). A latent's attention is that of its own query, so it is known one step later,
+ * (arXiv 2512.05665), or what an intervention puts in its place. A latent's attention is that of its own query, so it is known one step later,
  * when the latent has been fed; the last token of a run that hit its limit is never fed.
  */
 
@@ -10,7 +10,10 @@ import type { NumericArray } from '../tensor/array.ts';
 import type { Decision, LatentMode } from './latentProtocol.ts';
 import { LatentProtocol } from './latentProtocol.ts';
 import type { Model } from './model.ts';
+import { replacementOf } from './intervention.ts';
+import { visible, type LatentBlock } from '../model/latentReach.ts';
 import type { Position } from '../model/positions.ts';
+import type { LatentIntervention } from '../protocol/engine.ts';
 import { probabilityOf, Sampler, type Choice, type SamplerSettings } from './sampler.ts';
 
 export interface GenerateRequest extends SamplerSettings {
@@ -19,6 +22,7 @@ export interface GenerateRequest extends SamplerSettings {
   positions: readonly Position[];
   delta: number;
   latents: LatentMode;
+  intervention?: LatentIntervention;
   maxTokens: number;
   /** Index of a new token → id to put there. */
   force: Readonly<Record<number, number>>;
@@ -54,10 +58,15 @@ export async function generate(
   observer: GenerateObserver,
 ): Promise<{ reason: StopReason; protocol: LatentProtocol }> {
   const { config, generation } = model.checkpoint;
-  const protocol = new LatentProtocol(config.tokens.latent, config.latentSize, request.latents);
+  const { intervention, seed } = request;
+  const size = intervention?.kind === 'markers' ? 0 : config.latentSize;
+  const protocol = new LatentProtocol(config.tokens.latent, size, request.latents);
+  const replace = replacementOf(intervention, seed);
+  const blocks: LatentBlock[] = [];
+  let latents = 0;
   const limit = Math.min(request.maxTokens, config.text.maxPositions - request.ids.length);
   const chooser = new Chooser(model, request);
-  const cache = model.newCache();
+  const cache = model.newCache((query, key) => visible(query, key, blocks, config.latentReach));
   try {
     const total = request.ids.length;
     const prompt = await model.prefill(cache, request.embeddings, request.positions, (read) =>
@@ -71,19 +80,28 @@ export async function generate(
       await observer.token(token, hidden);
       if (isEnd) return { reason: 'end', protocol };
       if (index + 1 === limit) break;
+      placeInBlock(blocks, token);
+      const vector = token.feed === 'latent' ? replace(hidden, latents++) : undefined;
       const input =
-        token.feed === 'latent' ? { shape: [1, hidden.length], data: hidden } : await model.embed([token.id]);
+        vector === undefined ? await model.embed([token.id]) : { shape: [1, vector.length], data: vector };
       const place = token.position + request.delta;
       const step = await model.step(cache, input, [[place, place, place]]);
       const [layers, heads, , keys] = step.attention.shape;
       const attention = { shape: [layers!, heads!, keys!], data: step.attention.data };
-      await observer.fed(token, attention, token.feed === 'latent' ? hidden : undefined);
+      await observer.fed(token, attention, vector);
       hidden = step.hidden.data;
     }
     return { reason: 'limit', protocol };
   } finally {
     cache.dispose();
   }
+}
+
+/** Keeps account of where the blocks stand in the sequence, for the mask. */
+function placeInBlock(blocks: LatentBlock[], { kind, position }: NewToken): void {
+  if (kind === 'latent-start') blocks.push({ first: position + 1, pads: 0 });
+  else if (kind === 'latent-pad') blocks.at(-1)!.pads++;
+  else if (kind === 'latent-end') blocks.at(-1)!.end = position;
 }
 
 /** The model's choice from a hidden state, or the caller's with the probability the model gives it. */

@@ -9,14 +9,26 @@ import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { MASKED } from '../model/positions.ts';
 import { cacheNames } from '../model/decoder.ts';
 import type { TextConfig } from '../model/config.ts';
-import { floatTensor, openSession, type Provider, type RuntimeTensor, type Session } from '../ort/session.ts';
+import {
+  floatTensor,
+  openSession,
+  type RuntimeTensor,
+  type Session,
+  type SessionOptions,
+} from '../ort/session.ts';
 
 const PLACEHOLDER = -1;
+
+/** Whether the position `query` attends to `key`, both as indices in the sequence. */
+export type Visibility = (query: number, key: number) => boolean;
 
 type Tensors = Record<string, RuntimeTensor>;
 
 /** Joins growing to frozen, all layers at once; on a GPU nothing leaves the device. */
-export async function openMergeSession(config: TextConfig, provider: Provider): Promise<Session> {
+export async function openMergeSession(
+  config: TextConfig,
+  { provider, threads }: Pick<SessionOptions, 'provider' | 'threads'>,
+): Promise<Session> {
   const graph = new GraphBuilder('merge');
   const { kvHeads: K, headSize: d } = config;
   const names: string[] = [];
@@ -34,7 +46,7 @@ export async function openMergeSession(config: TextConfig, provider: Provider): 
     graph.output(presentValue, graph.op('Concat', value, { axis: 1 }), [K, 'T', d]);
     names.push(presentKey, presentValue);
   }
-  return openSession(graph.build(), { provider, weightsFolder: '', keepOnDevice: names });
+  return openSession(graph.build(), { provider, threads, weightsFolder: '', keepOnDevice: names });
 }
 
 export class KvCache {
@@ -44,10 +56,12 @@ export class KvCache {
   private growing: Tensors;
   private frozenSlots = [PLACEHOLDER];
   private growingSlots = [PLACEHOLDER];
+  private readonly sees: Visibility;
 
-  constructor(config: TextConfig, merge: Session) {
+  constructor(config: TextConfig, merge: Session, sees: Visibility) {
     this.config = config;
     this.merge = merge;
+    this.sees = sees;
     this.frozen = emptyPart(config);
     this.growing = emptyPart(config);
   }
@@ -63,7 +77,7 @@ export class KvCache {
   }
 
   /**
-   * The decoder's inputs for S more positions: the parts, their lengths, and the causal mask (S, T).
+   * The decoder's inputs for S more positions: the parts, their lengths, and the mask (S, T).
    * The reader of attention maps finds in `slotOf` the slot of each sequence index.
    */
   inputs(added: number): {
@@ -78,7 +92,7 @@ export class KvCache {
     const mask = new Float32Array(added * slots.length);
     fresh.forEach((position, row) => {
       slots.forEach((index, slot) => {
-        if (index === PLACEHOLDER || index > position) mask[row * slots.length + slot] = MASKED;
+        if (index === PLACEHOLDER || !this.sees(position, index)) mask[row * slots.length + slot] = MASKED;
       });
     });
     const slotOf = new Array<number>(start + added);

@@ -25,6 +25,7 @@ export interface Decision {
 
 export class LatentProtocol {
   private readonly tokens: SpecialTokens['latent'];
+  /** Pads of a full block; 0 for blocks of start and end tokens only. */
   private readonly size: number;
   private readonly mode: LatentMode;
   /** The open block. */

@@ -16,7 +16,7 @@ import {
 import { hasWindows, slotsPerWindow, visionGraph } from '../model/vision.ts';
 import { floats, floatTensor, intTensor, openSession, type Provider, type Session } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
-import { KvCache, openMergeSession } from './kvCache.ts';
+import { KvCache, openMergeSession, type Visibility } from './kvCache.ts';
 
 /** Positions per prefill run: bounds the scores' memory and the time between two chances to cancel. */
 const PREFILL_CHUNK = 256;
@@ -41,16 +41,21 @@ export class Model {
     this.sessions = sessions;
   }
 
-  /** Opens the five graphs. `onProgress` is told before each; throwing there stops the load. */
+  /**
+   * Opens the five graphs.
+   * @param onProgress is told before each; throwing there stops the load
+   * @param threads of the CPU; absent: all cores
+   */
   static async open(
     checkpoint: Checkpoint,
     provider: Provider,
     onProgress: (message: string, fraction: number) => Promise<void> = async () => undefined,
+    threads?: number,
   ): Promise<Model> {
     const { config, weights } = checkpoint;
     const present = Array.from({ length: config.text.layers }, (_, layer) => cacheNames(layer));
     const open = (graph: Uint8Array, keepOnDevice: string[] = []): Promise<Session> =>
-      openSession(graph, { provider, weightsFolder: weights.root, keepOnDevice });
+      openSession(graph, { provider, threads, weightsFolder: weights.root, keepOnDevice });
     const steps = {
       vision: () => open(visionGraph(config.vision, weights)),
       embedding: () => open(embeddingGraph(config.text, weights)),
@@ -60,7 +65,7 @@ export class Model {
           decoderGraph(config.text, weights),
           present.flatMap((names) => [names.presentKey, names.presentValue]),
         ),
-      merge: () => openMergeSession(config.text, provider),
+      merge: () => openMergeSession(config.text, { provider, threads }),
     };
     const sessions: Partial<Model['sessions']> = {};
     try {
@@ -120,8 +125,9 @@ export class Model {
     };
   }
 
-  newCache(): KvCache {
-    return new KvCache(this.checkpoint.config.text, this.sessions.merge);
+  /** @param sees what a position attends to; asked anew at every step. Default: itself and all before it. */
+  newCache(sees: Visibility = (query, key) => key <= query): KvCache {
+    return new KvCache(this.checkpoint.config.text, this.sessions.merge, sees);
   }
 
   /**

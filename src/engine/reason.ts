@@ -89,7 +89,7 @@ function checkRequest({ question, latents, images }: ReasonRequest, { checkpoint
 }
 
 function startEvent(context: RunContext, request: ReasonRequest, repetitionPenalty: number): ReasonEvent {
-  const { latents, temperature, topP, seed, maxTokens, placement, system } = request;
+  const { latents, intervention, temperature, topP, seed, maxTokens, placement, system } = request;
   return {
     type: 'start',
     id: request.id,
@@ -99,6 +99,7 @@ function startEvent(context: RunContext, request: ReasonRequest, repetitionPenal
     ...context.describe,
     settings: {
       latents,
+      ...(intervention !== undefined && { intervention: intervention.kind }),
       temperature,
       topP,
       repetitionPenalty,

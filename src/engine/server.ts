@@ -24,6 +24,7 @@ interface Loaded {
   reply: LoadedModel;
   folder: string;
   adapter: string | undefined;
+  threads: number | undefined;
   /** Modification times of the weight files: a checkpoint that was trained on is another one. */
   modified: string;
 }
@@ -102,15 +103,15 @@ export class EngineServer implements EngineMethods {
     ];
   }
 
-  private async isCurrent({ folder, adapter, device }: LoadRequest): Promise<boolean> {
+  private async isCurrent({ folder, adapter, device, threads }: LoadRequest): Promise<boolean> {
     if (this.loaded?.folder !== folder || this.loaded.adapter !== adapter) return false;
-    if (this.loaded.reply.device.requested !== device) return false;
+    if (this.loaded.reply.device.requested !== device || this.loaded.threads !== threads) return false;
     const checkpoint = await openCheckpoint(folder, { adapter });
     const { fingerprint } = this.loaded.reply.model;
     return checkpoint.fingerprint === fingerprint && (await modifiedOf(checkpoint)) === this.loaded.modified;
   }
 
-  private async open({ id, folder, adapter, device }: LoadRequest): Promise<LoadedModel> {
+  private async open({ id, folder, adapter, device, threads }: LoadRequest): Promise<LoadedModel> {
     const started = performance.now();
     const progress = this.progressOf(id);
     progress('reading the checkpoint');
@@ -118,10 +119,11 @@ export class EngineServer implements EngineMethods {
     progress(device === 'cpu' ? 'using the CPU' : 'trying the GPU in a process of its own');
     const chosen = await chooseDevice(device);
     this.client.log({ level: 'info', text: `device ${chosen.provider}: ${chosen.reason}` });
-    const model = await Model.open(checkpoint, chosen.provider, async (message, fraction) => {
+    const onProgress = async (message: string, fraction: number): Promise<void> => {
       progress(message, fraction);
       await this.pause(id);
-    });
+    };
+    const model = await Model.open(checkpoint, chosen.provider, onProgress, threads);
     const hashed = checkpoint.parameterCount <= MAX_HASHED_PARAMETERS;
     const sha256 = hashed
       ? withAdapter(
@@ -139,7 +141,7 @@ export class EngineServer implements EngineMethods {
       maxPositions: checkpoint.config.text.maxPositions,
       milliseconds: performance.now() - started,
     };
-    this.loaded = { model, reply, folder, adapter, modified: await modifiedOf(checkpoint) };
+    this.loaded = { model, reply, folder, adapter, threads, modified: await modifiedOf(checkpoint) };
     return reply;
   }
 
@@ -187,9 +189,9 @@ function describeAdapter({ name, rank, alpha, fingerprint }: NonNullable<Checkpo
   return { name, rank, alpha, fingerprint };
 }
 
-function describeModel(checkpoint: Checkpoint): TraceModel {
+export function describeModel(checkpoint: Checkpoint): TraceModel {
   const { config, folder, adapter, fingerprint, parameterCount, dtype } = checkpoint;
-  const { text, tokens, latentSize } = config;
+  const { text, tokens, latentSize, latentReach } = config;
   const name = folder.split(/[\\/]/).at(-1) ?? folder;
   return {
     name: adapter === undefined ? name : `${name} + ${adapter.name}`,
@@ -204,6 +206,7 @@ function describeModel(checkpoint: Checkpoint): TraceModel {
     hiddenSize: text.hiddenSize,
     vocabularySize: text.vocabularySize,
     ...(tokens.latent && { latentSize }),
+    ...(latentReach !== undefined && { latentReach }),
     ...(adapter && { adapter: describeAdapter(adapter) }),
   };
 }

@@ -11,7 +11,14 @@
 
 import { firstLookRow, massBySource } from '../trace/maps.ts';
 import type { Trace, TraceLatent } from '../trace/schema.ts';
-import { blockSummary, describeEnd, stepsOf, type Step } from '../trace/steps.ts';
+import {
+  blockSummary,
+  describeEnd,
+  describeIntervention,
+  describeReach,
+  stepsOf,
+  type Step,
+} from '../trace/steps.ts';
 
 /** Where a latent stands in its block's line. */
 export interface LatentSpan {
@@ -45,11 +52,14 @@ export function pictureMass(trace: Trace, latent: TraceLatent): number {
 export function headerOf(trace: Trace): string[] {
   const { model, device, settings, tokens } = trace;
   const sampling = settings.temperature === 0 ? 'greedy' : `temperature ${settings.temperature}`;
+  const { intervention } = settings;
+  const replaced = intervention === undefined ? '' : `, ${describeIntervention(intervention)}`;
   const parameters = `${(model.parameters / 1e6).toFixed(1)} M parameters`;
   return [
     `# ${trace.question.replaceAll('\n', ' ')}`,
     `# ${model.name} · ${parameters}, ${model.dtype} · ${device.provider} (${device.name})`,
-    `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents} · ${sampling}, seed ${settings.seed}`,
+    ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
+    `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents}${replaced} · ${sampling}, seed ${settings.seed}`,
     `# ${trace.status}${trace.failure === undefined ? '' : `: ${trace.failure.replaceAll('\n', ' ')}`} · ${trace.createdAt} · run ${trace.id}`,
   ];
 }

@@ -3,6 +3,8 @@
  * Field names follow the paper and Hugging Face; ids are token ids. No I/O here: ../checkpoint reads files.
  */
 
+import type { LatentReach } from './latentReach.ts';
+
 /** Language model: pre-norm decoder with grouped-query attention, M-RoPE and SwiGLU. */
 export interface TextConfig {
   hiddenSize: number;
@@ -57,6 +59,8 @@ export interface ModelConfig {
   tokens: SpecialTokens;
   /** K: vectors fed back per latent block (`latent_size`). */
   latentSize: number;
+  /** What latents reach in a control model (`latent_reach`); absent for an ordinary one. */
+  latentReach?: LatentReach;
 }
 
 /** `generation_config.json`: what the checkpoint's makers decode with. */

@@ -18,7 +18,7 @@ export interface SessionOptions {
   /** Outputs that stay on the device (they are fed back); ignored on the CPU. */
   keepOnDevice?: readonly string[];
   /** Cores that one run may use on the CPU; all if absent. */
-  threads?: number;
+  threads?: number | undefined;
 }
 
 export interface Session {

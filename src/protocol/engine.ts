@@ -10,7 +10,7 @@ import type { ReasonEvent } from '../trace/events.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 2;
+export const ENGINE_PROTOCOL_VERSION = 3;
 
 export type DeviceRequest = 'auto' | 'webgpu' | 'cpu';
 
@@ -52,6 +52,8 @@ export interface LoadRequest {
   /** Absolute path of an adapter's folder (PEFT's LoRA), applied to the model. */
   adapter?: string;
   device: DeviceRequest;
+  /** CPU threads; absent: all cores. */
+  threads?: number;
 }
 
 export interface LoadedModel {
@@ -74,6 +76,16 @@ export interface ImageInput {
   bytes: Uint8Array;
 }
 
+/** What is fed at the latents in place of the model's own; see ../engine/intervention.ts. */
+export type LatentIntervention =
+  | { kind: 'zero' }
+  /** `sample` tells the samples of an evaluation apart, so that each gets noise of its own. */
+  | { kind: 'noise'; sample: number }
+  /** `latents`: another run's, in order. */
+  | { kind: 'swap'; latents: Float32Array[] }
+  /** Blocks are start and end tokens only. */
+  | { kind: 'markers' };
+
 export interface ReasonRequest {
   /** Also the id of the trace. */
   id: string;
@@ -87,6 +99,8 @@ export interface ReasonRequest {
   /** first: pictures, then the text; placeholder: at each `<image>` of the question. */
   placement: 'first' | 'placeholder';
   latents: 'forced' | 'free';
+  /** Absent: the latents are the model's own. */
+  intervention?: LatentIntervention;
   /** 0 is greedy. */
   temperature: number;
   topP: number;

@@ -80,6 +80,8 @@ const model = z.strictObject({
   vocabularySize: size,
   /** K, vectors per latent block; absent for a model without latent tokens. */
   latentSize: size.optional(),
+  /** What latents reach by the model's attention mask, in a control model; absent for an ordinary one. */
+  latentReach: z.enum(['only', 'none']).optional(),
   /** What was added to the weights; the identities above include it, the parameter count does not. */
   adapter: adapter.optional(),
 });
@@ -96,6 +98,8 @@ const device = z.strictObject({
 
 const settings = z.strictObject({
   latents: z.enum(['forced', 'free']),
+  /** What was fed in place of the model's own latents; absent when nothing was. */
+  intervention: z.enum(['zero', 'noise', 'swap', 'markers']).optional(),
   /** 0 is greedy. */
   temperature: z.number().min(0),
   topP: z.number().gt(0).max(1),

@@ -1,6 +1,6 @@
 /** A trace as its reader meets it: lines of text and latent blocks, in order. */
 
-import type { Trace, TraceBlock, TraceLatent } from './schema.ts';
+import type { Trace, TraceBlock, TraceLatent, TraceModel, TraceSettings } from './schema.ts';
 
 export type Step =
   /** Text between two blocks, one step per line. `first` and `last` are indices into tokens. */
@@ -52,6 +52,28 @@ const ENDS: Record<TraceBlock['ended'], string> = {
 /** How a block ended, in words. */
 export function describeEnd(ended: TraceBlock['ended']): string {
   return ENDS[ended];
+}
+
+const INTERVENTIONS: Record<NonNullable<TraceSettings['intervention']>, string> = {
+  zero: 'latents zeroed',
+  noise: 'latents replaced by noise',
+  swap: 'latents of another run',
+  markers: 'no latents between the markers',
+};
+
+/** What was fed in place of the model's own latents, in words. */
+export function describeIntervention(kind: NonNullable<TraceSettings['intervention']>): string {
+  return INTERVENTIONS[kind];
+}
+
+const REACHES: Record<NonNullable<TraceModel['latentReach']>, string> = {
+  only: 'control model: after a block, only its latents are seen of what came before',
+  none: 'control model: latents are seen by latents only',
+};
+
+/** What the mask of a control model lets its latents reach, in words. */
+export function describeReach(reach: NonNullable<TraceModel['latentReach']>): string {
+  return REACHES[reach];
 }
 
 /** "3 blocks × 8 latents, all forced ends": the first thing a researcher asks. */

@@ -4,7 +4,7 @@
  */
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { seededNumbers } from '../base/random.ts';
+import { normalNumbers } from '../base/random.ts';
 import { RELEASED_SELECTION } from '../model/selection.ts';
 import type { Runtime } from './sessions.ts';
 import { AdamW, clip, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
@@ -149,10 +149,4 @@ function batchesOf<T>(items: readonly T[], size: number, kindOf: (item: T) => un
   return [...groups.values()].flatMap((group) =>
     Array.from({ length: Math.ceil(group.length / size) }, (_, i) => group.slice(i * size, (i + 1) * size)),
   );
-}
-
-/** N(0, 1) by Box and Muller, the same for the same seed. */
-function normalNumbers(seed: number): () => number {
-  const uniform = seededNumbers(seed);
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 }

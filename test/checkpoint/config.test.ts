@@ -67,6 +67,20 @@ describe('config.json', () => {
     expect(config.latentSize).toBe(8);
   });
 
+  test('of a control model says what its latents reach; of any other, nothing', async () => {
+    const reachOf = (change: object) => parseModelConfig({ ...qwen3B, ...change }, 'config.json').latentReach;
+    expect(reachOf({ latent_reach: 'only' })).toBe('only');
+    expect(reachOf({ latent_reach: 'none' })).toBe('none');
+    expect(parseModelConfig(qwen3B, 'config.json')).not.toHaveProperty('latentReach');
+    await expectUserError(
+      () => reachOf({ latent_reach: 'all' }),
+      'latent_reach',
+      '"only" or "none"',
+      '"all"',
+      'config.json',
+    );
+  });
+
   test('takes latent ids from the tokenizer only where it has none itself', () => {
     const config = parseModelConfig(qwen3B, 'config.json');
     const ids: Record<string, number> = { '<|latent_pad|>': 1, '<|latent_start|>': 2, '<|latent_end|>': 3 };

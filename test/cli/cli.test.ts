@@ -34,6 +34,10 @@ describe('arguments', () => {
     [['reason', MAP, '--max-tokens', '1.5'], 2],
     [['reason', MAP, '--force', '3'], 2],
     [['evaluate', 'x.jsonl', '--limit', '0'], 2],
+    [['evaluate', 'x.jsonl', '--jobs', '0'], 2],
+    [['evaluate', 'x.jsonl', '--intervene', 'nothing'], 2],
+    [['reason', MAP, '--intervene', 'swap'], 1],
+    [['reason', MAP, '--swap-image', MAP], 1],
     [['compare', 'only-one.jsonl'], 2],
     [['compare', '--help'], 0],
     [['reason', 'no-such-picture.png'], 1],
@@ -243,6 +247,53 @@ describe('evaluate', () => {
     expect(out).toMatch(/accuracy +4 of 4/);
     expect(out).not.toContain('No model');
     expect(readFileSync(results, 'utf8').trimEnd().split('\n')).toHaveLength(5);
+  });
+
+  it('replaces the latents in every way, compares each with own, and goes on where that ends', async () => {
+    const texts = ['RD|R', 'RD|RD ', 'R|L', 'D|D'];
+    const file = samples(
+      'all.jsonl',
+      texts.map((text, i) =>
+        line(`box:\\boxed{${text.replace('|', '}|\\boxed{')}}`, { map_desc, map_id: i }),
+      ),
+    );
+    const results = join(temporaryFolder(), 'r.jsonl');
+    const args = ['evaluate', '--sample-questions', file, '--intervene', 'all', '--results', results];
+    const { code, out, err } = await ilvr([...args, '--quiet'], engine);
+    expect(code, err).toBe(0);
+    expect(out).not.toContain('✓');
+    expect(err).toBe('');
+    expect(out).toMatch(/\nown +2 of 4 = 50\.0 % \(.*\) +2\/4 *\n/);
+    for (const fed of ['zero', 'noise', 'swap', 'markers']) {
+      expect(out).toMatch(new RegExp(`\n${fed} +1 of 4 = 25\\.0 % `));
+      expect(out).toMatch(
+        new RegExp(`\n${fed} +−25\\.0 points .* · p = 1\\.000 · .* · 3 of 4 texts changed`),
+      );
+    }
+    expect(out).toContain(
+      'Zeroing the latents changed 3 of 4 answers: 1 right one became wrong, 0 wrong ones right. ' +
+        'That may be chance (p = 1.000).',
+    );
+    const again = await ilvr(args, engine);
+    expect(again.out).toContain('Kept from an earlier run: 20.');
+    const [own, zero] = [
+      results.replace('r.jsonl', 'r.own.jsonl'),
+      results.replace('r.jsonl', 'r.zero.jsonl'),
+    ];
+    const pair = await ilvr(['compare', own, zero], engine);
+    expect(pair.out).toMatch(/A +.*latents own\nB +.*latents zero\ndiffer in +intervention\n/);
+    // What was made with latents replaced is no result of the model's own.
+    const plain = await ilvr(['evaluate', '--sample-questions', file, '--results', zero], engine);
+    expect([plain.code, plain.err]).toEqual([1, expect.stringContaining('the settings differ')]);
+  });
+
+  it('beside answers without a map stands the most frequent one', async () => {
+    const file = samples(
+      'answers.jsonl',
+      ['A', 'yes', 'No'].map((original_final_answer) => line('box:answer: yes', { original_final_answer })),
+    );
+    const { out } = await ilvr(['evaluate', '--sample-questions', file], engine);
+    expect(out).toMatch(/same answer always +66\.7 % with Yes/);
   });
 
   it('does not need the helper pictures of the samples, which it never looks at', async () => {

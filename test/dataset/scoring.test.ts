@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { baselinesOf, walkSuccess } from '../../src/dataset/baselines.ts';
+import { baselinesOf, majorityAnswer, walkSuccess } from '../../src/dataset/baselines.ts';
 import {
   boxedMoves,
   finalAnswer,
@@ -79,6 +79,11 @@ describe('reading a plan', () => {
 });
 
 describe('baselines', () => {
+  it('the most frequent answer counts equal what normalises to the same', () => {
+    expect(majorityAnswer(['A', 'yes', 'No', '7'])).toEqual({ answer: 'Yes', share: 0.5 });
+    expect(majorityAnswer([])).toBeUndefined();
+  });
+
   it('a walk between walls always arrives; one beside a hole arrives by halves', () => {
     expect(walkSuccess([[1, 2]])).toBeCloseTo(1, 6);
     expect(walkSuccess([[-1, 1, 2]])).toBeCloseTo(0.5, 6);

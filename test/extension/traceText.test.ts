@@ -39,3 +39,20 @@ test('a running trace without tokens has a header and no steps', () => {
   const trace = { ...smallTrace('running'), tokens: [], blocks: [], latents: [] };
   expect(traceLines(trace).filter(({ step }) => step !== undefined)).toEqual([]);
 });
+
+test('the lines about the run say what was fed at the latents and what they reach, where that is special', () => {
+  const trace = smallTrace();
+  const header = (of: typeof trace): string =>
+    traceLines(of)
+      .map(({ text }) => text)
+      .filter((text) => text.startsWith('#'))
+      .join('\n');
+  expect(header(trace)).not.toMatch(/control model|zeroed/);
+  const special = {
+    ...trace,
+    model: { ...trace.model, latentReach: 'only' as const },
+    settings: { ...trace.settings, intervention: 'zero' as const },
+  };
+  expect(header(special)).toMatch(/control model: after a block, only its latents/);
+  expect(header(special)).toMatch(/latents forced, latents zeroed/);
+});

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFil
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { score } from '../../src/cli/evaluate.ts';
+import { score } from '../../src/cli/samplePass.ts';
 import { helperImagesOf, readSamples, type Sample } from '../../src/dataset/samples.ts';
 import { boxedMoves, simulate, startOf } from '../../src/dataset/scoring.ts';
 import { createArtist } from '../../src/maps/drawMap.ts';

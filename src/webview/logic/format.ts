@@ -2,6 +2,7 @@
 
 import { TOTAL_TIMING } from '../../trace/format.ts';
 import type { Trace, TraceTiming, TraceToken } from '../../trace/schema.ts';
+import { describeIntervention } from '../../trace/steps.ts';
 
 /** A probability, cosine or share: three significant digits, never in exponents above 0.0001. */
 export function number(value: number): string {
@@ -59,6 +60,7 @@ export function sampling({ settings }: Trace): string {
     temperature > 0 ? `seed ${seed}` : undefined,
     `limit ${maxTokens}`,
     settings.latents === 'free' ? 'free latent blocks' : undefined,
+    settings.intervention && describeIntervention(settings.intervention),
     Object.keys(settings.force).length > 0 ? 'forced tokens' : undefined,
   ]
     .filter((part) => part !== undefined)

@@ -3,7 +3,7 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { unreachable } from '../../base/errors.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { blockSummary } from '../../trace/steps.ts';
+import { blockSummary, describeReach } from '../../trace/steps.ts';
 import { duration, parameters, sampling, totalTime } from '../logic/format.ts';
 import { Button } from '../toolkit.tsx';
 import { toggleHelp } from './Help.tsx';
@@ -34,6 +34,11 @@ export function Header({ trace, fileName, canRun, call }: HeaderProps): VNode {
         <Fact name="Device" title={`${device.reason} ${device.runtime}`}>
           {device.provider === 'webgpu' ? 'WebGPU' : 'CPU'}: <b>{device.name}</b>
         </Fact>
+        {model.latentReach !== undefined && (
+          <Fact name="Latent reach" title={describeReach(model.latentReach)}>
+            <b>{model.latentReach}</b>
+          </Fact>
+        )}
         <Fact name="Latent blocks">{blockSummary(trace)}</Fact>
         <Fact name="Length" title="Tokens of the answer, latent pads and markers included">
           <b>{tokens.length}</b> tokens{time !== undefined && ` in ${duration(time)}`}
