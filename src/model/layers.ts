@@ -45,18 +45,23 @@ export function swiGlu(
     );
   const gate = project(x, 'gate_proj', size.feedForward, size.hidden);
   const up = project(x, 'up_proj', size.feedForward, size.hidden);
+  return project(gated(graph, gate, up), 'down_proj', size.hidden, size.feedForward);
+}
+
+/** silu(x) · u */
+export function gated(graph: GraphBuilder, x: Value, u: Value): Value {
   // QuickGelu with α = 1 is x · sigmoid(x), which is SiLU.
-  const activated = graph.op('QuickGelu', [gate], { alpha: { float: 1 } });
-  const gated = graph.op('Mul', [activated, up]);
-  // y = x σ(x) u: ∂u = g x σ, ∂x = g (y + σ (u - y)). Through Mul and QuickGelu it would be more passes.
-  graph.formulas.set(gated, {
-    inputs: [gate, up],
+  const activated = graph.op('QuickGelu', [x], { alpha: { float: 1 } });
+  const y = mul(graph, activated, u);
+  // ∂u = g x σ, ∂x = g (y + σ (u - y)), σ = σ(x). Through Mul and QuickGelu it would be more passes.
+  graph.formulas.set(y, {
+    inputs: [x, u],
     gradients: (g) => [
-      mul(graph, g, add(graph, gated, mul(graph, sigmoid(graph, gate), sub(graph, up, gated)))),
+      mul(graph, g, add(graph, y, mul(graph, sigmoid(graph, x), sub(graph, u, y)))),
       mul(graph, g, activated),
     ],
   });
-  return project(gated, 'down_proj', size.hidden, size.feedForward);
+  return y;
 }
 
 /**

@@ -57,6 +57,11 @@ export function rows(graph: GraphBuilder, x: Value, column: Value, rest: readonl
   return graph.reshape(graph.op('Gather', [x, column]), [-1, ...rest]); // (R, 1, …) → (R, …)
 }
 
+/** data with `updates` (R, …) added to the rows that `column` (R, 1) names. */
+export function scatterAdd(graph: GraphBuilder, data: Value, column: Value, updates: Value): Value {
+  return graph.op('ScatterND', [data, column, updates], { reduction: { text: 'add' } });
+}
+
 /** Buffers that a WebGPU kernel may bind are few; one is the input's. */
 const MOST_PARTS = 7;
 

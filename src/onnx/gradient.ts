@@ -19,6 +19,7 @@ import {
   mul,
   neg,
   rows,
+  scatterAdd,
   sigmoid,
   split,
   sqrt,
@@ -40,6 +41,7 @@ export function gradients(graph: GraphBuilder, loss: Value, wrt: readonly Value[
   const shapes = new Shapes(graph);
   const forward = [...graph.nodes];
   const varying = dependents(forward, wrt);
+  const users = usersOf(forward);
   const found = new Map<Value, Value>([[loss, expand(graph, graph.scalar(1), shapes.of(loss))]]);
   const contribute = (value: Value, gradient: Value): void => {
     const others = found.get(value);
@@ -50,7 +52,8 @@ export function gradients(graph: GraphBuilder, loss: Value, wrt: readonly Value[
     if (!node.outputs.some((value) => found.has(value) && varying.has(value))) continue;
     const g = node.outputs.map((value) => found.get(value) ?? zeros(graph, shapes.of(value)));
     const formula = graph.formulas.get(node.outputs[0]!);
-    const contributions = formula?.gradients(g[0]!) ?? GRADIENTS[node.op](new Step(graph, shapes, node, g));
+    const contributions =
+      formula?.gradients(g[0]!) ?? GRADIENTS[node.op](new Step(graph, shapes, node, g, users, found));
     (formula ?? node).inputs.forEach((value, i) => {
       if (value === undefined || !varying.has(value)) return;
       const gradient = contributions[i];
@@ -58,6 +61,15 @@ export function gradients(graph: GraphBuilder, loss: Value, wrt: readonly Value[
     });
   }
   return wrt.map((value) => found.get(value) ?? zeros(graph, shapes.of(value)));
+}
+
+function usersOf(nodes: readonly Node[]): Map<Value, Node[]> {
+  const users = new Map<Value, Node[]>();
+  for (const node of nodes) {
+    for (const value of node.inputs)
+      if (value !== undefined) users.set(value, [...(users.get(value) ?? []), node]);
+  }
+  return users;
 }
 
 /** The values that depend on any of `sources`, themselves included. */
@@ -82,14 +94,25 @@ class Step {
   /** Gradients of the results. */
   readonly g: readonly Value[];
   private readonly shapes: Shapes;
+  private readonly users: ReadonlyMap<Value, readonly Node[]>;
+  private readonly found: ReadonlyMap<Value, Value>;
 
-  constructor(graph: GraphBuilder, shapes: Shapes, node: Node, g: readonly Value[]) {
+  constructor(
+    graph: GraphBuilder,
+    shapes: Shapes,
+    node: Node,
+    g: readonly Value[],
+    users: ReadonlyMap<Value, readonly Node[]>,
+    found: ReadonlyMap<Value, Value>,
+  ) {
     this.graph = graph;
     this.shapes = shapes;
     this.node = node;
     this.x = node.inputs as Value[];
     this.y = node.outputs;
     this.g = g;
+    this.users = users;
+    this.found = found;
   }
 
   /** A function of its own, so that rules can take it out. */
@@ -103,6 +126,15 @@ class Step {
     const axes = [...from.keys()].filter((i) => i < missing || to[i - missing] !== from[i]);
     return this.graph.reshape(sum(this.graph, gradient, axes), to);
   }
+
+  /** The only node that reads the value, if there is but one. */
+  readonly onlyUser = (value: Value): Node | undefined => {
+    const users = this.users.get(value);
+    return users?.length === 1 ? users[0] : undefined;
+  };
+
+  /** The gradient of a value that comes after this node; undefined if the loss does not depend on it. */
+  readonly gradientOf = (value: Value): Value | undefined => this.found.get(value);
 
   /** Both inputs of an element-wise operator, each summed to its own shape. */
   sumToInputs(first: Value, second: Value): Value[] {
@@ -264,9 +296,9 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   },
 
   // y = softmax x over the last axis: ∂x = y (g - Σ g y)
-  Softmax: ({ graph, y, g }) => {
-    const inner = sum(graph, mul(graph, g[0]!, y[0]!), [-1]);
-    return [mul(graph, y[0]!, sub(graph, g[0]!, inner))];
+  Softmax: (step) => {
+    const { graph, y, g } = step;
+    return [mul(graph, y[0]!, sub(graph, g[0]!, alongRows(step)))];
   },
 
   // [y₁ … yₙ] = x: ∂x = [g₁ … gₙ]
@@ -290,9 +322,27 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   },
 };
 
-/** data with `updates` (R, …) added to the rows that `column` (R, 1) names. */
-function scatterAdd(graph: GraphBuilder, data: Value, column: Value, updates: Value): Value {
-  return graph.op('ScatterND', [data, column, updates], { reduction: { text: 'add' } });
+/**
+ * Σ g y over the last axis of y. Where y does nothing but weigh the rows of a matrix, m = y v, that is
+ * Σ ∂m m, and m has fewer columns: an attention's output against its probabilities.
+ */
+function alongRows({ graph, y, g, shape, onlyUser, gradientOf }: Step): Value {
+  const [first] = y;
+  const axes = shape(first!);
+  let value = first!;
+  let user = onlyUser(value);
+  while (user?.op === 'Reshape' && shape(user.outputs[0]!).at(-1) === axes.at(-1)) {
+    value = user.outputs[0]!;
+    user = onlyUser(value);
+  }
+  if (user?.op === 'MatMul' && user.inputs[0] === value && user.inputs[1] !== value) {
+    const mixed = user.outputs[0]!;
+    const gradient = gradientOf(mixed);
+    const sameRows = shape(mixed).slice(0, -1).join() === shape(value).slice(0, -1).join();
+    if (gradient !== undefined && sameRows && shape(mixed).at(-1)! < axes.at(-1)!)
+      return graph.reshape(sum(graph, mul(graph, gradient, mixed), [-1]), [...axes.slice(0, -1), 1]);
+  }
+  return sum(graph, mul(graph, g[0]!, first!), [-1]);
 }
 
 function swapLastAxes(graph: GraphBuilder, value: Value, shape: Shape): Value {

@@ -1,7 +1,8 @@
 /** The student's two losses as graph formulas, one number per supervised position. */
 
-import { div, exp, log, max, mul, rows, sqrt, sub, sum } from '../onnx/arithmetic.ts';
+import { div, exp, log, max, mul, neg, rows, scatterAdd, sqrt, sub, sum } from '../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
+import { Shapes } from '../onnx/shapes.ts';
 
 /**
  * Cross-entropy: log Σⱼ exp(xⱼ - max x) - (x_label - max x), which is -log softmax(x)_label.
@@ -11,9 +12,21 @@ import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
  */
 export function crossEntropy(graph: GraphBuilder, logits: Value, labels: Value): Value {
   const shifted = sub(graph, logits, max(graph, logits, [-1])); // (N, V)
-  const total = log(graph, sum(graph, exp(graph, shifted), [-1])); // (N, 1)
+  const powers = exp(graph, shifted); // (N, V)
+  const total = sum(graph, powers, [-1]); // (N, 1)
   const chosen = rows(graph, graph.reshape(shifted, [-1]), labels, []); // (N)
-  return sub(graph, total, graph.reshape(chosen, [-1, 1]));
+  const result = sub(graph, log(graph, total), graph.reshape(chosen, [-1, 1]));
+  // ∂logits = g (softmax(x) - [x is the label's]), without a matrix of zeros for the labels.
+  graph.formulas.set(result, {
+    inputs: [logits],
+    gradients: (g) => {
+      const softmax = mul(graph, powers, div(graph, g, total));
+      const flat = graph.reshape(softmax, [-1]);
+      const less = scatterAdd(graph, flat, labels, graph.reshape(neg(graph, g), [-1]));
+      return [graph.reshape(less, new Shapes(graph).of(logits))];
+    },
+  });
+  return result;
 }
 
 /**

@@ -126,7 +126,7 @@ class Memory {
         graph.transpose(graph.reshape(value, [B, s, K, d]), perm);
       const key = this.extend(this.keys, layer, heads(k, [0, 2, 3, 1]), 3); // (B, K, d, T)
       const value = this.extend(this.values, layer, heads(v, [0, 2, 1, 3]), 2); // (B, K, T, d)
-      const grouped = graph.transpose(graph.reshape(q, [B, s, K, R, d]), [0, 2, 3, 1, 4]); // (B, K, R, s, d)
+      const grouped = graph.transpose(graph.reshape(q, [B, s, H, d]), [0, 2, 1, 3]); // (B, K·R, s, d)
       // The scale right after the product, which the runtime then joins with it.
       const scores = mul(
         graph,
@@ -138,7 +138,7 @@ class Memory {
       const masked = latent ? scaled : add(graph, scaled, this.masks[index]!);
       const probabilities = graph.op('Softmax', [masked], { axis: -1 }); // (B, H, s, T)
       const mixed = matMul(graph, graph.reshape(probabilities, [B, K, R * s, -1]), value); // (B, K, R·s, d)
-      const joined = graph.transpose(graph.reshape(mixed, [B, K, R, s, d]), [0, 3, 1, 2, 4]); // (B, s, K, R, d)
+      const joined = graph.transpose(graph.reshape(mixed, [B, H, s, d]), [0, 2, 1, 3]); // (B, s, H, d)
       return graph.reshape(joined, [B * s, H * d]);
     };
   }

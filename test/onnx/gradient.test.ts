@@ -9,6 +9,9 @@ import { Shapes } from '../../src/onnx/shapes.ts';
 import { floats, floatTensor, intTensor, openSession, type Provider } from '../../src/ort/session.ts';
 import { sizeOf } from '../../src/tensor/array.ts';
 import { seededNumbers } from '../../src/base/random.ts';
+import { foldSums } from '../../src/onnx/foldSums.ts';
+import { gated } from '../../src/model/layers.ts';
+import { crossEntropy } from '../../src/train/losses.ts';
 import { DEVICES } from './devices.ts';
 
 /** Shapes of the inputs whose gradients are checked, and what is made of them. */
@@ -68,6 +71,10 @@ const CLAIMS: Record<string, Claim> = {
   'ScatterND that adds': ['4×3 3×3', (graph, data, rows, column) => graph.op('ScatterND', [data, column, rows], adding), twice],
   'Sigmoid': ['2×3', math.sigmoid],
   'SimplifiedLayerNormalization': ['3×4 4', (graph, x, w) => graph.op('SimplifiedLayerNormalization', [x, w], norm)],
+  'Softmax that weighs the rows of a matrix': ['2×2×4 2×4×3', (graph, x, v) => math.matMul(graph, graph.op('Softmax', [x], { axis: -1 }), v)],
+  'Softmax that weighs, in another shape': ['2×2×4 4×3', (graph, x, v) => math.matMul(graph, graph.reshape(graph.op('Softmax', [x], { axis: -1 }), [4, 4]), v)],
+  'SwiGLU': ['2×3 2×3', gated],
+  'Cross-entropy': ['2×4', crossEntropy, { column: [1, 6] }],
   'Softmax': ['2×4', (graph, x) => graph.op('Softmax', [x], { axis: -1 })],
   'Split': ['2×3', (graph, x) => math.mul(graph, ...halves(graph, x))],
   'Split of which one part is used': ['2×3', (graph, x) => halves(graph, x)[1]],
@@ -179,6 +186,46 @@ it('a value that the loss does not depend on has gradient zero', async () => {
   const session = await openSession(graph.build(), { provider: 'cpu', weightsFolder: '' });
   const two = floatTensor(new Float32Array(2), [2]);
   expect([...floats((await session.run({ used: two, unused: two }))['gradient'])]).toEqual([0, 0]);
+  await session.release();
+});
+
+it('a product that is added to a matrix is one node, and its sum the same', async () => {
+  const build = (fold: boolean): GraphBuilder => {
+    const graph = new GraphBuilder('sum');
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => graph.input(name, 'float32', [2, 2]));
+    const product = math.gemm(graph, a!, false, b!, true);
+    graph.output('sum', math.add(graph, math.add(graph, c!, product), product), [2, 2]);
+    graph.output('once', math.add(graph, c!, math.gemm(graph, b!, false, a!, false)), [2, 2]);
+    if (fold) foldSums(graph);
+    return graph;
+  };
+  // The first product is used twice and stays.
+  expect(build(true).neededNodes().map(({ op }) => op)).toEqual(['Gemm', 'Add', 'Add', 'Gemm']);
+  const results = [];
+  for (const fold of [false, true]) {
+    const session = await openSession(build(fold).build(), { provider: 'cpu', weightsFolder: '' });
+    const matrix = (...values: number[]) => floatTensor(Float32Array.from(values), [2, 2]);
+    const result = await session.run({ a: matrix(1, 2, 3, 4), b: matrix(5, 6, 7, 8), c: matrix(1, 1, 2, 2) });
+    results.push([...floats(result['sum']), ...floats(result['once'])]);
+    await session.release();
+  }
+  expect(results[1]).toEqual(results[0]);
+  expect(results[1]!.slice(4)).toEqual([24, 35, 33, 48]);
+});
+
+it('outputs are written where the caller wants them', async () => {
+  const graph = new GraphBuilder('place');
+  const x = graph.input('x', 'float32', [2]);
+  graph.output('y', math.neg(graph, x), [2]);
+  graph.output('same', x, [2]);
+  const session = await openSession(graph.build(), { provider: 'cpu', weightsFolder: '' });
+  const place = new Float32Array(4);
+  const result = await session.run(
+    { x: floatTensor(Float32Array.of(1, 2), [2]) },
+    { y: floatTensor(place.subarray(1, 3), [2]) },
+  );
+  expect([...place]).toEqual([0, -1, -2, 0]);
+  expect([...floats(result['same'])]).toEqual([1, 2]);
   await session.release();
 });
 
