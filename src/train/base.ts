@@ -59,7 +59,7 @@ interface BaseSize {
 }
 
 /** Lengths that graphs are built for: few, because each keeps its memory. */
-const LENGTH_STEP = 32;
+const LENGTH_STEP = 16;
 
 export class BaseStudent {
   readonly parameters: ParameterArray;
