@@ -15,9 +15,12 @@ import { GraphBuilder, type Node, type Value } from '../src/onnx/graphBuilder.ts
 import { Shapes, type Shape } from '../src/onnx/shapes.ts';
 import { floatTensor, intTensor, openSession, type RuntimeTensor } from '../src/ort/session.ts';
 import { sizeOf } from '../src/tensor/array.ts';
+import { lossSize, lossTermsOf } from '../src/train/lossTerms.ts';
 import { clip } from '../src/train/optimiser.ts';
+import { wholePart } from '../src/train/parts.ts';
 import type { Picture, TrainingSample } from '../src/train/sequence.ts';
-import { sizeOfBatch, studentGraph, type Lesson } from '../src/train/student.ts';
+import type { Lesson } from '../src/train/student.ts';
+import { lossGraph } from '../src/train/studentGraphs.ts';
 import { RELEASED_TRAINING, Trainer } from '../src/train/trainer.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -43,11 +46,12 @@ async function benchTraining(
   const trainer = await Trainer.open(checkpoint, settings, { provider: 'cpu', threads });
   const lessons: Lesson[] = [];
   for (let i = 0; i < batch; i++) lessons.push(await trainer.prepare(sampleOf(checkpoint, i)));
-  const graph = studentGraph(
-    checkpoint.config.text,
-    checkpoint.weights,
-    sizeOfBatch(checkpoint.config, lessons, 1),
+  const size = lossSize(
+    wholePart(lessons.map(({ sequence }) => sequence)),
+    lessons.map(({ sequence, targets }) => lossTermsOf(sequence, targets)),
+    false,
   );
+  const graph = lossGraph(checkpoint.config.text, checkpoint.weights, size);
   const products = productsOf(graph);
   const raw = await openProducts(products, threads);
 
@@ -72,7 +76,9 @@ async function benchTraining(
   const [multiply, learn, update] = [times.products, times.gradient, times.update].map(median);
   const speed = (milliseconds: number): string => `${(operations / milliseconds / 1e6).toFixed(1)} GFLOP/s`;
   const share = (milliseconds: number): string => `${((100 * multiply!) / milliseconds).toFixed(0)} %`;
-  console.log(`${batch} sequences of ${lessons[0]!.sequence.ids.length} tokens, ${threads} threads, ${checkpoint.folder}`);
+  console.log(
+    `${batch} sequences of ${lessons[0]!.sequence.ids.length} tokens, ${threads} threads, ${checkpoint.folder}`,
+  );
   console.log(`matrix products alone   ${multiply!.toFixed(0)} ms  ${speed(multiply!)}`);
   console.log(`forward and backward    ${learn!.toFixed(0)} ms  ${speed(learn!)}  ${share(learn!)}`);
   console.log(`with clipping and AdamW ${(learn! + update!).toFixed(0)} ms  ${share(learn! + update!)}`);

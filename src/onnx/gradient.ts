@@ -4,7 +4,9 @@
  * and WebGPU only.
  *
  * One walk back over the nodes. Each rule turns the gradients of a node's results into those of its
- * inputs; where a value is used several times the contributions are added.
+ * inputs; where a value is used several times the contributions are added. A matrix that several
+ * products read (a weight that is applied at every step of a recurrence) gets one product of their
+ * stacked rows instead: the sum of the products would move the whole matrix once per step.
  */
 
 import {
@@ -42,25 +44,75 @@ export function gradients(graph: GraphBuilder, loss: Value, wrt: readonly Value[
   const forward = [...graph.nodes];
   const varying = dependents(forward, wrt);
   const users = usersOf(forward);
-  const found = new Map<Value, Value>([[loss, expand(graph, graph.scalar(1), shapes.of(loss))]]);
-  const contribute = (value: Value, gradient: Value): void => {
-    const others = found.get(value);
-    found.set(value, others === undefined ? gradient : add(graph, others, gradient));
-  };
+  const sums = new Sums(graph, shapes);
+  sums.add(loss, expand(graph, graph.scalar(1), shapes.of(loss)));
 
   for (const node of forward.toReversed()) {
-    if (!node.outputs.some((value) => found.has(value) && varying.has(value))) continue;
-    const g = node.outputs.map((value) => found.get(value) ?? zeros(graph, shapes.of(value)));
+    if (!node.outputs.some((value) => sums.has(value) && varying.has(value))) continue;
+    const g = node.outputs.map((value) => sums.of(value));
     const formula = graph.formulas.get(node.outputs[0]!);
     const contributions =
-      formula?.gradients(g[0]!) ?? GRADIENTS[node.op](new Step(graph, shapes, node, g, users, found));
+      formula?.gradients(g[0]!) ?? GRADIENTS[node.op](new Step(graph, shapes, node, g, users, sums));
     (formula ?? node).inputs.forEach((value, i) => {
       if (value === undefined || !varying.has(value)) return;
-      const gradient = contributions[i];
-      if (gradient !== undefined) contribute(value, gradient);
+      const contribution = contributions[i];
+      if (contribution !== undefined) sums.add(value, contribution);
     });
   }
-  return wrt.map((value) => found.get(value) ?? zeros(graph, shapes.of(value)));
+  return wrt.map((value) => sums.of(value));
+}
+
+/** leftᵀ right, not computed yet. left (…, n, p) and right (…, n, q) have one shape but for the last axis. */
+interface Product {
+  left: Value;
+  right: Value;
+}
+
+/** What has come together of each value's gradient. */
+class Sums {
+  private readonly graph: GraphBuilder;
+  private readonly shapes: Shapes;
+  private readonly totals = new Map<Value, Value>();
+  private readonly products = new Map<Value, Product[]>();
+
+  constructor(graph: GraphBuilder, shapes: Shapes) {
+    this.graph = graph;
+    this.shapes = shapes;
+  }
+
+  has(value: Value): boolean {
+    return this.totals.has(value) || this.products.has(value);
+  }
+
+  add(value: Value, contribution: Value | Product): void {
+    if (typeof contribution === 'object') {
+      this.products.set(value, [...(this.products.get(value) ?? []), contribution]);
+      return;
+    }
+    const others = this.totals.get(value);
+    this.totals.set(value, others === undefined ? contribution : add(this.graph, others, contribution));
+  }
+
+  /** The whole sum, once all uses of the value have been walked over; zeros without any. */
+  of(value: Value): Value {
+    const products = this.products.get(value);
+    this.products.delete(value);
+    if (products !== undefined) this.add(value, this.productOf(products));
+    return this.totals.get(value) ?? zeros(this.graph, this.shapes.of(value));
+  }
+
+  private productOf(products: readonly Product[]): Value {
+    const { graph } = this;
+    const rank = this.shapes.of(products[0]!.left).length;
+    const stack = (parts: Value[]): Value =>
+      parts.length === 1 ? parts[0]! : graph.op('Concat', parts, { axis: rank - 2 });
+    const [left, right] = [
+      stack(products.map((each) => each.left)),
+      stack(products.map((each) => each.right)),
+    ];
+    if (rank === 2) return gemm(graph, left, true, right, false);
+    return matMul(graph, swapLastAxes(graph, left, this.shapes.of(left)), right);
+  }
 }
 
 function usersOf(nodes: readonly Node[]): Map<Value, Node[]> {
@@ -95,7 +147,7 @@ class Step {
   readonly g: readonly Value[];
   private readonly shapes: Shapes;
   private readonly users: ReadonlyMap<Value, readonly Node[]>;
-  private readonly found: ReadonlyMap<Value, Value>;
+  private readonly sums: Sums;
 
   constructor(
     graph: GraphBuilder,
@@ -103,7 +155,7 @@ class Step {
     node: Node,
     g: readonly Value[],
     users: ReadonlyMap<Value, readonly Node[]>,
-    found: ReadonlyMap<Value, Value>,
+    sums: Sums,
   ) {
     this.graph = graph;
     this.shapes = shapes;
@@ -112,7 +164,7 @@ class Step {
     this.y = node.outputs;
     this.g = g;
     this.users = users;
-    this.found = found;
+    this.sums = sums;
   }
 
   /** A function of its own, so that rules can take it out. */
@@ -134,7 +186,8 @@ class Step {
   };
 
   /** The gradient of a value that comes after this node; undefined if the loss does not depend on it. */
-  readonly gradientOf = (value: Value): Value | undefined => this.found.get(value);
+  readonly gradientOf = (value: Value): Value | undefined =>
+    this.sums.has(value) ? this.sums.of(value) : undefined;
 
   /** Both inputs of an element-wise operator, each summed to its own shape. */
   sumToInputs(first: Value, second: Value): Value[] {
@@ -146,7 +199,7 @@ class Step {
  * Gradients of a node's inputs, in order. Undefined, or beyond the list's end: there is none, and none flows.
  * A rule may return more than is asked for; `build` leaves out what nothing uses.
  */
-type GradientRule = (step: Step) => (Value | undefined)[];
+type GradientRule = (step: Step) => (Value | Product | undefined)[];
 
 /** For an input or operator whose derivative is never wanted: `why` is for the reader. */
 const stops =
@@ -210,9 +263,10 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
     const { graph, node, x, g } = step;
     const [a, b, c] = x;
     const [transA, transB] = [intAttribute(node, 'transA', 0) === 1, intAttribute(node, 'transB', 0) === 1];
+    const rowsOfA = transA ? graph.transpose(a!, [1, 0]) : a!;
     return [
       transA ? gemm(graph, b!, transB, g[0]!, true) : gemm(graph, g[0]!, false, b!, !transB),
-      transB ? gemm(graph, g[0]!, true, a!, transA) : gemm(graph, a!, !transA, g[0]!, false),
+      transB ? { left: g[0]!, right: rowsOfA } : { left: rowsOfA, right: g[0]! },
       c === undefined ? undefined : step.sumTo(g[0]!, c),
     ];
   },
@@ -223,8 +277,15 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   // y = a b: ∂a = g bᵀ, ∂b = aᵀ g
   MatMul: (step) => {
     const { graph, x, g } = step;
+    const [a, b] = x as [Value, Value];
     const transposed = (value: Value): Value => swapLastAxes(graph, value, step.shape(value));
-    return step.sumToInputs(matMul(graph, g[0]!, transposed(x[1]!)), matMul(graph, transposed(x[0]!), g[0]!));
+    const stacks = [a, b].map((value) => step.shape(value).slice(0, -2).join());
+    return [
+      step.sumTo(matMul(graph, g[0]!, transposed(b)), a),
+      stacks[0] === stacks[1]
+        ? { left: a, right: g[0]! }
+        : step.sumTo(matMul(graph, transposed(a), g[0]!), b),
+    ];
   },
 
   // y = a · b: ∂a = g b, ∂b = g a

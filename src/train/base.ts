@@ -15,7 +15,7 @@ import { gradients } from '../onnx/gradient.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, intTensor } from '../ort/session.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
-import { padded, sequenceFeeds, type Feeds } from './feeds.ts';
+import { partFeeds, type Feeds } from './feeds.ts';
 import { crossEntropy } from './losses.ts';
 import { graphShape, TrainableWeights, type ParameterArray } from './parameters.ts';
 import {
@@ -26,7 +26,8 @@ import {
   type PerceptionLabels,
   type Property,
 } from './perception.ts';
-import { readSequences, whole } from './reading.ts';
+import { wholePart } from './parts.ts';
+import { opening, readPart } from './reading.ts';
 import { IGNORED, type TrainingSequence } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
 import { pictureFeeds, readPictures, tokensOf, type PictureBatch } from './tower.ts';
@@ -57,9 +58,6 @@ interface BaseSize {
   /** S */
   length: number;
 }
-
-/** Lengths that graphs are built for: few, because each keeps its memory. */
-const LENGTH_STEP = 16;
 
 export class BaseStudent {
   readonly parameters: ParameterArray;
@@ -124,18 +122,17 @@ export function lengthOfLesson({ sequences }: BaseLesson): number {
 
 function sizeOfBatch(lessons: readonly BaseLesson[]): BaseSize {
   const questions = lessons[0]!.sequences.length;
-  const longest = Math.max(...lessons.map(lengthOfLesson));
   return {
     pictures: { count: lessons.length, grid: lessons[0]!.grid },
     questions,
-    length: questions === 0 ? 0 : padded(longest, LENGTH_STEP),
+    length: questions === 0 ? 0 : wholePart(lessons.flatMap((lesson) => lesson.sequences)).size.text,
   };
 }
 
 const gradientName = (name: string): string => `gradient.${name}`;
 
 /**
- * Inputs: pictures (see readPictures), perception labels (see perceptionLoss), sequences (see readSequences);
+ * Inputs: pictures (see readPictures), perception labels (see perceptionLoss), sequences (see readPart);
  * picture_rows (B·S, 1), the merged token that stands at a position, or any; picture_keep (B·S, 1), 1 where
  * one stands, else 0; labels (B·S, 1), see crossEntropy; label_weights (B·S, 1).
  * Outputs: text, perception (1, 1); perceived; the gradient of text + weight · perception for every weight.
@@ -184,7 +181,8 @@ function textLoss(
   batch: number,
   length: number,
 ): Value {
-  const hidden = readSequences(graph, config.text, weights, whole(batch, length), (_, [count, width]) => {
+  const part = opening(batch, length);
+  const { hidden } = readPart(graph, config.text, weights, part, (_, [count, width]) => {
     const placed = rows(graph, features, graph.input('picture_rows', 'int64', [count, 1]), [width]);
     return mul(graph, placed, graph.input('picture_keep', 'float32', [count, 1]));
   });
@@ -222,7 +220,7 @@ function questionFeeds(
     });
     return { ids: sequence.ids, positions: sequence.positions, fed: NOTHING, replaced: pads };
   });
-  const { fed: _unused, ...feeds } = sequenceFeeds(text, whole(pictures.count * questions, S), inputs);
+  const { fed: _unused, ...feeds } = partFeeds(text, wholePart(sequences), inputs);
   return {
     ...feeds,
     picture_rows: intTensor(places, [N, 1]),

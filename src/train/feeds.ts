@@ -1,9 +1,10 @@
-/** Sequences as inputs of a graph that ./reading.ts built: padded to its length, in its batch. */
+/** Parts of sequences as inputs of the graphs that ./reading.ts builds. */
 
 import type { TextConfig } from '../model/config.ts';
 import { MASKED, textRotation, type Position } from '../model/positions.ts';
 import { floatTensor, intTensor, type RuntimeTensor } from '../ort/session.ts';
-import { lengthOf, type Layout } from './reading.ts';
+import { rowOf, type BatchPart } from './parts.ts';
+import { slotsOf } from './reading.ts';
 
 export type Feeds = Record<string, RuntimeTensor>;
 
@@ -12,46 +13,50 @@ export interface Input {
   positions: readonly Position[];
   /** Vectors that stand in place of the id's embedding, by index: pictures, given latents. */
   fed: ReadonlyMap<number, Float32Array>;
-  /** Indices where something else stands in place of the id's embedding: see `fedBy` of readSequences. */
+  /** Indices where something else stands in place of the id's embedding: see `fedBy` of readPart. */
   replaced?: ReadonlySet<number>;
 }
 
-/**
- * Lengths that graphs are built for: padding costs little, a graph per length would cost much.
- * Padded positions come last, so that no real one sees them.
- */
-export function padded(length: number, step = 32): number {
-  return Math.ceil(length / step) * step;
-}
-
-/** One input per sequence of the batch; a missing one is all padding. */
-export function sequenceFeeds(config: TextConfig, layout: Layout, inputs: readonly Input[]): Feeds {
-  const S = lengthOf(layout);
-  const N = layout.batch * S;
-  const { hiddenSize: C, headSize } = config;
-  const ids = new BigInt64Array(N);
-  const keep = new Float32Array(N);
-  const fed = new Float32Array(N * C);
+/** All inputs of an opening part; of a later one, those that do not come from the part before. */
+export function partFeeds(config: TextConfig, part: BatchPart, inputs: readonly Input[]): Feeds {
+  const { size, ranges } = part;
+  const s = slotsOf(size);
+  const N = size.batch * s;
+  const half = config.headSize / 2;
+  const ids = new BigInt64Array(size.batch * size.text);
   const positions = Array.from({ length: N }, (): Position => [0, 0, 0]);
   inputs.forEach((input, b) => {
-    input.ids.forEach((id, i) => {
-      const row = b * S + i;
-      const vector = input.fed.get(i);
-      ids[row] = BigInt(id);
-      positions[row] = input.positions[i]!;
-      if (vector !== undefined) fed.set(vector, row * C);
-      else if (!input.replaced?.has(i)) keep[row] = 1;
-    });
+    const { start, end } = ranges[b]!;
+    for (let i = start; i < end; i++) {
+      positions[rowOf(part, b, i)] = input.positions[i]!;
+      const place = i - start - size.latents;
+      if (place >= 0) ids[b * size.text + place] = BigInt(input.ids[i]!);
+    }
   });
   const { cos, sin } = textRotation(config, positions);
   return {
-    ids: intTensor(ids, [N, 1]),
-    keep: floatTensor(keep, [N, 1]),
-    fed: floatTensor(fed, [N, C]),
-    cos: floatTensor(cos, [1, N, headSize / 2]),
-    sin: floatTensor(sin, [1, N, headSize / 2]),
-    mask: floatTensor(causalMask(S), [S, S]),
+    ids: intTensor(ids, [ids.length, 1]),
+    cos: floatTensor(cos, [1, N, half]),
+    sin: floatTensor(sin, [1, N, half]),
+    mask: floatTensor(causalMask(s), [s, s]),
+    ...(size.latents === 0 && vectorFeeds(config.hiddenSize, part, inputs)),
   };
+}
+
+function vectorFeeds(width: number, part: BatchPart, inputs: readonly Input[]): Feeds {
+  const rows = part.size.batch * slotsOf(part.size);
+  const keep = new Float32Array(rows);
+  const fed = new Float32Array(rows * width);
+  inputs.forEach((input, b) => {
+    const { start, end } = part.ranges[b]!;
+    for (let i = start; i < end; i++) {
+      const row = rowOf(part, b, i);
+      const vector = input.fed.get(i);
+      if (vector !== undefined) fed.set(vector, row * width);
+      else if (!input.replaced?.has(i)) keep[row] = 1;
+    }
+  });
+  return { keep: floatTensor(keep, [rows, 1]), fed: floatTensor(fed, [rows, width]) };
 }
 
 /** (S, S): 0 for what a position may see, which is itself and what came before. */

@@ -1,187 +1,272 @@
 /**
- * The decoder over whole sequences, as the teacher and the student read them: static lengths, no
- * cache that outlives the graph, every weight an input.
+ * The decoder over sequences, as the teacher and the student read them: static lengths, every weight
+ * an input. A graph reads one part of each sequence of a batch; the keys and values of the parts before
+ * it are inputs, and its own are there to be given to the next.
  *
- * A sequence is read in segments, each of which sees the keys and values of those before it. Reading
- * in one segment is the teacher-forced pass; a segment of length 1 that takes the hidden state before
- * it instead of an embedding is a latent that the student made itself (stage 2).
+ * An opening part is text and pictures with nothing before it. A later part begins with a latent block
+ * that the student makes itself (stage 2): each latent is fed with the hidden state before it, the first
+ * one with that of the part before; text follows.
  *
- * Letters: B sequences, S positions, C hidden size, H query heads, K key/value heads, R = H / K,
- * d head size, s positions of a segment, T those read up to its end.
+ * Letters: B sequences, T slots read before, K latents, E slots of text, s = K + E slots of the part,
+ * C hidden size, H query heads, G key/value heads, R = H / G, d head size, L layers.
  */
 
-import { add, matMul, mul, split } from '../onnx/arithmetic.ts';
+import { expand, add, matMul, mul, split, zeros } from '../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import type { TextConfig } from '../model/config.ts';
 import { decoder, embed, type Attend } from '../model/decoder.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 
 /** Lengths that a graph is built for. */
-export interface Layout {
+export interface Part {
   /** B */
   batch: number;
-  segments: readonly Segment[];
+  /** T; 0 in an opening part */
+  past: number;
+  /** K; 0 in an opening part */
+  latents: number;
+  /** E */
+  text: number;
 }
 
-export interface Segment {
-  length: number;
-  /** Fed with the hidden state before it; such a segment has length 1. */
-  latent: boolean;
+/** s */
+export function slotsOf({ latents, text }: Part): number {
+  return latents + text;
 }
 
-/** S */
-export function lengthOf(layout: Layout): number {
-  return layout.segments.reduce((sum, { length }) => sum + length, 0);
+/** Whole sequences of text and pictures. */
+export function opening(batch: number, length: number): Part {
+  return { batch, past: 0, latents: 0, text: length };
 }
 
-/** A sequence in one segment. */
-export function whole(batch: number, length: number): Layout {
-  return { batch, segments: [{ length, latent: false }] };
+export interface PartInputs {
+  /** (2·L, B, T, G·d): keys and values of layer 0, of layer 1 … */
+  past: Value;
+  /** (B, C), which the first latents are fed with */
+  before: Value;
 }
 
-/** A sequence of `length` whose blocks begin at the given pads: each latent is a segment of its own. */
-export function unrolled(
-  batch: number,
-  length: number,
-  blocks: readonly number[],
-  latentSize: number,
-): Layout {
-  const segments: Segment[] = [];
-  let read = 0;
-  for (const start of blocks) {
-    segments.push({ length: start - read, latent: false });
-    for (let i = 0; i < latentSize; i++) segments.push({ length: 1, latent: true });
-    read = start + latentSize;
-  }
-  segments.push({ length: length - read, latent: false });
-  return { batch, segments };
+export interface PartRead {
+  /** (B·s, C) after the final norm */
+  hidden: Value;
+  /** (2·L, B, s, G·d), laid out as the past is */
+  keysAndValues: Value;
+  /** Those that something flows back into; absent in an opening part. */
+  inputs?: PartInputs;
 }
 
 /**
- * Adds the graph's inputs and reads the sequences.
- * Inputs: ids (B·S, 1); keep (B·S, 1), 1 where the id's embedding stands and 0 where `fed` does;
- * fed (B·S, C), the vectors of pictures and given latents, or what `fedBy` makes of them; cos, sin (1, B·S, d/2); mask (S, S).
- * @returns hidden (B·S, C) after the final norm
+ * Adds the graph's inputs and reads the parts.
+ * Inputs: ids (B·E, 1); cos, sin (1, B·s, d/2); mask (s, s), what a slot sees of its own part.
+ * Of an opening part besides: keep (B·s, 1), 1 where the id's embedding stands and 0 where `fed` does;
+ * fed (B·s, C), the vectors of pictures and given latents, or what `fedBy` makes of them.
+ * Of a later part besides: past and before, see PartInputs; seen (B, 1, 1, T), added to the scores.
  */
-export function readSequences(
+export function readPart(
   graph: GraphBuilder,
   config: TextConfig,
   weights: WeightSource,
-  layout: Layout,
-  fedBy: (graph: GraphBuilder, shape: [rows: number, width: number]) => Value = fedVectors,
-): Value {
-  const { batch: B, segments } = layout;
+  part: Part,
+  fedBy: FedBy = fedVectors,
+): PartRead {
+  const { batch: B, latents: K, text: E } = part;
   const { hiddenSize: C, headSize } = config;
-  const S = lengthOf(layout);
   const half = headSize / 2;
-  const ids = graph.input('ids', 'int64', [B * S, 1]);
-  const keep = graph.input('keep', 'float32', [B * S, 1]);
-  const fed = fedBy(graph, [B * S, C]);
-  const angles = ['cos', 'sin'].map((name) => graph.input(name, 'float32', [1, B * S, half]));
-  const mask = graph.input('mask', 'float32', [S, S]);
-
-  const table = graph.reshape(embed(graph, config, weights, ids), [-1, C]); // (B·S, C)
-  const x = cut(graph, add(graph, mul(graph, table, keep), fed), layout, C);
-  const [cos, sin] = angles.map((value) => cut(graph, value, layout, half));
-  const memory = new Memory(graph, config, layout, mask);
-  const hidden: Value[] = []; // each (B·s, C)
-  segments.forEach(({ length, latent }, i) => {
+  const s = slotsOf(part);
+  const lengths = [...new Array<number>(K).fill(1), E];
+  const text = textVectors(graph, config, weights, part, fedBy); // (B·E, C)
+  const [cos, sin] = ['cos', 'sin'].map((name) =>
+    cut(graph, graph.input(name, 'float32', [1, B * s, half]), B, lengths),
+  );
+  const inputs = K === 0 ? undefined : pastInputs(graph, config, part);
+  const memory = new Memory(graph, config, part, inputs?.past);
+  const hidden: Value[] = []; // each (B · its length, C)
+  lengths.forEach((length, i) => {
     const rows = [1, B * length, half];
     const turn = { cos: graph.reshape(cos![i]!, rows), sin: graph.reshape(sin![i]!, rows) };
-    const input = latent ? lastRows(graph, hidden.at(-1)!, B, segments[i - 1]!.length, C) : x[i]!;
-    hidden.push(decoder(graph, config, weights, input, turn, memory.attend(i)));
+    const x = i < K ? (hidden.at(-1) ?? inputs!.before) : text;
+    hidden.push(decoder(graph, config, weights, x, turn, memory.attend(i, length)));
   });
-  return join(graph, hidden, layout, C);
+  const joined = concat(
+    graph,
+    hidden.map((value) => graph.reshape(value, [B, -1, C])),
+    1,
+  );
+  return {
+    hidden: graph.reshape(joined, [B * s, C]),
+    keysAndValues: memory.keysAndValues(),
+    ...(inputs && { inputs }),
+  };
 }
 
-const fedVectors = (graph: GraphBuilder, shape: [number, number]): Value =>
-  graph.input('fed', 'float32', shape);
+type FedBy = (graph: GraphBuilder, shape: [rows: number, width: number]) => Value;
 
-/** Keys and values of the segments read so far, by layer. */
+const fedVectors: FedBy = (graph, shape) => graph.input('fed', 'float32', shape);
+
+/** Embeddings of the text, and of an opening part the vectors that stand in their place. */
+function textVectors(
+  graph: GraphBuilder,
+  config: TextConfig,
+  weights: WeightSource,
+  { batch, latents, text }: Part,
+  fedBy: FedBy,
+): Value {
+  const { hiddenSize: C } = config;
+  const rows = batch * text;
+  const ids = graph.input('ids', 'int64', [rows, 1]);
+  const table = graph.reshape(embed(graph, config, weights, ids), [-1, C]);
+  if (latents > 0) return table;
+  const keep = graph.input('keep', 'float32', [rows, 1]);
+  return add(graph, mul(graph, table, keep), fedBy(graph, [rows, C]));
+}
+
+function pastInputs(
+  graph: GraphBuilder,
+  { layers, kvHeads, headSize, hiddenSize }: TextConfig,
+  { batch, past }: Part,
+): PartInputs {
+  return {
+    past: graph.input('past', 'float32', [2 * layers, batch, past, kvHeads * headSize]),
+    before: graph.input('before', 'float32', [batch, hiddenSize]),
+  };
+}
+
+interface KeysAndValues {
+  /** (B, G, d, slots) */
+  key: Value;
+  /** (B, G, slots, d) */
+  value: Value;
+}
+
+/** Keys and values of the past and of what the part has read so far, by layer. */
 class Memory {
   private readonly graph: GraphBuilder;
   private readonly config: TextConfig;
-  private readonly layout: Layout;
-  /** (s, T) of each segment */
+  private readonly part: Part;
+  /** To add to the scores, by piece: each latent is one, the text another. */
   private readonly masks: Value[];
-  private readonly keys: Value[] = []; // (B, K, d, T)
-  private readonly values: Value[] = []; // (B, K, T, d)
+  private readonly past: KeysAndValues[];
+  private readonly own: KeysAndValues[] = [];
+  /** (B, slots, G·d) of each piece, by layer: keys, values */
+  private readonly pieces: [Value[], Value[]][];
 
-  constructor(graph: GraphBuilder, config: TextConfig, layout: Layout, mask: Value) {
+  constructor(graph: GraphBuilder, config: TextConfig, part: Part, past: Value | undefined) {
     this.graph = graph;
     this.config = config;
-    this.layout = layout;
-    this.masks = masksOf(graph, layout, mask);
+    this.part = part;
+    this.masks = masksOf(graph, part);
+    this.pieces = Array.from({ length: config.layers }, () => [[], []]);
+    this.past = past === undefined ? [] : this.layersOf(past);
   }
 
-  /** softmax(q kᵀ / √d + mask) v over all that was read up to the end of segment `index`. */
-  attend(index: number): Attend {
-    const { graph, layout } = this;
-    const { heads: H, kvHeads: K, headSize: d } = this.config;
-    const { length: s, latent } = layout.segments[index]!;
-    const B = layout.batch;
-    const R = H / K;
+  /** softmax(q kᵀ / √d + mask) v over the past and what the part has read up to the end of this piece. */
+  attend(piece: number, length: number): Attend {
+    const { graph } = this;
+    const { batch: B, past: T } = this.part;
+    const { heads: H, kvHeads: G, headSize: d } = this.config;
+    const R = H / G;
     return (layer, q, k, v) => {
-      const heads = (value: Value, perm: number[]): Value =>
-        graph.transpose(graph.reshape(value, [B, s, K, d]), perm);
-      const key = this.extend(this.keys, layer, heads(k, [0, 2, 3, 1]), 3); // (B, K, d, T)
-      const value = this.extend(this.values, layer, heads(v, [0, 2, 1, 3]), 2); // (B, K, T, d)
-      const grouped = graph.transpose(graph.reshape(q, [B, s, H, d]), [0, 2, 1, 3]); // (B, K·R, s, d)
+      const own = this.extend(layer, length, k, v);
+      const read = T === 0 ? [own] : [this.past[layer]!, own];
+      const grouped = graph.transpose(graph.reshape(q, [B, length, H, d]), [0, 2, 1, 3]); // (B, G·R, length, d)
+      const queries = graph.reshape(grouped, [B, G, R * length, d]);
       // The scale right after the product, which the runtime then joins with it.
-      const scores = mul(
+      const scores = concat(
         graph,
-        matMul(graph, graph.reshape(grouped, [B, K, R * s, d]), key),
-        1 / Math.sqrt(d),
-      ); // (B, K, R·s, T)
-      const scaled = graph.reshape(scores, [B, H, s, -1]);
-      // A latent is the last position there is: it sees everything.
-      const masked = latent ? scaled : add(graph, scaled, this.masks[index]!);
-      const probabilities = graph.op('Softmax', [masked], { axis: -1 }); // (B, H, s, T)
-      const mixed = matMul(graph, graph.reshape(probabilities, [B, K, R * s, -1]), value); // (B, K, R·s, d)
-      const joined = graph.transpose(graph.reshape(mixed, [B, H, s, d]), [0, 2, 1, 3]); // (B, s, H, d)
-      return graph.reshape(joined, [B * s, H * d]);
+        read.map(({ key }) => mul(graph, matMul(graph, queries, key), 1 / Math.sqrt(d))),
+        3,
+      ); // (B, G, R·length, slots)
+      const scaled = graph.reshape(scores, [B, H, length, -1]);
+      const masked = add(graph, scaled, this.masks[piece]!);
+      const probabilities = graph.op('Softmax', [masked], { axis: -1 }); // (B, H, length, slots)
+      const shares = graph.reshape(probabilities, [B, G, R * length, -1]);
+      const mixed = this.mix(read, shares, piece, length); // (B, G, R·length, d)
+      const joined = graph.transpose(graph.reshape(mixed, [B, H, length, d]), [0, 2, 1, 3]); // (B, length, H, d)
+      return graph.reshape(joined, [B * length, H * d]);
     };
   }
 
-  private extend(parts: Value[], layer: number, added: Value, axis: number): Value {
-    const before = parts[layer];
-    return (parts[layer] = before === undefined ? added : this.graph.op('Concat', [before, added], { axis }));
+  /** (2·L, B, s, G·d) */
+  keysAndValues(): Value {
+    const { graph } = this;
+    const layers = this.pieces.flatMap((both) => both.map((parts) => concat(graph, parts, 1)));
+    const { kvHeads: G, headSize: d } = this.config;
+    const shape = [1, this.part.batch, slotsOf(this.part), G * d];
+    return concat(
+      graph,
+      layers.map((value) => graph.reshape(value, shape)),
+      0,
+    );
+  }
+
+  private mix(read: readonly KeysAndValues[], shares: Value, piece: number, length: number): Value {
+    const { graph, part } = this;
+    if (read.length === 1) return matMul(graph, shares, read[0]!.value);
+    const own = piece < part.latents ? piece + 1 : part.latents + length;
+    const parts = split(graph, shares, [part.past, own], 3);
+    const [before, since] = parts.map((share, i) => matMul(graph, share, read[i]!.value));
+    return add(graph, before!, since!);
+  }
+
+  /** Adds a piece's keys and values (B · length, G, d) to the layer's own. */
+  private extend(layer: number, length: number, k: Value, v: Value): KeysAndValues {
+    const { graph } = this;
+    const { batch: B } = this.part;
+    const { kvHeads: G, headSize: d } = this.config;
+    [k, v].forEach((value, i) => this.pieces[layer]![i]!.push(graph.reshape(value, [B, length, G * d])));
+    const added = this.headed(k, v, length);
+    const before = this.own[layer];
+    return (this.own[layer] =
+      before === undefined
+        ? added
+        : {
+            key: concat(graph, [before.key, added.key], 3),
+            value: concat(graph, [before.value, added.value], 2),
+          });
+  }
+
+  private headed(k: Value, v: Value, length: number): KeysAndValues {
+    const { graph } = this;
+    const { batch: B } = this.part;
+    const { kvHeads: G, headSize: d } = this.config;
+    const heads = (value: Value, perm: number[]): Value =>
+      graph.transpose(graph.reshape(value, [B, length, G, d]), perm);
+    return { key: heads(k, [0, 2, 3, 1]), value: heads(v, [0, 2, 1, 3]) };
+  }
+
+  private layersOf(past: Value): KeysAndValues[] {
+    const { layers } = this.config;
+    const parts = split(this.graph, past, new Array<number>(2 * layers).fill(1), 0);
+    return Array.from({ length: layers }, (_, layer) =>
+      this.headed(parts[2 * layer]!, parts[2 * layer + 1]!, this.part.past),
+    );
   }
 }
 
-/** mask (S, S) → for each segment its rows and the columns read up to its end. */
-function masksOf(graph: GraphBuilder, { segments }: Layout, mask: Value): Value[] {
-  if (segments.length === 1) return [mask];
-  const lengths = segments.map(({ length }) => length);
-  const rows = split(graph, mask, lengths, 0);
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  let end = 0;
-  return rows.map((value, i) => {
-    end += lengths[i]!;
-    if (end === total) return value;
-    return split(graph, value, [end, total - end], 1)[0]!;
-  });
+/** By piece, what is added to its scores (…, its length, T + slots read up to its end). */
+function masksOf(graph: GraphBuilder, part: Part): Value[] {
+  const { batch: B, past: T, latents: K, text: E } = part;
+  const s = slotsOf(part);
+  const mask = graph.input('mask', 'float32', [s, s]);
+  if (K === 0) return [mask];
+  const seen = graph.input('seen', 'float32', [B, 1, 1, T]);
+  // A latent sees all of its part that was read before it.
+  const latents = Array.from({ length: K }, (_, i) =>
+    concat(graph, [seen, zeros(graph, [B, 1, 1, i + 1])], 3),
+  );
+  const ofText = graph.reshape(split(graph, mask, [K, E], 0)[1]!, [1, 1, E, s]);
+  return [
+    ...latents,
+    concat(graph, [expand(graph, seen, [B, 1, E, T]), expand(graph, ofText, [B, 1, E, s])], 3),
+  ];
 }
 
-/** (B·S, width) → (B·s, width) for each segment */
-function cut(graph: GraphBuilder, value: Value, { batch, segments }: Layout, width: number): Value[] {
-  if (segments.length === 1) return [value];
-  const lengths = segments.map(({ length }) => length);
-  const sequences = graph.reshape(value, [batch, -1, width]);
-  return split(graph, sequences, lengths, 1).map((part) => graph.reshape(part, [-1, width]));
+/** (1, B·s, width) → (B, length, width) for each length */
+function cut(graph: GraphBuilder, value: Value, batch: number, lengths: readonly number[]): Value[] {
+  if (lengths.length === 1) return [value];
+  return split(graph, graph.reshape(value, [batch, lengths.reduce((a, b) => a + b, 0), -1]), lengths, 1);
 }
 
-/** The segments' rows (B·s, width) → (B·S, width) */
-function join(graph: GraphBuilder, parts: readonly Value[], { batch }: Layout, width: number): Value {
-  if (parts.length === 1) return parts[0]!;
-  const sequences = parts.map((part) => graph.reshape(part, [batch, -1, width]));
-  return graph.reshape(graph.op('Concat', sequences, { axis: 1 }), [-1, width]);
-}
-
-/** The last of each sequence's rows: (B·s, C) → (B, C) */
-function lastRows(graph: GraphBuilder, value: Value, batch: number, length: number, width: number): Value {
-  if (length === 1) return value;
-  const sequences = graph.reshape(value, [batch, length, width]);
-  const last = split(graph, sequences, [length - 1, 1], 1)[1]!;
-  return graph.reshape(last, [batch, width]);
+function concat(graph: GraphBuilder, parts: readonly Value[], axis: number): Value {
+  return parts.length === 1 ? parts[0]! : graph.op('Concat', parts, { axis });
 }

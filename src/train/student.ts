@@ -1,27 +1,34 @@
 /**
- * The student: losses of samples and their gradient, forward and backward as one graph.
+ * The student: losses of lessons and their gradient.
  *
- * Stage 1 reads the teacher's targets at the latents and learns text and alignment; stage 2 reads its
- * own hidden states there, with gradient through the recurrence, and learns text alone.
+ * Stage 1 reads the teacher's targets at the latents and learns text and alignment, each sequence in one
+ * part. Stage 2 reads its own hidden states there, with gradient through the recurrence, and learns text
+ * alone. It is cut at the blocks: forward over the parts, keeping their keys and values only, then back
+ * over them in reverse, each read again. So one graph serves every block, whatever their number and places.
  *
- * Letters: B sequences, S positions, N learnt tokens, M supervised latents, C hidden size, V vocabulary.
+ * Letters: B sequences, s slots of a part, C hidden size.
  */
 
-import { add, mul, rows, sum } from '../onnx/arithmetic.ts';
-import { foldSums } from '../onnx/foldSums.ts';
-import { gradients } from '../onnx/gradient.ts';
-import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { ModelConfig, TextConfig } from '../model/config.ts';
-import { logitsOf } from '../model/decoder.ts';
 import type { WeightSource } from '../model/weightSource.ts';
-import { floats, floatTensor, intTensor } from '../ort/session.ts';
-import type { WeightRef } from '../tensor/dtype.ts';
-import { padded, sequenceFeeds, type Feeds } from './feeds.ts';
-import { crossEntropy, misalignment } from './losses.ts';
-import { TrainableWeights, type ParameterArray } from './parameters.ts';
-import { lengthOf, readSequences, unrolled, whole, type Layout } from './reading.ts';
-import { IGNORED, pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
+import { floats, floatTensor, type RuntimeTensor } from '../ort/session.ts';
+import { partFeeds, type Feeds, type Input } from './feeds.ts';
+import { sizeOf } from '../tensor/array.ts';
+import type { ParameterArray } from './parameters.ts';
+import { partsAtBlocks, ROUNDED, rowOf, wholePart, type BatchPart, type Rounding } from './parts.ts';
+import { slotsOf, type Part } from './reading.ts';
+import { pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
+import { SlotMemory } from './slotMemory.ts';
+import {
+  gradientName,
+  hiddenShape,
+  lossGraph,
+  memoryShape,
+  partGraph,
+  type LossSize,
+} from './studentGraphs.ts';
+import { lossFeeds, lossSize, sumsOf, lossTermsOf, type LossTerms } from './lossTerms.ts';
 
 export type Stage = 1 | 2;
 
@@ -42,23 +49,35 @@ export interface Losses {
   hidden: Float32Array[];
 }
 
+type Outputs = Record<string, RuntimeTensor>;
+
 export class Student {
   readonly parameters: ParameterArray;
   private readonly config: ModelConfig;
-  private readonly sessions: SessionCache<StudentSize>;
+  private readonly rounding: Rounding;
   /** A gradient that is yet to be added to another; made when first needed. */
   private fetched: ParameterArray | undefined;
+  private readonly readers: SessionCache<Part>;
+  private readonly learners: SessionCache<LossSize>;
 
-  constructor(config: ModelConfig, weights: WeightSource, parameters: ParameterArray, runtime: Runtime) {
+  constructor(
+    config: ModelConfig,
+    weights: WeightSource,
+    parameters: ParameterArray,
+    runtime: Runtime,
+    rounding = ROUNDED,
+  ) {
+    const { text } = config;
     this.config = config;
     this.parameters = parameters;
-    const build = (size: StudentSize): Uint8Array => studentGraph(config.text, weights, size).build();
-    this.sessions = new SessionCache(build, runtime);
+    this.rounding = rounding;
+    this.readers = new SessionCache((part) => partGraph(text, weights, part).build(), runtime);
+    this.learners = new SessionCache((size) => lossGraph(text, weights, size).build(), runtime);
   }
 
   /**
    * Losses of a batch, and `scale` times the gradient of Σ (ce + alignment) over its lessons.
-   * @param lessons of one length in stage 1 and of one layout in stage 2 (see layoutOf)
+   * @param lessons of any lengths; the closer they are, the less is padding
    * @param gradient the gradient is added to it or, with `mode` 'set', written into it
    * @param noise N(0, 1) numbers times its size are added to the targets that are aligned with
    */
@@ -70,207 +89,146 @@ export class Student {
     noise: () => number = () => 0,
     mode: 'add' | 'set' = 'add',
   ): Promise<Losses[]> {
-    const { text, tokens } = this.config;
-    const size = sizeOfBatch(this.config, lessons, stage);
-    const S = lengthOf(size.layout);
-    const labels = lessons.map(({ sequence }) => learntTokens(sequence));
-    const latents = lessons.map((lesson) => supervisedLatents(lesson, stage));
-    const inputs = lessons.map(({ sample, sequence }, b) => ({
-      ...sequence,
-      fed: new Map([
-        ...pictureVectors(sequence.ids, tokens.imagePad, sample.pictures),
-        ...latents[b]!.map(({ index, target }) => [index, target] as const),
-      ]),
-    }));
-    const session = await this.sessions.get(size);
-    const feeds = {
-      ...this.parameters.tensors(),
-      ...sequenceFeeds(text, size.layout, inputs),
-      ...labelFeeds(labels, size.labels, S, text.vocabularySize, scale),
-      ...(size.latents > 0 && latentFeeds(latents, size.latents, S, text.hiddenSize, scale, noise)),
-    };
-    const target = mode === 'set' ? gradient : (this.fetched ??= gradient.zeros());
-    const result = await session.run(feeds, target.tensors(gradientName));
-    if (mode === 'add') gradient.add(target);
-    const ce = sharesOf(labels, floats(result['cross_entropy']));
-    const alignment = sharesOf(latents, size.latents > 0 ? floats(result['misalignment']) : []);
-    const hidden = rowsOf({ shape: [lessons.length * S, text.hiddenSize], data: floats(result['hidden']) });
-    return lessons.map(({ sequence }, b) => ({
-      ce: meanOf(ce[b]!),
-      alignment: meanOf(alignment[b]!),
-      hidden: hidden.slice(b * S, b * S + sequence.ids.length),
-    }));
+    const { text, latentSize } = this.config;
+    const sequences = lessons.map(({ sequence }) => sequence);
+    const terms = lessons.map(({ sequence, targets }) => lossTermsOf(sequence, stage === 1 ? targets : []));
+    const inputs = lessons.map((lesson, b) => this.inputOf(lesson, terms[b]!));
+    const parts =
+      stage === 1
+        ? [wholePart(sequences, this.rounding)]
+        : partsAtBlocks(sequences, latentSize, this.rounding);
+    const memory = new SlotMemory(text, parts.at(-1)!.size);
+    const read = await this.readAhead(parts, inputs, memory);
+
+    const report = new Report(terms);
+    let sentBack: Feeds | undefined;
+    for (const [i, part] of [...parts.entries()].toReversed()) {
+      const size = lossSize(part, terms, part.size.latents > 0 || i < parts.length - 1);
+      const session = await this.learners.get(size);
+      const inputsOfPart = {
+        ...this.parameters.tensors(),
+        ...read[i],
+        ...memory.feeds(part),
+        ...lossFeeds(text, part, terms, size, scale, noise),
+        ...(size.isRead && (sentBack ?? nothingSentBack(text, part.size))),
+      };
+      const isFirst = mode === 'set' && sentBack === undefined;
+      const target = isFirst ? gradient : (this.fetched ??= gradient.zeros());
+      const result = await session.run(inputsOfPart, target.tensors(gradientName));
+      if (!isFirst) gradient.add(target);
+      report.add(part, result);
+      if (i > 0) sentBack = this.sendBack(parts[i - 1]!, part, result, memory);
+    }
+    return report.losses();
   }
 
   async release(): Promise<void> {
-    await this.sessions.release();
+    await Promise.all([this.readers.release(), this.learners.release()]);
+  }
+
+  private inputOf({ sample, sequence }: Lesson, { latents }: LossTerms): Input {
+    const pictures = pictureVectors(sequence.ids, this.config.tokens.imagePad, sample.pictures);
+    const given = latents.map(({ index, target }) => [index, target] as const);
+    return { ...sequence, fed: new Map([...pictures, ...given]) };
+  }
+
+  /** Reads all parts but the last forward. @returns by part, its inputs but for the memory's */
+  private async readAhead(
+    parts: readonly BatchPart[],
+    inputs: readonly Input[],
+    memory: SlotMemory,
+  ): Promise<Feeds[]> {
+    const feeds = parts.map((part) => partFeeds(this.config.text, part, inputs));
+    for (const [i, part] of parts.slice(0, -1).entries()) {
+      const session = await this.readers.get(part.size);
+      const result = await session.run({ ...this.parameters.tensors(), ...feeds[i], ...memory.feeds(part) });
+      memory.write(part, floats(result['keys_values']));
+      feeds[i + 1]!['before'] = this.lastStates(part, parts[i + 1]!, floats(result['hidden']));
+    }
+    return feeds;
+  }
+
+  /** hidden (B·s, C) → (B, C) of the tokens before the next part; zeros where there is none. */
+  private lastStates(part: BatchPart, next: BatchPart, hidden: Float32Array): RuntimeTensor {
+    const C = this.config.text.hiddenSize;
+    const states = new Float32Array(part.size.batch * C);
+    eachHandedOn(part, next, (b, row) => states.set(hidden.subarray(row * C, (row + 1) * C), b * C));
+    return floatTensor(states, [part.size.batch, C]);
+  }
+
+  /** What a part's gradient sends back into the part before, as that one's inputs. */
+  private sendBack(part: BatchPart, next: BatchPart, result: Outputs, memory: SlotMemory): Feeds {
+    const C = this.config.text.hiddenSize;
+    const rows = part.size.batch * slotsOf(part.size);
+    const hidden = new Float32Array(rows * C);
+    const before = floats(result[gradientName('before')]);
+    eachHandedOn(part, next, (b, row) => hidden.set(before.subarray(b * C, (b + 1) * C), row * C));
+    memory.addGradient(floats(result[gradientName('past')]));
+    return {
+      [gradientName('hidden')]: floatTensor(hidden, [rows, C]),
+      [gradientName('keys_values')]: memory.gradientOf(part),
+    };
   }
 }
 
-/** What a student's graph is built for. */
-export interface StudentSize {
-  layout: Layout;
-  /** N */
-  labels: number;
-  /** M; 0 for a graph without alignment */
-  latents: number;
+/** Visits the sequences that go on in the next part, with the row of their last token in this one. */
+function eachHandedOn(
+  part: BatchPart,
+  next: BatchPart,
+  visit: (sequence: number, row: number) => void,
+): void {
+  next.ranges.forEach(({ start, end }, b) => {
+    if (end > start) visit(b, rowOf(part, b, start - 1));
+  });
 }
 
-/** The lengths of a lesson's graph; lessons of equal layout can be learnt in one batch. */
-export function layoutOf({ latentSize }: ModelConfig, { sequence }: Lesson, stage: Stage): Layout {
-  const S = padded(sequence.ids.length);
-  return stage === 1 ? whole(1, S) : unrolled(1, S, sequence.blocks, latentSize);
-}
-
-/** @param lessons of equal layout */
-export function sizeOfBatch(config: ModelConfig, lessons: readonly Lesson[], stage: Stage): StudentSize {
-  const count = (items: (lesson: Lesson) => unknown[]): number => lessons.flatMap(items).length;
+/** For the last part, whose graph is that of the blocks before it. */
+function nothingSentBack(config: TextConfig, part: Part): Feeds {
+  const zeros = (shape: number[]): RuntimeTensor => floatTensor(new Float32Array(sizeOf(shape)), shape);
   return {
-    layout: { ...layoutOf(config, lessons[0]!, stage), batch: lessons.length },
-    labels: padded(count(({ sequence }) => learntTokens(sequence))),
-    latents: padded(
-      count((lesson) => supervisedLatents(lesson, stage)),
-      8,
-    ),
+    [gradientName('hidden')]: zeros(hiddenShape(config, part)),
+    [gradientName('keys_values')]: zeros(memoryShape(config, part)),
   };
 }
 
-const gradientName = (name: string): string => `gradient.${name}`;
+/** The lessons' losses, part by part. */
+class Report {
+  private readonly lessons: readonly LossTerms[];
+  private readonly ce: number[];
+  private readonly alignment: number[];
+  private readonly hidden: Float32Array[][];
 
-/**
- * Inputs: sequences (see readSequences); label_rows (N, 1), the positions that predict; labels (N, 1), see
- * crossEntropy; label_weights (N, 1); if M > 0 latent_rows (M, 1), targets (M, C) of length 1, latent_weights (M, 1).
- * Outputs: hidden (B·S, C); cross_entropy (N, 1); misalignment (M, 1); the gradient of their weighted sum
- * with respect to every weight.
- */
-export function studentGraph(config: TextConfig, source: WeightSource, size: StudentSize): GraphBuilder {
-  const { hiddenSize: C } = config;
-  const { layout, labels: N, latents: M } = size;
-  const weights = new TrainableWeights(source);
-  const graph = new GraphBuilder('student', { trainable: weights.inputOf });
-  const hidden = readSequences(graph, config, weights, layout); // (B·S, C)
-  graph.output('hidden', hidden, [layout.batch * lengthOf(layout), C]);
-
-  const predicting = rows(graph, hidden, graph.input('label_rows', 'int64', [N, 1]), [C]); // (N, C)
-  const logits = logitsOf(graph, config, weights, predicting); // (N, V)
-  const ce = crossEntropy(graph, logits, graph.input('labels', 'int64', [N, 1]));
-  graph.output('cross_entropy', ce, [N, 1]);
-  let loss = weighted(graph, ce, graph.input('label_weights', 'float32', [N, 1]));
-  if (M > 0) {
-    const thinking = rows(graph, hidden, graph.input('latent_rows', 'int64', [M, 1]), [C]); // (M, C)
-    const apart = misalignment(graph, thinking, graph.input('targets', 'float32', [M, C]));
-    graph.output('misalignment', apart, [M, 1]);
-    loss = add(graph, loss, weighted(graph, apart, graph.input('latent_weights', 'float32', [M, 1])));
+  constructor(lessons: readonly LossTerms[]) {
+    this.lessons = lessons;
+    this.ce = lessons.map(() => 0);
+    this.alignment = lessons.map(() => 0);
+    this.hidden = lessons.map(() => []);
   }
-  const trained = [...weights.refs].map(([name, ref]) => ({ name, ref, value: graph.weight(ref) }));
-  gradients(
-    graph,
-    loss,
-    trained.map(({ value }) => value),
-  ).forEach((value, i) => graph.output(gradientName(trained[i]!.name), value, trained[i]!.ref.shape));
-  foldSums(graph);
-  return graph;
+
+  add(part: BatchPart, result: Outputs): void {
+    const { lessons } = this;
+    sumsOf(part, lessons, 'tokens', floats(result['cross_entropy'])).forEach(
+      (sum, b) => (this.ce[b]! += sum),
+    );
+    const apart = result['misalignment'];
+    if (apart !== undefined)
+      sumsOf(part, lessons, 'latents', floats(apart)).forEach((sum, b) => (this.alignment[b]! += sum));
+    const { data, dims } = result['hidden']!;
+    const states = rowsOf({ shape: [...dims], data: data as Float32Array });
+    part.ranges.forEach(({ start, end }, b) => {
+      for (let i = start; i < end; i++) this.hidden[b]![i] = states[rowOf(part, b, i)]!;
+    });
+  }
+
+  losses(): Losses[] {
+    return this.lessons.map(({ tokens, latents }, b) => ({
+      ce: mean(this.ce[b]!, tokens.length),
+      alignment: mean(this.alignment[b]!, latents.length),
+      hidden: this.hidden[b]!,
+    }));
+  }
 }
 
-/** Σ values · weights, (1, 1) */
-function weighted(graph: GraphBuilder, values: Value, weights: Value): Value {
-  return sum(graph, mul(graph, values, weights), [0, 1]);
-}
-
-/** The tensors that the language model consists of, in the order in which it asks for them. */
-export function languageModelWeights(config: TextConfig, source: WeightSource): Map<string, WeightRef> {
-  const weights = new TrainableWeights(source);
-  const graph = new GraphBuilder('weights');
-  logitsOf(graph, config, weights, readSequences(graph, config, weights, whole(1, 1)));
-  return weights.refs;
-}
-
-interface LearntToken {
-  /** Index of the position that predicts it. */
-  row: number;
-  id: number;
-}
-
-function learntTokens({ labels }: TrainingSequence): LearntToken[] {
-  return labels.flatMap((id, i) => (id === IGNORED ? [] : [{ row: i - 1, id }]));
-}
-
-interface SupervisedLatent {
-  /** Index of the pad; the position before it makes the latent. */
-  index: number;
-  target: Float32Array;
-}
-
-/** None in stage 2. */
-function supervisedLatents({ sequence, targets }: Lesson, stage: Stage): SupervisedLatent[] {
-  if (stage === 2) return [];
-  return sequence.blocks.flatMap((start, block) =>
-    targets[block]!.map((target, i) => ({ index: start + i, target })),
-  );
-}
-
-/** Each lesson's tokens weigh scale / count; padding weighs nothing. */
-function labelFeeds(
-  lessons: readonly LearntToken[][],
-  count: number,
-  length: number,
-  vocabulary: number,
-  scale: number,
-): Feeds {
-  const [places, labels] = [new BigInt64Array(count), new BigInt64Array(count)];
-  const weights = new Float32Array(count);
-  let n = 0;
-  lessons.forEach((tokens, b) => {
-    for (const { row, id } of tokens) {
-      places[n] = BigInt(b * length + row);
-      labels[n] = BigInt(n * vocabulary + id);
-      weights[n++] = scale / tokens.length;
-    }
-  });
-  return {
-    label_rows: intTensor(places, [count, 1]),
-    labels: intTensor(labels, [count, 1]),
-    label_weights: floatTensor(weights, [count, 1]),
-  };
-}
-
-function latentFeeds(
-  lessons: readonly SupervisedLatent[][],
-  count: number,
-  length: number,
-  width: number,
-  scale: number,
-  noise: () => number,
-): Feeds {
-  const places = new BigInt64Array(count);
-  const targets = new Float32Array(count * width);
-  const weights = new Float32Array(count);
-  let m = 0;
-  lessons.forEach((latents, b) => {
-    for (const { index, target } of latents) {
-      places[m] = BigInt(b * length + index - 1);
-      targets.set(unit(target.map((value) => value + noise())), m * width);
-      weights[m++] = scale / latents.length;
-    }
-  });
-  return {
-    latent_rows: intTensor(places, [count, 1]),
-    targets: floatTensor(targets, [count, width]),
-    latent_weights: floatTensor(weights, [count, 1]),
-  };
-}
-
-function unit(vector: Float32Array): Float32Array {
-  const length = Math.hypot(...vector);
-  return vector.map((value) => value / length);
-}
-
-/** The values of each lesson, which stand one lesson after another. */
-function sharesOf(lessons: readonly unknown[][], values: ArrayLike<number>): number[][] {
-  let read = 0;
-  return lessons.map((items) => items.map(() => values[read++]!));
-}
-
-function meanOf(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((total, value) => total + value, 0) / values.length;
+function mean(sum: number, count: number): number {
+  return count === 0 ? 0 : sum / count;
 }

@@ -21,9 +21,10 @@ import {
 import type { WeightSource } from '../model/weightSource.ts';
 import { floats, floatTensor } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
-import { padded, sequenceFeeds } from './feeds.ts';
+import { partFeeds } from './feeds.ts';
 import { TrainableWeights, type ParameterArray } from './parameters.ts';
-import { readSequences, whole } from './reading.ts';
+import { wholePart } from './parts.ts';
+import { opening, readPart } from './reading.ts';
 import { pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
 
@@ -94,7 +95,8 @@ export class Teacher {
   ): Promise<{ hidden: Float32Array[]; context: Float32Array }> {
     const { text, tokens } = this.config;
     const { ids, positions, turnStart } = sequence;
-    const S = padded(ids.length);
+    const part = wholePart([sequence]);
+    const S = part.size.text;
     const vision = new Set([tokens.imagePad, tokens.visionStart, tokens.visionEnd]);
     const isText = (i: number): boolean => i < turnStart && !vision.has(ids[i]!);
     const isImage = (i: number): boolean => i < turnStart && ids[i] === tokens.imagePad;
@@ -103,9 +105,7 @@ export class Teacher {
     const session = await this.sessions.get(S);
     const result = await session.run({
       ...this.parameters.tensors(),
-      ...sequenceFeeds(text, whole(1, S), [
-        { ids, positions, fed: pictureVectors(ids, tokens.imagePad, pictures) },
-      ]),
+      ...partFeeds(text, part, [{ ids, positions, fed: pictureVectors(ids, tokens.imagePad, pictures) }]),
       text: floatTensor(
         Float32Array.from(indices, (i) => (isText(i) ? 1 / textCount : 0)),
         [1, S],
@@ -125,7 +125,7 @@ export class Teacher {
 }
 
 /**
- * Inputs: a sequence (see readSequences); text (1, S), 1 / count at the prompt's text tokens, else 0;
+ * Inputs: a sequence (see readPart); text (1, S), 1 / count at the prompt's text tokens, else 0;
  * image (1, S), 0 at image tokens, else very negative.
  * Outputs: hidden (S, C); r_txt (1, C), the mean hidden state of the prompt's text; r_img (1, C), that of
  * the image tokens weighted by softmax(q · k / √d), averaged over text tokens and heads. q and k are
@@ -136,7 +136,7 @@ export function teacherGraph(config: TextConfig, source: WeightSource, length: n
   const S = length;
   const weights = new TrainableWeights(source);
   const graph = new GraphBuilder('teacher', { trainable: weights.inputOf });
-  const hidden = readSequences(graph, config, weights, whole(1, S)); // (S, C)
+  const { hidden } = readPart(graph, config, weights, opening(1, S)); // (S, C)
   const text = graph.input('text', 'float32', [1, S]);
   const image = graph.input('image', 'float32', [1, S]);
 

@@ -7,12 +7,14 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { normalNumbers } from '../base/random.ts';
 import { RELEASED_SELECTION } from '../model/selection.ts';
 import type { Runtime } from './sessions.ts';
+import { learnInBatches } from './batches.ts';
 import { AdamW, clip, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
 import { readParameters, type ParameterArray } from './parameters.ts';
+import { ROUNDED, type Rounding } from './parts.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import { sequenceOf, type TrainingSample } from './sequence.ts';
-import type { Layout } from './reading.ts';
-import { languageModelWeights, layoutOf, Student, type Lesson, type Losses, type Stage } from './student.ts';
+import { Student, type Lesson, type Losses, type Stage } from './student.ts';
+import { languageModelWeights } from './studentGraphs.ts';
 import { Teacher } from './teacher.ts';
 
 export interface TrainingSettings {
@@ -30,6 +32,8 @@ export interface TrainingSettings {
   noise: number;
   /** Most samples in one run of the graph; the rest of a step's samples accumulates. */
   batchSize: number;
+  /** Of the lengths that the student's graphs are built for. */
+  rounding: Rounding;
   seed: number;
 }
 
@@ -43,6 +47,7 @@ export const RELEASED_TRAINING: TrainingSettings = {
   ...RELEASED_SELECTION,
   noise: 0.01,
   batchSize: 1,
+  rounding: ROUNDED,
   seed: 0,
 };
 
@@ -75,7 +80,7 @@ export class Trainer {
     const normal = normalNumbers(seed);
     this.checkpoint = checkpoint;
     this.settings = settings;
-    this.student = new Student(config, weights, parameters, runtime);
+    this.student = new Student(config, weights, parameters, runtime, settings.rounding);
     this.teacher = new Teacher(config, weights, parameters.copy(), selection, runtime);
     this.optimiser = new AdamW(parameters, settings.adamW);
     this.gradient = parameters.zeros();
@@ -117,36 +122,12 @@ export class Trainer {
     noise = this.noise,
   ): Promise<{ losses: Losses[]; gradient: ParameterArray }> {
     const { stage, batchSize } = this.settings;
-    const losses = new Array<Losses>(lessons.length);
-    const kindOf = (lesson: Lesson): Layout => layoutOf(this.checkpoint.config, lesson, stage);
-    for (const [n, batch] of batchesOf(lessons, batchSize, kindOf).entries()) {
-      const picked = batch.map((index) => lessons[index]!);
-      const results = await this.student.learn(
-        picked,
-        stage,
-        this.gradient,
-        1 / lessons.length,
-        noise,
-        n === 0 ? 'set' : 'add',
-      );
-      results.forEach((result, i) => (losses[batch[i]!] = result));
-    }
+    const batches = { stage, batchSize, scale: 1 / lessons.length, noise };
+    const losses = await learnInBatches(this.student, lessons, batches, this.gradient);
     return { losses, gradient: this.gradient };
   }
 
   async release(): Promise<void> {
     await Promise.all([this.student.release(), this.teacher.release()]);
   }
-}
-
-/** Indices of items of equal kind, at most `size` together. */
-function batchesOf<T>(items: readonly T[], size: number, kindOf: (item: T) => unknown): number[][] {
-  const groups = new Map<string, number[]>();
-  items.forEach((item, i) => {
-    const kind = JSON.stringify(kindOf(item));
-    groups.set(kind, [...(groups.get(kind) ?? []), i]);
-  });
-  return [...groups.values()].flatMap((group) =>
-    Array.from({ length: Math.ceil(group.length / size) }, (_, i) => group.slice(i * size, (i + 1) * size)),
-  );
 }

@@ -52,11 +52,14 @@ const CLAIMS: Record<string, Claim> = {
   'Gemm, first matrix transposed': ['3×2 3×4', (graph, a, b) => math.gemm(graph, a, true, b, false)],
   'Gemm, second matrix transposed': ['2×3 4×3', (graph, a, b) => math.gemm(graph, a, false, b, true)],
   'Gemm, both transposed': ['3×2 4×3', (graph, a, b) => math.gemm(graph, a, true, b, true)],
+  'Gemm of its own result, as in a recurrence': ['2×3 3×3 3', (graph, a, b, c) => [1, 2, 3].reduce((x) => graph.op('Gemm', [x, b, c], { transB: 1 }), a)],
   'Gemm with a bias': ['2×3 4×3 4', (graph, a, b, c) => graph.op('Gemm', [a, b, c], { transB: 1 })],
   'Log': ['2×3', math.log, positive],
   'MatMul': ['2×3 3×4', math.matMul],
   'MatMul of stacks': ['2×2×3 2×3×2', math.matMul],
   'MatMul of a stack with one matrix': ['2×2×3 3×2', math.matMul],
+  'MatMul of two stacks with the same one': ['2×2×3 2×1×3 2×3×2', (graph, a, b, c) => concatRows(graph, math.matMul(graph, a, c), math.matMul(graph, b, c))],
+  'MatMul with a matrix that is multiplied elsewhere too': ['2×3 3×3', (graph, a, b) => math.mul(graph, math.matMul(graph, math.matMul(graph, a, b), math.exp(graph, b)), math.matMul(graph, a, b))],
   'Mul': ['2×3 2×3', math.mul],
   'Mul by a row': ['2×3 3', math.mul],
   'Mul of a value by itself': ['2×3', (graph, x) => math.mul(graph, x, x)],
@@ -83,6 +86,10 @@ const CLAIMS: Record<string, Claim> = {
   'Sub of a row from a matrix': ['2×3 3', math.sub],
   'Transpose': ['2×3×2', (graph, x) => graph.transpose(x, [2, 0, 1])],
 };
+
+function concatRows(graph: GraphBuilder, a: Value, b: Value): Value {
+  return graph.op('Concat', [a, b], { axis: 1 });
+}
 
 /** (2, 3) → its first column and the other two. */
 function halves(graph: GraphBuilder, x: Value): [Value, Value] {

@@ -2,7 +2,10 @@
 
 import { afterAll, describe, expect, it } from 'vitest';
 import { largestDifference } from '../../src/conformance/check.ts';
+import type { Provider } from '../../src/ort/session.ts';
 import { normOf } from '../../src/train/optimiser.ts';
+import type { Slot } from '../../src/train/parameters.ts';
+import { EXACT } from '../../src/train/parts.ts';
 import type { TrainingSample } from '../../src/train/sequence.ts';
 import {
   RELEASED_TRAINING,
@@ -10,15 +13,16 @@ import {
   type StepReport,
   type TrainingSettings,
 } from '../../src/train/trainer.ts';
+import { DEVICES } from '../onnx/devices.ts';
 import { randomPicture, smallCheckpoint } from './smallModel.ts';
 
 const checkpoint = await smallCheckpoint();
 const opened: Trainer[] = [];
 afterAll(() => Promise.all(opened.map((trainer) => trainer.release())));
 
-async function open(settings: Partial<TrainingSettings> = {}): Promise<Trainer> {
+async function open(settings: Partial<TrainingSettings> = {}, provider: Provider = 'cpu'): Promise<Trainer> {
   const options = { ...RELEASED_TRAINING, noise: 0, ...settings };
-  const trainer = await Trainer.open(checkpoint, options, { provider: 'cpu' });
+  const trainer = await Trainer.open(checkpoint, options, { provider });
   opened.push(trainer);
   return trainer;
 }
@@ -37,8 +41,22 @@ function sample(first: string, last: string): TrainingSample {
 }
 
 const SHORT = sample('right', 'down');
-const OTHER = sample('right', 'up');
+/** Texts around several blocks. */
+function interleaved(...texts: string[]): TrainingSample {
+  const block = { type: 'latent', helper: randomPicture(checkpoint, 3) } as const;
+  const plan = texts.flatMap((content, i) => [...(i > 0 ? [block] : []), { type: 'text' as const, content }]);
+  return { ...sample('', ''), plan };
+}
+
 const LONG = sample('right, then right again, then right, then right once more and right', 'down');
+
+/** Of different lengths and numbers of blocks: none, one, two beside each other, three. */
+const MIXED = [
+  { ...SHORT, plan: [{ type: 'text' as const, content: 'down' }] },
+  LONG,
+  interleaved('', '', 'left, then up and to the left again'),
+  interleaved('go', 'right, down and down again', 'up', 'here'),
+];
 
 async function learn(trainer: Trainer, samples: TrainingSample[]) {
   const lessons = [];
@@ -63,18 +81,34 @@ describe.each([1, 2] as const)('stage %d', (stage) => {
     expect(Math.abs(slope / normOf(gradient) ** 2 - 1)).toBeLessThan(1e-2);
   });
 
-  it('two samples in one batch have the losses and gradient of one after another', async () => {
-    const apart = await learn(await open({ stage, batchSize: 1 }), [SHORT, OTHER]);
-    const together = await learn(await open({ stage, batchSize: 2 }), [SHORT, OTHER]);
+  it('samples of different lengths and numbers of blocks have in one batch what they have alone', async () => {
+    const apart = await learn(await open({ stage, batchSize: 1 }), MIXED);
+    const together = await learn(await open({ stage, batchSize: 4 }), MIXED);
     expect(largestDifference(together.losses.flat(), apart.losses.flat())).toBeLessThan(1e-5);
     expect(largestDifference(together.gradient.data, apart.gradient.data)).toBeLessThan(1e-5);
   });
 
-  it('samples of different lengths keep their order', async () => {
+  it('rounding the lengths of graphs up changes neither losses nor gradient', async () => {
+    const exact = await learn(await open({ stage, rounding: EXACT }), MIXED.slice(1));
+    const rounded = await learn(await open({ stage, batchSize: 3 }), MIXED.slice(1));
+    expect(largestDifference(rounded.losses.flat(), exact.losses.flat())).toBeLessThan(1e-5);
+    expect(largestDifference(rounded.gradient.data, exact.gradient.data)).toBeLessThan(1e-5);
+  });
+
+  it('a picture that is no number spoils the loss of its own sample only', async () => {
+    const picture = randomPicture(checkpoint, 1);
+    picture.features.data[0] = NaN;
+    const trainer = await open({ stage, batchSize: 3 });
+    const { losses } = await learn(trainer, [LONG, { ...MIXED[0]!, pictures: [picture] }, SHORT]);
+    expect(losses.map((each) => each.every(Number.isFinite))).toEqual([true, false, true]);
+  });
+
+  it('samples that do not fit into one batch keep their order', async () => {
     const trainer = await open({ stage, batchSize: 2 });
-    const { losses } = await learn(trainer, [LONG, SHORT, OTHER]);
+    const samples = MIXED.toReversed();
+    const { losses } = await learn(trainer, samples);
     const alone = [];
-    for (const each of [LONG, SHORT, OTHER]) alone.push((await learn(trainer, [each])).losses[0]!);
+    for (const each of samples) alone.push((await learn(trainer, [each])).losses[0]!);
     expect(largestDifference(losses.flat(), alone.flat())).toBeLessThan(1e-5);
   });
 
@@ -85,6 +119,35 @@ describe.each([1, 2] as const)('stage %d', (stage) => {
     expect(losses[0]![1]).toBe(0);
   });
 });
+
+/** Each weight tensor is moved along its own gradient, which the loss must follow. */
+for (const { device, available } of DEVICES) {
+  it.skipIf(!available)(
+    `the gradient through three self-fed blocks equals central differences, weight by weight, on ${device}`,
+    async () => {
+      const trainer = await open({ stage: 2, batchSize: 2 }, device);
+      const lessons = [await trainer.prepare(MIXED[1]!), await trainer.prepare(MIXED[3]!)];
+      const gradient = (await trainer.learn(lessons)).gradient.copy();
+      const { parameters } = trainer.student;
+      const lossAt = async (slot: Slot, distance: number): Promise<number> => {
+        const [weights, slope] = [parameters.view(slot), gradient.view(slot)];
+        const before = weights.slice();
+        weights.set(before.map((value, i) => value + distance * slope[i]!));
+        const { losses } = await trainer.learn(lessons);
+        weights.set(before);
+        return (losses[0]!.ce + losses[1]!.ce) / 2;
+      };
+      for (const slot of parameters.slots) {
+        const norm = Math.hypot(...gradient.view(slot));
+        // Float32 losses of about 6: small gradients need long steps, to be seen above the rounding.
+        const step = Math.min(3e-2, 5e-3 / norm) / norm;
+        const slope = ((await lossAt(slot, step)) - (await lossAt(slot, -step))) / (2 * step);
+        expect(Math.abs(slope / norm ** 2 - 1), slot.name).toBeLessThan(2e-2);
+      }
+    },
+    300_000,
+  );
+}
 
 it('a block without a helper picture is an error in stage 1 and nothing special in stage 2', async () => {
   const bare: TrainingSample = { ...SHORT, plan: [{ type: 'latent' }, { type: 'text', content: 'down' }] };

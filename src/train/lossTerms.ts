@@ -1,0 +1,139 @@
+/** What a lesson teaches at which of its positions, as inputs of a graph of losses, and the losses read from it. */
+
+import type { TextConfig } from '../model/config.ts';
+import { floatTensor, intTensor } from '../ort/session.ts';
+import type { Feeds } from './feeds.ts';
+import { padded, rowOf, type BatchPart } from './parts.ts';
+import { IGNORED, type TrainingSequence } from './sequence.ts';
+import type { LossSize } from './studentGraphs.ts';
+
+interface Place {
+  index: number;
+}
+
+/** Each is predicted, or thought, by the position before it. */
+export interface LossTerms {
+  tokens: (Place & { id: number })[];
+  /** With the vector that the position before a pad is aligned with. */
+  latents: (Place & { target: Float32Array })[];
+}
+
+/** @param targets by block; without any, text alone is learnt */
+export function lossTermsOf(
+  { labels, blocks }: TrainingSequence,
+  targets: readonly (readonly Float32Array[])[],
+): LossTerms {
+  return {
+    tokens: labels.flatMap((id, index) => (id === IGNORED ? [] : [{ index, id }])),
+    latents: blocks.flatMap((start, block) =>
+      (targets[block] ?? []).map((target, i) => ({ index: start + i, target })),
+    ),
+  };
+}
+
+/** As many places for each lesson of the batch, so that few sizes occur. */
+export function lossSize(part: BatchPart, lessons: readonly LossTerms[], isRead: boolean): LossSize {
+  const most = (kind: keyof LossTerms): number =>
+    Math.max(...lessons.map((lesson, b) => within<Place>(part, b, lesson[kind]).length));
+  const { batch } = part.size;
+  const latents = most('latents');
+  return {
+    part: part.size,
+    labels: batch * padded(most('tokens'), 8),
+    targets: latents === 0 ? 0 : batch * padded(latents, 8),
+    isRead,
+  };
+}
+
+/**
+ * Each lesson's losses weigh scale / their number in all its parts; padding weighs nothing.
+ * @param noise is added to each number of the targets
+ */
+export function lossFeeds(
+  config: TextConfig,
+  part: BatchPart,
+  lessons: readonly LossTerms[],
+  size: LossSize,
+  scale: number,
+  noise: () => number,
+): Feeds {
+  return {
+    ...labelFeeds(config.vocabularySize, part, lessons, size.labels, scale),
+    ...(size.targets > 0 && targetFeeds(config.hiddenSize, part, lessons, size.targets, scale, noise)),
+  };
+}
+
+/** Sum of each lesson's losses in this part. @param values one for each place */
+export function sumsOf(
+  part: BatchPart,
+  lessons: readonly LossTerms[],
+  kind: keyof LossTerms,
+  values: Float32Array,
+): number[] {
+  const each = values.length / lessons.length;
+  return lessons.map((lesson, b) =>
+    within<Place>(part, b, lesson[kind]).reduce((sum, _, i) => sum + values[b * each + i]!, 0),
+  );
+}
+
+function labelFeeds(
+  vocabulary: number,
+  part: BatchPart,
+  lessons: readonly LossTerms[],
+  count: number,
+  scale: number,
+): Feeds {
+  const places = new BigInt64Array(count);
+  const labels = BigInt64Array.from({ length: count }, (_, n) => BigInt(n * vocabulary));
+  const weights = new Float32Array(count);
+  lessons.forEach(({ tokens }, b) => {
+    within(part, b, tokens).forEach(({ index, id }, i) => {
+      const n = (b * count) / lessons.length + i;
+      places[n] = BigInt(rowOf(part, b, index - 1));
+      labels[n]! += BigInt(id);
+      weights[n] = scale / tokens.length;
+    });
+  });
+  return {
+    label_rows: intTensor(places, [count, 1]),
+    labels: intTensor(labels, [count, 1]),
+    label_weights: floatTensor(weights, [count, 1]),
+  };
+}
+
+function targetFeeds(
+  width: number,
+  part: BatchPart,
+  lessons: readonly LossTerms[],
+  count: number,
+  scale: number,
+  noise: () => number,
+): Feeds {
+  const places = new BigInt64Array(count);
+  const targets = new Float32Array(count * width);
+  const weights = new Float32Array(count);
+  lessons.forEach(({ latents }, b) => {
+    within(part, b, latents).forEach(({ index, target }, i) => {
+      const m = (b * count) / lessons.length + i;
+      places[m] = BigInt(rowOf(part, b, index - 1));
+      targets.set(unit(target.map((value) => value + noise())), m * width);
+      weights[m] = scale / latents.length;
+    });
+  });
+  return {
+    latent_rows: intTensor(places, [count, 1]),
+    targets: floatTensor(targets, [count, width]),
+    latent_weights: floatTensor(weights, [count, 1]),
+  };
+}
+
+/** Those of a lesson's items whose position before lies in the part. */
+function within<T extends Place>({ ranges }: BatchPart, lesson: number, items: readonly T[]): T[] {
+  const { start, end } = ranges[lesson]!;
+  return items.filter(({ index }) => start < index && index <= end);
+}
+
+function unit(vector: Float32Array): Float32Array {
+  const length = Math.hypot(...vector);
+  return vector.map((value) => value / length);
+}

@@ -1,0 +1,77 @@
+/**
+ * What the parts of a batch hand on: keys and values of the slots that were read, and in the pass back
+ * what flows back into them.
+ */
+
+import type { TextConfig } from '../model/config.ts';
+import { MASKED } from '../model/positions.ts';
+import { floatTensor, type RuntimeTensor } from '../ort/session.ts';
+import { sizeOf } from '../tensor/array.ts';
+import type { Feeds } from './feeds.ts';
+import type { BatchPart } from './parts.ts';
+import { slotsOf, type Part } from './reading.ts';
+
+/** A value and its gradient are laid out as (2·L, B, T, G·d); see ./reading.ts for the letters. */
+export class SlotMemory {
+  private readonly shape: readonly [layers: number, batch: number, past: number, width: number];
+  private readonly values: Float32Array;
+  private readonly gradients: Float32Array;
+  /** (B, T): whether a token stands there */
+  private readonly filled: Uint8Array;
+
+  /** @param last the batch's last part, which sees all the others */
+  constructor({ layers, kvHeads, headSize }: TextConfig, last: Part) {
+    this.shape = [2 * layers, last.batch, last.past, kvHeads * headSize];
+    this.values = new Float32Array(sizeOf(this.shape));
+    this.gradients = new Float32Array(this.values.length);
+    this.filled = new Uint8Array(last.batch * last.past);
+  }
+
+  /** What a part sees of the parts before it: its inputs past and seen, if it has any. */
+  feeds({ size, offset }: BatchPart): Feeds {
+    if (size.past === 0) return {};
+    const [, batch, past] = this.shape;
+    const isSeen = (i: number): boolean => this.filled[i] === 1 && i % past < offset;
+    const seen = Float32Array.from(this.filled, (_, i) => (isSeen(i) ? 0 : MASKED));
+    return { past: floatTensor(this.values, this.shape), seen: floatTensor(seen, [batch, 1, 1, past]) };
+  }
+
+  /** @param keysAndValues (2·L, B, s, G·d) of a part that others follow */
+  write(part: BatchPart, keysAndValues: Float32Array): void {
+    const [, , past] = this.shape;
+    this.eachRun(part, (here, there, length) => {
+      this.values.set(keysAndValues.subarray(there, there + length), here);
+    });
+    part.ranges.forEach(({ start, end }, b) => {
+      const first = b * past + part.offset;
+      this.filled.fill(1, first, first + end - start);
+    });
+  }
+
+  /** @param gradient of the whole past, from a later part */
+  addGradient(gradient: Float32Array): void {
+    const sums = this.gradients;
+    for (let i = 0; i < sums.length; i++) sums[i]! += gradient[i]!;
+  }
+
+  /** What later parts sent back to the keys and values of one that they follow, (2·L, B, s, G·d). */
+  gradientOf(part: BatchPart): RuntimeTensor {
+    const [layers, batch, , width] = this.shape;
+    const shape = [layers, batch, slotsOf(part.size), width];
+    const found = new Float32Array(sizeOf(shape));
+    this.eachRun(part, (here, there, length) => {
+      found.set(this.gradients.subarray(here, here + length), there);
+    });
+    return floatTensor(found, shape);
+  }
+
+  /** A part's slots by layer and sequence: where they are in here and in its own tensors. */
+  private eachRun(
+    { size, offset }: BatchPart,
+    visit: (here: number, there: number, length: number) => void,
+  ): void {
+    const [layers, batch, past, width] = this.shape;
+    const s = slotsOf(size);
+    for (let n = 0; n < layers * batch; n++) visit((n * past + offset) * width, n * s * width, s * width);
+  }
+}
