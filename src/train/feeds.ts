@@ -1,10 +1,11 @@
 /** Parts of sequences as inputs of the graphs that ./reading.ts builds. */
 
 import type { TextConfig } from '../model/config.ts';
+import { visible, type LatentReach } from '../model/latentReach.ts';
 import { MASKED, textRotation, type Position } from '../model/positions.ts';
 import { floatTensor, intTensor, type RuntimeTensor } from '../ort/session.ts';
 import { rowOf, type BatchPart } from './parts.ts';
-import { slotsOf } from './reading.ts';
+import { slotsOf, type Part } from './reading.ts';
 
 export type Feeds = Record<string, RuntimeTensor>;
 
@@ -18,7 +19,12 @@ export interface Input {
 }
 
 /** All inputs of an opening part; of a later one, those that do not come from the part before. */
-export function partFeeds(config: TextConfig, part: BatchPart, inputs: readonly Input[]): Feeds {
+export function partFeeds(
+  config: TextConfig,
+  part: BatchPart,
+  inputs: readonly Input[],
+  reach?: LatentReach,
+): Feeds {
   const { size, ranges } = part;
   const s = slotsOf(size);
   const N = size.batch * s;
@@ -38,7 +44,7 @@ export function partFeeds(config: TextConfig, part: BatchPart, inputs: readonly 
     ids: intTensor(ids, [ids.length, 1]),
     cos: floatTensor(cos, [1, N, half]),
     sin: floatTensor(sin, [1, N, half]),
-    mask: floatTensor(causalMask(s), [s, s]),
+    mask: floatTensor(maskOf(size, reach), [s, s]),
     ...(size.latents === 0 && vectorFeeds(config.hiddenSize, part, inputs)),
   };
 }
@@ -59,9 +65,11 @@ function vectorFeeds(width: number, part: BatchPart, inputs: readonly Input[]): 
   return { keep: floatTensor(keep, [rows, 1]), fed: floatTensor(fed, [rows, width]) };
 }
 
-/** (S, S): 0 for what a position may see, which is itself and what came before. */
-function causalMask(length: number): Float32Array {
-  const mask = new Float32Array(length * length);
-  for (let row = 0; row < length; row++) mask.fill(MASKED, row * length + row + 1, (row + 1) * length);
-  return mask;
+/** (s, s): 0 for what a slot sees of its own part: itself and, as far as a control model's reach lets it, those before. */
+function maskOf(part: Part, reach: LatentReach | undefined): Float32Array {
+  const s = slotsOf(part);
+  const blocks = part.latents === 0 ? [] : [{ first: 0, pads: part.latents, end: part.latents }];
+  return Float32Array.from({ length: s * s }, (_, i) =>
+    visible(Math.floor(i / s), i % s, blocks, reach) ? 0 : MASKED,
+  );
 }

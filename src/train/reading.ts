@@ -60,7 +60,8 @@ export interface PartRead {
  * Inputs: ids (B·E, 1); cos, sin (1, B·s, d/2); mask (s, s), what a slot sees of its own part.
  * Of an opening part besides: keep (B·s, 1), 1 where the id's embedding stands and 0 where `fed` does;
  * fed (B·s, C), the vectors of pictures and given latents, or what `fedBy` makes of them.
- * Of a later part besides: past and before, see PartInputs; seen (B, 1, 1, T), added to the scores.
+ * Of a later part besides: past and before, see PartInputs; seen (B, 1, 2, T), added to the scores of its
+ * latents and of its text.
  */
 export function readPart(
   graph: GraphBuilder,
@@ -249,15 +250,15 @@ function masksOf(graph: GraphBuilder, part: Part): Value[] {
   const s = slotsOf(part);
   const mask = graph.input('mask', 'float32', [s, s]);
   if (K === 0) return [mask];
-  const seen = graph.input('seen', 'float32', [B, 1, 1, T]);
+  const [seen, seenByText] = split(graph, graph.input('seen', 'float32', [B, 1, 2, T]), [1, 1], 2);
   // A latent sees all of its part that was read before it.
   const latents = Array.from({ length: K }, (_, i) =>
-    concat(graph, [seen, zeros(graph, [B, 1, 1, i + 1])], 3),
+    concat(graph, [seen!, zeros(graph, [B, 1, 1, i + 1])], 3),
   );
   const ofText = graph.reshape(split(graph, mask, [K, E], 0)[1]!, [1, 1, E, s]);
   return [
     ...latents,
-    concat(graph, [expand(graph, seen, [B, 1, E, T]), expand(graph, ofText, [B, 1, E, s])], 3),
+    concat(graph, [expand(graph, seenByText!, [B, 1, E, T]), expand(graph, ofText, [B, 1, E, s])], 3),
   ];
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { TextConfig } from '../model/config.ts';
+import type { LatentReach } from '../model/latentReach.ts';
 import { MASKED } from '../model/positions.ts';
 import { floatTensor, type RuntimeTensor } from '../ort/session.ts';
 import { sizeOf } from '../tensor/array.ts';
@@ -11,29 +12,41 @@ import type { Feeds } from './feeds.ts';
 import type { BatchPart } from './parts.ts';
 import { slotsOf, type Part } from './reading.ts';
 
+const [EMPTY, TEXT, LATENT] = [0, 1, 2];
+
 /** A value and its gradient are laid out as (2·L, B, T, G·d); see ./reading.ts for the letters. */
 export class SlotMemory {
   private readonly shape: readonly [layers: number, batch: number, past: number, width: number];
   private readonly values: Float32Array;
   private readonly gradients: Float32Array;
-  /** (B, T): whether a token stands there */
-  private readonly filled: Uint8Array;
+  /** (B, T): what stands there */
+  private readonly slots: Uint8Array;
+  private readonly reach: LatentReach | undefined;
 
-  /** @param last the batch's last part, which sees all the others */
-  constructor({ layers, kvHeads, headSize }: TextConfig, last: Part) {
+  /**
+   * @param last the batch's last part, which sees all the others
+   * @param reach a control model's: see ../model/latentReach.ts
+   */
+  constructor({ layers, kvHeads, headSize }: TextConfig, last: Part, reach?: LatentReach) {
+    this.reach = reach;
     this.shape = [2 * layers, last.batch, last.past, kvHeads * headSize];
     this.values = new Float32Array(sizeOf(this.shape));
     this.gradients = new Float32Array(this.values.length);
-    this.filled = new Uint8Array(last.batch * last.past);
+    this.slots = new Uint8Array(last.batch * last.past);
   }
 
   /** What a part sees of the parts before it: its inputs past and seen, if it has any. */
   feeds({ size, offset }: BatchPart): Feeds {
     if (size.past === 0) return {};
     const [, batch, past] = this.shape;
-    const isSeen = (i: number): boolean => this.filled[i] === 1 && i % past < offset;
-    const seen = Float32Array.from(this.filled, (_, i) => (isSeen(i) ? 0 : MASKED));
-    return { past: floatTensor(this.values, this.shape), seen: floatTensor(seen, [batch, 1, 1, past]) };
+    const seen = new Float32Array(2 * batch * past).fill(MASKED);
+    this.slots.forEach((slot, i) => {
+      if (slot === EMPTY || i % past >= offset || this.reach === 'only') return;
+      const row = 2 * Math.floor(i / past) * past + (i % past);
+      seen[row] = 0;
+      if (slot === TEXT || this.reach !== 'none') seen[row + past] = 0;
+    });
+    return { past: floatTensor(this.values, this.shape), seen: floatTensor(seen, [batch, 1, 2, past]) };
   }
 
   /** @param keysAndValues (2·L, B, s, G·d) of a part that others follow */
@@ -44,7 +57,8 @@ export class SlotMemory {
     });
     part.ranges.forEach(({ start, end }, b) => {
       const first = b * past + part.offset;
-      this.filled.fill(1, first, first + end - start);
+      this.slots.fill(TEXT, first, first + end - start);
+      this.slots.fill(LATENT, first, first + Math.min(part.size.latents, end - start));
     });
   }
 

@@ -89,7 +89,7 @@ export class Student {
     noise: () => number = () => 0,
     mode: 'add' | 'set' = 'add',
   ): Promise<Losses[]> {
-    const { text, latentSize } = this.config;
+    const { text, latentSize, latentReach } = this.config;
     const sequences = lessons.map(({ sequence }) => sequence);
     const terms = lessons.map(({ sequence, targets }) => lossTermsOf(sequence, stage === 1 ? targets : []));
     const inputs = lessons.map((lesson, b) => this.inputOf(lesson, terms[b]!));
@@ -97,7 +97,7 @@ export class Student {
       stage === 1
         ? [wholePart(sequences, this.rounding)]
         : partsAtBlocks(sequences, latentSize, this.rounding);
-    const memory = new SlotMemory(text, parts.at(-1)!.size);
+    const memory = new SlotMemory(text, parts.at(-1)!.size, latentReach);
     const read = await this.readAhead(parts, inputs, memory);
 
     const report = new Report(terms);
@@ -138,7 +138,7 @@ export class Student {
     inputs: readonly Input[],
     memory: SlotMemory,
   ): Promise<Feeds[]> {
-    const feeds = parts.map((part) => partFeeds(this.config.text, part, inputs));
+    const feeds = parts.map((part) => partFeeds(this.config.text, part, inputs, this.config.latentReach));
     for (const [i, part] of parts.slice(0, -1).entries()) {
       const session = await this.readers.get(part.size);
       const result = await session.run({ ...this.parameters.tensors(), ...feeds[i], ...memory.feeds(part) });

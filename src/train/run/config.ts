@@ -54,6 +54,8 @@ const Config = z.strictObject({
   teacherDecay: z.union([share, z.literal('frozen')]).default(RELEASED_TRAINING.teacherDecay),
   /** K; if absent, the model's own. */
   latentSize: whole(1).optional(),
+  /** Makes a control model, whose answer can depend on its latents alone or not at all; stage 2 only. */
+  latentReach: z.enum(['only', 'none']).optional(),
   coverage: share.default(RELEASED_TRAINING.coverage),
   temperature: z.number().positive().default(RELEASED_TRAINING.temperature),
   noise: z.number().min(0).default(RELEASED_TRAINING.noise),

@@ -43,7 +43,7 @@ export interface TrainingData {
 
 /** @throws UserError with file and line for the first sample that cannot be learnt */
 export async function openData({ data, stage, seed }: RunConfig): Promise<TrainingData> {
-  return typeof data === 'string' ? fileData(data, stage, seed) : generatedData(data.generator);
+  return typeof data === 'string' ? fileData(data, stage, seed) : generatedData(data.generator, stage);
 }
 
 /** Tells files of other content apart; empty for drawn maps, whose options say everything. */
@@ -141,9 +141,10 @@ async function withFeatures(sample: Sample, model: Model, memory: PictureMemory)
   return { question: sample.question, pictures, plan };
 }
 
-function generatedData(options: MapOptions): TrainingData {
+/** Helper images are drawn for the teacher of stage 1 only. */
+function generatedData(options: MapOptions, stage: RunConfig['stage']): TrainingData {
   checkMapOptions(options);
-  const kinds = options.questions.length;
+  const kinds = options.questions.length + (options.alternate.length > 0 ? 1 : 0);
   return {
     at: async (position, model) => {
       const item = mapItem(options, Math.floor(position / kinds));
@@ -151,10 +152,11 @@ function generatedData(options: MapOptions): TrainingData {
       const draw = (picture: { width: number; height: number; rgb: Uint8Array }): Promise<Picture> =>
         encode(asImage(picture), model);
       const plan: PlanStep[] = [];
-      for (const step of steps)
-        plan.push(
-          step.type === 'text' ? step : { type: 'latent', helper: await draw(item.drawHelper(step.player)) },
-        );
+      for (const step of steps) {
+        if (step.type === 'text') plan.push(step);
+        else if (stage === 2) plan.push({ type: 'latent' });
+        else plan.push({ type: 'latent', helper: await draw(item.drawHelper(step.player)) });
+      }
       const sample = { question: text, pictures: [await draw(item.picture)], plan };
       return { position, where: mapName(item.index), sample };
     },

@@ -124,6 +124,7 @@ class RecipeLearner implements Learner<LocatedSample[]> {
   }
 
   static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<RecipeLearner> {
+    if (base.config.latentReach !== undefined && config.stage === 1) throw controlInStage1();
     const data = await openData(config);
     const model = await Model.open(base, runtime.provider);
     try {
@@ -167,6 +168,14 @@ class RecipeLearner implements Learner<LocatedSample[]> {
   async release(): Promise<void> {
     await Promise.all([this.trainer.release(), this.model.release()]);
   }
+}
+
+function controlInStage1(): UserError {
+  return new UserError({
+    problem: 'A control model (latentReach) cannot be trained in stage 1',
+    expected: 'stage 2, in which it reads its own latents through the mask',
+    remedy: 'Set "stage" to 2.',
+  });
 }
 
 /** N(0, noise²) by Box and Muller: a function of seed, step and share, so that a resumed run needs no state. */

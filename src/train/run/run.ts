@@ -43,7 +43,7 @@ export interface RunResult {
 export async function runTraining(configFile: string, options: RunOptions): Promise<RunResult> {
   const { given, config } = await readConfig(configFile);
   const opened = await openCheckpoint(config.model);
-  const base = withLatentSize(opened, config.latentSize);
+  const base = withLatents(opened, config);
   const resolved = { ...config, modelFingerprint: base.fingerprint, dataHash: await dataHash(config) };
   const { run, resumeFrom } = await RunFolder.open(config.run, given, resolved);
   const learner = await openOn(config, base, options.provider);
@@ -154,8 +154,12 @@ function scriptOf({ workerScript }: RunOptions): string {
   return workerScript;
 }
 
-/** The checkpoint with the K of the config. */
-export function withLatentSize(checkpoint: Checkpoint, latentSize: number | undefined): Checkpoint {
-  if (latentSize === undefined) return checkpoint;
-  return { ...checkpoint, config: { ...checkpoint.config, latentSize } };
+/** The checkpoint with the latents of the config: their number and what they reach. */
+export function withLatents(checkpoint: Checkpoint, { latentSize, latentReach }: RunConfig): Checkpoint {
+  const config = {
+    ...checkpoint.config,
+    ...(latentSize !== undefined && { latentSize }),
+    ...(latentReach !== undefined && { latentReach }),
+  };
+  return { ...checkpoint, config };
 }

@@ -134,6 +134,7 @@ async function copyDescriptions(base: Checkpoint, folder: string): Promise<void>
     ...config,
     ...dtypes,
     latent_size: base.config.latentSize,
+    ...(base.config.latentReach !== undefined && { latent_reach: base.config.latentReach }),
   });
 }
 

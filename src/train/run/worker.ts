@@ -5,7 +5,7 @@ import { messageOf, UserError } from '../../base/errors.ts';
 import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
 import { openLearner, type Learner, type Losses } from './learner.ts';
 import { shareOf, type WorkerAnswer, type WorkerRequest, type WorkerStart } from './pool.ts';
-import { withLatentSize } from './run.ts';
+import { withLatents } from './run.ts';
 
 const start = workerData as WorkerStart;
 const answer = (message: WorkerAnswer): void => parentPort!.postMessage(message);
@@ -47,7 +47,7 @@ class Share {
 
 async function main(): Promise<void> {
   const { config, provider } = start;
-  const base = withLatentSize(await openCheckpoint(config.model), config.latentSize);
+  const base = withLatents(await openCheckpoint(config.model), config);
   const learner = await openLearner(config, base, { provider, threads: 1 });
   const share = new Share(learner);
   parentPort!.on('message', (request: WorkerRequest) => {
