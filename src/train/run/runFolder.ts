@@ -13,10 +13,10 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
 import { isFile, parseWith, readJson, readText, show } from '../../checkpoint/json.ts';
+import { writeJson } from '../../checkpoint/writeFolder.ts';
 import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/writeSafetensors.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
 import { curvesSvg } from './curves.ts';
-import { writeJson } from './savedState.ts';
 
 const Stored = z.object({ resolved: z.record(z.string(), z.unknown()) });
 
