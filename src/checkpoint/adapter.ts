@@ -39,8 +39,8 @@ export interface Adapter {
   checkFit(find: (name: string) => { shape: number[] } | undefined, tied: boolean): void;
 }
 
-const CONFIG = 'adapter_config.json';
-const TENSORS = 'adapter_model.safetensors';
+export const ADAPTER_CONFIG = 'adapter_config.json';
+export const ADAPTER_TENSORS = 'adapter_model.safetensors';
 /** What PEFT wrote before 0.6. */
 const OLDER_TENSORS = 'adapter_model.bin';
 /** A real pattern takes microseconds; one that backtracks for ever is stopped. */
@@ -89,12 +89,12 @@ type AdapterConfig = z.infer<typeof Config>;
 
 /** Whether the folder holds an adapter and no model of its own. */
 export async function isAdapter(folder: string): Promise<boolean> {
-  return isFile(path.join(folder, CONFIG));
+  return isFile(path.join(folder, ADAPTER_CONFIG));
 }
 
 /** For a folder with an adapter that was opened as a model. */
 export async function notAModel(folder: string): Promise<UserError> {
-  const config = await readJson(path.join(folder, CONFIG)).catch(() => undefined);
+  const config = await readJson(path.join(folder, ADAPTER_CONFIG)).catch(() => undefined);
   const base: unknown =
     typeof config === 'object' && config !== null
       ? Reflect.get(config, 'base_model_name_or_path')
@@ -114,7 +114,7 @@ export async function notAModel(folder: string): Promise<UserError> {
  */
 export async function openAdapter(where: string): Promise<Adapter> {
   const folder = path.resolve(where);
-  const configFile = path.join(folder, CONFIG);
+  const configFile = path.join(folder, ADAPTER_CONFIG);
   if (!(await isFile(configFile))) throw await noAdapter(folder);
   const json = await readJson(configFile);
   refuseUnsupported(json, configFile);
@@ -134,7 +134,7 @@ export async function openAdapter(where: string): Promise<Adapter> {
 }
 
 async function readTensors(folder: string): Promise<{ file: string; tensors: Map<string, StoredTensor> }> {
-  const file = path.join(folder, TENSORS);
+  const file = path.join(folder, ADAPTER_TENSORS);
   const older = path.join(folder, OLDER_TENSORS);
   if (!(await isFile(file)) && (await isFile(older)))
     return { file: older, tensors: await readTorchTensors(older) };
@@ -215,7 +215,7 @@ function lowRank(
     throw unfit(name, 'lora_A and lora_B', A === undefined ? 'lora_B only' : 'lora_A only', file);
   const found = `A ${show(A.shape)} and B ${show(B.shape)}`;
   if (A.shape.length !== 2 || B.shape.length !== 2 || A.shape[0] !== rank || B.shape[1] !== rank)
-    throw unfit(name, `A [${rank}, in] and B [out, ${rank}], the rank of ${CONFIG}`, found, file);
+    throw unfit(name, `A [${rank}, in] and B [out, ${rank}], the rank of ${ADAPTER_CONFIG}`, found, file);
   return { a: asWeight(`${name}.lora_A`, A), b: asWeight(`${name}.lora_B`, B), scale };
 }
 
@@ -303,7 +303,7 @@ function checkFit(
       expected: `${name} of shape ${show(needed)}`,
       found: shape === undefined ? 'no such weight' : show(shape),
       where: file,
-      remedy: `Open the model that the adapter was trained for; its ${CONFIG} names it.`,
+      remedy: `Open the model that the adapter was trained for; its ${ADAPTER_CONFIG} names it.`,
     });
   }
 }
@@ -335,7 +335,7 @@ function unfit(module: string, expected: string, found: string, where: string): 
 async function noAdapter(folder: string): Promise<UserError> {
   return new UserError({
     problem: 'the folder holds no adapter',
-    expected: `${CONFIG} and ${TENSORS}`,
+    expected: `${ADAPTER_CONFIG} and ${ADAPTER_TENSORS}`,
     found: (await isFile(path.join(folder, 'config.json'))) ? 'a model of its own' : 'neither',
     where: folder,
     remedy: 'Choose the folder that PEFT saved.',

@@ -8,6 +8,7 @@ import { compare } from './compare.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
+import { addExport } from './export.ts';
 import { addGenerateMaps } from './generateMaps.ts';
 import { addGenerationOptions, addModelOptions, FED, integer, INTERVENE_HELP } from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
@@ -65,6 +66,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addGenerateMaps(program, context, finished);
   addTrain(program, context, finished);
   addInitialise(program, context, finished);
+  addExport(program, context, finished);
   for (const command of program.commands) command.addHelpText('after', EXIT_CODES);
   return program;
 }

@@ -19,7 +19,11 @@ samples file in the official ILVR format, or {"generator": {…}} with the setti
 stage, batch, schedule, learningRate, warmupSteps, beta1, beta2, epsilon, weightDecay, clip, teacherDecay
 (a number or "frozen"), latentSize, coverage, temperature, noise, seed, checkpointEvery.
 
-The same config goes on where its run folder ends. A checkpoint is a model folder for --model.`;
+With "lora": {} it trains an adapter and leaves the model as it is; {} may hold rank (32), alpha (64),
+dropout (0.05) and targets (of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all).
+
+The same config goes on where its run folder ends. A checkpoint is a model folder for --model, or with
+"lora" an adapter folder, as PEFT saves it, for --adapter.`;
 
 /** Adds the command. */
 export function addTrain(program: Command, context: CliContext, finished: (code: number) => void): void {

@@ -14,8 +14,8 @@ export function linear(graph: GraphBuilder, x: Value, weight: Weight, bias?: Wei
   const inputs = [x, graph.weight(weight, [rows, weight.length / rows / (weight.dtype === 'F32' ? 4 : 2)])];
   const y = graph.op('Gemm', bias === undefined ? inputs : [...inputs, graph.weight(bias)], { transB: 1 });
   if (weight.adapter === undefined) return y;
-  const { a, b, scale } = weight.adapter;
-  const narrow = graph.op('Gemm', [x, graph.weight(a)], { transB: 1 }); // (N, r)
+  const { a, b, scale, dropOut } = weight.adapter;
+  const narrow = graph.op('Gemm', [dropOut?.(graph, x) ?? x, graph.weight(a)], { transB: 1 }); // (N, r)
   const scaled = graph.op('Mul', [narrow, graph.scalar(scale)]);
   return graph.op('Add', [y, graph.op('Gemm', [scaled, graph.weight(b)], { transB: 1 })]);
 }

@@ -237,7 +237,7 @@ export function baseWeights(
   config: ModelConfig,
   source: WeightSource,
   withText: boolean,
-): Map<string, WeightRef> {
+): ReadonlyMap<string, WeightRef> {
   const weights = new TrainableWeights(withPerceptionHead(source));
   const graph = new GraphBuilder('weights');
   const side = config.vision.mergeSize;

@@ -11,6 +11,8 @@ export interface BatchSettings {
   scale: number;
   /** N(0, 1) numbers times its size are added to the targets that are aligned with. */
   noise: () => number;
+  /** What an adapter's inputs are multiplied by. */
+  dropout: () => number;
 }
 
 /**
@@ -20,13 +22,14 @@ export interface BatchSettings {
 export async function learnInBatches(
   student: Student,
   lessons: readonly Lesson[],
-  { stage, batchSize, scale, noise }: BatchSettings,
+  { stage, batchSize, scale, noise, dropout }: BatchSettings,
   gradient: ParameterArray,
 ): Promise<Losses[]> {
   const losses = new Array<Losses>(lessons.length);
   for (const [n, batch] of batchesOf(lessons, stage, batchSize).entries()) {
     const picked = batch.map((index) => lessons[index]!);
-    const results = await student.learn(picked, stage, gradient, scale, noise, n === 0 ? 'set' : 'add');
+    const mode = n === 0 ? 'set' : 'add';
+    const results = await student.learn(picked, stage, gradient, scale, noise, mode, dropout);
     results.forEach((result, i) => (losses[batch[i]!] = result));
   }
   return losses;

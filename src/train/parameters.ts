@@ -1,5 +1,5 @@
 /**
- * The language model's weights in memory: one flat array, of which each tensor is a view, so that the
+ * The language model's weights, or an adapter's, in memory: one flat array, of which each tensor is a view, so that the
  * optimiser, the norm and the moving average are loops over numbers.
  */
 
@@ -66,10 +66,14 @@ export function graphShape(shape: readonly number[]): readonly number[] {
   return shape.length <= 2 ? shape : [shape[0]!, sizeOf(shape) / shape[0]!];
 }
 
-/** Turns the weights that a graph asks for into its inputs, and remembers which these are. */
+/**
+ * Turns the weights that a graph asks for into its inputs, and remembers which these are. Where there is
+ * an adapter, its factors are learnt and the weights themselves are frozen.
+ */
 export class TrainableWeights implements WeightSource {
-  readonly refs = new Map<string, WeightRef>();
   private readonly source: WeightSource;
+  private readonly weights = new Map<string, WeightRef>();
+  private readonly factors = new Map<string, WeightRef>();
   private readonly names = new Map<string, string>();
 
   constructor(source: WeightSource) {
@@ -77,14 +81,37 @@ export class TrainableWeights implements WeightSource {
   }
 
   get(name: string, shape: number[]): ReturnType<WeightSource['get']> {
-    const ref = this.source.get(name, shape);
-    this.refs.set(name, ref);
-    this.names.set(placeOf(ref), name);
-    return ref;
+    const weight = this.source.get(name, shape);
+    this.add(this.weights, name, weight);
+    if (weight.adapter !== undefined) {
+      this.add(this.factors, factorName(name, 'A'), weight.adapter.a);
+      this.add(this.factors, factorName(name, 'B'), weight.adapter.b);
+    }
+    return weight;
+  }
+
+  /** What is learnt, by name. */
+  get refs(): ReadonlyMap<string, WeightRef> {
+    return this.factors.size > 0 ? this.factors : this.weights;
+  }
+
+  /** What stays as it is. */
+  get frozen(): ReadonlyMap<string, WeightRef> {
+    return this.factors.size > 0 ? this.weights : new Map();
   }
 
   /** For `GraphOptions.trainable`. */
   readonly inputOf = (ref: WeightRef): string | undefined => this.names.get(placeOf(ref));
+
+  private add(to: Map<string, WeightRef>, name: string, ref: WeightRef): void {
+    to.set(name, ref);
+    this.names.set(placeOf(ref), name);
+  }
+}
+
+/** `….q_proj.weight` → `….q_proj.lora_A.weight` */
+export function factorName(weight: string, factor: 'A' | 'B'): string {
+  return weight.replace(/\.weight$/, `.lora_${factor}.weight`);
 }
 
 /** Reads the tensors into one array, in the order in which the model asks for them. */

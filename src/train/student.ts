@@ -11,9 +11,11 @@
 
 import type { ModelConfig, TextConfig } from '../model/config.ts';
 import type { WeightSource } from '../model/weightSource.ts';
+import type { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, type RuntimeTensor } from '../ort/session.ts';
 import { partFeeds, type Feeds, type Input } from './feeds.ts';
 import { sizeOf } from '../tensor/array.ts';
+import { maskFeeds, maskShapes } from './lora.ts';
 import type { ParameterArray } from './parameters.ts';
 import { partsAtBlocks, ROUNDED, rowOf, wholePart, type BatchPart, type Rounding } from './parts.ts';
 import { slotsOf, type Part } from './reading.ts';
@@ -54,25 +56,35 @@ type Outputs = Record<string, RuntimeTensor>;
 export class Student {
   readonly parameters: ParameterArray;
   private readonly config: ModelConfig;
+  private readonly frozen: ParameterArray;
   private readonly rounding: Rounding;
   /** A gradient that is yet to be added to another; made when first needed. */
   private fetched: ParameterArray | undefined;
   private readonly readers: SessionCache<Part>;
   private readonly learners: SessionCache<LossSize>;
+  /** Dropout's masks by part: whichever graph reads it, its layers take the same ones. */
+  private readonly masks = new Map<string, ReturnType<typeof maskShapes>>();
 
+  /** @param frozen weights that are not learnt; none without an adapter */
   constructor(
     config: ModelConfig,
     weights: WeightSource,
     parameters: ParameterArray,
+    frozen: ParameterArray,
     runtime: Runtime,
     rounding = ROUNDED,
   ) {
     const { text } = config;
     this.config = config;
     this.parameters = parameters;
+    this.frozen = frozen;
     this.rounding = rounding;
-    this.readers = new SessionCache((part) => partGraph(text, weights, part).build(), runtime);
-    this.learners = new SessionCache((size) => lossGraph(text, weights, size).build(), runtime);
+    const built = (graph: GraphBuilder, part: Part): Uint8Array => {
+      this.masks.set(JSON.stringify(part), maskShapes(graph));
+      return graph.build();
+    };
+    this.readers = new SessionCache((part) => built(partGraph(text, weights, part), part), runtime);
+    this.learners = new SessionCache((size) => built(lossGraph(text, weights, size), size.part), runtime);
   }
 
   /**
@@ -80,6 +92,7 @@ export class Student {
    * @param lessons of any lengths; the closer they are, the less is padding
    * @param gradient the gradient is added to it or, with `mode` 'set', written into it
    * @param noise N(0, 1) numbers times its size are added to the targets that are aligned with
+   * @param dropout what an adapter's inputs are multiplied by (see maskNumbers)
    */
   async learn(
     lessons: readonly Lesson[],
@@ -88,6 +101,7 @@ export class Student {
     scale: number,
     noise: () => number = () => 0,
     mode: 'add' | 'set' = 'add',
+    dropout: () => number = () => 1,
   ): Promise<Losses[]> {
     const { text, latentSize, latentReach } = this.config;
     const sequences = lessons.map(({ sequence }) => sequence);
@@ -98,15 +112,18 @@ export class Student {
         ? [wholePart(sequences, this.rounding)]
         : partsAtBlocks(sequences, latentSize, this.rounding);
     const memory = new SlotMemory(text, parts.at(-1)!.size, latentReach);
-    const read = await this.readAhead(parts, inputs, memory);
+    const read = await this.readAhead(parts, inputs, memory, dropout);
 
     const report = new Report(terms);
     let sentBack: Feeds | undefined;
     for (const [i, part] of [...parts.entries()].toReversed()) {
       const size = lossSize(part, terms, part.size.latents > 0 || i < parts.length - 1);
       const session = await this.learners.get(size);
+      // The parts before the last were read with theirs.
+      if (i === parts.length - 1) Object.assign(read[i]!, this.drawMasks(part, dropout));
       const inputsOfPart = {
         ...this.parameters.tensors(),
+        ...this.frozen.tensors(),
         ...read[i],
         ...memory.feeds(part),
         ...lossFeeds(text, part, terms, size, scale, noise),
@@ -137,15 +154,27 @@ export class Student {
     parts: readonly BatchPart[],
     inputs: readonly Input[],
     memory: SlotMemory,
+    dropout: () => number,
   ): Promise<Feeds[]> {
     const feeds = parts.map((part) => partFeeds(this.config.text, part, inputs, this.config.latentReach));
     for (const [i, part] of parts.slice(0, -1).entries()) {
       const session = await this.readers.get(part.size);
-      const result = await session.run({ ...this.parameters.tensors(), ...feeds[i], ...memory.feeds(part) });
+      Object.assign(feeds[i]!, this.drawMasks(part, dropout));
+      const result = await session.run({
+        ...this.parameters.tensors(),
+        ...this.frozen.tensors(),
+        ...feeds[i],
+        ...memory.feeds(part),
+      });
       memory.write(part, floats(result['keys_values']));
       feeds[i + 1]!['before'] = this.lastStates(part, parts[i + 1]!, floats(result['hidden']));
     }
     return feeds;
+  }
+
+  /** Of a part for which a session is open. */
+  private drawMasks({ size }: BatchPart, dropout: () => number): Feeds {
+    return maskFeeds(this.masks.get(JSON.stringify(size))!, dropout);
   }
 
   /** hidden (B·s, C) → (B, C) of the tokens before the next part; zeros where there is none. */

@@ -7,7 +7,6 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { TextConfig } from '../model/config.ts';
 import { logitsOf } from '../model/decoder.ts';
 import type { WeightSource } from '../model/weightSource.ts';
-import type { WeightRef } from '../tensor/dtype.ts';
 import { crossEntropy, misalignment } from './losses.ts';
 import { TrainableWeights } from './parameters.ts';
 import { opening, readPart, slotsOf, type Part } from './reading.ts';
@@ -44,7 +43,7 @@ export function partGraph(config: TextConfig, source: WeightSource, part: Part):
  * label_weights (N, 1); if M > 0 latent_rows (M, 1), targets (M, C) of length 1, latent_weights (M, 1);
  * if later parts read it, gradient.hidden and gradient.keys_values, of the shapes of what they are of.
  * Outputs: hidden (B·s, C); cross_entropy (N, 1); misalignment (M, 1); the gradient with respect to
- * every weight and, of a later part, to past and before.
+ * every weight that is learnt and, of a later part, to past and before.
  */
 export function lossGraph(config: TextConfig, source: WeightSource, size: LossSize): GraphBuilder {
   const { hiddenSize: C } = config;
@@ -94,11 +93,14 @@ export function lossGraph(config: TextConfig, source: WeightSource, size: LossSi
 }
 
 /** The tensors that the language model consists of, in the order in which it asks for them. */
-export function languageModelWeights(config: TextConfig, source: WeightSource): Map<string, WeightRef> {
+export function languageModelWeights(
+  config: TextConfig,
+  source: WeightSource,
+): Pick<TrainableWeights, 'refs' | 'frozen'> {
   const weights = new TrainableWeights(source);
   const graph = new GraphBuilder('weights');
   logitsOf(graph, config, weights, readPart(graph, config, weights, opening(1, 1)).hidden);
-  return weights.refs;
+  return weights;
 }
 
 /** (B·s, C) */

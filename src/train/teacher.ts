@@ -43,19 +43,25 @@ export interface Supervision {
 export class Teacher {
   readonly parameters: ParameterArray;
   private readonly config: ModelConfig;
+  private readonly frozen: ParameterArray;
   private readonly settings: SelectionSettings;
   private readonly sessions: SessionCache<number>;
 
-  /** @param parameters the teacher's own copy */
+  /**
+   * @param parameters the teacher's own copy
+   * @param frozen weights that are not learnt; none without an adapter
+   */
   constructor(
     config: ModelConfig,
     weights: WeightSource,
     parameters: ParameterArray,
+    frozen: ParameterArray,
     settings: SelectionSettings,
     runtime: Runtime,
   ) {
     this.config = config;
     this.parameters = parameters;
+    this.frozen = frozen;
     this.settings = settings;
     this.sessions = new SessionCache((length) => teacherGraph(config.text, weights, length), runtime);
   }
@@ -105,6 +111,7 @@ export class Teacher {
     const session = await this.sessions.get(S);
     const result = await session.run({
       ...this.parameters.tensors(),
+      ...this.frozen.tensors(),
       ...partFeeds(text, part, [{ ids, positions, fed: pictureVectors(ids, tokens.imagePad, pictures) }]),
       text: floatTensor(
         Float32Array.from(indices, (i) => (isText(i) ? 1 / textCount : 0)),

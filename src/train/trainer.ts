@@ -4,10 +4,12 @@
  */
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
-import { normalNumbers } from '../base/random.ts';
+import { normalNumbers, seededNumbers } from '../base/random.ts';
 import { RELEASED_SELECTION } from '../model/selection.ts';
+import type { WeightSource } from '../model/weightSource.ts';
 import type { Runtime } from './sessions.ts';
 import { learnInBatches } from './batches.ts';
+import { initialFactors, maskNumbers, withFactors, type LoraSettings } from './lora.ts';
 import { AdamW, clip, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
 import { readParameters, type ParameterArray } from './parameters.ts';
 import { ROUNDED, type Rounding } from './parts.ts';
@@ -35,6 +37,8 @@ export interface TrainingSettings {
   /** Of the lengths that the student's graphs are built for. */
   rounding: Rounding;
   seed: number;
+  /** Learns an adapter and leaves the weights as they are. */
+  lora?: LoraSettings;
 }
 
 /** The paper's settings; the released code has the same, but for its teacher, which never moves. */
@@ -63,35 +67,41 @@ export class Trainer {
   readonly student: Student;
   readonly teacher: Teacher;
   readonly optimiser: AdamW;
+  readonly settings: TrainingSettings;
   private readonly checkpoint: Checkpoint;
-  private readonly settings: TrainingSettings;
   private readonly gradient: ParameterArray;
   private readonly noise: () => number;
+  private readonly dropout: () => number;
 
   private constructor(
     checkpoint: Checkpoint,
     settings: TrainingSettings,
     parameters: ParameterArray,
+    frozen: ParameterArray,
     runtime: Runtime,
   ) {
-    const { config, weights } = checkpoint;
-    const { coverage, temperature, noise, seed } = settings;
+    const { config } = checkpoint;
+    const { coverage, temperature, noise, seed, lora } = settings;
     const selection = { coverage, temperature, count: config.latentSize };
     const normal = normalNumbers(seed);
     this.checkpoint = checkpoint;
     this.settings = settings;
-    this.student = new Student(config, weights, parameters, runtime, settings.rounding);
-    this.teacher = new Teacher(config, weights, parameters.copy(), selection, runtime);
+    const weights = weightsOf(checkpoint, lora);
+    this.student = new Student(config, weights, parameters, frozen, runtime, settings.rounding);
+    const teacherWeights = weightsOf(checkpoint, lora && { ...lora, dropout: 0 });
+    this.teacher = new Teacher(config, teacherWeights, parameters.copy(), frozen, selection, runtime);
     this.optimiser = new AdamW(parameters, settings.adamW);
     this.gradient = parameters.zeros();
     this.noise = () => (noise === 0 ? 0 : noise * normal());
+    this.dropout = maskNumbers(lora?.dropout ?? 0, seededNumbers(~seed));
   }
 
   /** Reads the language model's weights into memory as float32. */
   static async open(checkpoint: Checkpoint, settings: TrainingSettings, runtime: Runtime): Promise<Trainer> {
-    const { config, weights } = checkpoint;
-    const parameters = await readParameters(languageModelWeights(config.text, weights));
-    return new Trainer(checkpoint, settings, parameters, runtime);
+    const { lora, seed } = settings;
+    const { refs, frozen } = languageModelWeights(checkpoint.config.text, weightsOf(checkpoint, lora));
+    const parameters = await readParameters(refs, lora && initialFactors(seed));
+    return new Trainer(checkpoint, settings, parameters, await readParameters(frozen), runtime);
   }
 
   /** One update by the mean gradient of the samples. */
@@ -120,9 +130,10 @@ export class Trainer {
   async learn(
     lessons: readonly Lesson[],
     noise = this.noise,
+    dropout = this.dropout,
   ): Promise<{ losses: Losses[]; gradient: ParameterArray }> {
     const { stage, batchSize } = this.settings;
-    const batches = { stage, batchSize, scale: 1 / lessons.length, noise };
+    const batches = { stage, batchSize, scale: 1 / lessons.length, noise, dropout };
     const losses = await learnInBatches(this.student, lessons, batches, this.gradient);
     return { losses, gradient: this.gradient };
   }
@@ -130,4 +141,8 @@ export class Trainer {
   async release(): Promise<void> {
     await Promise.all([this.student.release(), this.teacher.release()]);
   }
+}
+
+function weightsOf({ weights }: Checkpoint, lora: LoraSettings | undefined): WeightSource {
+  return lora === undefined ? weights : withFactors(weights, lora);
 }

@@ -71,10 +71,15 @@ function runApart(config: string, provider: string, killAt: number, env: Record<
 }
 
 describe('a run', () => {
-  it.each([1, 2])(
-    'killed and resumed gives the losses of one that was not, bit for bit (stage %d)',
-    async (stage) => {
-      const settings = { model, stage, learningRate: 1e-3, warmupSteps: 1, checkpointEvery: 2 };
+  it.each([
+    ['model', { stage: 1 }],
+    ['model', { stage: 2 }],
+    ['adapter_model', { stage: 1, lora: { rank: 4 } }],
+    ['adapter_model', { stage: 2, lora: { rank: 4 } }],
+  ])(
+    'killed and resumed gives the losses of one that was not, bit for bit (%s, %j)',
+    async (saved, recipe) => {
+      const settings = { model, ...recipe, learningRate: 1e-3, warmupSteps: 1, checkpointEvery: 2 };
       const [whole, killed] = [writeConfig(settings), writeConfig(settings)];
       await run(whole);
       expect(runApart(killed, 'cpu', 3).signal).toBe('SIGKILL');
@@ -85,7 +90,7 @@ describe('a run', () => {
       await run(killed, { onStep: ({ step }) => void steps.push(step) });
       expect(steps).toEqual([3, 4]);
       expect(lossesOf(killed)).toEqual(lossesOf(whole));
-      for (const name of ['model.safetensors', 'state.safetensors']) {
+      for (const name of [`${saved}.safetensors`, 'state.safetensors']) {
         const [a, b] = [whole, killed].map((config) =>
           readFileSync(join(runFolder(config), 'checkpoints', 'step-4', name)),
         );
@@ -212,6 +217,42 @@ describe('a checkpoint', () => {
   }, 60_000);
 });
 
+it('an adapter gives in inference the logits that its trainer had, and is refused as a model', async () => {
+  const given = { model, learningRate: 1e-2, warmupSteps: 0, lora: { rank: 4, alpha: 16, dropout: 0.1 } };
+  const { config } = await readConfig(writeConfig(given));
+  const base = await openCheckpoint(model);
+  const settings = trainingSettings(config);
+  const [learner, plain, trainer] = [
+    await openLearner(config, base, { provider: 'cpu' }),
+    await Model.open(base, 'cpu'),
+    await Trainer.open(base, settings, { provider: 'cpu' }),
+  ];
+  const optimiser = new AdamW(learner.student, settings.adamW);
+  const state = { ...learner, optimiser, lora: settings.lora! };
+  const gradient = learner.student.zeros();
+  for (let step = 0; step < 2; step++) await checkedStep(state, alone(config, learner), settings, gradient);
+  const adapter = join(temporaryFolder(), 'step-2');
+  await saveState(adapter, state, base);
+  trainer.student.parameters.data.set(learner.student.data);
+
+  // Read without latents, so that all read the same vectors.
+  const { sample } = await (await openData(config)).at(0, plain);
+  const lesson = await trainer.prepare({ ...sample, plan: [{ type: 'text', content: 'down' }] });
+  const [{ hidden } = { hidden: [] }] = await trainer.student.learn([lesson], 1, gradient, 1);
+  const adapted = await Model.open(await openCheckpoint(model, { adapter }), 'cpu');
+  const read = async (reader: Model): Promise<Float32Array> => {
+    const { embeddings, positions } = await reader.embedPrompt(lesson.sequence.ids, sample.pictures);
+    return (await reader.prefill(reader.newCache(), embeddings, positions)).hidden.data;
+  };
+  const logits = async (data: Float32Array): Promise<Float32Array> =>
+    (await plain.logits({ shape: [hidden.length, hidden[0]!.length], data })).data;
+  const expected = await logits(Float32Array.from(hidden.flatMap((state) => [...state])));
+  expect(largestDifference(await logits(await read(adapted)), expected)).toBeLessThan(1e-4);
+  expect(largestDifference(await logits(await read(plain)), expected)).toBeGreaterThan(0.1);
+  await expect(openCheckpoint(adapter)).rejects.toThrow(/holds an adapter, not a model/);
+  await Promise.all([learner, trainer, plain, adapted].map((opened) => opened.release()));
+}, 60_000);
+
 describe('bad input is told by its place before the first step', () => {
   const GOOD = {
     text_input: '<image>Q',
@@ -246,6 +287,10 @@ describe('bad input is told by its place before the first step', () => {
     ],
     [{ stage: 3 }, /The setting "stage" cannot be used: expected .*, found 3, in .*train\.json:7\./],
     [{ steps: 0 }, /"steps" cannot be used: .*found 0/],
+    [{ lora: { r: 4 } }, /There is no setting "lora\.r"/],
+    [{ lora: { targets: ['lm_head'] } }, /"lora\.targets\.0" cannot be used: .*found "lm_head"/],
+    [{ lora: {}, stage: 'base' }, /"lora" cannot be used: expected no adapter before stage 1/],
+    [{ lora: { dropout: 1 } }, /"lora\.dropout" cannot be used: .*found 1/],
   ])('the config %j', async (settings, message) => {
     await expect(readConfig(writeConfig({ model: 'm', ...settings }))).rejects.toThrow(message);
   });

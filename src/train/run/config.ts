@@ -7,6 +7,7 @@ import { readText, show } from '../../checkpoint/json.ts';
 import { PLAN_FORMS, QUESTION_KINDS, WORDINGS } from '../../maps/questions.ts';
 import { SPLITS } from '../../maps/split.ts';
 import { MAP_DEFAULTS } from '../../maps/stream.ts';
+import { LORA_TARGETS, RELEASED_LORA } from '../lora.ts';
 import { RELEASED_ADAMW } from '../optimiser.ts';
 import { RELEASED_TRAINING, type TrainingSettings } from '../trainer.ts';
 
@@ -25,7 +26,17 @@ const MapSettings = z.strictObject({
   minMoves: whole(1).default(MAP_DEFAULTS.minMoves),
 });
 
-const Config = z.strictObject({
+const Lora = z.strictObject({
+  rank: whole(1).default(RELEASED_LORA.rank),
+  alpha: z.number().positive().default(RELEASED_LORA.alpha),
+  dropout: z.number().min(0).lt(1).default(RELEASED_LORA.dropout),
+  targets: z
+    .array(z.enum(LORA_TARGETS))
+    .min(1)
+    .default([...RELEASED_LORA.targets]),
+});
+
+const Settings = z.strictObject({
   /** Hugging Face folder to begin with. */
   model: z.string().min(1),
   /** A samples file, or maps drawn as they are needed. */
@@ -60,7 +71,14 @@ const Config = z.strictObject({
   temperature: z.number().positive().default(RELEASED_TRAINING.temperature),
   noise: z.number().min(0).default(RELEASED_TRAINING.noise),
   seed: whole(0).default(RELEASED_TRAINING.seed),
+  /** Trains an adapter in place of the weights; {} has the release's settings. */
+  lora: Lora.optional(),
   checkpointEvery: whole(1).default(100),
+});
+
+const Config = Settings.refine(({ stage, lora }) => lora === undefined || typeof stage === 'number', {
+  path: ['lora'],
+  message: 'no adapter before stage 1',
 });
 
 /** Complete, with absolute paths. */
@@ -98,7 +116,7 @@ export async function readConfig(file: string): Promise<GivenConfig> {
 export function trainingSettings(config: RunConfig): TrainingSettings {
   const { schedule, learningRate, warmupSteps, steps, clip, teacherDecay, microBatch } = config;
   const stage = config.stage === 2 ? 2 : 1;
-  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, noise, seed } = config;
+  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, noise, seed, lora } = config;
   return {
     ...RELEASED_TRAINING,
     stage,
@@ -111,6 +129,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     noise,
     seed,
     batchSize: microBatch,
+    ...(lora !== undefined && { lora }),
   };
 }
 

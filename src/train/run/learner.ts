@@ -10,6 +10,7 @@ import { readTensor } from '../../checkpoint/safetensors.ts';
 import { Model } from '../../engine/model.ts';
 import { hashOf } from '../../maps/chance.ts';
 import { BaseStudent, baseWeights, lengthOfLesson, type BaseLesson } from '../base.ts';
+import { maskNumbers } from '../lora.ts';
 import { readParameters, type ParameterArray } from '../parameters.ts';
 import { isHead } from '../perception.ts';
 import type { Runtime } from '../sessions.ts';
@@ -155,7 +156,12 @@ class RecipeLearner implements Learner<LocatedSample[]> {
     const lessons: Lesson[] = [];
     for (const { where, sample } of samples)
       lessons.push(await located(where, () => this.trainer.prepare(sample)));
-    const learnt = await this.trainer.learn(lessons, noiseOf(this.config, step, samples[0]!.position));
+    const share = samples[0]!.position;
+    const learnt = await this.trainer.learn(
+      lessons,
+      noiseOf(this.config, step, share),
+      dropoutOf(this.config, step, share),
+    );
     const means = new Means(samples.length);
     learnt.losses.forEach(({ ce, alignment }, i) => {
       if (!Number.isFinite(ce + alignment)) throw notANumber(samples[i]!.where);
@@ -183,6 +189,11 @@ function noiseOf({ noise, seed }: RunConfig, step: number, share: number): () =>
   const uniform = seededNumbers(hashOf('noise', seed, step, share));
   return () =>
     noise === 0 ? 0 : noise * Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+/** What the inputs of an adapter are multiplied by; like the noise, a function of seed, step and share. */
+function dropoutOf({ lora, seed }: RunConfig, step: number, share: number): () => number {
+  return maskNumbers(lora?.dropout ?? 0, seededNumbers(hashOf('dropout', seed, step, share)));
 }
 
 /** Weighted means of named numbers. */

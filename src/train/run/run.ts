@@ -50,7 +50,12 @@ export async function runTraining(configFile: string, options: RunOptions): Prom
   try {
     const settings = trainingSettings(config);
     const { student, teacher } = learner;
-    const state = { student, ...(teacher && { teacher }), optimiser: new AdamW(student, settings.adamW) };
+    const state: TrainState = {
+      student,
+      ...(teacher && { teacher }),
+      optimiser: new AdamW(student, settings.adamW),
+      ...(settings.lora && { lora: settings.lora }),
+    };
     if (resumeFrom !== undefined) await loadState(resumeFrom, state);
     const learning =
       config.workers === 1

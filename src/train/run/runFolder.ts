@@ -12,11 +12,12 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
-import { isFile, parseWith, readJson, readText, show } from '../../checkpoint/json.ts';
+import { isFile, parseWith, readJson, show } from '../../checkpoint/json.ts';
+import { writeJson } from '../../checkpoint/writeFolder.ts';
 import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/writeSafetensors.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
 import { curvesSvg } from './curves.ts';
-import { writeJson } from './savedState.ts';
+import { checkpointFolder, latestStep } from './latest.ts';
 
 const Stored = z.object({ resolved: z.record(z.string(), z.unknown()) });
 
@@ -46,23 +47,13 @@ export class RunFolder {
       await writing(folder, () => mkdir(path.join(folder, 'checkpoints'), { recursive: true }));
       await writeJson(file, { given, resolved });
     }
-    const latest = path.join(folder, 'latest');
-    const name = (await isFile(latest)) ? (await readText(latest)).trim() : undefined;
-    if (name !== undefined && !/^step-\d+$/.test(name)) {
-      throw new UserError({
-        problem: 'The name of the latest checkpoint is damaged',
-        expected: 'step-N',
-        found: show(name),
-        where: latest,
-        remedy: 'Write the name of a folder of checkpoints/ into it.',
-      });
-    }
-    await run.dropMetricsAfter(name === undefined ? 0 : Number(name.slice('step-'.length)));
-    return { run, resumeFrom: name === undefined ? undefined : path.join(folder, 'checkpoints', name) };
+    const step = await latestStep(folder);
+    await run.dropMetricsAfter(step ?? 0);
+    return { run, resumeFrom: step === undefined ? undefined : checkpointFolder(folder, step) };
   }
 
   checkpointFolder(step: number): string {
-    return path.join(this.folder, 'checkpoints', `step-${step}`);
+    return checkpointFolder(this.folder, step);
   }
 
   async append(line: Metric): Promise<void> {

@@ -1,23 +1,18 @@
 /**
- * Checkpoints of a run: a Hugging Face folder that opens like any other, with the optimiser's moments, the
- * teacher and the step beside it. A folder gets its name when everything in it is on the disk.
+ * Checkpoints of a run: a Hugging Face folder, or a PEFT adapter's, that opens like any other, with the
+ * optimiser's moments, the teacher and the step beside it.
  */
 
-import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
+import { ADAPTER_TENSORS } from '../../checkpoint/adapter.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { isFile, parseWith, readJson } from '../../checkpoint/json.ts';
 import { readTensor } from '../../checkpoint/safetensors.ts';
 import { openSafetensors } from '../../checkpoint/tensorFile.ts';
-import {
-  cannotWrite,
-  isSystemError,
-  replaceFile,
-  syncFolder,
-  writeSafetensors,
-  type TensorSource,
-} from '../../checkpoint/writeSafetensors.ts';
+import { PEFT_PREFIX, writeAdapter } from '../../checkpoint/writeAdapter.ts';
+import { copyDescriptions, replaceFolder, writeJson } from '../../checkpoint/writeFolder.ts';
+import { writeSafetensors, type TensorSource } from '../../checkpoint/writeSafetensors.ts';
 import { baseWeights } from '../base.ts';
 import type { ParameterArray } from '../parameters.ts';
 import { isHead } from '../perception.ts';
@@ -35,37 +30,26 @@ const State = z.strictObject({ step: z.number().int().min(0) });
  * @throws UserError if it cannot be written; a folder of this name is then as it was
  */
 export async function saveState(folder: string, state: TrainState, base: Checkpoint): Promise<void> {
-  const part = `${folder}.part`;
-  try {
-    await rm(part, { recursive: true, force: true });
-    await mkdir(part, { recursive: true });
-    await copyDescriptions(base, part);
-    await writeSafetensors(path.join(part, MODEL_FILE), [
-      ...tensorsOf(state.student).filter(({ name }) => !isHead(name)),
-      ...frozenTensors(base, state.student),
-    ]);
+  await replaceFolder(folder, async (part) => {
+    await writeLearnt(part, state, base);
     await writeSafetensors(path.join(part, STATE_TENSORS), [
       ...tensorsOf(state.student).filter(({ name }) => isHead(name)),
       ...stateArrays(state).flatMap(([prefix, array]) => tensorsOf(array, prefix)),
     ]);
     await writeJson(path.join(part, STATE_FILE), { step: state.optimiser.steps });
-    await syncFolder(part);
-    await rm(folder, { recursive: true, force: true });
-    await rename(part, folder);
-    await syncFolder(path.dirname(folder));
-  } catch (error) {
-    await rm(part, { recursive: true, force: true }).catch(() => undefined);
-    throw isSystemError(error) ? cannotWrite(folder, error) : error;
-  }
+  });
 }
 
 /** Gives a state, opened on the checkpoint that training began with, what was saved. */
 export async function loadState(folder: string, state: TrainState): Promise<void> {
   const stateFile = path.join(folder, STATE_FILE);
   const { step } = parseWith(State, await readJson(stateFile), stateFile);
-  const [model, rest] = [await openSafetensors(path.join(folder, MODEL_FILE)), await openState(folder)];
-  for (const slot of state.student.slots)
-    state.student.view(slot).set(await (isHead(slot.name) ? rest : model).float32(slot.name));
+  const [file, before] = state.lora === undefined ? [MODEL_FILE, ''] : [ADAPTER_TENSORS, PEFT_PREFIX];
+  const [learnt, rest] = [await openSafetensors(path.join(folder, file)), await openState(folder)];
+  for (const slot of state.student.slots) {
+    const values = isHead(slot.name) ? rest.float32(slot.name) : learnt.float32(`${before}${slot.name}`);
+    state.student.view(slot).set(await values);
+  }
   for (const [prefix, array] of stateArrays(state))
     for (const slot of array.slots) array.view(slot).set(await rest.float32(`${prefix}${slot.name}`));
   state.optimiser.steps = step;
@@ -84,10 +68,18 @@ function openState(folder: string): ReturnType<typeof openSafetensors> {
   return openSafetensors(path.join(folder, STATE_TENSORS));
 }
 
-export async function writeJson(file: string, value: unknown): Promise<void> {
-  await replaceFile(file, async (handle) => {
-    await handle.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-  });
+/** The model, or the adapter for the model that training began with. */
+async function writeLearnt(folder: string, { student, lora }: TrainState, base: Checkpoint): Promise<void> {
+  if (lora !== undefined) {
+    await writeAdapter(folder, { ...lora, base: base.folder, tensors: tensorsOf(student) });
+    return;
+  }
+  await copyDescriptions(base.folder, folder, [STATE_FILE]);
+  await writeConfig(base, folder);
+  await writeSafetensors(path.join(folder, MODEL_FILE), [
+    ...tensorsOf(student).filter(({ name }) => !isHead(name)),
+    ...frozenTensors(base, student),
+  ]);
 }
 
 /** What training goes on from, but for the weights. */
@@ -117,14 +109,8 @@ function frozenTensors({ config, weights }: Checkpoint, trained: ParameterArray)
     .map(([name, ref]) => ({ name, shape: ref.shape, read: () => readTensor(ref) }));
 }
 
-/** Tokenizer, template, processor and the like; in config.json what is no longer true is changed. */
-async function copyDescriptions(base: Checkpoint, folder: string): Promise<void> {
-  for (const name of await readdir(base.folder)) {
-    if (!/\.(json|jinja|txt)$/.test(name) || name.endsWith('.index.json')) continue;
-    if (name === STATE_FILE || name === 'config.json') continue;
-    await copyFile(path.join(base.folder, name), path.join(folder, name));
-    await flush(path.join(folder, name));
-  }
+/** The base's config, with what is no longer true changed. */
+async function writeConfig(base: Checkpoint, folder: string): Promise<void> {
   const file = path.join(base.folder, 'config.json');
   const config = parseWith(z.looseObject({}), await readJson(file), file);
   const dtypes = Object.fromEntries(
@@ -136,13 +122,4 @@ async function copyDescriptions(base: Checkpoint, folder: string): Promise<void>
     latent_size: base.config.latentSize,
     ...(base.config.latentReach !== undefined && { latent_reach: base.config.latentReach }),
   });
-}
-
-async function flush(file: string): Promise<void> {
-  const handle = await open(file, 'r+');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

@@ -1,5 +1,6 @@
 /** A step of a run: nothing moves unless every loss and the gradient are numbers. */
 
+import type { LoraSettings } from '../lora.ts';
 import { clip, type AdamW } from '../optimiser.ts';
 import type { ParameterArray } from '../parameters.ts';
 import { learningRate } from '../schedule.ts';
@@ -12,6 +13,8 @@ export interface TrainState {
   student: ParameterArray;
   teacher?: ParameterArray;
   optimiser: AdamW;
+  /** Where an adapter is trained in place of the weights. */
+  lora?: LoraSettings;
 }
 
 export interface StepResult {

@@ -1,0 +1,232 @@
+/**
+ * Exports a checkpoint as the release has it: a Hugging Face folder with a flat config, weights under the
+ * names of transformers 4.50 in one safetensors file, and an adapter, if one is applied, merged into them.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { readdir, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { z } from 'zod';
+import { CancelledError, UserError } from '../base/errors.ts';
+import { decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
+import { visionGraph } from '../model/vision.ts';
+import type { LowRank, Weight, WeightSource } from '../model/weightSource.ts';
+import { sizeOf } from '../tensor/array.ts';
+import { ADAPTER_CONFIG } from './adapter.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { SUPPORTED_ARCHITECTURE } from './config.ts';
+import { isFile, parseWith, readJson } from './json.ts';
+import { readTensor } from './safetensors.ts';
+import { copyDescriptions, replaceFolder, writeJson } from './writeFolder.ts';
+import { writeSafetensors, type TensorSource } from './writeSafetensors.ts';
+
+export type ExportDtype = 'bfloat16' | 'float32';
+
+export interface ExportOptions {
+  dtype: ExportDtype;
+  signal?: AbortSignal;
+  /** Called before each tensor with the share that is written. */
+  onProgress?: (tensor: string, fraction: number) => void;
+}
+
+export interface Exported {
+  tensors: number;
+  parameters: number;
+  /** Matrices that an adapter was merged into. */
+  merged: number;
+}
+
+/** What was exported; it marks a folder that may be replaced. */
+const MARK = 'ilvr_export.json';
+/** Of other folders than the export: a run's state, an adapter that transformers would look for. */
+const LEFT_OUT = [MARK, 'state.json', ADAPTER_CONFIG];
+
+/**
+ * Writes the folder. One tensor is in memory at a time.
+ * @param where is replaced if it is an export
+ * @throws UserError if it holds anything else, or the disk refuses; CancelledError. It is then as it was
+ */
+export async function exportCheckpoint(
+  checkpoint: Checkpoint,
+  where: string,
+  options: ExportOptions,
+): Promise<Exported> {
+  const folder = path.resolve(where);
+  await checkReplaceable(folder, checkpoint);
+  const weights = weightsOf(checkpoint);
+  const part = `${folder}.part-${randomBytes(4).toString('hex')}`;
+  await replaceFolder(folder, async (into) => writeInto(into, checkpoint, weights, options), part);
+  const refs = [...weights.values()];
+  return {
+    tensors: refs.length,
+    parameters: refs.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+    merged: refs.filter(({ adapter }) => adapter !== undefined).length,
+  };
+}
+
+async function writeInto(
+  folder: string,
+  checkpoint: Checkpoint,
+  weights: ReadonlyMap<string, Weight>,
+  options: ExportOptions,
+): Promise<void> {
+  const { adapter, fingerprint } = checkpoint;
+  await copyDescriptions(checkpoint.folder, folder, LEFT_OUT);
+  await writeMissing(path.join(folder, 'generation_config.json'), generationConfig(checkpoint));
+  await writeMissing(path.join(folder, 'preprocessor_config.json'), processorConfig(checkpoint));
+  await writeJson(path.join(folder, 'config.json'), await releasedConfig(checkpoint, options.dtype));
+  await writeJson(path.join(folder, MARK), {
+    dtype: options.dtype,
+    fingerprint,
+    ...(adapter !== undefined && {
+      merged: { name: adapter.name, rank: adapter.rank, alpha: adapter.alpha, sha256: adapter.fingerprint },
+    }),
+  });
+  const dtype = options.dtype === 'bfloat16' ? 'BF16' : 'F32';
+  await writeSafetensors(path.join(folder, 'model.safetensors'), tensorsOf(weights, options), dtype);
+}
+
+/** Every weight that the model's graphs ask for. */
+function weightsOf({ config, weights }: Checkpoint): ReadonlyMap<string, Weight> {
+  const asked = new Map<string, Weight>();
+  const source: WeightSource = {
+    get: (name, shape) => {
+      const weight = weights.get(name, shape);
+      asked.set(name, weight);
+      return weight;
+    },
+  };
+  visionGraph(config.vision, source);
+  embeddingGraph(config.text, source);
+  decoderGraph(config.text, source);
+  headGraph(config.text, source);
+  return asked;
+}
+
+function tensorsOf(
+  weights: ReadonlyMap<string, Weight>,
+  { signal, onProgress }: ExportOptions,
+): TensorSource[] {
+  const total = [...weights.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  let done = 0;
+  return [...weights].map(([name, weight]) => ({
+    name,
+    shape: weight.shape,
+    read: async () => {
+      if (signal?.aborted === true) throw new CancelledError('The export');
+      onProgress?.(name, done / total);
+      done += sizeOf(weight.shape);
+      const values = await readTensor(weight);
+      if (weight.adapter !== undefined) await addProduct(values, weight.adapter);
+      return values;
+    },
+  }));
+}
+
+/** W += scale · B A */
+async function addProduct(w: Float32Array, { a, b, scale }: LowRank): Promise<void> {
+  const [A, B] = [await readTensor(a), await readTensor(b)];
+  const [rank = 0, inner = 0] = a.shape;
+  for (let out = 0; out < B.length / rank; out++) {
+    const row = w.subarray(out * inner, (out + 1) * inner);
+    for (let k = 0; k < rank; k++) {
+      const factor = scale * B[out * rank + k]!;
+      for (let i = 0; i < inner; i++) row[i]! += factor * A[k * inner + i]!;
+    }
+  }
+}
+
+/**
+ * config.json as transformers 4.50 writes it, which later releases read as well: the language model's settings
+ * at the top, rope_theta and rope_scaling in place of rope_parameters, torch_dtype in place of dtype.
+ */
+async function releasedConfig(checkpoint: Checkpoint, dtype: ExportDtype): Promise<object> {
+  const { text, tokens, latentSize } = checkpoint.config;
+  const file = path.join(checkpoint.folder, 'config.json');
+  const given = parseWith(Config, await readJson(file), file);
+  const { text_config: inner, vision_config: vision, ...outer } = given;
+  const { rope_parameters: _newer, dtype: _named, ...flat } = { ...outer, ...inner };
+  const { rope_parameters: _constant, dtype: _same, torch_dtype: _older, ...tower } = vision;
+  return {
+    ...flat,
+    architectures: [SUPPORTED_ARCHITECTURE],
+    model_type: 'qwen2_5_vl',
+    torch_dtype: dtype,
+    tie_word_embeddings: text.tiedEmbeddings,
+    rope_theta: text.ropeTheta,
+    rope_scaling: flat['rope_scaling'] ?? { type: 'mrope', mrope_section: text.mropeSection },
+    image_token_id: tokens.imagePad,
+    vision_start_token_id: tokens.visionStart,
+    vision_end_token_id: tokens.visionEnd,
+    ...(tokens.latent !== undefined && {
+      latent_token_id: tokens.latent.pad,
+      latent_start_id: tokens.latent.start,
+      latent_end_id: tokens.latent.end,
+      latent_size: latentSize,
+    }),
+    vision_config: { ...tower, model_type: 'qwen2_5_vl' },
+  };
+}
+
+const Config = z.looseObject({
+  text_config: z.looseObject({}).optional(),
+  vision_config: z.looseObject({}),
+});
+
+/** For a checkpoint whose config.json alone said how answers end. */
+function generationConfig({ generation }: Checkpoint): object {
+  const { eosIds, padId, repetitionPenalty, temperature, topP } = generation;
+  return {
+    eos_token_id: eosIds,
+    ...(padId !== undefined && { pad_token_id: padId }),
+    repetition_penalty: repetitionPenalty,
+    ...(temperature !== undefined && { temperature }),
+    ...(topP !== undefined && { top_p: topP }),
+  };
+}
+
+/** For a checkpoint whose processor_config.json alone said how pictures are read, as transformers 5 may write it. */
+function processorConfig({ processor }: Checkpoint): object {
+  const { minPixels, maxPixels, patchSize, temporalPatchSize, mergeSize, mean, std } = processor;
+  return {
+    image_processor_type: 'Qwen2VLImageProcessor',
+    processor_class: 'Qwen2_5_VLProcessor',
+    min_pixels: minPixels,
+    max_pixels: maxPixels,
+    patch_size: patchSize,
+    temporal_patch_size: temporalPatchSize,
+    merge_size: mergeSize,
+    image_mean: mean,
+    image_std: std,
+    rescale_factor: processor.rescaleFactor,
+  };
+}
+
+async function writeMissing(file: string, content: object): Promise<void> {
+  if (!(await isFile(file))) await writeJson(file, content);
+}
+
+/** Nothing is replaced but an earlier export, and never what is read from. */
+async function checkReplaceable(folder: string, { folder: source, adapter }: Checkpoint): Promise<void> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return [];
+    throw refused(folder, 'a folder', error.code === 'ENOTDIR' ? 'a file' : error.message);
+  });
+  if (names.length === 0) return;
+  if (!names.includes(MARK)) throw refused(folder, 'an empty folder, or an earlier export', 'another folder');
+  const target = `${await realpath(folder)}${path.sep}`;
+  for (const read of [source, ...(adapter === undefined ? [] : [adapter.folder])]) {
+    if (`${await realpath(read)}${path.sep}`.startsWith(target))
+      throw refused(folder, 'a folder other than what is exported', 'the same');
+  }
+}
+
+function refused(where: string, expected: string, found: string): UserError {
+  return new UserError({
+    problem: 'cannot export there',
+    expected,
+    found,
+    where,
+    remedy: 'Name a folder that does not exist yet.',
+  });
+}

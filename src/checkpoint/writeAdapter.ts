@@ -1,0 +1,49 @@
+/** Writes LoRA adapters in the layout of PEFT (its `save_pretrained`), which ./adapter.ts reads. */
+
+import path from 'node:path';
+import { ADAPTER_CONFIG, ADAPTER_TENSORS } from './adapter.ts';
+import { writeJson } from './writeFolder.ts';
+import { writeSafetensors, type TensorSource } from './writeSafetensors.ts';
+
+export interface WrittenAdapter {
+  rank: number;
+  alpha: number;
+  dropout: number;
+  /** Projections of the language model's layers. */
+  targets: readonly string[];
+  /** Folder of the base model. */
+  base: string;
+  /** `model.layers.….lora_A.weight` and `….lora_B.weight` */
+  tensors: readonly TensorSource[];
+}
+
+/** What PEFT puts before the name of a module. */
+export const PEFT_PREFIX = 'base_model.model.';
+
+/** Writes the two files into a folder that exists. @throws UserError if the disk refuses */
+export async function writeAdapter(folder: string, adapter: WrittenAdapter): Promise<void> {
+  await writeSafetensors(
+    path.join(folder, ADAPTER_TENSORS),
+    adapter.tensors.map((tensor) => ({ ...tensor, name: `${PEFT_PREFIX}${tensor.name}` })),
+  );
+  await writeJson(path.join(folder, ADAPTER_CONFIG), configOf(adapter));
+}
+
+/** Settings that every release of PEFT knows; the others have neutral defaults. */
+function configOf({ rank, alpha, dropout, targets, base }: WrittenAdapter): object {
+  return {
+    peft_type: 'LORA',
+    task_type: 'CAUSAL_LM',
+    base_model_name_or_path: base,
+    r: rank,
+    lora_alpha: alpha,
+    lora_dropout: dropout,
+    // A list of names would name the vision tower's feed-forward layers as well.
+    target_modules: `model\\.(?:language_model\\.)?layers\\.\\d+\\.\\w+\\.(?:${targets.join('|')})`,
+    bias: 'none',
+    fan_in_fan_out: false,
+    inference_mode: true,
+    init_lora_weights: true,
+    modules_to_save: null,
+  };
+}

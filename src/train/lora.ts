@@ -1,0 +1,110 @@
+/**
+ * LoRA (arXiv 2106.09685): beside a matrix W (out, in) of the language model stands scale · B A, with
+ * A (r, in) and B (out, r). They are learnt and W is not. Start and dropout are those of PEFT.
+ */
+
+import { seededNumbers } from '../base/random.ts';
+import { mul } from '../onnx/arithmetic.ts';
+import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
+import { Shapes } from '../onnx/shapes.ts';
+import type { WeightSource } from '../model/weightSource.ts';
+import { floatTensor } from '../ort/session.ts';
+import { sizeOf } from '../tensor/array.ts';
+import type { WeightRef } from '../tensor/dtype.ts';
+import type { Feeds } from './feeds.ts';
+import { factorName } from './parameters.ts';
+
+/** Projections of a decoder layer. */
+export const LORA_TARGETS = [
+  'q_proj',
+  'k_proj',
+  'v_proj',
+  'o_proj',
+  'gate_proj',
+  'up_proj',
+  'down_proj',
+] as const;
+
+export interface LoraSettings {
+  /** r */
+  rank: number;
+  /** scale = α / r */
+  alpha: number;
+  /** Probability that an element of A's input is left out of a step. */
+  dropout: number;
+  targets: readonly (typeof LORA_TARGETS)[number][];
+}
+
+export const RELEASED_LORA: LoraSettings = { rank: 32, alpha: 64, dropout: 0.05, targets: LORA_TARGETS };
+
+/**
+ * The weights, the targeted ones with factors. These lie in no file, so that only a graph that takes its
+ * weights as inputs can use them.
+ */
+export function withFactors(source: WeightSource, settings: LoraSettings): WeightSource {
+  const { rank, alpha, dropout, targets } = settings;
+  const targeted = new RegExp(`^model\\.layers\\.\\d+\\.\\w+\\.(${targets.join('|')})\\.weight$`);
+  return {
+    get: (name, shape) => {
+      const weight = source.get(name, shape);
+      if (!targeted.test(name)) return weight;
+      const [out = 0, inner = 0] = shape;
+      const a = placeless(factorName(name, 'A'), [rank, inner]);
+      const b = placeless(factorName(name, 'B'), [out, rank]);
+      return { ...weight, adapter: { a, b, scale: alpha / rank, ...(dropout > 0 && { dropOut }) } };
+    },
+  };
+}
+
+/** A tensor that lies in no file; its name tells it from others. */
+function placeless(name: string, shape: number[]): WeightRef {
+  return { file: name, offset: 0, length: 4 * sizeOf(shape), dtype: 'F32', shape };
+}
+
+/** Values of the factors before the first step: A uniform within ±1 / √in (Kaiming with a = √5), B zero. */
+export function initialFactors(seed: number): (ref: WeightRef, name: string) => Promise<Float32Array> {
+  const random = seededNumbers(seed);
+  return async ({ shape }, name) => {
+    const values = new Float32Array(sizeOf(shape));
+    if (!name.endsWith('.lora_A.weight')) return values;
+    const bound = 1 / Math.sqrt(shape[1]!);
+    return values.map(() => bound * (2 * random() - 1));
+  };
+}
+
+const MASK = 'dropout.';
+const shapesOf = new WeakMap<GraphBuilder, Shapes>();
+
+/** x times a mask of its own, which is an input of the graph. */
+function dropOut(graph: GraphBuilder, x: Value): Value {
+  const shapes = shapesOf.get(graph) ?? new Shapes(graph);
+  shapesOf.set(graph, shapes);
+  const mask = graph.input(`${MASK}${maskShapes(graph).size}`, 'float32', shapes.of(x));
+  return mul(graph, x, mask);
+}
+
+/** The masks that a graph takes. */
+export function maskShapes({ inputs }: GraphBuilder): ReadonlyMap<string, readonly number[]> {
+  const masks = inputs.filter(({ name }) => name.startsWith(MASK));
+  return new Map(masks.map(({ name, shape }) => [name, shape as readonly number[]]));
+}
+
+/** Fills masks with numbers of `maskNumbers`. */
+export function maskFeeds(masks: ReadonlyMap<string, readonly number[]>, next: () => number): Feeds {
+  return Object.fromEntries(
+    [...masks].map(([name, shape]) => {
+      const values = new Float32Array(sizeOf(shape));
+      for (let i = 0; i < values.length; i++) values[i] = next();
+      return [name, floatTensor(values, shape)];
+    }),
+  );
+}
+
+/**
+ * Inverted dropout: 0 with probability `rate`, else 1 / (1 - rate).
+ * @param uniform gives numbers from 0 to below 1
+ */
+export function maskNumbers(rate: number, uniform: () => number): () => number {
+  const kept = 1 / (1 - rate);
+  return () => (uniform() < rate ? 0 : kept);
+}
