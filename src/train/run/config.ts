@@ -59,6 +59,10 @@ const Config = z.strictObject({
   noise: z.number().min(0).default(RELEASED_TRAINING.noise),
   seed: whole(0).default(RELEASED_TRAINING.seed),
   checkpointEvery: whole(1).default(100),
+  /** A sample, counted from 0, that is looked at every few steps (0: never); nothing depends on it. */
+  watch: z
+    .strictObject({ sample: whole(0).default(0), every: whole(0).default(10) })
+    .default({ sample: 0, every: 10 }),
 });
 
 /** Complete, with absolute paths. */
