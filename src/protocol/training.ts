@@ -69,7 +69,19 @@ export interface TrainingState {
   looks: number[];
 }
 
-export interface TrainingChange extends Partial<Omit<TrainingState, 'metrics'>> {
-  /** New lines; if `from` is given they replace those from that index on (a resumed run begins earlier). */
+/** A field that is null is absent from now on (JSON knows no undefined). */
+export type TrainingChange = {
+  [Key in keyof Omit<TrainingState, 'metrics'>]?: TrainingState[Key] | null;
+} & {
+  /** Replaces the lines from that index on; a resumed run begins again before its end. */
   metrics?: { from: number; lines: Metric[] };
+};
+
+/** The state after a change. */
+export function applyChange(state: TrainingState, { metrics, ...fields }: TrainingChange): TrainingState {
+  const next = Object.fromEntries(
+    Object.entries({ ...state, ...fields }).filter(([, value]) => value !== null),
+  ) as unknown as TrainingState;
+  if (metrics === undefined) return next;
+  return { ...next, metrics: [...state.metrics.slice(0, metrics.from), ...metrics.lines] };
 }

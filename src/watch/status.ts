@@ -61,9 +61,24 @@ export function controlOf(text: string): Control | undefined {
   return parsed(control, text);
 }
 
-/** Whether the process of a status should still be there. */
-export function isLive({ state: now }: RunStatus): boolean {
-  return now === 'starting' || now === 'running' || now === 'paused';
+/** The machine that asks: Node's hostname() and process.kill, which this folder does not know. */
+export interface Machine {
+  host: string;
+  /** Signal 0 only asks whether the process is there. */
+  kill: (pid: number, signal: 0) => unknown;
+}
+
+/** Whether a process is at work. One of another machine cannot be seen, so its status is believed. */
+export function isAtWork({ state: now, pid, host }: RunStatus, machine: Machine): boolean {
+  if (now !== 'starting' && now !== 'running' && now !== 'paused') return false;
+  if (host !== machine.host) return true;
+  try {
+    machine.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // There, but somebody else's.
+    return (error as { code?: unknown }).code === 'EPERM';
+  }
 }
 
 function parsed<S extends z.ZodType>(schema: S, text: string): z.output<S> | undefined {

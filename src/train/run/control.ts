@@ -8,7 +8,7 @@ import { messageOf, UserError } from '../../base/errors.ts';
 import {
   CONTROL_FILE,
   controlOf,
-  isLive,
+  isAtWork,
   STATUS_FILE,
   statusOf,
   type Control,
@@ -20,6 +20,8 @@ import { writing } from './runFolder.ts';
 
 /** How often a paused run asks whether to go on. */
 const PAUSE_POLL_MS = 200;
+
+const MACHINE = { host: hostname(), kill: process.kill.bind(process) };
 
 type About = Pick<RunStatus, 'config' | 'device' | 'steps'>;
 
@@ -38,7 +40,7 @@ export class RunControl {
    */
   static async open(folder: string, about: About): Promise<RunControl> {
     const status = statusOf(await textOf(path.join(folder, STATUS_FILE)));
-    if (status !== undefined && isLive(status) && status.pid !== process.pid && isAlive(status)) {
+    if (status !== undefined && status.pid !== process.pid && isAtWork(status, MACHINE)) {
       throw new UserError({
         problem: 'This run is going on already',
         found: `process ${status.pid}, ${status.state}`,
@@ -104,15 +106,4 @@ export class RunControl {
 
 async function textOf(file: string): Promise<string> {
   return readFile(file, 'utf8').catch(() => '');
-}
-
-/** A process of another machine cannot be seen; it counts as gone only when its status says so. */
-function isAlive({ pid, host }: RunStatus): boolean {
-  if (host !== hostname()) return true;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
