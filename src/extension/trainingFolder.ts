@@ -140,7 +140,7 @@ export class TrainingFolder implements Disposable {
     const watched = parseWatchedStep(await readFile(file, 'utf8'));
     const names = [...new Set(watched.blocks.map(({ picture }) => picture.file))];
     const pictures = await Promise.all(
-      names.map(async (name) => [name, new Uint8Array(await readFile(join(folder, name)))] as const),
+      names.map(async (name) => [name, await readFile(join(folder, name), 'base64')] as const),
     );
     return { watched, pictures: Object.fromEntries(pictures) };
   }

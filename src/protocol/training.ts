@@ -37,13 +37,14 @@ export interface TrainingPageHost {
   openError(): Promise<void>;
   showFolder(): Promise<void>;
   watch(request: WatchRequest): Promise<void>;
-  /** One look at the watched sample, with its pictures as PNG by their file's name. */
+  /** One look at the watched sample. */
   look(step: number, sample: number): Promise<Look>;
 }
 
 export interface Look {
   watched: WatchedStep;
-  pictures: Record<string, Uint8Array>;
+  /** PNG as base64, by the file's name. */
+  pictures: Record<string, string>;
 }
 
 /** What a run is doing, as far as can be told from outside. */

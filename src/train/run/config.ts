@@ -96,6 +96,11 @@ export async function readConfig(file: string): Promise<GivenConfig> {
   };
 }
 
+/** JSON Schema of a config file, for editors. */
+export function trainingConfigJsonSchema(): object {
+  return { title: 'ILVR training run', ...z.toJSONSchema(Config, { io: 'input' }) };
+}
+
 /** The settings as the trainer takes them. */
 export function trainingSettings(config: RunConfig): TrainingSettings {
   const { schedule, learningRate, warmupSteps, steps, clip, teacherDecay, microBatch } = config;
