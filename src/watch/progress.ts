@@ -32,7 +32,8 @@ export function progressOf(metrics: readonly Metric[], steps: number): Progress 
 
 /** 75 → "1 min 15 s" */
 export function timeText(seconds: number): string {
-  const whole = Math.ceil(seconds);
+  // A sum of fractions may lie a hair above a whole second.
+  const whole = Math.ceil(seconds - 1e-6);
   if (whole < 60) return `${whole} s`;
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;

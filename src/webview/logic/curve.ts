@@ -1,6 +1,7 @@
 /** Curves of a training run: one for every loss that is named, the gradient's norm and the learning rate. */
 
-import { lossName, type Metric } from '../../watch/metrics.ts';
+import { lossName } from '../../watch/lossNames.ts';
+import type { Metric } from '../../watch/metrics.ts';
 import { smoothed } from '../../watch/progress.ts';
 
 export interface Curve {

@@ -5,7 +5,7 @@ import { useMemo } from 'preact/hooks';
 import { nearest, placeOf, rangeOf, thinned, type Curve, type Point } from '../../logic/curve.ts';
 import { number } from '../../logic/format.ts';
 
-const MARGIN = { top: 6, right: 8, bottom: 18, left: 52 };
+const MARGIN = { top: 6, right: 8, bottom: 18, left: 62 };
 const HEIGHT = 118;
 
 interface CurveChartProps {

@@ -2,7 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
-import { lossName } from '../../../watch/metrics.ts';
+import { lossName } from '../../../watch/lossNames.ts';
 import { curvesOf, nearest, tableRows } from '../../logic/curve.ts';
 import { number } from '../../logic/format.ts';
 import { Checkbox } from '../../toolkit.tsx';

@@ -24,7 +24,7 @@ interface SelectionMapProps {
   note?: string;
 }
 
-const OPACITY = 0.75;
+export const OPACITY = 0.75;
 
 export function SelectionMap(props: SelectionMapProps): VNode {
   const { title, kind, block, selection, target, scale, scene, figure, note } = props;
@@ -44,11 +44,13 @@ export function SelectionMap(props: SelectionMapProps): VNode {
     drawMarks(canvas.current, grid, { outlines: false, selected, cursor: patch }, ratio);
     if (kind === 'teacher') drawOrder(canvas.current, block, ratio);
   }, [bitmap, values, selected, scale.min, scale.max, width, height, ratio, patch]);
-  const facts = [title, figure, ...(note === undefined ? [] : [note]), ...placesOf(block, selection)];
+  const name = kind === 'latent' ? `Latent ${title}` : title;
+  const facts = [name, figure, ...(note === undefined ? [] : [note]), ...placesOf(block, selection)];
   const candidate = patch === undefined ? undefined : Math.floor(patch / groupSize);
   return (
     <figure class={`selection selection-${kind}`}>
       <figcaption>
+        {kind === 'latent' && <span class="hidden">Latent </span>}
         <b>{title}</b> <span class="dim">{figure}</span>
       </figcaption>
       <div ref={frame} class="selection-frame">
@@ -86,7 +88,7 @@ export function SelectionMap(props: SelectionMapProps): VNode {
 function targetNote({ selected }: WatchedSelection, target: number | undefined): string {
   if (target === undefined) return 'not supervised';
   const place = selected.indexOf(target);
-  return place < 0 ? 'target not picked' : `target picked ${ordinal(place + 1)}`;
+  return place < 0 ? 'target not picked' : `target is ${ordinal(place + 1)}`;
 }
 
 function ordinal(place: number): string {

@@ -1,10 +1,12 @@
 /** One latent block of the watched sample: the teacher's map beside those of the K latents. */
 
 import type { VNode } from 'preact';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { WatchedBlock } from '../../../watch/watched.ts';
+import { drawColours } from '../../draw/colours.ts';
 import { number } from '../../logic/format.ts';
 import { meanToTarget, scaleOf, scaleOfBlock, shared } from '../../logic/selection.ts';
-import { SelectionMap } from './SelectionMap.tsx';
+import { OPACITY, SelectionMap } from './SelectionMap.tsx';
 import type { TrainingScene } from './TrainingApp.tsx';
 
 interface WatchedBlockProps {
@@ -49,7 +51,7 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
           {latents.map((latent, i) => (
             <SelectionMap
               key={i}
-              title={`Latent ${i + 1}`}
+              title={String(i + 1)}
               kind="latent"
               block={block}
               selection={latent}
@@ -62,12 +64,24 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
           ))}
         </div>
       </div>
-      <p class="dim">
-        {locked
-          ? `One scale: selection probability ${number(common.min)} to ${number(common.max)}`
-          : 'Each map has a scale of its own, so maps cannot be compared with each other'}
-        ; uniform would be {number(1 / Math.max(1, teacher.probabilities.length))}.
+      <p class="dim scale-line">
+        {locked ? 'Selection probability' : 'Each map has a scale of its own, so maps cannot be compared.'}
+        {locked && (
+          <>
+            <span>{number(common.min)}</span>
+            <ColourStrip />
+            <span>{number(common.max)}</span>
+          </>
+        )}
+        <span>uniform {number(1 / Math.max(1, teacher.probabilities.length))}</span>
       </p>
     </section>
   );
+}
+
+/** The scale's colours from its lower end to its upper. */
+function ColourStrip(): VNode {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useLayoutEffect(() => drawColours(canvas.current, OPACITY, 'across'), []);
+  return <canvas ref={canvas} class="colour-strip" width={256} height={1} aria-hidden="true" />;
 }
