@@ -131,9 +131,7 @@ export class Trainer {
    * What the teacher selects for a sample, and the K latents of each block as the student has them now, read
    * as the stage reads it (1: with the targets given, 2: with its own latents fed back). Nothing is learnt.
    */
-  async observe(
-    sample: TrainingSample,
-  ): Promise<{ blocks: BlockTargets[]; latents: Float32Array[][] }> {
+  async observe(sample: TrainingSample): Promise<{ blocks: BlockTargets[]; latents: Float32Array[][] }> {
     const sequence = sequenceOf(this.checkpoint, sample);
     const { blocks } = await this.teacher.supervise(sequence, sample);
     const lesson = { sample, sequence, targets: blocks.map(({ targets }) => targets) };
