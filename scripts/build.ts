@@ -3,6 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { context, type BuildOptions } from 'esbuild';
 import { traceJsonSchema } from '../src/trace/file.ts';
+import { trainingConfigJsonSchema } from '../src/train/run/config.ts';
 
 const watch = process.argv.includes('--watch');
 const production = process.argv.includes('--production');
@@ -35,7 +36,7 @@ const bundles: BuildOptions[] = [
     platform: 'browser',
     target: 'es2022',
     format: 'esm',
-    entryPoints: { webview: 'src/webview/main.tsx' },
+    entryPoints: { webview: 'src/webview/main.tsx', training: 'src/webview/training.tsx' },
     outdir: 'dist',
     jsx: 'automatic',
     jsxImportSource: 'preact',
@@ -43,7 +44,12 @@ const bundles: BuildOptions[] = [
 ];
 
 await mkdir('media', { recursive: true });
-await writeFile('media/ilvr-trace.schema.json', `${JSON.stringify(traceJsonSchema(), null, 2)}\n`);
+for (const [name, schema] of [
+  ['trace', traceJsonSchema()],
+  ['training', trainingConfigJsonSchema()],
+] as const) {
+  await writeFile(`media/ilvr-${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`);
+}
 
 for (const bundle of bundles) {
   const build = await context(bundle);

@@ -11,11 +11,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Browser } from 'playwright-core';
 import { writeTrace } from '../src/trace/file.ts';
+import type { TrainingState } from '../src/protocol/training.ts';
 import type { Trace } from '../src/trace/schema.ts';
 import { goldenTrace, hasGoldens } from '../test/fixtures/goldenTrace.ts';
 import { bundle, openPreview, type Preview } from '../test/webview/previewPage.ts';
 import { launchBrowser } from './host/browser.ts';
 import { enriched, helperPictures, sampleTrace } from '../test/webview/sampleTrace.ts';
+import { sampleLook, sampleTraining } from '../test/webview/sampleTraining.ts';
 import type { ThemeName } from '../test/webview/themes.ts';
 
 const OUTPUT = 'test-output/panel';
@@ -29,12 +31,54 @@ interface Scene {
   theme: ThemeName;
   size: keyof typeof SIZES;
   act: (preview: Preview, json: string) => Promise<void>;
+  /** The page of a training run instead of a trace's. */
+  of?: 'training';
 }
 
 const show = (preview: Preview, json: string): Promise<void> =>
   preview.host('show', json, { canRun: true, fileName: 'map-05.ilvr.json' });
 
+/** A training run after as many steps. */
+const train =
+  (steps: number, more: Partial<TrainingState> = {}) =>
+  async (preview: Preview): Promise<void> => {
+    const looks = Array.from({ length: Math.floor(steps / 10) + 1 }, (_, i) => sampleLook(10 * i));
+    await preview.training('show', sampleTraining(steps, more), looks);
+    await preview.page.locator('.training').waitFor();
+  };
+
 const SCENES: Record<string, Scene> = {
+  'training-dark-wide': { theme: 'dark', size: 'wide', act: train(240), of: 'training' },
+  'training-light-wide': { theme: 'light', size: 'wide', act: train(240), of: 'training' },
+  'training-hc-dark-middle': { theme: 'hc-dark', size: 'middle', act: train(240), of: 'training' },
+  'training-hc-light-middle': { theme: 'hc-light', size: 'middle', act: train(240), of: 'training' },
+  'training-dark-narrow': { theme: 'dark', size: 'narrow', act: train(240), of: 'training' },
+  'training-light-failed': {
+    theme: 'light',
+    size: 'narrow',
+    act: train(42, {
+      state: 'failed',
+      error:
+        'The loss is not a finite number: in examples/samples.jsonl:3. Try a lower learning rate, or look at this sample; the state before it is kept.',
+      hasPlace: true,
+    }),
+    of: 'training',
+  },
+  'training-light-table': {
+    theme: 'light',
+    size: 'middle',
+    act: async (preview) => {
+      await train(240)(preview);
+      await preview.page.getByRole('checkbox', { name: 'as a table' }).click();
+    },
+    of: 'training',
+  },
+  'training-dark-starting': {
+    theme: 'dark',
+    size: 'middle',
+    act: train(0, { state: 'starting', looks: [] }),
+    of: 'training',
+  },
   'dark-wide': { theme: 'dark', size: 'wide', act: show },
   'light-wide': { theme: 'light', size: 'wide', act: show },
   'hc-dark-wide': { theme: 'hc-dark', size: 'wide', act: show },
@@ -117,8 +161,8 @@ async function photograph(
   name: string,
   json: string,
 ): Promise<string[]> {
-  const { theme, size, act } = SCENES[name]!;
-  const preview = await openPreview(browser, files, { theme, ...SIZES[size] });
+  const { theme, size, act, of } = SCENES[name]!;
+  const preview = await openPreview(browser, files, { theme, ...SIZES[size], ...(of && { of }) });
   await act(preview, json);
   // Toolkit controls and decoded pictures settle within a few frames.
   await preview.page.waitForTimeout(250);

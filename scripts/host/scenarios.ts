@@ -66,6 +66,19 @@ async function waitForRun({ page }: Stage): Promise<void> {
   await Promise.race([finished, failed]);
 }
 
+/** Waits until a training run has looked at its sample as often as that, and shows the look. */
+async function waitForLooks({ page }: Stage, count: number): Promise<void> {
+  const frame = await panelFrame(page);
+  const range = frame.locator('.timeline input[type=range]');
+  await range.waitFor({ timeout: runTimeoutMs });
+  for (let waited = 0; waited < runTimeoutMs; waited += 500) {
+    const last = Number(await range.getAttribute('max'));
+    if (last + 1 >= count && (await frame.locator('.selection').count()) > 0) return;
+    await page.waitForTimeout(500);
+  }
+  throw new Error(`the run did not look at its sample ${count} times`);
+}
+
 async function hoverStage({ page }: Stage): Promise<void> {
   const frame = await panelFrame(page);
   await frame.locator(panel.stage).first().hover();
@@ -178,6 +191,52 @@ export const scenarios: Scenario[] = [
           await waitForRun(stage);
           const after = await selectedLatent(stage);
           if (after !== before) throw new Error(`selected before the reload: ${before}, after it: ${after}`);
+        },
+      },
+    ],
+  },
+  {
+    name: 'training',
+    steps: [
+      {
+        name: '1-dataset',
+        run: async ({ page }) => {
+          await runCommand(page, 'ILVR: Train on dataset…');
+          await page.getByRole('option', { name: /samples\.jsonl/ }).waitFor({ timeout: 20_000 });
+        },
+      },
+      {
+        name: '2-config',
+        run: async ({ page }) => {
+          await fillQuickInput(page, 'samples.jsonl');
+          // The bundled model, then stage 1.
+          await acceptQuickInput(page);
+          await acceptQuickInput(page);
+          await page.getByRole('button', { name: 'Start training' }).waitFor({ timeout: 20_000 });
+        },
+      },
+      {
+        name: '3-running',
+        run: async (stage) => {
+          await stage.page.getByRole('button', { name: 'Start training' }).click();
+          await waitForLooks(stage, 4);
+        },
+      },
+      {
+        name: '4-paused',
+        run: async (stage) => {
+          const frame = await panelFrame(stage.page);
+          await frame.locator(':text-is("Pause")').click();
+          await frame.locator(':text-is("Resume")').waitFor({ timeout: runTimeoutMs });
+        },
+      },
+      {
+        name: '5-keyboard',
+        run: async ({ page }) => {
+          const frame = await panelFrame(page);
+          await frame.locator('.curve-list').focus();
+          for (const key of ['ArrowLeft', 'ArrowLeft']) await page.keyboard.press(key);
+          await frame.locator('.curve-cursor').first().waitFor();
         },
       },
     ],

@@ -1,5 +1,6 @@
 /** What a command gets from its surroundings, so that tests can give something else. */
 
+import type { TrainingMessage } from '../protocol/training.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface CliContext {
@@ -17,6 +18,8 @@ export interface CliContext {
   /** ILVR_DEBUG=1: stack traces and the engine's log. */
   debug: boolean;
   runConformance: RunConformance;
+  /** Tells the program that started this one as a child, if one did. */
+  tellParent?: (message: TrainingMessage) => void;
 }
 
 export type RunConformance = (options: {

@@ -16,6 +16,11 @@ process.on('SIGINT', () => {
   cancel.abort();
 });
 
+/** Started by the extension: when its window closes, a run ends as by Ctrl-C. */
+process.on('disconnect', () => cancel.abort());
+// Listening alone must not keep a program alive that is done.
+process.channel?.unref();
+
 /** Who reads the output may stop, as `head` does; there is no one left to tell then. */
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -37,6 +42,10 @@ async function main(): Promise<void> {
     // Imported when it is wanted: it alone loads the runtime into this process.
     runConformance: async (options) =>
       (await import('../conformance/conformance.ts')).runConformance(options),
+    ...(process.send && {
+      tellParent: (message) =>
+        process.connected && process.send!(message, undefined, undefined, () => undefined),
+    }),
   });
 }
 

@@ -3,9 +3,15 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { RunResult } from '../train/run/run.ts';
-import { lossName, type Metric } from '../watch/metrics.ts';
+import { messageOf, UserError } from '../base/errors.ts';
+import { lossName } from '../watch/lossNames.ts';
+import type { Metric } from '../watch/metrics.ts';
+import { progressOf, timeText } from '../watch/progress.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
+
+/** Steps whose pace counts. */
+const MAX_REMEMBERED = 100;
 
 interface TrainOptions {
   device: 'cpu' | 'webgpu';
@@ -17,7 +23,8 @@ The config is JSON; paths count from its folder. Needed are "model" (a Hugging F
 samples file in the official ILVR format, or {"generator": {…}} with the settings of generate-maps), "run"
 (a folder for metrics, curves and checkpoints) and "steps". What else it may hold has the release's values:
 stage, batch, schedule, learningRate, warmupSteps, beta1, beta2, epsilon, weightDecay, clip, teacherDecay
-(a number or "frozen"), latentSize, coverage, temperature, noise, seed, checkpointEvery.
+(a number or "frozen"), latentSize, coverage, temperature, noise, seed, checkpointEvery, watch (which sample to
+look at, and every how many steps).
 
 With "lora": {} it trains an adapter and leaves the model as it is; {} may hold rank (32), alpha (64),
 dropout (0.05) and targets (of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all).
@@ -39,8 +46,22 @@ export function addTrain(program: Command, context: CliContext, finished: (code:
     });
 }
 
-async function train(
-  { terminal, signal, trainWorkerPath }: CliContext,
+async function train(context: CliContext, config: string, options: TrainOptions): Promise<number> {
+  try {
+    return await runToEnd(context, config, options);
+  } catch (error) {
+    const where = error instanceof UserError ? error.details.where : undefined;
+    context.tellParent?.({
+      type: 'failed',
+      message: messageOf(error),
+      ...(where !== undefined && { where }),
+    });
+    throw error;
+  }
+}
+
+async function runToEnd(
+  { terminal, signal, tellParent, trainWorkerPath }: CliContext,
   config: string,
   { device, steps }: TrainOptions,
 ): Promise<number> {
@@ -52,8 +73,9 @@ async function train(
     workerScript: trainWorkerPath,
     ...(steps !== undefined && { lastStep: steps }),
     signal,
+    onOpen: (folder) => tellParent?.({ type: 'opened', folder }),
     onStart: (start) => {
-      pace.begin(start.step, start.steps);
+      pace.steps = start.steps;
       terminal.line(`${start.step === 0 ? 'Run' : `Going on after step ${start.step}`}: ${start.folder}`);
     },
     onStep: (metric) => terminal.progress(pace.line(metric), metric.step / pace.steps),
@@ -68,32 +90,21 @@ function summary({ step, checkpoint, cancelled }: RunResult): string {
   return `${cancelled ? 'Stopped' : 'Done'} after step ${step}, ${saved}.`;
 }
 
-/** Time left by the steps of this process. */
+/** A line for each step, with the time left by the last ones of this process. */
 class Pace {
   steps = 1;
-  private first = 0;
-  private begun = 0;
+  private readonly last: Metric[] = [];
 
-  begin(step: number, steps: number): void {
-    [this.first, this.steps, this.begun] = [step, steps, performance.now()];
-  }
-
-  line({ step, losses, samplesPerSecond }: Metric): string {
-    const seconds = (performance.now() - this.begun) / 1000;
-    const left = (seconds / (step - this.first)) * (this.steps - step);
+  line(metric: Metric): string {
+    this.last.push(metric);
+    if (this.last.length > MAX_REMEMBERED) this.last.shift();
+    const { step, losses, samplesPerSecond } = metric;
+    const left = progressOf(this.last, this.steps)?.secondsLeft;
     return [
       `step ${step} of ${this.steps}`,
       ...Object.entries(losses).map(([key, loss]) => `${lossName(key)} ${loss.toFixed(4)}`),
       `${samplesPerSecond.toFixed(1)} samples/s`,
-      `${duration(left)} left`,
+      ...(left === undefined ? [] : [`${timeText(left)} left`]),
     ].join(', ');
   }
-}
-
-/** 75 → "1 min 15 s" */
-function duration(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }

@@ -8,11 +8,8 @@ import { cpus } from 'node:os';
 import { messageOf, UserError } from '../base/errors.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, openSession, runtimeVersion, type Provider } from '../ort/session.ts';
-import type { DeviceRequest } from '../protocol/engine.ts';
+import { PROBE_ARGUMENT, type DeviceRequest } from '../protocol/engine.ts';
 import type { TraceDevice } from '../trace/schema.ts';
-
-/** First argument that makes the engine a probe instead of a server. */
-export const PROBE_ARGUMENT = '--probe-webgpu';
 
 const PROBE_TIMEOUT_MS = 30_000;
 

@@ -1,10 +1,10 @@
 /** The engine process: serves the protocol on Node's IPC channel, or, as a probe, tries the GPU once. */
 
 import { messageOf } from '../base/errors.ts';
-import type { EngineEvents, EngineMethods } from '../protocol/engine.ts';
+import { PROBE_ARGUMENT, type EngineEvents, type EngineMethods } from '../protocol/engine.ts';
 import { connect } from '../protocol/rpc.ts';
 import { VERSION } from '../base/version.ts';
-import { PROBE_ARGUMENT, probeWebGpu } from './device.ts';
+import { probeWebGpu } from './device.ts';
 import { EngineServer } from './server.ts';
 
 if (process.argv.includes(PROBE_ARGUMENT)) void probe();

@@ -16,6 +16,7 @@ import type { RunSessions } from './runSession.ts';
 import type { RunStore } from './runStore.ts';
 import type { TraceDocuments } from './traceDocument.ts';
 import type { TraceEditors } from './traceEditor.ts';
+import { isTrainOptions, type TrainCommand } from './trainCommand.ts';
 import { nameOf, type TraceLibrary, type TraceRef } from './traceLibrary.ts';
 import type { TracePanels } from './tracePanels.ts';
 
@@ -33,6 +34,7 @@ export interface CommandServices {
   editors: TraceEditors;
   sessions: RunSessions;
   reason: ReasonCommand;
+  train: TrainCommand;
 }
 
 /** Argument of `ilvr.showLatent`, the link in hovers: a run's id or a file's URI, and what to select. */
@@ -43,7 +45,7 @@ const latentLink = z.object({
 });
 
 export function registerCommands(services: CommandServices): vscode.Disposable[] {
-  const { active, context, documents, engine, exporter, log, reason, reporter, runStore, sessions } =
+  const { active, context, documents, engine, exporter, log, reason, reporter, runStore, sessions, train } =
     services;
   const command = (id: string, handler: (target: unknown) => unknown): vscode.Disposable =>
     registerCommand(id, reporter, handler);
@@ -78,6 +80,17 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       (folder: unknown) => selectModel(context, folder instanceof vscode.Uri ? folder : undefined),
       (folder) => folder instanceof vscode.Uri,
     ),
+    registerCommand(
+      'ilvr.train',
+      reporter,
+      (target: unknown, options: unknown) => train.train(target, options),
+      (_, options) => isTrainOptions(options),
+    ),
+    command('ilvr.watchTraining', (target) => train.watch(target)),
+    command('ilvr.pauseTraining', (folder) => train.pause(folder)),
+    command('ilvr.resumeTraining', (folder) => train.resume(folder)),
+    command('ilvr.stopTraining', (folder) => train.stop(folder)),
+    command('ilvr.trainingMenu', () => train.menu()),
     command('ilvr.showLog', () => log.show()),
     command('ilvr.diagnose', () => diagnose(engine, log)),
   ];

@@ -8,6 +8,7 @@ import { registerCommands } from './commands.ts';
 import { EngineService } from './engineService.ts';
 import { TraceExporter } from './exportCommand.ts';
 import { createLog } from './log.ts';
+import { selectModel } from './modelCommand.ts';
 import { ReasonCommand } from './reasonCommand.ts';
 import { Reporter } from './report.ts';
 import { Runs } from './runs.ts';
@@ -20,6 +21,9 @@ import { registerTraceHover } from './traceHover.ts';
 import { TraceLibrary } from './traceLibrary.ts';
 import { registerTraceOutline } from './traceOutline.ts';
 import { TracePanels } from './tracePanels.ts';
+import { TrainCommand } from './trainCommand.ts';
+import { TrainingPanels } from './trainingPanels.ts';
+import { TrainingRuns } from './trainingRuns.ts';
 
 let runStore: RunStore | undefined;
 
@@ -60,6 +64,17 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const sessions = new RunSessions(runs, panels, reporter);
   const reason = new ReasonCommand(context, sessions, runs, library);
 
+  const training = own(
+    new TrainingRuns({
+      cliPath: context.asAbsolutePath('dist/cli.cjs'),
+      log,
+      reporter,
+      show: (folder) => trainingPanels.open(folder),
+      useModel: (folder) => selectModel(context, vscode.Uri.file(folder)),
+    }),
+  );
+  const trainingPanels = own(new TrainingPanels({ extensionUri, reporter, runs: training }));
+
   own(registerTraceEditor(editors));
   own(registerTraceHover(library));
   own(registerTraceOutline(library));
@@ -78,6 +93,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     editors,
     sessions,
     reason,
+    train: new TrainCommand(context, training, trainingPanels),
   })) {
     own(command);
   }

@@ -8,11 +8,19 @@ export function resourceRoot(extensionUri: vscode.Uri): vscode.Uri {
   return vscode.Uri.joinPath(extensionUri, 'dist');
 }
 
+/** The bundles of dist/ that are pages: traces, and training runs. */
+export type PageName = 'webview' | 'training';
+
 /**
  * HTML of a panel. Only the script with this page's nonce runs, pictures come from the trace itself,
  * and nothing is fetched; the toolkit reads the nonce for its styles from the meta element.
  */
-export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri, title: string): string {
+export function panelHtml(
+  webview: vscode.Webview,
+  extensionUri: vscode.Uri,
+  title: string,
+  page: PageName = 'webview',
+): string {
   const nonce = randomBytes(16).toString('base64');
   const uri = (file: string): string =>
     webview.asWebviewUri(vscode.Uri.joinPath(resourceRoot(extensionUri), file)).toString();
@@ -30,12 +38,12 @@ export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri, tit
 <meta http-equiv="Content-Security-Policy" content="${policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta property="csp-nonce" content="${nonce}">
-<link rel="stylesheet" href="${uri('webview.css')}">
+<link rel="stylesheet" href="${uri(`${page}.css`)}">
 <title>${escapeHtml(title)}</title>
 </head>
 <body class="ilvr">
 <div id="root"></div>
-<script type="module" nonce="${nonce}" src="${uri('webview.js')}"></script>
+<script type="module" nonce="${nonce}" src="${uri(`${page}.js`)}"></script>
 </body>
 </html>`;
 }

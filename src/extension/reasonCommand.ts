@@ -118,7 +118,8 @@ function urisIn(target: unknown, more: unknown): vscode.Uri[] {
   return selected.filter((value) => value instanceof vscode.Uri);
 }
 
-function requireTrust(): void {
+/** @throws UserError in a workspace whose files must not decide what runs */
+export function requireTrust(): void {
   if (vscode.workspace.isTrusted) return;
   throw new UserError({
     problem: 'Models run in trusted workspaces only',

@@ -6,7 +6,9 @@
 import * as vscode from 'vscode';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/engineClient.ts';
+import { openPlace } from './places.ts';
 import { SettingError } from './settings.ts';
+import { TrainingError } from './trainingProcess.ts';
 
 /** A button under an error message. */
 export interface Remedy {
@@ -89,6 +91,10 @@ async function press(chosen: Thenable<Remedy | undefined>): Promise<void> {
 }
 
 function remediesFor(error: unknown): Remedy[] {
+  if (error instanceof TrainingError && error.place !== undefined) {
+    const { place } = error;
+    return [{ title: vscode.l10n.t('Open file'), run: () => openPlace(place) }];
+  }
   if (!(error instanceof SettingError)) return [];
   return [{ title: vscode.l10n.t('Open settings'), run: () => openSettings(error.setting) }];
 }

@@ -48,6 +48,11 @@ export function readRunSettings(
   };
 }
 
+/** Where models run. */
+export function deviceSetting(): DeviceRequest {
+  return oneOf('device', 'device', ['auto', 'webgpu', 'cpu'], {});
+}
+
 /** The question the input box starts with. */
 export function defaultQuestion(): string {
   const question = configured('question');

@@ -17,7 +17,7 @@ import { learningRate, type Schedule } from './schedule.ts';
 import { sequenceOf, type TrainingSample } from './sequence.ts';
 import { Student, type Lesson, type Losses, type Stage } from './student.ts';
 import { languageModelWeights } from './studentGraphs.ts';
-import { Teacher } from './teacher.ts';
+import { Teacher, type BlockTargets } from './teacher.ts';
 
 export interface TrainingSettings {
   stage: Stage;
@@ -136,6 +136,23 @@ export class Trainer {
     const batches = { stage, batchSize, scale: 1 / lessons.length, noise, dropout };
     const losses = await learnInBatches(this.student, lessons, batches, this.gradient);
     return { losses, gradient: this.gradient };
+  }
+
+  /**
+   * What the teacher selects for a sample, and the K latents of each block as the student has them now, read
+   * as the stage reads it (1: with the targets given, 2: with its own latents fed back). Nothing is learnt.
+   */
+  async observe(sample: TrainingSample): Promise<{ blocks: BlockTargets[]; latents: Float32Array[][] }> {
+    const sequence = sequenceOf(this.checkpoint, sample);
+    const { blocks } = await this.teacher.supervise(sequence, sample);
+    const lesson = { sample, sequence, targets: blocks.map(({ targets }) => targets) };
+    // Of a step's own graphs, so that none is built for looking alone; the gradient comes out as nothing.
+    const unchanged = { noise: () => 0, dropout: () => 1 };
+    const batches = { stage: this.settings.stage, batchSize: 1, scale: 0, ...unchanged };
+    const [losses] = await learnInBatches(this.student, [lesson], batches, this.gradient);
+    const { latentSize } = this.checkpoint.config;
+    const latents = sequence.blocks.map((pad) => losses!.hidden.slice(pad - 1, pad - 1 + latentSize));
+    return { blocks, latents };
   }
 
   async release(): Promise<void> {

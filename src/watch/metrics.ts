@@ -25,14 +25,3 @@ export function metricOf(line: string): Metric | undefined {
     return undefined;
   }
 }
-
-/** What a loss is called for people. */
-export function lossName(key: string): string {
-  return KNOWN[key] ?? key;
-}
-
-const KNOWN: Record<string, string> = {
-  ce: 'cross-entropy',
-  text: 'cross-entropy',
-  alignment: 'misalignment',
-};

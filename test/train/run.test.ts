@@ -160,7 +160,7 @@ describe('a run', () => {
   it('is a command', async () => {
     const config = writeConfig({ model });
     const first = await ilvr(['train', config, '--steps', '1'], '');
-    expect(first.err).toMatch(/^step 1 of 1, cross-entropy \d+\.\d+, misalignment .* left\n$/);
+    expect(first.err).toMatch(/^step 1 of 1, cross-entropy \d+\.\d+, misalignment .* samples\/s\n$/);
     expect(first.out).toContain('Done after step 1, saved as');
     expect(first.code).toBe(0);
     const second = await ilvr(['train', config, '--steps', '1'], '');

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import type { PreviewControls } from './previewHost.ts';
+import type { TrainingControls } from './trainingHost.ts';
 import { BODY_CLASSES, themeVariables, type ThemeName } from './themes.ts';
 
 const ORIGIN = 'http://panel.test';
@@ -11,10 +12,14 @@ const NONCE = 'preview';
 export const CHROMIUM = process.env['ILVR_CHROMIUM'] ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(CHROMIUM);
 
+type PageName = 'webview' | 'training';
+
 export interface PreviewOptions {
   theme: ThemeName;
   width: number;
   height: number;
+  /** Which of the two pages; the trace's unless told. */
+  of?: PageName;
 }
 
 /** A page with the panel in it; `problems` collects console errors and violations of the policy. */
@@ -26,13 +31,23 @@ export interface Preview {
     name: Name,
     ...args: Parameters<PreviewControls[Name]>
   ): Promise<void>;
+  /** The same on the page of a training run. */
+  training<Name extends 'show' | 'change'>(
+    name: Name,
+    ...args: Parameters<TrainingControls[Name]>
+  ): Promise<void>;
   calls(): Promise<string[]>;
 }
 
 /** The files a page is served, built from the sources. */
 export async function bundle(): Promise<Map<string, string>> {
   const { outputFiles } = await build({
-    entryPoints: { webview: 'src/webview/main.tsx', host: 'test/webview/previewHost.ts' },
+    entryPoints: {
+      webview: 'src/webview/main.tsx',
+      'webview-host': 'test/webview/previewHost.ts',
+      training: 'src/webview/training.tsx',
+      'training-host': 'test/webview/trainingHost.ts',
+    },
     bundle: true,
     write: false,
     outdir: '/',
@@ -49,7 +64,7 @@ export async function bundle(): Promise<Map<string, string>> {
 export async function openPreview(
   browser: Browser,
   files: Map<string, string>,
-  { theme, width, height }: PreviewOptions,
+  { theme, width, height, of = 'webview' }: PreviewOptions,
 ): Promise<Preview> {
   const page = await browser.newPage({ viewport: { width, height } });
   const problems: string[] = [];
@@ -59,30 +74,32 @@ export async function openPreview(
   });
   await page.route(`${ORIGIN}/**`, (route) => {
     const path = new URL(route.request().url()).pathname;
-    if (path === '/') return route.fulfill({ contentType: 'text/html', body: shell(theme) });
+    if (path === '/') return route.fulfill({ contentType: 'text/html', body: shell(theme, of) });
     const body = files.get(path);
     if (body === undefined) return route.fulfill({ status: path === '/favicon.ico' ? 204 : 404 });
     return route.fulfill({ contentType: path.endsWith('.css') ? 'text/css' : 'text/javascript', body });
   });
   await page.goto(`${ORIGIN}/`);
   await page.waitForFunction('window.preview?.calls.includes("ready")');
+  const ask = (name: string, ...args: unknown[]): Promise<void> =>
+    page.evaluate(
+      ([method, values]) =>
+        (window as unknown as { preview: Record<string, (...args: unknown[]) => Promise<void>> }).preview[
+          method as string
+        ]!(...(values as unknown[])),
+      [name, args] as const,
+    );
   return {
     page,
     problems,
-    host: (name, ...args) =>
-      page.evaluate(
-        ([method, values]) =>
-          (window as unknown as { preview: Record<string, (...args: unknown[]) => Promise<void>> }).preview[
-            method as string
-          ]!(...(values as unknown[])),
-        [name, args] as const,
-      ),
+    host: ask,
+    training: ask,
     calls: () => page.evaluate(() => (window as unknown as { preview: { calls: string[] } }).preview.calls),
   };
 }
 
 /** The shell that main.tsx asks of its host. */
-function shell(theme: ThemeName): string {
+function shell(theme: ThemeName, of: PageName): string {
   const variables = Object.entries(themeVariables(theme))
     .map(([name, value]) => `${name}: ${value};`)
     .join(' ');
@@ -95,13 +112,13 @@ function shell(theme: ThemeName): string {
     <meta http-equiv="Content-Security-Policy" content="${policy}">
     <meta property="csp-nonce" content="${NONCE}">
     <style nonce="${NONCE}">:root { ${variables} } body { padding: 0 20px; }</style>
-    <link rel="stylesheet" href="/webview.css">
+    <link rel="stylesheet" href="/${of}.css">
     <title>ILVR</title>
   </head>
   <body class="ilvr ${BODY_CLASSES[theme]}">
     <div id="root"></div>
-    <script type="module" nonce="${NONCE}" src="/host.js"></script>
-    <script type="module" nonce="${NONCE}" src="/webview.js"></script>
+    <script type="module" nonce="${NONCE}" src="/${of}-host.js"></script>
+    <script type="module" nonce="${NONCE}" src="/${of}.js"></script>
   </body>
 </html>`;
 }

@@ -74,6 +74,10 @@ const Settings = z.strictObject({
   /** Trains an adapter in place of the weights; {} has the release's settings. */
   lora: Lora.optional(),
   checkpointEvery: whole(1).default(100),
+  /** A sample, counted from 0, that is looked at every few steps (0: never); nothing depends on it. */
+  watch: z
+    .strictObject({ sample: whole(0).default(0), every: whole(0).default(10) })
+    .default({ sample: 0, every: 10 }),
 });
 
 const Config = Settings.refine(({ stage, lora }) => lora === undefined || typeof stage === 'number', {
@@ -110,6 +114,11 @@ export async function readConfig(file: string): Promise<GivenConfig> {
       data: typeof data === 'string' ? absolute(data) : data,
     },
   };
+}
+
+/** JSON Schema of a config file, for editors. */
+export function trainingConfigJsonSchema(): object {
+  return { title: 'ILVR training run', ...z.toJSONSchema(Config, { io: 'input' }) };
 }
 
 /** The settings as the trainer takes them. */

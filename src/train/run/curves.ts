@@ -1,6 +1,7 @@
 /** The losses by step as a picture: SVG, light on any background. */
 
-import { lossName, type Metric } from '../../watch/metrics.ts';
+import { lossName } from '../../watch/lossNames.ts';
+import type { Metric } from '../../watch/metrics.ts';
 
 export type CurvePoint = Pick<Metric, 'step' | 'losses'>;
 

@@ -202,13 +202,15 @@ export function openMaps({ data, stage }: RunConfig, { processor, ...source }: C
   };
 }
 
-const mapName = (index: number): string => `map ${index + 1} of the generator`;
+export const mapName = (index: number): string => `map ${index + 1} of the generator`;
 
-function asImage(picture: { width: number; height: number; rgb: Uint8Array }): DecodedImage {
+/** A drawn picture as if it had been decoded. */
+export function asImage(picture: { width: number; height: number; rgb: Uint8Array }): DecodedImage {
   return { ...picture, exifOrientation: 1, format: 'generated' };
 }
 
-async function encode(image: DecodedImage, model: Model): Promise<Picture> {
+/** A picture as the trainer reads it. */
+export async function encode(image: DecodedImage, model: Model): Promise<Picture> {
   const { pixelValues, grid } = prepareImage(image, model.checkpoint.processor);
   const patches = { height: grid.h, width: grid.w };
   return { grid: patches, features: await model.encodeImage(pixelValues, patches) };

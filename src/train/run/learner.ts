@@ -28,6 +28,8 @@ export interface Learner<Drawn = unknown> {
   readonly student: ParameterArray;
   /** The moving average, where the phase has one. */
   readonly teacher?: ParameterArray;
+  /** What a sample can be looked at with, where the phase has latents. */
+  readonly recipe?: { trainer: Trainer; model: Model };
   /** Prepares samples as far as no weights matter: what is drawn ahead is not lost. */
   draw(positions: readonly number[]): Promise<Drawn>;
   /**
@@ -110,6 +112,7 @@ class BaseLearner implements Learner<LocatedLesson[]> {
 class RecipeLearner implements Learner<LocatedSample[]> {
   readonly student: ParameterArray;
   readonly teacher: ParameterArray;
+  readonly recipe: { trainer: Trainer; model: Model };
   private readonly trainer: Trainer;
   private readonly model: Model;
   private readonly data: TrainingData;
@@ -120,6 +123,7 @@ class RecipeLearner implements Learner<LocatedSample[]> {
     this.data = data;
     this.model = model;
     this.trainer = trainer;
+    this.recipe = { trainer, model };
     this.student = trainer.student.parameters;
     this.teacher = trainer.teacher.parameters;
   }

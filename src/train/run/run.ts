@@ -12,12 +12,14 @@ import type { Metric } from '../../watch/metrics.ts';
 import { AdamW } from '../optimiser.ts';
 import type { TrainingSettings } from '../trainer.ts';
 import { readConfig, trainingSettings, type RunConfig } from './config.ts';
+import { RunControl } from './control.ts';
 import { dataHash } from './data.ts';
 import { openLearner, type Learner } from './learner.ts';
 import { alone, openPool, type Learning } from './pool.ts';
 import { RunFolder } from './runFolder.ts';
 import { loadState, saveState } from './savedState.ts';
 import { checkedStep, type TrainState } from './step.ts';
+import { Watch } from './watch.ts';
 
 export interface RunOptions {
   provider: Provider;
@@ -27,6 +29,8 @@ export interface RunOptions {
   signal: AbortSignal;
   /** Bundle of ./worker.ts, for configs that ask for several workers. */
   workerScript?: string;
+  /** The run's folder is known, and this process has it; loading comes next. */
+  onOpen?: (folder: string) => void;
   onStart: (start: { folder: string; step: number; steps: number }) => void;
   onStep: (metric: Metric) => void;
 }
@@ -44,60 +48,85 @@ export async function runTraining(configFile: string, options: RunOptions): Prom
   const { given, config } = await readConfig(configFile);
   const opened = await openCheckpoint(config.model);
   const base = withLatents(opened, config);
-  const resolved = { ...config, modelFingerprint: base.fingerprint, dataHash: await dataHash(config) };
+  const { watch: _, ...decisive } = config;
+  const resolved = { ...decisive, modelFingerprint: base.fingerprint, dataHash: await dataHash(config) };
   const { run, resumeFrom } = await RunFolder.open(config.run, given, resolved);
-  const learner = await openOn(config, base, options.provider);
+  const about = { config: configFile, device: options.provider, steps: config.steps };
+  const control = await RunControl.open(run.folder, about);
+  options.onOpen?.(run.folder);
   try {
-    const settings = trainingSettings(config);
-    const { student, teacher } = learner;
-    const state: TrainState = {
-      student,
-      ...(teacher && { teacher }),
-      optimiser: new AdamW(student, settings.adamW),
-      ...(settings.lora && { lora: settings.lora }),
-    };
-    if (resumeFrom !== undefined) await loadState(resumeFrom, state);
-    const learning =
-      config.workers === 1
-        ? alone(config, learner)
-        : await openPool(config, options.provider, scriptOf(options), learner);
+    const learner = await openOn(config, base, options.provider);
     try {
-      return await new Run({ base, config, settings, state, learning, run, options }).go();
+      return await learnOn({ base, config, learner, run, control, options }, resumeFrom);
     } finally {
-      await learning.release();
+      await learner.release();
     }
-  } finally {
-    await learner.release();
+  } catch (error) {
+    // The error itself matters more than a disk that cannot take it.
+    await control.say('failed', error).catch(() => undefined);
+    throw error;
   }
 }
 
-interface Parts {
+type Opened = Omit<RunParts, 'settings' | 'state' | 'learning'>;
+
+async function learnOn(opened: Opened, resumeFrom: string | undefined): Promise<RunResult> {
+  const { config, learner, options } = opened;
+  const settings = trainingSettings(config);
+  const { student, teacher } = learner;
+  const state: TrainState = {
+    student,
+    ...(teacher && { teacher }),
+    optimiser: new AdamW(student, settings.adamW),
+    ...(settings.lora && { lora: settings.lora }),
+  };
+  if (resumeFrom !== undefined) await loadState(resumeFrom, state);
+  const learning =
+    config.workers === 1
+      ? alone(config, learner)
+      : await openPool(config, options.provider, scriptOf(options), learner);
+  try {
+    return await new Run({ ...opened, settings, state, learning }).go();
+  } finally {
+    await learning.release();
+  }
+}
+
+interface RunParts {
   base: Checkpoint;
   config: RunConfig;
   settings: TrainingSettings;
+  learner: Learner;
   state: TrainState;
   learning: Learning;
   run: RunFolder;
+  control: RunControl;
   options: RunOptions;
 }
 
 class Run {
-  private readonly parts: Parts;
+  private readonly parts: RunParts;
+  /** Absent in phases without latents. */
+  private readonly watch: Watch | undefined;
   /** Step of the newest checkpoint. */
   private saved: number;
 
-  constructor(parts: Parts) {
+  constructor(parts: RunParts) {
     this.parts = parts;
+    const { base, config, settings, learner, run } = parts;
+    this.watch = learner.recipe && new Watch({ base, config, settings, run, ...learner.recipe });
     this.saved = parts.state.optimiser.steps;
   }
 
   async go(): Promise<RunResult> {
-    const { config, settings, state, learning, run, options } = this.parts;
+    const { config, settings, state, learning, run, control, options } = this.parts;
     const { optimiser } = state;
     const last = Math.min(config.steps, options.lastStep ?? Infinity);
     const gradient = state.student.zeros();
     options.onStart({ folder: run.folder, step: optimiser.steps, steps: last });
-    while (optimiser.steps < last && !options.signal.aborted) {
+    await this.watch?.dropAfter(optimiser.steps);
+    await control.say('running');
+    while (optimiser.steps < last && (await this.betweenSteps())) {
       const start = performance.now();
       const result = await this.savingBefore(() => checkedStep(state, learning, settings, gradient));
       const samplesPerSecond = (1000 * config.batch) / (performance.now() - start);
@@ -108,12 +137,31 @@ class Run {
       if (optimiser.steps % config.checkpointEvery === 0) await this.save();
     }
     const cancelled = optimiser.steps < last;
+    if (!cancelled) await this.look();
     await this.save();
+    await control.say(optimiser.steps < config.steps ? 'stopped' : 'finished');
     return {
       step: optimiser.steps,
       ...(optimiser.steps > 0 && { checkpoint: run.checkpointFolder(optimiser.steps) }),
       cancelled,
     };
+  }
+
+  /** @returns false if the run is to end here */
+  private async betweenSteps(): Promise<boolean> {
+    const { signal } = this.parts.options;
+    if (signal.aborted) return false;
+    await this.look();
+    return this.parts.control.mayGoOn(
+      signal,
+      () => this.save(),
+      () => this.look(),
+    );
+  }
+
+  private async look(): Promise<void> {
+    const { config, control, state } = this.parts;
+    await this.watch?.after(state.optimiser.steps, await control.watched(config.watch));
   }
 
   /** A step that fails has changed nothing, so what was reached before it is kept. */

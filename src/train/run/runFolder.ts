@@ -6,6 +6,8 @@
  *   curves.svg            the losses so far
  *   checkpoints/step-N/   see ./savedState.ts
  *   latest                name of the checkpoint to go on from; written last
+ *   status.json, control.json   see ../../watch/status.ts
+ *   watch/                see ../../watch/watched.ts
  */
 
 import { appendFile, mkdir, readFile } from 'node:fs/promises';
@@ -102,7 +104,8 @@ function checkSame(now: Record<string, unknown>, before: Record<string, unknown>
   });
 }
 
-async function writing(where: string, write: () => Promise<unknown>): Promise<void> {
+/** @throws UserError for what the disk refuses */
+export async function writing(where: string, write: () => Promise<unknown>): Promise<void> {
   try {
     await write();
   } catch (error) {

@@ -3,6 +3,9 @@
 import { fromBase64 } from '../../base/base64.ts';
 import type { TracePicture } from '../../trace/schema.ts';
 
+/** What decoding needs of a picture; `png` is base64. */
+export type EncodedPicture = Pick<TracePicture, 'id' | 'name' | 'png' | 'width' | 'height'>;
+
 export interface Decoded {
   full: ImageBitmap;
   /** Small copy, so that dozens of thumbnails do not each scale a photograph. */
@@ -16,7 +19,7 @@ const SMALL = 160;
 export class Pictures {
   readonly decoded = new Map<string, Decoded>();
   private readonly onDecoded: () => void;
-  private wanted: TracePicture[] = [];
+  private wanted: EncodedPicture[] = [];
 
   /** @param onDecoded called when another picture can be drawn */
   constructor(onDecoded: () => void) {
@@ -24,14 +27,14 @@ export class Pictures {
   }
 
   /** Decodes what is new in `pictures` and forgets what they no longer hold. */
-  show(pictures: TracePicture[]): void {
+  show(pictures: EncodedPicture[]): void {
     const known = this.wanted;
     this.wanted = pictures;
     for (const old of known) if (!pictures.includes(old)) this.decoded.delete(old.id);
     for (const picture of pictures) if (!known.includes(picture)) void this.decode(picture);
   }
 
-  private async decode(picture: TracePicture): Promise<void> {
+  private async decode(picture: EncodedPicture): Promise<void> {
     try {
       const bitmaps = await decode(picture);
       if (!this.wanted.includes(picture)) return;
@@ -43,7 +46,7 @@ export class Pictures {
   }
 }
 
-async function decode({ png, width, height }: TracePicture): Promise<Decoded> {
+async function decode({ png, width, height }: EncodedPicture): Promise<Decoded> {
   const full = await createImageBitmap(new Blob([fromBase64(png)], { type: 'image/png' }));
   const scale = SMALL / Math.max(width, height);
   const small =

@@ -19,6 +19,7 @@ import { Evidence } from './Evidence.tsx';
 import { Header } from './Header.tsx';
 import { Help, toggleHelp } from './Help.tsx';
 import { useKeys } from './keys.ts';
+import { Notice } from './Notice.tsx';
 import type { Scene } from './scene.ts';
 import { Stage } from './Stage.tsx';
 import { Steps } from './Steps.tsx';
@@ -79,18 +80,6 @@ export function App({ model, host }: AppProps): VNode {
       )}
       <Help />
       {dropping && <div class="drop-target">Drop to add helper images</div>}
-    </div>
-  );
-}
-
-/** What goes wrong in the host, told where the reader looks. */
-function Notice({ text, dismiss }: { text: string; dismiss: () => void }): VNode {
-  return (
-    <div class="notice" role="alert">
-      <span>{text}</span>
-      <button type="button" class="quiet" aria-label="Dismiss" onClick={dismiss}>
-        ✕
-      </button>
     </div>
   );
 }

@@ -2,7 +2,8 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { alpha, fraction, rgb } from '../logic/colour.ts';
+import { drawColours } from '../draw/colours.ts';
+import { fraction } from '../logic/colour.ts';
 import { number } from '../logic/format.ts';
 import { Checkbox } from '../toolkit.tsx';
 import type { Scene } from './scene.ts';
@@ -11,7 +12,7 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
   const { stage, view, dispatch } = scene;
   const { map, scale } = stage;
   const canvas = useRef<HTMLCanvasElement>(null);
-  useLayoutEffect(() => drawBar(canvas.current, view.opacity), [view.opacity]);
+  useLayoutEffect(() => drawColours(canvas.current, view.opacity, 'up'), [view.opacity]);
   const value = map?.values[patch ?? map.peak] ?? NaN;
   const at = fraction(value, scale);
   const ofToken = stage.token !== undefined;
@@ -42,18 +43,4 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
 function scope(locked: boolean, ofToken: boolean): string {
   if (ofToken) return 'this token alone';
   return locked ? 'all latents' : 'this latent alone';
-}
-
-/** The colours as they look over a middle grey, because that is how they look over the picture. */
-function drawBar(canvas: HTMLCanvasElement | null, opacity: number): void {
-  const context = canvas?.getContext('2d');
-  if (!context) return;
-  context.globalAlpha = 1;
-  context.fillStyle = '#808080';
-  context.fillRect(0, 0, 1, 256);
-  for (let y = 0; y < 256; y++) {
-    context.globalAlpha = alpha(1 - y / 255, opacity);
-    context.fillStyle = `rgb(${rgb(1 - y / 255).join(' ')})`;
-    context.fillRect(0, y, 1, 1);
-  }
 }

@@ -1,11 +1,12 @@
 /** What was asked, of which model on which device, how it went, and what can be done with it. */
 
-import type { ComponentChildren, VNode } from 'preact';
+import type { VNode } from 'preact';
 import { unreachable } from '../../base/errors.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { blockSummary, describeReach } from '../../trace/steps.ts';
 import { duration, parameters, sampling, totalTime } from '../logic/format.ts';
 import { Button } from '../toolkit.tsx';
+import { Fact } from './Fact.tsx';
 import { toggleHelp } from './Help.tsx';
 import type { Scene } from './scene.ts';
 
@@ -48,24 +49,6 @@ export function Header({ trace, fileName, canRun, call }: HeaderProps): VNode {
       </ul>
       <Status trace={trace} />
     </header>
-  );
-}
-
-function Fact({
-  name,
-  title,
-  children,
-}: {
-  name: string;
-  title?: string;
-  children: ComponentChildren;
-}): VNode {
-  return (
-    <li title={title}>
-      <span class="hidden">{name}: </span>
-      {children}
-      {title !== undefined && <span class="hidden"> ({title})</span>}
-    </li>
   );
 }
 

@@ -1,11 +1,12 @@
 /** Visual mass and entropy along all generated positions, blocks shaded, the selected position marked. */
 
 import type { VNode } from 'preact';
-import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import { choiceLabel, share } from '../logic/format.ts';
 import { latentIndexAt } from '../logic/rows.ts';
 import { runsOf, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
 import type { Scene } from './scene.ts';
+import { useWidth } from './useWidth.ts';
 
 const MARGIN = { top: 8, right: 50, bottom: 34, left: 50 };
 /** As much as the evidence's height leaves, see panel.css. */
@@ -188,17 +189,4 @@ function labelOf({ trace, shown, token }: Scene, span: Span): string {
       ? ''
       : ` At the selected position: mass ${share(point.mass)}, entropy ${point.bits.toFixed(2)} bits.`;
   return `Visual mass and entropy at ${span.points.length} of ${trace.tokens.length} generated positions.${here}`;
-}
-
-function useWidth(box: { current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(600);
-  useLayoutEffect(() => {
-    const element = box.current;
-    if (element === null) return undefined;
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
-    observer.observe(element);
-    setWidth(element.clientWidth);
-    return () => observer.disconnect();
-  }, []);
-  return width;
 }

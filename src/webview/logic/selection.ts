@@ -1,0 +1,49 @@
+/** A watched block's selections as maps on the picture's tokens, and how they compare. */
+
+import type { Scale } from '../../trace/maps.ts';
+import type { WatchedBlock, WatchedSelection } from '../../watch/watched.ts';
+
+/** By token; NaN for tokens that no candidate covers. */
+export function tokenValues({ grid, groupSize }: WatchedBlock, byCandidate: readonly number[]): Float32Array {
+  return Float32Array.from(
+    { length: grid.rows * grid.columns },
+    (_, token) => byCandidate[Math.floor(token / groupSize)] ?? NaN,
+  );
+}
+
+/** Tokens of the candidates that are picked. */
+export function selectedTokens({ grid, groupSize }: WatchedBlock, selected: readonly number[]): Set<number> {
+  const tokens = grid.rows * grid.columns;
+  return new Set(
+    selected
+      .flatMap((candidate) => Array.from({ length: groupSize }, (_, i) => candidate * groupSize + i))
+      .filter((token) => token < tokens),
+  );
+}
+
+/** One scale for the teacher and the latents of a block, so that they can be compared. */
+export function scaleOfBlock({ teacher, latents }: WatchedBlock): Scale {
+  return scaleOf([teacher, ...latents]);
+}
+
+export function scaleOf(selections: readonly WatchedSelection[]): Scale {
+  const all = selections.flatMap(({ probabilities }) => probabilities);
+  if (all.length === 0) return { min: 0, max: 1 };
+  return all.reduce(({ min, max }, value) => ({ min: Math.min(min, value), max: Math.max(max, value) }), {
+    min: Infinity,
+    max: -Infinity,
+  });
+}
+
+/** How many candidates both pick. */
+export function shared(a: WatchedSelection, b: WatchedSelection): number {
+  const picked = new Set(a.selected);
+  return b.selected.filter((candidate) => picked.has(candidate)).length;
+}
+
+/** Mean cosine of the latents with their targets; nothing without any. */
+export function meanToTarget({ latents }: WatchedBlock): number | undefined {
+  const cosines = latents.flatMap(({ toTarget }) => toTarget ?? []);
+  if (cosines.length === 0) return undefined;
+  return cosines.reduce((sum, cosine) => sum + cosine, 0) / cosines.length;
+}

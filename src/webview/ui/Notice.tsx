@@ -1,0 +1,14 @@
+/** What goes wrong in the host, told where the reader looks. */
+
+import type { VNode } from 'preact';
+
+export function Notice({ text, dismiss }: { text: string; dismiss: () => void }): VNode {
+  return (
+    <div class="notice" role="alert">
+      <span>{text}</span>
+      <button type="button" class="quiet" aria-label="Dismiss" onClick={dismiss}>
+        ✕
+      </button>
+    </div>
+  );
+}

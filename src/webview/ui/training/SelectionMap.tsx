@@ -1,0 +1,134 @@
+/** A selection over a helper picture, small: what is picked is framed, the patch under the pointer is told. */
+
+import type { VNode } from 'preact';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { Scale } from '../../../trace/maps.ts';
+import type { WatchedBlock, WatchedSelection } from '../../../watch/watched.ts';
+import { drawMap, drawMarks } from '../../draw/heatmap.ts';
+import { number } from '../../logic/format.ts';
+import { patchAt } from '../../logic/grid.ts';
+import { selectedTokens, tokenValues } from '../../logic/selection.ts';
+import { useWidth } from '../useWidth.ts';
+import type { TrainingScene } from './TrainingApp.tsx';
+
+interface SelectionMapProps {
+  title: string;
+  kind: 'teacher' | 'latent';
+  block: WatchedBlock;
+  selection: WatchedSelection;
+  /** Candidate that the teacher gave this latent as its target. */
+  target?: number | undefined;
+  scale: Scale;
+  scene: TrainingScene;
+  figure: string;
+  note?: string;
+}
+
+export const OPACITY = 0.75;
+
+export function SelectionMap(props: SelectionMapProps): VNode {
+  const { title, kind, block, selection, target, scale, scene, figure, note } = props;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const frame = useRef<HTMLDivElement>(null);
+  const width = useWidth(frame);
+  const [patch, setPatch] = useState<number>();
+  const { grid, picture, groupSize } = block;
+  const bitmap = scene.model.pictures.decoded.get(picture.file)?.full;
+  const values = useMemo(() => tokenValues(block, selection.probabilities), [block, selection]);
+  const selected = useMemo(() => selectedTokens(block, selection.selected), [block, selection]);
+  const height = Math.max(1, Math.round((width * picture.height) / Math.max(1, picture.width)));
+  const ratio = window.devicePixelRatio;
+  useLayoutEffect(() => {
+    if (canvas.current === null) return;
+    drawMap(canvas.current, bitmap, { ...grid, values, scale, opacity: OPACITY, smooth: false });
+    drawMarks(canvas.current, grid, { outlines: false, selected, cursor: patch }, ratio);
+    if (kind === 'teacher') drawOrder(canvas.current, block, ratio);
+  }, [bitmap, values, selected, scale.min, scale.max, width, height, ratio, patch]);
+  const name = kind === 'latent' ? `Latent ${title}` : title;
+  const facts = [name, figure, ...(note === undefined ? [] : [note]), ...placesOf(block, selection)];
+  const candidate = patch === undefined ? undefined : Math.floor(patch / groupSize);
+  return (
+    <figure class={`selection selection-${kind}`}>
+      <figcaption>
+        {kind === 'latent' && <span class="hidden">Latent </span>}
+        <b>{title}</b> <span class="dim">{figure}</span>
+      </figcaption>
+      <div ref={frame} class="selection-frame">
+        <canvas
+          ref={canvas}
+          width={Math.round(width * ratio)}
+          height={Math.round(height * ratio)}
+          role="img"
+          aria-label={facts.join(', ')}
+          title={facts.slice(0, 3).join('\n')}
+          onPointerMove={(event) => {
+            const box = event.currentTarget.getBoundingClientRect();
+            const at = patchAt(
+              (event.clientX - box.left) / box.width,
+              (event.clientY - box.top) / box.height,
+              grid,
+            );
+            setPatch(at);
+          }}
+          onPointerLeave={() => setPatch(undefined)}
+        />
+      </div>
+      <p class="selection-note dim">
+        {candidate !== undefined && selection.cosines[candidate] !== undefined
+          ? `p ${number(selection.probabilities[candidate]!)}, cos ${number(selection.cosines[candidate])}`
+          : kind === 'latent'
+            ? targetNote(selection, target)
+            : 'order of the targets'}
+      </p>
+    </figure>
+  );
+}
+
+/** Whether the latent's own best is what the teacher gave it. */
+function targetNote({ selected }: WatchedSelection, target: number | undefined): string {
+  if (target === undefined) return 'not supervised';
+  const place = selected.indexOf(target);
+  return place < 0 ? 'target not picked' : `target is ${ordinal(place + 1)}`;
+}
+
+function ordinal(place: number): string {
+  const ending =
+    place % 100 >= 11 && place % 100 <= 13 ? 'th' : (['th', 'st', 'nd', 'rd'][place % 10] ?? 'th');
+  return `${place}${ending}`;
+}
+
+/** Rows and columns of what is picked, for screen readers. */
+function placesOf({ grid, groupSize }: WatchedBlock, { selected }: WatchedSelection): string[] {
+  const places = selected.map((candidate) => {
+    const token = candidate * groupSize;
+    return `row ${Math.floor(token / grid.columns) + 1} column ${(token % grid.columns) + 1}`;
+  });
+  return [`picks ${places.join('; ')}`];
+}
+
+/** The targets' numbers, in the patches that are large enough for one. */
+function drawOrder(
+  canvas: HTMLCanvasElement,
+  { grid, groupSize, teacher }: WatchedBlock,
+  ratio: number,
+): void {
+  const context = canvas.getContext('2d');
+  if (context === null) return;
+  const [w, h] = [canvas.width / grid.columns, canvas.height / grid.rows];
+  const size = Math.min(11 * ratio, h * 0.7, w * 0.7);
+  if (size < 7 * ratio) return;
+  context.font = `600 ${size}px sans-serif`;
+  context.textAlign = 'center';
+  context.textBaseline = 'middle';
+  context.lineWidth = 3 * ratio;
+  teacher.selected.forEach((candidate, i) => {
+    const token = candidate * groupSize;
+    const x = ((token % grid.columns) + 0.5) * w;
+    const y = (Math.floor(token / grid.columns) + 0.5) * h;
+    // White on black is read on any colour of the scale.
+    context.strokeStyle = '#000';
+    context.strokeText(String(i + 1), x, y);
+    context.fillStyle = '#fff';
+    context.fillText(String(i + 1), x, y);
+  });
+}

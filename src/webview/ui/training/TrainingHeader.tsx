@@ -1,0 +1,155 @@
+/** Which run it is, how it goes, how far it is, and what can be done with it. */
+
+import type { VNode } from 'preact';
+import { unreachable } from '../../../base/errors.ts';
+import type { TrainingState } from '../../../protocol/training.ts';
+import { progressOf, timeText } from '../../../watch/progress.ts';
+import { Button } from '../../toolkit.tsx';
+import { Fact } from '../Fact.tsx';
+import type { TrainingScene } from './TrainingApp.tsx';
+
+export function TrainingHeader({ scene }: { scene: TrainingScene }): VNode {
+  const { state } = scene;
+  const step = state.metrics.at(-1)?.step ?? 0;
+  const progress = state.steps === undefined ? undefined : progressOf(state.metrics, state.steps);
+  const going = state.state === 'running';
+  return (
+    <header class="header">
+      <div class="header-top">
+        <h1 title={state.folder}>{state.name}</h1>
+        <Actions scene={scene} />
+      </div>
+      <ul class="facts" aria-label="About this run">
+        <Fact name="State">
+          <b>{stateText(state.state)}</b>
+        </Fact>
+        <Fact name="Progress">
+          step <b>{step}</b>
+          {state.steps !== undefined && ` of ${state.steps}`}
+        </Fact>
+        {progress !== undefined && (
+          <Fact name="Throughput">
+            <b>{progress.samplesPerSecond.toFixed(1)}</b> samples/s
+          </Fact>
+        )}
+        {going && progress?.secondsLeft !== undefined && step < (state.steps ?? 0) && (
+          <Fact name="Time left">
+            <b>{timeText(progress.secondsLeft)}</b> left
+          </Fact>
+        )}
+        {state.device !== undefined && (
+          <Fact name="Device">{state.device === 'webgpu' ? 'WebGPU' : 'CPU'}</Fact>
+        )}
+        {state.facts.length > 0 && <Fact name="Config">{state.facts.join(' · ')}</Fact>}
+      </ul>
+      {state.steps !== undefined && (
+        <progress class="training-progress" value={step} max={state.steps} aria-label="Steps done" />
+      )}
+      <Status scene={scene} step={step} />
+    </header>
+  );
+}
+
+function Actions({ scene: { state, call } }: { scene: TrainingScene }): VNode {
+  const live = state.state === 'running' || state.state === 'paused';
+  return (
+    <div class="actions">
+      {state.state === 'running' && (
+        <Button
+          appearance="primary"
+          title="Finishes the step, saves, and waits with the model in memory"
+          onClick={() => call((host) => host.pause())}
+        >
+          Pause
+        </Button>
+      )}
+      {canResume(state) && (
+        <Button
+          appearance="primary"
+          title="Goes on exactly where the run was saved last"
+          onClick={() => call((host) => host.resume())}
+        >
+          Resume
+        </Button>
+      )}
+      {live && (
+        <Button
+          title="Finishes the step, saves, and ends; what was learnt is kept"
+          onClick={() => call((host) => host.stop())}
+        >
+          Stop and keep
+        </Button>
+      )}
+      <Button onClick={() => call((host) => host.openConfig())}>Open config</Button>
+      <Button title={state.folder} onClick={() => call((host) => host.showFolder())}>
+        Show folder
+      </Button>
+    </div>
+  );
+}
+
+function canResume({ state }: TrainingState): boolean {
+  return state === 'paused' || state === 'stopped' || state === 'failed' || state === 'killed';
+}
+
+function stateText(state: TrainingState['state']): string {
+  switch (state) {
+    case 'starting':
+      return 'starting';
+    case 'running':
+      return 'running';
+    case 'paused':
+      return 'paused';
+    case 'stopped':
+      return 'stopped';
+    case 'finished':
+      return 'finished';
+    case 'failed':
+      return 'failed';
+    case 'killed':
+      return 'interrupted';
+    case 'unknown':
+      return 'not running';
+    default:
+      return unreachable(state);
+  }
+}
+
+/** Said plainly where the state alone does not say enough. */
+function Status({ scene, step }: { scene: TrainingScene; step: number }): VNode | null {
+  const { state, call } = scene;
+  switch (state.state) {
+    case 'starting':
+      return (
+        <p class="status" role="status">
+          The model and the data are being opened.
+        </p>
+      );
+    case 'paused':
+      return (
+        <p class="status status-warning" role="status">
+          Paused after step {step}, which is saved. The model stays in memory.
+        </p>
+      );
+    case 'killed':
+      return (
+        <p class="status status-warning" role="status">
+          The run's process is gone. Resuming goes on from the last checkpoint; the steps since then are done
+          again.
+        </p>
+      );
+    case 'failed':
+      return (
+        <p class="status status-error" role="alert">
+          {state.error ?? 'The run failed.'}{' '}
+          {state.hasPlace && (
+            <button type="button" class="quiet link" onClick={() => call((host) => host.openError())}>
+              Open file
+            </button>
+          )}
+        </p>
+      );
+    default:
+      return null;
+  }
+}
