@@ -1,0 +1,56 @@
+/**
+ * `npm run train:bundled`: makes the bundled models again, from random weights to exported folders.
+ *
+ * Every phase is a config in models/recipe and a run folder in build/bundled; a phase that is finished is not
+ * done again, one that was stopped or killed goes on where it was. `--only main` leaves the controls out.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const recipe = path.join(root, 'models/recipe');
+const runs = path.join(root, 'build/bundled');
+const ilvr = path.join(root, 'dist/cli.cjs');
+
+/** Phases in order; those with `out` end in a bundled model. */
+const PHASES = [
+  { name: 'perception', of: 'main' },
+  { name: 'base', of: 'main' },
+  { name: 'stage1', of: 'main' },
+  { name: 'stage2', of: 'main', out: 'models/maze' },
+  { name: 'control-carrying', of: 'controls', out: 'models/control-carrying' },
+  { name: 'control-bypassed', of: 'controls', out: 'models/control-bypassed' },
+];
+
+const { values } = parseArgs({ options: { only: { type: 'string' } } });
+
+run(process.execPath, [
+  path.join(root, 'node_modules/tsx/dist/cli.mjs'),
+  path.join(root, 'scripts/build.ts'),
+]);
+const initial = path.join(runs, 'initial');
+if (!existsSync(path.join(initial, 'model.safetensors')))
+  run(process.execPath, [ilvr, 'initialise', path.join(recipe, 'blank'), initial, '--seed', '0']);
+for (const { name, of, out } of PHASES) {
+  if (values.only !== undefined && values.only !== of) continue;
+  console.log(`\n── ${name}`);
+  if (!isFinished(name)) run(process.execPath, [ilvr, 'train', path.join(recipe, `${name}.json`)]);
+  console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
+  if (out !== undefined) run(process.execPath, [ilvr, 'export', path.join(runs, name), path.join(root, out)]);
+}
+
+function isFinished(name: string): boolean {
+  const latest = path.join(runs, name, 'latest');
+  if (!existsSync(latest)) return false;
+  const { steps } = JSON.parse(readFileSync(path.join(recipe, `${name}.json`), 'utf8')) as { steps: number };
+  return readFileSync(latest, 'utf8').trim() === `step-${steps}`;
+}
+
+function run(command: string, args: string[]): void {
+  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
