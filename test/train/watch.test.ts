@@ -98,7 +98,7 @@ describe('a look at a sample', () => {
   });
 
   it('of drawn maps has them too; one that does not exist says so and stops nothing', async () => {
-    const data = { generator: { sizes: [3], helpers: true, minMoves: 2 } };
+    const data = { generator: { sizes: [3], minMoves: 2 } };
     const drawn = writeConfig({ model, data, steps: 1, batch: 1, watch: { sample: 2, every: 1 } });
     await run(drawn);
     const { blocks, where } = lookAt(drawn, 2, 1);

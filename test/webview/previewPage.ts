@@ -85,8 +85,8 @@ export async function openPreview(
     page.evaluate(
       ([method, values]) =>
         (window as unknown as { preview: Record<string, (...args: unknown[]) => Promise<void>> }).preview[
-          method as string
-        ]!(...(values as unknown[])),
+          method
+        ]!(...values),
       [name, args] as const,
     );
   return {

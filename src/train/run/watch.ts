@@ -98,7 +98,13 @@ export class Watch {
     if (seen.length === 0) return { ...told, problem: 'This sample has no latent blocks.', blocks: [] };
     if (seen.length < helpers.length)
       return { ...told, problem: 'A latent block of this sample has no helper picture.', blocks: [] };
-    return { ...told, blocks: await this.blocksOf(sample, seen) };
+    try {
+      return { ...told, blocks: await this.blocksOf(sample, seen) };
+    } catch (error) {
+      // What is wrong with the sample must not end a training that may never learn it.
+      if (error instanceof UserError) return { ...told, problem: error.message, blocks: [] };
+      throw error;
+    }
   }
 
   private async blocksOf({ sample }: WatchedSample, seen: SeenPicture[]): Promise<WatchedBlock[]> {
