@@ -42,7 +42,7 @@ it('tokens have room, and the past has room for all parts but the last', () => {
 it('lengths are rounded up, so that other texts need no other graph', () => {
   const others = partsAtBlocks([sequence(21), sequence(38, 5), sequence(35, 10, 1, 18)], LATENTS);
   expect(others.map(({ size }) => size)).toEqual(parts.map(({ size }) => size));
-  expect(wholePart(SEQUENCES).size).toEqual({ batch: 3, past: 0, latents: 0, text: 96 });
+  expect(wholePart(SEQUENCES).size).toEqual({ batch: 3, past: 0, latents: 0, text: 80 });
 });
 
 it('lessons of similar length share a batch, in stage 2 those of similar numbers of blocks', () => {

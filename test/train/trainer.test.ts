@@ -1,8 +1,12 @@
 /** The recipe on a small model. The reference's own numbers are checked by `ilvr conformance`. */
 
+import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import type { Provider } from '../../src/ort/session.ts';
+import { Model } from '../../src/engine/model.ts';
+import { visible } from '../../src/model/latentReach.ts';
 import { normOf } from '../../src/train/optimiser.ts';
 import type { Slot } from '../../src/train/parameters.ts';
 import { EXACT } from '../../src/train/parts.ts';
@@ -205,5 +209,38 @@ describe('the teacher', () => {
         .toSorted((a, b) => cosines[b]! - cosines[a]!)
         .slice(0, checkpoint.config.latentSize),
     );
+  });
+});
+
+describe.each(['only', 'none'] as const)('a control model of latent reach "%s"', (latentReach) => {
+  const { file } = checkpoint.weights.get('model.norm.weight', [16]);
+  const control: Checkpoint = {
+    ...checkpoint,
+    config: { ...checkpoint.config, latentReach },
+    weights: { ...checkpoint.weights, root: path.dirname(file) },
+  };
+  const two = interleaved('go', 'right, down and down again', 'up');
+
+  it('is learnt with the hidden states that inference has through its mask, step by step', async () => {
+    const trainer = await Trainer.open(control, { ...RELEASED_TRAINING, stage: 2 }, { provider: 'cpu' });
+    const lesson = await trainer.prepare(two);
+    const [learnt] = (await trainer.learn([lesson])).losses;
+    const { ids, positions, blocks: starts } = lesson.sequence;
+    const blocks = starts.map((first) => ({ first, pads: 3, end: first + 3 }));
+    const model = await Model.open(control, 'cpu');
+    const cache = model.newCache((query, key) => visible(query, key, blocks, latentReach));
+    const opening = ids.slice(0, starts[0]);
+    const { embeddings } = await model.embedPrompt(opening, two.pictures);
+    let { hidden } = await model.prefill(cache, embeddings, positions.slice(0, starts[0]));
+    for (let i = starts[0]!; i < ids.length; i++) {
+      const last = { shape: [1, 16], data: hidden.data.slice(-16) };
+      const isLatent = starts.some((first) => i >= first && i < first + 3);
+      const input = isLatent ? last : await model.embed([ids[i]!]);
+      ({ hidden } = await model.step(cache, input, [positions[i]!]));
+      expect(largestDifference(hidden.data.slice(-16), learnt!.hidden[i]!), `position ${i}`).toBeLessThan(
+        1e-4,
+      );
+    }
+    await Promise.all([trainer.release(), model.release()]);
   });
 });
