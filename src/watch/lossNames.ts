@@ -9,4 +9,10 @@ const KNOWN: Record<string, string> = {
   ce: 'cross-entropy',
   text: 'cross-entropy',
   alignment: 'misalignment',
+  perception: 'perception',
+  'wrong.cell': 'cells told wrong',
+  'wrong.row': 'rows told wrong',
+  'wrong.column': 'columns told wrong',
+  'wrong.distance': 'distances told wrong',
+  'wrong.moves': 'moves told wrong',
 };

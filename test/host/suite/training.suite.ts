@@ -47,7 +47,7 @@ export function suite(claim: DeclareClaim): void {
       const file = await writeText('host.train.json', config());
       const folder = await vscode.commands.executeCommand<string>('ilvr.train', file, { device: 'cpu' });
       assert.match(folder, /runs[\\/]host$/);
-      assert.equal(trainingPages().length, 1);
+      await eventually('its page', () => trainingPages().length === 1, RUN_MS);
       await moreSteps(folder);
       await eventually('a look', () => existsSync(join(folder, 'watch/sample-1-step-0.json')), RUN_MS);
 
