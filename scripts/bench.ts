@@ -1,6 +1,9 @@
 /**
  * `npm run bench -- training`: the speed of a training step as a share of the runtime's raw speed at the
- * same matrix products, measured in turn in one run, so that the machine's load falls on both.
+ * same matrix products, measured in turn in one run. Times are the processor's for this process, so that
+ * what else runs on the machine hardly counts; on an idle one they are the clock's.
+ *
+ * Two steps: stage 1 with its latents, and the base phase, which trains the vision tower too.
  *
  *   --batch N    sequences in a batch (8)
  *   --rounds N   timed rounds; the median counts (7)
@@ -11,14 +14,27 @@
 import { parseArgs } from 'node:util';
 import { seededNumbers } from '../src/base/random.ts';
 import { openCheckpoint, type Checkpoint } from '../src/checkpoint/checkpoint.ts';
+import { readTensor } from '../src/checkpoint/safetensors.ts';
+import { drawGrid } from '../src/maps/grid.ts';
+import { pixelsPerPatch } from '../src/model/vision.ts';
 import { GraphBuilder, type Node, type Value } from '../src/onnx/graphBuilder.ts';
 import { Shapes, type Shape } from '../src/onnx/shapes.ts';
 import { floatTensor, intTensor, openSession, type RuntimeTensor } from '../src/ort/session.ts';
 import { sizeOf } from '../src/tensor/array.ts';
+import {
+  baseGraph,
+  BaseStudent,
+  baseWeights,
+  lengthOfLesson,
+  sizeOfBatch,
+  type BaseLesson,
+} from '../src/train/base.ts';
 import { lossSize, lossTermsOf } from '../src/train/lossTerms.ts';
-import { clip } from '../src/train/optimiser.ts';
+import { AdamW, clip, RELEASED_ADAMW } from '../src/train/optimiser.ts';
+import { readParameters, type ParameterArray } from '../src/train/parameters.ts';
 import { wholePart } from '../src/train/parts.ts';
-import type { Picture, TrainingSample } from '../src/train/sequence.ts';
+import { isHead, perceptionLabels } from '../src/train/perception.ts';
+import { sequenceOf, type Picture, type TrainingSample } from '../src/train/sequence.ts';
 import type { Lesson } from '../src/train/student.ts';
 import { lossGraph } from '../src/train/studentGraphs.ts';
 import { RELEASED_TRAINING, Trainer } from '../src/train/trainer.ts';
@@ -34,54 +50,90 @@ const { values: options, positionals } = parseArgs({
 });
 if (positionals.join() !== 'training') throw new Error('usage: npm run bench -- training [--batch N]');
 const [batch, rounds, threads] = [options.batch, options.rounds, options.threads].map(Number);
-await benchTraining(await openCheckpoint(options.model), batch!, rounds!, threads!);
+const opened = await openCheckpoint(options.model);
+await benchStage1(opened, batch!);
+await benchBase(opened, batch!);
 
-async function benchTraining(
-  checkpoint: Checkpoint,
-  batch: number,
-  rounds: number,
-  threads: number,
-): Promise<void> {
-  const settings = { ...RELEASED_TRAINING, batchSize: batch };
-  const trainer = await Trainer.open(checkpoint, settings, { provider: 'cpu', threads });
+/** The student's graph: `sequences` of them, each with a latent block. */
+async function benchStage1(checkpoint: Checkpoint, sequences: number): Promise<void> {
+  const { config, weights } = checkpoint;
+  const settings = { ...RELEASED_TRAINING, batchSize: sequences };
+  const trainer = await Trainer.open(checkpoint, settings, { provider: 'cpu', threads: threads! });
   const lessons: Lesson[] = [];
-  for (let i = 0; i < batch; i++) lessons.push(await trainer.prepare(sampleOf(checkpoint, i)));
+  for (let i = 0; i < sequences; i++) lessons.push(await trainer.prepare(sampleOf(checkpoint, i)));
   const size = lossSize(
     wholePart(lessons.map(({ sequence }) => sequence)),
     lessons.map(({ sequence, targets }) => lossTermsOf(sequence, targets)),
     false,
   );
-  const graph = lossGraph(checkpoint.config.text, checkpoint.weights, size);
-  const products = productsOf(graph);
-  const raw = await openProducts(products, threads);
+  const graph = lossGraph(config.text, weights, size);
+  await report(
+    `stage 1: ${sequences} sequences of ${lessons[0]!.sequence.ids.length} tokens`,
+    graph,
+    async () => (await trainer.learn(lessons)).gradient,
+    trainer.optimiser,
+  );
+  await trainer.release();
+}
 
+/** Vision tower and language model: two sequences for each picture of 144 patches. */
+async function benchBase(checkpoint: Checkpoint, sequences: number): Promise<void> {
+  const { config, weights } = checkpoint;
+  const parameters = await readParameters(baseWeights(config, weights, true), async (ref, name) =>
+    isHead(name) ? new Float32Array(ref.length / 4) : readTensor(ref),
+  );
+  const runtime = { provider: 'cpu', threads: threads! } as const;
+  const student = new BaseStudent(config, weights, parameters, 1, runtime);
+  const lessons = Array.from({ length: Math.ceil(sequences / 2) }, (_, i) => baseLessonOf(checkpoint, i));
+  const gradient = parameters.zeros();
+  const learn = async (): Promise<ParameterArray> => {
+    gradient.data.fill(0);
+    await student.learn(lessons, gradient, 1);
+    return gradient;
+  };
+  await report(
+    `base phase: ${lessons.length} pictures, 2 sequences of ${lengthOfLesson(lessons[0]!)} tokens for each`,
+    baseGraph(config, weights, sizeOfBatch(lessons), 1),
+    learn,
+    new AdamW(parameters, RELEASED_ADAMW),
+  );
+  await student.release();
+}
+
+/** Runs the graph's products alone, the step and the update in turn, and prints the medians. */
+async function report(
+  title: string,
+  graph: GraphBuilder,
+  learn: () => Promise<ParameterArray>,
+  optimiser: AdamW,
+): Promise<void> {
+  const products = productsOf(graph);
+  const raw = await openProducts(products);
   const times = { products: [] as number[], gradient: [] as number[], update: [] as number[] };
-  for (let round = -1; round < rounds; round++) {
-    const start = performance.now();
+  for (let round = -1; round < rounds!; round++) {
+    const start = processorTime();
     await raw.run();
-    const multiplied = performance.now();
-    const { gradient } = await trainer.learn(lessons);
-    const learnt = performance.now();
+    const multiplied = processorTime();
+    const gradient = await learn();
+    const learnt = processorTime();
     clip(gradient, 1);
-    trainer.optimiser.update(gradient, 1e-6);
-    const updated = performance.now();
+    optimiser.update(gradient, 1e-6);
+    const updated = processorTime();
     if (round < 0) continue; // the first round opens sessions
     times.products.push(multiplied - start);
     times.gradient.push(learnt - multiplied);
     times.update.push(updated - learnt);
   }
-  await Promise.all([raw.release(), trainer.release()]);
+  await raw.release();
 
   const operations = products.reduce((sum, product) => sum + operationsOf(product), 0);
-  const [multiply, learn, update] = [times.products, times.gradient, times.update].map(median);
+  const [multiply, step, update] = [times.products, times.gradient, times.update].map(median);
   const speed = (milliseconds: number): string => `${(operations / milliseconds / 1e6).toFixed(1)} GFLOP/s`;
   const share = (milliseconds: number): string => `${((100 * multiply!) / milliseconds).toFixed(0)} %`;
-  console.log(
-    `${batch} sequences of ${lessons[0]!.sequence.ids.length} tokens, ${threads} threads, ${checkpoint.folder}`,
-  );
+  console.log(`${title}, ${threads} threads, ${opened.folder}`);
   console.log(`matrix products alone   ${multiply!.toFixed(0)} ms  ${speed(multiply!)}`);
-  console.log(`forward and backward    ${learn!.toFixed(0)} ms  ${speed(learn!)}  ${share(learn!)}`);
-  console.log(`with clipping and AdamW ${(learn! + update!).toFixed(0)} ms  ${share(learn! + update!)}`);
+  console.log(`forward and backward    ${step!.toFixed(0)} ms  ${speed(step!)}  ${share(step!)}`);
+  console.log(`with clipping and AdamW ${(step! + update!).toFixed(0)} ms  ${share(step! + update!)}`);
 }
 
 /** One picture of 36 tokens, two texts and a block. */
@@ -99,6 +151,26 @@ function sampleOf({ config }: Checkpoint, seed: number): TrainingSample {
       { type: 'latent', helper: picture },
       { type: 'text', content: 'right, down, down' },
     ],
+  };
+}
+
+/** A picture of noise, whose labels are a map's, and two questions about it. */
+function baseLessonOf(checkpoint: Checkpoint, seed: number): BaseLesson {
+  const { vision } = checkpoint.config;
+  const { mergeSize } = vision;
+  const random = seededNumbers(seed);
+  const grid = { height: 6 * mergeSize, width: 6 * mergeSize };
+  const pixels = new Float32Array(grid.height * grid.width * pixelsPerPatch(vision));
+  const sequence = sequenceOf(checkpoint, {
+    question: '<image> Find a safe path to the goal.',
+    pictures: [{ grid }],
+    plan: [{ type: 'text', content: 'right, right, down, down, right, down, down' }],
+  });
+  return {
+    pixels: pixels.map(() => random() - 0.5),
+    grid,
+    labels: perceptionLabels(drawGrid(random, 4), grid, mergeSize),
+    sequences: [sequence, sequence],
   };
 }
 
@@ -127,7 +199,7 @@ function operationsOf({ node, a, result }: Product): number {
 }
 
 /** A graph of these products and nothing else, each with inputs of its own, or the runtime would join equal ones. */
-async function openProducts(products: readonly Product[], threads: number) {
+async function openProducts(products: readonly Product[]) {
   const graph = new GraphBuilder('products');
   const first = graph.input('first', 'int64', [1, 1]);
   const feeds: Record<string, RuntimeTensor> = { first: intTensor([0], [1, 1]) };
@@ -143,8 +215,14 @@ async function openProducts(products: readonly Product[], threads: number) {
     const flat = graph.reshape(product, [sizeOf(result)]);
     graph.output(`y${i}`, graph.op('Gather', [flat, first]), [1, 1]);
   });
-  const session = await openSession(graph.build(), { provider: 'cpu', weightsFolder: '', threads });
+  const session = await openSession(graph.build(), { provider: 'cpu', weightsFolder: '', threads: threads! });
   return { run: () => session.run(feeds), release: () => session.release() };
+}
+
+/** Milliseconds that this process has computed. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 function median(values: readonly number[]): number {

@@ -51,7 +51,7 @@ export interface BaseLosses {
   accuracy: Record<Property, number>;
 }
 
-interface BaseSize {
+export interface BaseSize {
   pictures: PictureBatch;
   /** Q */
   questions: number;
@@ -120,7 +120,8 @@ export function lengthOfLesson({ sequences }: BaseLesson): number {
   return Math.max(0, ...sequences.map(({ ids }) => ids.length));
 }
 
-function sizeOfBatch(lessons: readonly BaseLesson[]): BaseSize {
+/** What a batch's graph is built for. */
+export function sizeOfBatch(lessons: readonly BaseLesson[]): BaseSize {
   const questions = lessons[0]!.sequences.length;
   return {
     pictures: { count: lessons.length, grid: lessons[0]!.grid },

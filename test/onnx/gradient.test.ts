@@ -207,7 +207,11 @@ it('a product that is added to a matrix is one node, and its sum the same', asyn
     return graph;
   };
   // The first product is used twice and stays.
-  expect(build(true).neededNodes().map(({ op }) => op)).toEqual(['Gemm', 'Add', 'Add', 'Gemm']);
+  expect(
+    build(true)
+      .neededNodes()
+      .map(({ op }) => op),
+  ).toEqual(['Gemm', 'Add', 'Add', 'Gemm']);
   const results = [];
   for (const fold of [false, true]) {
     const session = await openSession(build(fold).build(), { provider: 'cpu', weightsFolder: '' });
