@@ -71,7 +71,7 @@ describe.each([1, 2] as const)('stage %d', (stage) => {
       const masks = (): (() => number) => maskNumbers(dropout, seededNumbers(5));
       perturb(trainer);
       const lesson = await trainer.prepare(SAMPLE);
-    const { gradient } = await lossOf(trainer, masks, lesson);
+      const { gradient } = await lossOf(trainer, masks, lesson);
       const { parameters } = trainer.student;
       const random = seededNumbers(4);
       for (const slot of parameters.slots) {
