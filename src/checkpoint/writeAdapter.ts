@@ -1,7 +1,12 @@
-/** Writes LoRA adapters in the layout of PEFT (its `save_pretrained`), which ./adapter.ts reads. */
+/**
+ * Writes LoRA adapters in the layout of PEFT (its `save_pretrained`), which ./adapter.ts reads. Modules have the
+ * names of transformers 4.52 and later: PEFT on an older one then says that it does not find them, whereas
+ * older names on a newer one would be left out with a warning.
+ */
 
 import path from 'node:path';
 import { ADAPTER_CONFIG, ADAPTER_TENSORS } from './adapter.ts';
+import { newerName } from './names.ts';
 import { writeJson } from './writeFolder.ts';
 import { writeSafetensors, type TensorSource } from './writeSafetensors.ts';
 
@@ -17,14 +22,16 @@ export interface WrittenAdapter {
   tensors: readonly TensorSource[];
 }
 
-/** What PEFT puts before the name of a module. */
-export const PEFT_PREFIX = 'base_model.model.';
+/** The name that PEFT gives to a factor of a module. */
+export function adapterTensorName(name: string): string {
+  return `base_model.model.${newerName(name)}`;
+}
 
 /** Writes the two files into a folder that exists. @throws UserError if the disk refuses */
 export async function writeAdapter(folder: string, adapter: WrittenAdapter): Promise<void> {
   await writeSafetensors(
     path.join(folder, ADAPTER_TENSORS),
-    adapter.tensors.map((tensor) => ({ ...tensor, name: `${PEFT_PREFIX}${tensor.name}` })),
+    adapter.tensors.map((tensor) => ({ ...tensor, name: adapterTensorName(tensor.name) })),
   );
   await writeJson(path.join(folder, ADAPTER_CONFIG), configOf(adapter));
 }
@@ -39,7 +46,7 @@ function configOf({ rank, alpha, dropout, targets, base }: WrittenAdapter): obje
     lora_alpha: alpha,
     lora_dropout: dropout,
     // A list of names would name the vision tower's feed-forward layers as well.
-    target_modules: `model\\.(?:language_model\\.)?layers\\.\\d+\\.\\w+\\.(?:${targets.join('|')})`,
+    target_modules: `model\\.language_model\\.layers\\.\\d+\\.\\w+\\.(?:${targets.join('|')})`,
     bias: 'none',
     fan_in_fan_out: false,
     inference_mode: true,

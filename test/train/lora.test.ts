@@ -11,6 +11,7 @@ import { LORA_TARGETS, maskNumbers, RELEASED_LORA } from '../../src/train/lora.t
 import { normOf } from '../../src/train/optimiser.ts';
 import { saveState } from '../../src/train/run/savedState.ts';
 import type { TrainingSample } from '../../src/train/sequence.ts';
+import type { Lesson } from '../../src/train/student.ts';
 import { RELEASED_TRAINING, Trainer, type TrainingSettings } from '../../src/train/trainer.ts';
 import { randomPicture, smallCheckpoint } from './smallModel.ts';
 
@@ -46,10 +47,10 @@ function perturb({ student }: Trainer): void {
 }
 
 /** ce + alignment and its gradient; the same masks in every call. */
-async function lossOf(trainer: Trainer, masks = (): (() => number) => () => 1) {
+async function lossOf(trainer: Trainer, masks = (): (() => number) => () => 1, prepared?: Lesson) {
   const { stage } = trainer.settings;
   const gradient = trainer.student.parameters.zeros();
-  const lesson = await trainer.prepare(SAMPLE);
+  const lesson = prepared ?? (await trainer.prepare(SAMPLE));
   const [losses] = await trainer.student.learn([lesson], stage, gradient, 1, () => 0, 'set', masks());
   return { loss: losses!.ce + losses!.alignment, gradient };
 }
@@ -69,7 +70,8 @@ describe.each([1, 2] as const)('stage %d', (stage) => {
       const trainer = await open({ stage, teacherDecay: 'frozen', lora: { ...LORA, dropout } });
       const masks = (): (() => number) => maskNumbers(dropout, seededNumbers(5));
       perturb(trainer);
-      const { gradient } = await lossOf(trainer, masks);
+      const lesson = await trainer.prepare(SAMPLE);
+      const { gradient } = await lossOf(trainer, masks, lesson);
       const { parameters } = trainer.student;
       const random = seededNumbers(4);
       for (const slot of parameters.slots) {
@@ -80,7 +82,7 @@ describe.each([1, 2] as const)('stage %d', (stage) => {
         const direction = slope.map((value) => value / norm + (random() - 0.5) / Math.sqrt(slope.length));
         const lossAt = async (distance: number): Promise<number> => {
           values.set(before.map((value, i) => value + distance * direction[i]!));
-          return (await lossOf(trainer, masks)).loss;
+          return (await lossOf(trainer, masks, lesson)).loss;
         };
         const step = 3e-2;
         const found = ((await lossAt(step)) - (await lossAt(-step))) / (2 * step);

@@ -10,7 +10,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { isFile, parseWith, readJson } from '../../checkpoint/json.ts';
 import { readTensor } from '../../checkpoint/safetensors.ts';
 import { openSafetensors } from '../../checkpoint/tensorFile.ts';
-import { PEFT_PREFIX, writeAdapter } from '../../checkpoint/writeAdapter.ts';
+import { adapterTensorName, writeAdapter } from '../../checkpoint/writeAdapter.ts';
 import { copyDescriptions, replaceFolder, writeJson } from '../../checkpoint/writeFolder.ts';
 import { writeSafetensors, type TensorSource } from '../../checkpoint/writeSafetensors.ts';
 import { baseWeights } from '../base.ts';
@@ -44,10 +44,12 @@ export async function saveState(folder: string, state: TrainState, base: Checkpo
 export async function loadState(folder: string, state: TrainState): Promise<void> {
   const stateFile = path.join(folder, STATE_FILE);
   const { step } = parseWith(State, await readJson(stateFile), stateFile);
-  const [file, before] = state.lora === undefined ? [MODEL_FILE, ''] : [ADAPTER_TENSORS, PEFT_PREFIX];
+  const isAdapter = state.lora !== undefined;
+  const file = isAdapter ? ADAPTER_TENSORS : MODEL_FILE;
   const [learnt, rest] = [await openSafetensors(path.join(folder, file)), await openState(folder)];
   for (const slot of state.student.slots) {
-    const values = isHead(slot.name) ? rest.float32(slot.name) : learnt.float32(`${before}${slot.name}`);
+    const name = isAdapter ? adapterTensorName(slot.name) : slot.name;
+    const values = isHead(name) ? rest.float32(name) : learnt.float32(name);
     state.student.view(slot).set(await values);
   }
   for (const [prefix, array] of stateArrays(state))
