@@ -42,9 +42,15 @@ export function addGenerateMaps(
       readWith(parseQuestions),
       MAP_DEFAULTS.questions,
     )
+    .option(
+      '--alternate <kinds>',
+      'one of these besides, in turn',
+      readWith(parseQuestions),
+      MAP_DEFAULTS.alternate,
+    )
     .option('--style <seed>', 'one style for all maps, or varied', readWith(parseStyle), MAP_DEFAULTS.style)
     .addOption(
-      new Option('--plans <form>', 'how plans are written; with latents they have helper images')
+      new Option('--form <form>', 'how plans are written; with latents they have helper images')
         .choices(PLAN_FORMS)
         .default(MAP_DEFAULTS.form),
     )

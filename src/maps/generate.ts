@@ -87,12 +87,13 @@ function inOrder({
 
 /** The command line that makes a folder with these settings. */
 export function commandFor(settings: GeneratorSettings): string {
-  const { count, sizes, seed, split, questions, style, wording, form, minMoves } = settings;
+  const { count, sizes, seed, split, questions, alternate, style, wording, form, minMoves } = settings;
   return [
     'ilvr generate-maps OUT',
     `--count ${count} --sizes ${sizes.join(',')} --seed ${seed} --split ${split}`,
     `--questions ${questions.join(',')} --style ${style} --wording ${wording} --min-moves ${minMoves}`,
-    ...(form === MAP_DEFAULTS.form ? [] : ['--plans', form]),
+    ...(alternate.length === 0 ? [] : ['--alternate', alternate.join(',')]),
+    ...(form === MAP_DEFAULTS.form ? [] : ['--form', form]),
   ].join(' ');
 }
 
