@@ -6,7 +6,7 @@
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { seededNumbers } from '../base/random.ts';
+import { normalNumbers } from '../base/random.ts';
 import { parseModelConfig } from '../checkpoint/config.ts';
 import { isFile, readJson } from '../checkpoint/json.ts';
 import { writeSafetensors, type TensorSource } from '../checkpoint/writeSafetensors.ts';
@@ -58,11 +58,8 @@ function newValues(config: ModelConfig, name: string, shape: readonly number[], 
   const count = sizeOf(shape);
   if (shape.length === 1) return new Float32Array(count).fill(/norm|ln_q/.test(name) ? 1 : 0);
   const deviation = deviationOf(config, name, count / shape[0]!);
-  const uniform = seededNumbers(hashOf('weights', seed, name));
-  return Float32Array.from(
-    { length: count },
-    () => deviation * Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()),
-  );
+  const normal = normalNumbers(hashOf('weights', seed, name));
+  return Float32Array.from({ length: count }, () => deviation * normal());
 }
 
 function deviationOf({ text, vision }: ModelConfig, name: string, inputs: number): number {

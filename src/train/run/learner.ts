@@ -4,7 +4,7 @@
  */
 
 import { UserError } from '../../base/errors.ts';
-import { seededNumbers } from '../../base/random.ts';
+import { normalNumbers, seededNumbers } from '../../base/random.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { readTensor } from '../../checkpoint/safetensors.ts';
 import { Model } from '../../engine/model.ts';
@@ -113,16 +113,12 @@ class RecipeLearner implements Learner<LocatedSample[]> {
   readonly student: ParameterArray;
   readonly teacher: ParameterArray;
   readonly recipe: { trainer: Trainer; model: Model };
-  private readonly trainer: Trainer;
-  private readonly model: Model;
   private readonly data: TrainingData;
   private readonly config: RunConfig;
 
   private constructor(config: RunConfig, data: TrainingData, model: Model, trainer: Trainer) {
     this.config = config;
     this.data = data;
-    this.model = model;
-    this.trainer = trainer;
     this.recipe = { trainer, model };
     this.student = trainer.student.parameters;
     this.teacher = trainer.teacher.parameters;
@@ -147,7 +143,7 @@ class RecipeLearner implements Learner<LocatedSample[]> {
 
   async draw(positions: readonly number[]): Promise<LocatedSample[]> {
     const samples: LocatedSample[] = [];
-    for (const position of positions) samples.push(await this.data.at(position, this.model));
+    for (const position of positions) samples.push(await this.data.at(position, this.recipe.model));
     return samples;
   }
 
@@ -157,11 +153,12 @@ class RecipeLearner implements Learner<LocatedSample[]> {
     gradient: ParameterArray,
     scale: number,
   ): Promise<Losses> {
+    const { trainer } = this.recipe;
     const lessons: Lesson[] = [];
     for (const { where, sample } of samples)
-      lessons.push(await located(where, () => this.trainer.prepare(sample)));
+      lessons.push(await located(where, () => trainer.prepare(sample)));
     const share = samples[0]!.position;
-    const learnt = await this.trainer.learn(
+    const learnt = await trainer.learn(
       lessons,
       noiseOf(this.config, step, share),
       dropoutOf(this.config, step, share),
@@ -176,7 +173,8 @@ class RecipeLearner implements Learner<LocatedSample[]> {
   }
 
   async release(): Promise<void> {
-    await Promise.all([this.trainer.release(), this.model.release()]);
+    const { trainer, model } = this.recipe;
+    await Promise.all([trainer.release(), model.release()]);
   }
 }
 
@@ -188,11 +186,10 @@ function controlInStage1(): UserError {
   });
 }
 
-/** N(0, noise²) by Box and Muller: a function of seed, step and share, so that a resumed run needs no state. */
+/** N(0, noise²): a function of seed, step and share, so that a resumed run needs no state. */
 function noiseOf({ noise, seed }: RunConfig, step: number, share: number): () => number {
-  const uniform = seededNumbers(hashOf('noise', seed, step, share));
-  return () =>
-    noise === 0 ? 0 : noise * Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  const normal = normalNumbers(hashOf('noise', seed, step, share));
+  return () => (noise === 0 ? 0 : noise * normal());
 }
 
 /** What the inputs of an adapter are multiplied by; like the noise, a function of seed, step and share. */
