@@ -20,6 +20,7 @@ const ilvr = path.join(root, 'dist/cli.cjs');
 const PHASES = [
   { name: 'perception', of: 'main' },
   { name: 'base', of: 'main' },
+  { name: 'base2', of: 'main' },
   { name: 'stage1', of: 'main' },
   { name: 'stage2', of: 'main', out: 'models/maze' },
   { name: 'control-carrying', of: 'controls', out: 'models/control-carrying' },

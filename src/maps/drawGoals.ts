@@ -6,14 +6,14 @@ import { box, disc, dome, line, oval, polygon, star, type Sprite } from './sprit
 
 /** How often each is drawn; the public maps have a gift. */
 export const GOAL_WEIGHTS = {
-  gift: 12,
+  gift: 6,
   chest: 2,
-  flag: 1.5,
-  star: 2,
-  cup: 1.5,
-  house: 1.5,
-  gem: 1.5,
-  target: 1,
+  flag: 2,
+  star: 2.5,
+  cup: 2,
+  house: 2,
+  gem: 2.5,
+  target: 1.5,
   door: 1,
   key: 1,
   coin: 1,

@@ -6,14 +6,14 @@ import { arc, box, disc, dome, line, mirrored, oval, polygon, type Sprite } from
 
 /** How often each is drawn; the public maps have an elf with a cap. */
 export const PLAYER_WEIGHTS = {
-  elf: 10,
+  elf: 5,
   gnome: 2,
-  knight: 1,
-  robot: 1.5,
-  duck: 1.5,
-  face: 1,
-  pawn: 1.5,
-  cat: 1,
+  knight: 1.5,
+  robot: 2.5,
+  duck: 2.5,
+  face: 2,
+  pawn: 2.5,
+  cat: 1.5,
   ghost: 1,
   snowman: 1,
   penguin: 1,
