@@ -121,7 +121,7 @@ describe('every style is legible at 28 pixels a cell', () => {
     ['stool', 0.03],
     ['left', 0.015],
     ['holeOrGoal', 0.15],
-    ['playerOrGoal', 0.1],
+    ['playerOrGoal', 0.05],
   ] as const)('%s: at least %f of the pixels differ clearly', (key, share) => {
     const worst = least(key);
     expect(worst.share, worst.style).toBeGreaterThanOrEqual(share);
