@@ -6,6 +6,8 @@
  */
 
 import { UserError } from '../base/errors.ts';
+import { seededNumbers } from '../base/random.ts';
+import { hashOf } from '../maps/chance.ts';
 import { add, matMul, mean, mul } from '../onnx/arithmetic.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import type { ModelConfig, TextConfig } from '../model/config.ts';
@@ -27,6 +29,7 @@ import { wholePart } from './parts.ts';
 import { opening, readPart } from './reading.ts';
 import { pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
+import { meanOf, targetsOf, type TargetRule } from './targets.ts';
 
 /** What supervises one latent block. */
 export interface BlockTargets extends Selection {
@@ -40,11 +43,15 @@ export interface Supervision {
   blocks: BlockTargets[];
 }
 
+export interface TeacherSettings extends SelectionSettings {
+  targets: TargetRule;
+}
+
 export class Teacher {
   readonly parameters: ParameterArray;
   private readonly config: ModelConfig;
   private readonly frozen: ParameterArray;
-  private readonly settings: SelectionSettings;
+  private readonly settings: TeacherSettings;
   private readonly sessions: SessionCache<number>;
 
   /**
@@ -56,7 +63,7 @@ export class Teacher {
     weights: WeightSource,
     parameters: ParameterArray,
     frozen: ParameterArray,
-    settings: SelectionSettings,
+    settings: TeacherSettings,
     runtime: Runtime,
   ) {
     this.config = config;
@@ -78,7 +85,7 @@ export class Teacher {
         ...(text.length > 0 ? [meanOf(text)] : []),
         ...(previous === undefined ? [] : [meanOf(previous)]),
       ]);
-      blocks.push(this.selectFor(query, features));
+      blocks.push(this.selectFor(query, features, hashOf(index, sequence.ids.join())));
     }
     return { context, blocks };
   }
@@ -87,11 +94,12 @@ export class Teacher {
     await this.sessions.release();
   }
 
-  private selectFor(query: Float32Array, features: NumericArray): BlockTargets {
+  private selectFor(query: Float32Array, features: NumericArray, seed: number): BlockTargets {
     const { candidates, groupSize } = candidatesOf(features);
     const selection = selectByCosine(cosines(query, candidates), this.settings);
-    const rows = rowsOf(candidates);
-    return { groupSize, ...selection, targets: selection.selected.map((i) => rows[i]!) };
+    const { targets: rule, count } = this.settings;
+    const targets = targetsOf(rule, rowsOf(candidates), selection.selected, count, seededNumbers(seed));
+    return { groupSize, ...selection, targets };
   }
 
   /** Hidden states by position, and u = mean(r_txt, r_img). */
@@ -180,14 +188,5 @@ function helpersOf({ plan }: TrainingSample): NumericArray[] {
       expected: 'helper_image, from which the teacher selects the targets of stage 1',
       remedy: 'Add the picture, or train on this sample in stage 2 only.',
     });
-  });
-}
-
-/** The mean of vectors of one length, summed in double precision. */
-function meanOf(vectors: readonly Float32Array[]): Float32Array {
-  return Float32Array.from(vectors[0]!, (_, c) => {
-    let sum = 0;
-    for (const vector of vectors) sum += vector[c]!;
-    return sum / vectors.length;
   });
 }

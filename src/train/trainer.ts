@@ -17,6 +17,7 @@ import { learningRate, type Schedule } from './schedule.ts';
 import { sequenceOf, type TrainingSample } from './sequence.ts';
 import { Student, type Lesson, type Losses, type Stage } from './student.ts';
 import { languageModelWeights } from './studentGraphs.ts';
+import type { TargetRule } from './targets.ts';
 import { Teacher, type BlockTargets } from './teacher.ts';
 
 export interface TrainingSettings {
@@ -30,6 +31,8 @@ export interface TrainingSettings {
   /** K* covers this much of the candidates' probability, but is at most K. */
   coverage: number;
   temperature: number;
+  /** What supervises the latents; anything but 'selected' is for comparison. */
+  targets: TargetRule;
   /** Standard deviation of what is added to the targets that are aligned with. */
   noise: number;
   /** Most samples in one run of the graph; the rest of a step's samples accumulates. */
@@ -49,6 +52,7 @@ export const RELEASED_TRAINING: TrainingSettings = {
   clip: 1,
   teacherDecay: 0.999,
   ...RELEASED_SELECTION,
+  targets: 'selected',
   noise: 0.01,
   batchSize: 1,
   rounding: ROUNDED,
@@ -81,8 +85,8 @@ export class Trainer {
     runtime: Runtime,
   ) {
     const { config } = checkpoint;
-    const { coverage, temperature, noise, seed, lora } = settings;
-    const selection = { coverage, temperature, count: config.latentSize };
+    const { coverage, temperature, targets, noise, seed, lora } = settings;
+    const selection = { coverage, temperature, targets, count: config.latentSize };
     const normal = normalNumbers(seed);
     this.checkpoint = checkpoint;
     this.settings = settings;

@@ -9,6 +9,7 @@ import { SPLITS } from '../../maps/split.ts';
 import { MAP_DEFAULTS } from '../../maps/stream.ts';
 import { LORA_TARGETS, RELEASED_LORA } from '../lora.ts';
 import { RELEASED_ADAMW } from '../optimiser.ts';
+import { TARGET_RULES } from '../targets.ts';
 import { RELEASED_TRAINING, type TrainingSettings } from '../trainer.ts';
 
 const whole = (least: number) => z.number().int().min(least);
@@ -69,6 +70,8 @@ const Settings = z.strictObject({
   latentReach: z.enum(['only', 'none']).optional(),
   coverage: share.default(RELEASED_TRAINING.coverage),
   temperature: z.number().positive().default(RELEASED_TRAINING.temperature),
+  /** What supervises the latents of stage 1; anything but 'selected' is for comparison. */
+  targets: z.enum(TARGET_RULES).default(RELEASED_TRAINING.targets),
   noise: z.number().min(0).default(RELEASED_TRAINING.noise),
   seed: whole(0).default(RELEASED_TRAINING.seed),
   /** Trains an adapter in place of the weights; {} has the release's settings. */
@@ -125,7 +128,7 @@ export function trainingConfigJsonSchema(): object {
 export function trainingSettings(config: RunConfig): TrainingSettings {
   const { schedule, learningRate, warmupSteps, steps, clip, teacherDecay, microBatch } = config;
   const stage = config.stage === 2 ? 2 : 1;
-  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, noise, seed, lora } = config;
+  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, targets, noise, seed, lora } = config;
   return {
     ...RELEASED_TRAINING,
     stage,
@@ -135,6 +138,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     teacherDecay,
     coverage,
     temperature,
+    targets,
     noise,
     seed,
     batchSize: microBatch,
