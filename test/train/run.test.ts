@@ -197,9 +197,9 @@ describe('a checkpoint', () => {
     const slot = slots.find(({ name }) => name === 'model.embed_tokens.weight')!;
     const table = trainer.student.parameters.view(slot);
     const [rows = 0, width = 0] = slot.shape;
-    const expected = hidden.flatMap((state) =>
+    const expected = hidden.flatMap((vector) =>
       Array.from({ length: rows }, (_, row) =>
-        state.reduce((sum, value, c) => sum + value * table[row * width + c]!, 0),
+        vector.reduce((sum, value, c) => sum + value * table[row * width + c]!, 0),
       ),
     );
     const exported = await Model.open(await openCheckpoint(folder), 'cpu');
@@ -246,7 +246,7 @@ it('an adapter gives in inference the logits that its trainer had, and is refuse
   };
   const logits = async (data: Float32Array): Promise<Float32Array> =>
     (await plain.logits({ shape: [hidden.length, hidden[0]!.length], data })).data;
-  const expected = await logits(Float32Array.from(hidden.flatMap((state) => [...state])));
+  const expected = await logits(Float32Array.from(hidden.flatMap((row) => [...row])));
   expect(largestDifference(await logits(await read(adapted)), expected)).toBeLessThan(1e-4);
   expect(largestDifference(await logits(await read(plain)), expected)).toBeGreaterThan(0.1);
   await expect(openCheckpoint(adapter)).rejects.toThrow(/holds an adapter, not a model/);
