@@ -41,7 +41,9 @@ for (const { name, of, out } of PHASES) {
   console.log(`\n── ${name}`);
   if (!isFinished(name)) run(process.execPath, [ilvr, 'train', path.join(recipe, `${name}.json`)]);
   console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
-  if (out !== undefined) run(process.execPath, [ilvr, 'export', path.join(runs, name), path.join(root, out)]);
+  if (out === undefined) continue;
+  run(process.execPath, [ilvr, 'export', path.join(runs, name), path.join(root, out)]);
+  copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), path.join(root, out, 'README.md'));
 }
 
 function isFinished(name: string): boolean {
