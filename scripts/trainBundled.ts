@@ -22,7 +22,8 @@ const PHASES = [
   { name: 'base', of: 'main' },
   { name: 'base2', of: 'main' },
   { name: 'stage1', of: 'main' },
-  { name: 'stage2', of: 'main', out: 'models/maze' },
+  // Not bundled yet: so short a stage 1 and 2 costs more of the base phase than they give (docs/log.md).
+  { name: 'stage2', of: 'main' },
   { name: 'control-carrying', of: 'controls', out: 'models/control-carrying' },
   { name: 'control-bypassed', of: 'controls', out: 'models/control-bypassed' },
 ];
