@@ -68,8 +68,7 @@ it('pictures in one batch have the features that inference gives them one by one
     'cpu',
   );
   const apart = [];
-  for (const { pixels, grid } of lessons)
-    apart.push(...(await model.encodeImage(pixels, grid)).data);
+  for (const { pixels, grid } of lessons) apart.push(...(await model.encodeImage(pixels, grid)).data);
   expect(largestDifference(together, apart)).toBeLessThan(1e-5);
   await Promise.all([session.release(), model.release()]);
 });
