@@ -62,6 +62,9 @@ export async function generate(
   const size = intervention?.kind === 'markers' ? 0 : config.latentSize;
   const protocol = new LatentProtocol(config.tokens.latent, size, request.latents);
   const replace = replacementOf(intervention, seed);
+  // What follows markers alone stands where it would have stood: only the latents are gone, not their places.
+  const gap = config.latentSize - size;
+  let skipped = 0;
   const blocks: LatentBlock[] = [];
   let latents = 0;
   const limit = Math.min(request.maxTokens, config.text.maxPositions - request.ids.length);
@@ -84,7 +87,8 @@ export async function generate(
       const vector = token.feed === 'latent' ? replace(hidden, latents++) : undefined;
       const input =
         vector === undefined ? await model.embed([token.id]) : { shape: [1, vector.length], data: vector };
-      const place = token.position + request.delta;
+      const place = token.position + request.delta + skipped;
+      if (token.kind === 'latent-start') skipped += gap;
       const step = await model.step(cache, input, [[place, place, place]]);
       const [layers, heads, , keys] = step.attention.shape;
       const attention = { shape: [layers!, heads!, keys!], data: step.attention.data };

@@ -17,7 +17,8 @@ export type Replacement = (own: Float32Array, index: number) => Float32Array;
  * - zero: no vector at all; noise: a Gaussian one of the own one's norm, decided by seed, sample and index;
  * - swap: the n-th of another run's latents, from the first again where that run has fewer. A run without
  *   latents has none to give; the own ones then stay.
- * - markers: nothing is fed, as blocks hold no pads (see ./latentProtocol.ts).
+ * - markers: nothing is fed, as blocks hold no pads (see ./latentProtocol.ts);
+ *   what follows keeps its places.
  */
 export function replacementOf(intervention: LatentIntervention | undefined, seed: number): Replacement {
   switch (intervention?.kind) {
