@@ -102,8 +102,18 @@ async function hoverText(
   which: 'first' | 'last' = 'first',
 ): Promise<void> {
   const word = page.locator('.monaco-editor .view-line span span', { hasText: text })[which]();
-  await word.hover({ timeout: 20_000 });
-  await page.locator('.monaco-hover:not(.hidden)').first().waitFor({ timeout: 20_000 });
+  const shown = page.locator('.monaco-hover:not(.hidden)').first();
+  // The editor drops a hover that it was asked for while it still lays out; a reader would point again.
+  for (let tries = 1; ; tries++) {
+    await word.hover({ timeout: 20_000 });
+    const isShown = await shown.waitFor({ timeout: 7_000 }).then(
+      () => true,
+      () => false,
+    );
+    if (isShown) break;
+    if (tries === 3) throw new Error(`no hover over ${text}`);
+    await page.mouse.move(0, 0);
+  }
   await page.waitForTimeout(500);
 }
 
