@@ -1,5 +1,6 @@
 /**
- * `npm run train:bundled`: makes the bundled models again, from random weights to exported folders.
+ * `npm run train:bundled`: makes the bundled models again, from random weights to exported folders. Needs no step
+ * before it on a fresh clone.
  *
  * Every phase is a config in models/recipe and a run folder in build/bundled; a phase that is finished is not
  * done again, one that was stopped or killed goes on where it was. `--only main` leaves the controls out.
@@ -8,10 +9,9 @@
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { bootstrap, root } from './bootstrap.mjs';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const recipe = path.join(root, 'models/recipe');
 const runs = path.join(root, 'build/bundled');
 const ilvr = path.join(root, 'dist/cli.cjs');
@@ -47,14 +47,16 @@ for (const { name, of, out } of PHASES) {
   copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), path.join(root, out, 'README.md'));
 }
 
-function isFinished(name: string): boolean {
+/** @param {string} name */
+function isFinished(name) {
   const latest = path.join(runs, name, 'latest');
   if (!existsSync(latest)) return false;
-  const { steps } = JSON.parse(readFileSync(path.join(recipe, `${name}.json`), 'utf8')) as { steps: number };
+  const { steps } = JSON.parse(readFileSync(path.join(recipe, `${name}.json`), 'utf8'));
   return readFileSync(latest, 'utf8').trim() === `step-${steps}`;
 }
 
-function run(command: string, args: string[]): void {
+/** @param {string} command @param {string[]} args */
+function run(command, args) {
   const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
