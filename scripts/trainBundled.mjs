@@ -30,10 +30,7 @@ const PHASES = [
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 
-run(process.execPath, [
-  path.join(root, 'node_modules/tsx/dist/cli.mjs'),
-  path.join(root, 'scripts/build.ts'),
-]);
+bootstrap();
 const initial = path.join(runs, 'initial');
 if (!existsSync(path.join(initial, 'model.safetensors')))
   run(process.execPath, [ilvr, 'initialise', path.join(recipe, 'blank'), initial, '--seed', '0']);
