@@ -2,17 +2,17 @@
 
 import { between, pick, wholeBetween, type Random } from './chance.ts';
 import { mix, type Rgb } from './colour.ts';
-import { box, disc, dome, line, oval, polygon, star, type Sprite } from './sprite.ts';
+import { box, disc, dome, line, oval, polygon, star, type Shape, type Sprite } from './sprite.ts';
 
 /** How often each is drawn; the public maps have a gift. */
 export const GOAL_WEIGHTS = {
-  gift: 6,
-  chest: 2,
+  gift: 7,
+  chest: 2.5,
   flag: 2,
   star: 2.5,
-  cup: 2,
-  house: 2,
-  gem: 2.5,
+  cup: 3,
+  house: 2.5,
+  gem: 3,
   target: 1.5,
   door: 1,
   key: 1,
@@ -36,18 +36,7 @@ export function goalSprite(random: Random, kind: GoalKind, colours: GoalColours)
 
 const GOALS: Record<GoalKind, (random: Random, colours: GoalColours) => Sprite> = {
   gift,
-  chest: (random, { main, second, dark }) => {
-    const lid = between(random, 0.34, 0.46);
-    return [
-      box(0.12, lid, 0.76, 0.84 - lid, main, 0.03),
-      pick(random, [true, false])
-        ? box(0.1, lid - 0.2, 0.8, 0.2, mix(main, dark, 0.3), 0.08)
-        : dome(0.5, lid, 0.4, 0.26, mix(main, dark, 0.3)),
-      box(0.1, lid - 0.03, 0.8, 0.06, second),
-      box(0.42, lid - 0.06, 0.16, 0.2, second, 0.03),
-      disc(0.5, lid + 0.05, 0.03, dark),
-    ];
-  },
+  chest,
   flag: (random, { main, second, dark }) => {
     const low = between(random, 0.45, 0.58);
     const tip = pick(random, [
@@ -69,28 +58,9 @@ const GOALS: Record<GoalKind, (random: Random, colours: GoalColours) => Sprite> 
       star(0.5, 0.52, points, 0.24, 0.24 * inner, second),
     ];
   },
-  cup: (_, { main, second, dark }) => [
-    ...[0.2, 0.8].flatMap((x) => [disc(x, 0.28, 0.14, main), disc(x, 0.28, 0.07, dark)]),
-    polygon([0.2, 0.1, 0.8, 0.1, 0.74, 0.42, 0.58, 0.56, 0.42, 0.56, 0.26, 0.42], main),
-    box(0.45, 0.54, 0.1, 0.22, main),
-    box(0.28, 0.76, 0.44, 0.14, second, 0.03),
-    line(0.32, 0.16, 0.36, 0.4, 0.06, second),
-  ],
-  house: (random, { main, second, dark }) => [
-    box(0.2, 0.46, 0.6, 0.44, main),
-    polygon([0.08, 0.5, 0.5, between(random, 0.06, 0.16), 0.92, 0.5], second),
-    box(0.3, 0.62, 0.17, 0.28, dark),
-    box(0.56, 0.58, 0.15, 0.15, mix(main, [255, 255, 255], 0.6)),
-  ],
-  gem: (random, { main, second }) => {
-    const [table, girdle] = [between(random, 0.12, 0.2), between(random, 0.36, 0.5)];
-    return [
-      polygon([0.26, table, 0.74, table, 0.94, girdle, 0.5, 0.92, 0.06, girdle], main),
-      polygon([0.26, table, 0.36, girdle, 0.06, girdle], second),
-      polygon([0.36, girdle, 0.64, girdle, 0.5, 0.92], mix(main, second, 0.6)),
-      polygon([0.5, table, 0.64, girdle, 0.36, girdle], mix(main, [255, 255, 255], 0.4)),
-    ];
-  },
+  cup,
+  house,
+  gem,
   target: (_, { main, second }) =>
     [0.46, 0.35, 0.24, 0.12].map((radius, i) => disc(0.5, 0.5, radius, i % 2 === 0 ? main : second)),
   door: (_, { main, second, dark }) => [
@@ -181,4 +151,127 @@ function bow(random: Random, y: number, colour: Rgb, dark: Rgb): Sprite {
   };
   const form = forms[pick(random, ['loops', 'wings', 'rings'] as const)];
   return [...[-1, 1].flatMap(form), disc(0.5, y - 0.05, 0.07, mix(colour, dark, 0.25))];
+}
+
+/** A box with a lid, a band and a lock; the lid flat, round or raised. */
+function chest(random: Random, { main, second, dark }: GoalColours): Sprite {
+  const [width, lid] = [between(random, 0.56, 0.84), between(random, 0.32, 0.5)];
+  const bottom = between(random, 0.76, 0.9);
+  const left = 0.5 - width / 2;
+  const shade = mix(main, dark, between(random, 0, 0.5));
+  const lids = {
+    flat: () => [box(left - 0.02, lid - 0.18, width + 0.04, 0.2, shade, pick(random, [0, 0.08]))],
+    round: () => [dome(0.5, lid, width / 2 + 0.02, 0.26, shade)],
+    raised: () => [
+      polygon(
+        [left, lid, left + 0.07, lid - 0.24, left + width - 0.07, lid - 0.24, left + width, lid],
+        shade,
+      ),
+      box(left + 0.1, lid - 0.19, width - 0.2, 0.14, pick(random, [second, dark])),
+    ],
+  };
+  return [
+    box(left, lid, width, bottom - lid, main, pick(random, [0, 0.03])),
+    ...lids[pick(random, ['flat', 'round', 'raised'] as const)](),
+    ...(random() < 0.7 ? [box(left - 0.02, lid - 0.03, width + 0.04, 0.06, second)] : []),
+    ...(random() < 0.3
+      ? [0.2, 0.8].map((x) => box(left + x * width - 0.04, lid, 0.08, bottom - lid, second))
+      : []),
+    box(0.42, lid - 0.04, 0.16, between(random, 0.12, 0.22), second, pick(random, [0, 0.03])),
+    ...(random() < 0.6 ? [disc(0.5, lid + 0.05, 0.03, dark)] : []),
+  ];
+}
+
+/** A bowl with handles, or a slender glass on a stem. */
+function cup(random: Random, { main, second, dark }: GoalColours): Sprite {
+  const [half, low] = [between(random, 0.2, 0.34), between(random, 0.4, 0.6)];
+  const stem = between(random, 0.03, 0.07);
+  const foot = between(random, 0.14, 0.26);
+  const narrow = pick(random, [0.15, 0.5, 0.8]);
+  const bowl = random() < 0.3 ? [dome(0.5, low, half, low - 0.1, main)].map(upsideDown(low)) : [];
+  return [
+    ...(random() < 0.5
+      ? [-1, 1].flatMap((side) => [
+          disc(0.5 + side * half, 0.28, 0.14, main),
+          disc(0.5 + side * half, 0.28, 0.07, dark),
+        ])
+      : []),
+    box(0.5 - stem, low - 0.03, 2 * stem, 0.82 - low, pick(random, [main, second])),
+    ...(bowl.length > 0
+      ? bowl
+      : [
+          polygon(
+            [0.5 - half, 0.1, 0.5 + half, 0.1, 0.5 + half * narrow, low, 0.5 - half * narrow, low],
+            main,
+          ),
+        ]),
+    box(0.5 - foot, 0.76, 2 * foot, between(random, 0.08, 0.16), second, pick(random, [0, 0.03])),
+    ...(random() < 0.5 ? [line(0.5 - half * 0.6, 0.16, 0.5 - half * 0.4, low - 0.1, 0.06, second)] : []),
+  ];
+}
+
+/** Mirrors a shape that ends at `low` within the height from 0.1 to there. */
+function upsideDown(low: number): (shape: Shape) => Shape {
+  return (shape) => ({ ...shape, points: shape.points.map((v, i) => (i % 2 === 0 ? v : low + 0.1 - v)) });
+}
+
+function house(random: Random, { main, second, dark }: GoalColours): Sprite {
+  const [half, eaves] = [between(random, 0.24, 0.34), between(random, 0.4, 0.54)];
+  const doorX = between(random, 0.34, 0.66);
+  return [
+    box(0.5 - half, eaves - 0.04, 2 * half, 0.94 - eaves, main),
+    polygon([0.5 - half - 0.1, eaves, 0.5, between(random, 0.06, 0.18), 0.5 + half + 0.1, eaves], second),
+    box(doorX - 0.08, 0.64, 0.16, 0.26, dark),
+    ...(random() < 0.5 ? [box(1 - doorX - 0.06, 0.58, 0.13, 0.13, mix(main, [255, 255, 255], 0.6))] : []),
+    ...(random() < 0.25 ? [box(0.5 + half * 0.5, 0.1, 0.1, 0.2, dark)] : []),
+  ];
+}
+
+/** Cut with a table on top, a rhombus, or an upright crystal of six corners. */
+function gem(random: Random, { main, second }: GoalColours): Sprite {
+  const pale = mix(main, [255, 255, 255], between(random, 0.2, 0.5));
+  const middle = between(random, 0.36, 0.56);
+  const [half, top, low] = [
+    between(random, 0.28, 0.45),
+    between(random, 0.06, 0.16),
+    between(random, 0.84, 0.95),
+  ];
+  const cuts = {
+    table: () => [
+      polygon([0.26, top + 0.06, 0.74, top + 0.06, 0.5 + half, middle, 0.5, low, 0.5 - half, middle], main),
+      polygon([0.26, top + 0.06, 0.36, middle, 0.5 - half, middle], second),
+      polygon([0.36, middle, 0.64, middle, 0.5, low], mix(main, second, 0.6)),
+      polygon([0.5, top + 0.06, 0.64, middle, 0.36, middle], pale),
+    ],
+    rhombus: () => [
+      polygon([0.5, top, 0.5 + half, middle, 0.5, low, 0.5 - half, middle], main),
+      ...(random() < 0.5 ? [polygon([0.5, top, 0.5 + half, middle, 0.5, middle], pale)] : []),
+      ...(random() < 0.6
+        ? [line(0.5 - half, middle, 0.5 + half, middle, between(random, 0.04, 0.1), second)]
+        : []),
+      ...(random() < 0.3 ? [line(0.5, top, 0.5, low, 0.05, second)] : []),
+    ],
+    crystal: () => [
+      polygon(
+        [
+          0.5,
+          top,
+          0.5 + half * 0.7,
+          0.3,
+          0.5 + half * 0.7,
+          0.7,
+          0.5,
+          low,
+          0.5 - half * 0.7,
+          0.7,
+          0.5 - half * 0.7,
+          0.3,
+        ],
+        main,
+      ),
+      polygon([0.5, top, 0.5, low, 0.5 - half * 0.7, 0.7, 0.5 - half * 0.7, 0.3], pale),
+      line(0.5, 0.3, 0.5, 0.7, 0.05, second),
+    ],
+  };
+  return cuts[pick(random, ['table', 'rhombus', 'rhombus', 'crystal'] as const)]();
 }

@@ -1,7 +1,7 @@
 /** A style and a map to pixels. */
 
 import { GOAL, HOLE, startOf, type GridMap } from '../dataset/scoring.ts';
-import { randomFor } from './chance.ts';
+import { between, randomFor, type Random } from './chance.ts';
 import type { Rgb } from './colour.ts';
 import { drawGround, type Ground } from './drawGround.ts';
 import { goalSprite } from './drawGoals.ts';
@@ -17,6 +17,7 @@ import {
   overlay,
   paintSprite,
   placed,
+  stretched,
   type Sprite,
   type Tile,
 } from './sprite.ts';
@@ -73,8 +74,9 @@ function paintTiles(style: Style): Tiles {
   // A thing's numbers are its own: another hole does not change the cap.
   const random = (thing: string): (() => number) => randomFor(thing, seed);
   const holes = random('hole');
-  const figure = playerSprite(random('player'), player.kind, player.colours);
-  const goalTile = paintThing(style, placed(goalSprite(random('goal'), goal.kind, goal.colours), goal.size));
+  const figure = anyBuild(random('build'), playerSprite(random('player'), player.kind, player.colours));
+  const treasure = anyBuild(random('goal build'), goalSprite(random('goal'), goal.kind, goal.colours));
+  const goalTile = paintThing(style, placed(treasure, goal.size));
   const playerTile = paintThing(style, placed(player.mirrored ? mirrored(figure) : figure, player.size));
   return {
     ground: drawGround(random('ground'), ground.kind, ground.colours, {
@@ -90,6 +92,12 @@ function paintTiles(style: Style): Tiles {
     arrived: overlay(goalTile, playerTile),
     stool: paintThing(style, stoolSprite(random('stool'), stool)),
   };
+}
+
+/** Broad or slender, low or tall, some leaning: no kind has one outline. */
+function anyBuild(random: Random, sprite: Sprite): Sprite {
+  const lean = random() < 0.3 ? between(random, -0.12, 0.12) : 0;
+  return stretched(sprite, between(random, 0.8, 1.08), between(random, 0.85, 1.04), lean);
 }
 
 /** What lies in the ground has its rim and no outline. */

@@ -1,18 +1,20 @@
 /** Players: figures that are small in their cell and stand on its lower half. */
 
-import { between, pick, type Random } from './chance.ts';
+import { between, pick, wholeBetween, type Random } from './chance.ts';
 import { mix, type Rgb } from './colour.ts';
 import { arc, box, disc, dome, line, mirrored, oval, polygon, type Sprite } from './sprite.ts';
 
 /** How often each is drawn; the public maps have an elf with a cap. */
 export const PLAYER_WEIGHTS = {
-  elf: 5,
+  elf: 6,
   gnome: 2,
   knight: 1.5,
-  robot: 2.5,
-  duck: 2.5,
-  face: 2,
-  pawn: 2.5,
+  robot: 3,
+  bird: 3,
+  duck: 1.5,
+  face: 2.5,
+  pawn: 3,
+  creature: 4,
   cat: 1.5,
   ghost: 1,
   snowman: 1,
@@ -69,17 +71,9 @@ const PLAYERS: Record<PlayerKind, (random: Random, colours: PlayerColours) => Sp
     box(0.16, 0.5, 0.2, 0.26, second, 0.08),
     line(0.76, 0.24, 0.76, 0.74, 0.06, mix(dark, WHITE, 0.5)),
   ],
-  robot: (random, { main, second, dark }) => [
-    line(0.5, 0.08, 0.5, 0.2, 0.05, dark),
-    disc(0.5, 0.08, 0.05, second),
-    box(0.28, 0.18, 0.44, 0.3, main, between(random, 0, 0.1)),
-    ...[0.4, 0.6].map((x) => disc(x, 0.32, 0.065, WHITE)),
-    ...[0.4, 0.6].map((x) => disc(x, 0.32, 0.03, dark)),
-    box(0.24, 0.52, 0.52, 0.3, mix(main, dark, 0.25), 0.04),
-    box(0.4, 0.58, 0.2, 0.12, second),
-    box(0.3, 0.82, 0.13, 0.1, dark),
-    box(0.57, 0.82, 0.13, 0.1, dark),
-  ],
+  robot,
+  bird,
+  creature,
   duck: (_, { main, second, dark }) => [
     oval(0.44, 0.62, 0.32, 0.22, main),
     polygon([0.06, 0.44, 0.3, 0.52, 0.22, 0.7], main),
@@ -89,22 +83,8 @@ const PLAYERS: Record<PlayerKind, (random: Random, colours: PlayerColours) => Sp
     oval(0.4, 0.62, 0.17, 0.1, mix(main, dark, 0.3)),
     ...[0.38, 0.54].map((x) => line(x, 0.8, x, 0.94, 0.06, second)),
   ],
-  face: (random, { main, dark }) => [
-    disc(0.5, 0.5, 0.42, dark),
-    disc(0.5, 0.5, 0.37, main),
-    ...[0.37, 0.63].map((x) => oval(x, 0.42, 0.055, between(random, 0.05, 0.09), dark)),
-    polygon(
-      [...arc(0.5, 0.54, 0.22, 0.2, 0.2, Math.PI - 0.2, 9), ...arc(0.5, 0.5, 0.2, 0.15, 0.4, 2.7, 9)],
-      dark,
-    ),
-    box(0.3, 0.57, 0.4, 0.06, dark),
-  ],
-  pawn: (random, { main, dark }) => [
-    disc(0.5, 0.26, between(random, 0.15, 0.19), main),
-    polygon([0.42, 0.36, 0.58, 0.36, 0.7, 0.8, 0.3, 0.8], main),
-    box(0.34, 0.38, 0.32, 0.07, mix(main, dark, 0.35), 0.03),
-    box(0.24, 0.78, 0.52, 0.14, mix(main, dark, 0.35), 0.04),
-  ],
+  face,
+  pawn,
   cat: (_, { main, second, dark }) => [
     oval(0.5, 0.7, 0.24, 0.22, main),
     line(0.7, 0.82, 0.88, 0.6, 0.08, main),
@@ -220,4 +200,227 @@ function cap(random: Random, brim: number, half: number, main: Rgb, trim: Rgb): 
     ],
   };
   return caps[pick(random, ['cone', 'bent', 'round', 'wide'] as const)]();
+}
+
+/** Head, trunk and feet of boxes: tall or squat, with or without neck, arms, antenna and panel. */
+function robot(random: Random, { main, second, dark }: PlayerColours): Sprite {
+  const neck = between(random, 0.4, 0.6);
+  const [headWide, bodyWide] = [between(random, 0.36, 0.7), between(random, 0.4, 0.72)];
+  const top = between(random, 0.08, 0.2);
+  const eyeY = top + (neck - top) * between(random, 0.35, 0.6);
+  const eye = between(random, 0.04, 0.075);
+  const [light, body] = [pick(random, [WHITE, second]), pick(random, [main, mix(main, dark, 0.25)])];
+  const round = pick(random, [0, 0.03, 0.1]);
+  const eyes = [-1, 1].map((side) => 0.5 + side * headWide * between(random, 0.2, 0.26));
+  const square = random() < 0.4;
+  return [
+    ...(random() < 0.5 ? [line(0.5, 0.02, 0.5, top, 0.05, dark), disc(0.5, 0.05, 0.05, second)] : []),
+    ...[-1, 1].map((side) => box(0.5 + side * bodyWide * 0.27 - 0.075, 0.8, 0.15, 0.13, dark)),
+    ...(random() < 0.5
+      ? [-1, 1].map((side) => box(0.5 + side * (bodyWide / 2 + 0.02) - 0.06, neck + 0.06, 0.12, 0.24, second))
+      : []),
+    box(0.5 - bodyWide / 2, neck + pick(random, [0, 0.04]), bodyWide, 0.84 - neck, body, round / 2),
+    ...(random() < 0.6 ? [box(0.5 - bodyWide * 0.25, neck + 0.12, bodyWide * 0.5, 0.12, second)] : []),
+    box(0.5 - headWide / 2, top, headWide, neck - top, main, round),
+    ...eyes.map((x) =>
+      square ? box(x - eye, eyeY - eye, 2 * eye, 2 * eye, light) : disc(x, eyeY, eye, light),
+    ),
+    ...eyes.map((x) => disc(x, eyeY, eye * 0.5, dark)),
+    ...(random() < 0.4 ? [box(0.5 - headWide * 0.25, neck - 0.09, headWide * 0.5, 0.04, dark)] : []),
+  ];
+}
+
+/** Seen from the side, upright or stooping: a trunk, a neck, a small head, two thin legs. */
+function bird(random: Random, { main, second, dark }: PlayerColours): Sprite {
+  const [bodyX, bodyY] = [between(random, 0.4, 0.5), between(random, 0.5, 0.62)];
+  const [wide, high] = [between(random, 0.2, 0.32), between(random, 0.14, 0.22)];
+  const [headX, headY] = [between(random, 0.64, 0.78), between(random, 0.18, 0.4)];
+  const head = between(random, 0.1, 0.16);
+  const bill = between(random, 0.1, 0.2);
+  const limb = pick(random, [main, second, dark]);
+  return [
+    ...[-0.09, 0.07].flatMap((x) => [
+      line(bodyX + x, bodyY + high * 0.7, bodyX + x, 0.93, 0.05, limb),
+      line(bodyX + x, 0.92, bodyX + x + 0.09, 0.92, 0.045, limb),
+    ]),
+    polygon(
+      [
+        bodyX - wide * 0.6,
+        bodyY - high * 0.5,
+        0.06,
+        bodyY + between(random, -0.2, 0.1),
+        bodyX - wide * 0.6,
+        bodyY + high * 0.5,
+      ],
+      main,
+    ),
+    line(bodyX + wide * 0.5, bodyY, headX, headY, between(random, 0.1, 0.2), main),
+    oval(bodyX, bodyY, wide, high, main),
+    disc(headX, headY, head, main),
+    polygon(
+      [headX + head * 0.7, headY - 0.05, headX + head + bill, headY + 0.03, headX + head * 0.6, headY + 0.08],
+      second,
+    ),
+    disc(headX + head * 0.25, headY - head * 0.2, 0.032, dark),
+    ...(random() < 0.6 ? [oval(bodyX - 0.03, bodyY, wide * 0.6, high * 0.55, mix(main, dark, 0.3))] : []),
+  ];
+}
+
+/** Round, with eyes and any mouth. */
+function face(random: Random, { main, second, dark }: PlayerColours): Sprite {
+  const rim = between(random, 0, 0.06);
+  const eyeY = between(random, 0.36, 0.45);
+  const apart = between(random, 0.11, 0.18);
+  const [wide, high] = [between(random, 0.04, 0.07), between(random, 0.05, 0.1)];
+  const mouth = between(random, 0.54, 0.6);
+  const mouths = {
+    smile: () => [
+      polygon(
+        [
+          ...arc(0.5, mouth, 0.22, 0.2, 0.2, Math.PI - 0.2, 9),
+          ...arc(0.5, mouth - 0.04, 0.2, 0.15, 0.4, 2.7, 9),
+        ],
+        dark,
+      ),
+      box(0.3, mouth + 0.02, 0.4, 0.06, dark),
+    ],
+    // Along an arc and back along a flatter one.
+    thin: () => [
+      polygon(
+        [
+          ...arc(0.5, mouth, 0.23, 0.2, 0.25, Math.PI - 0.25, 9),
+          ...arc(0.5, mouth, 0.2, 0.13, Math.PI - 0.3, 0.3, 9),
+        ],
+        dark,
+      ),
+    ],
+    open: () => [oval(0.5, mouth + 0.1, 0.13, 0.09, dark), oval(0.5, mouth + 0.13, 0.07, 0.04, second)],
+    straight: () => [box(0.34, mouth + 0.07, 0.32, 0.06, dark)],
+  };
+  return [
+    ...(rim > 0.015 ? [disc(0.5, 0.5, 0.42, dark)] : []),
+    disc(0.5, 0.5, 0.42 - rim, main),
+    ...[-1, 1].map((side) => oval(0.5 + side * apart, eyeY, wide, high, dark)),
+    ...mouths[pick(random, ['smile', 'thin', 'open', 'straight'] as const)](),
+  ];
+}
+
+/** A head on a trunk that widens to its foot, as in board games. */
+function pawn(random: Random, { main, dark }: PlayerColours): Sprite {
+  const [headY, head] = [between(random, 0.2, 0.3), between(random, 0.13, 0.2)];
+  const [waist, foot] = [between(random, 0.03, 0.1), between(random, 0.16, 0.34)];
+  const low = between(random, 0.78, 0.9);
+  const shade = mix(main, dark, between(random, 0, 0.4));
+  const half = foot + between(random, 0, 0.08);
+  return [
+    disc(0.5, headY, head, main),
+    polygon(
+      [0.5 - waist, headY + head * 0.6, 0.5 + waist, headY + head * 0.6, 0.5 + foot, low, 0.5 - foot, low],
+      main,
+    ),
+    ...(random() < 0.6 ? [box(0.34, headY + head * 0.8, 0.32, 0.07, shade, 0.03)] : []),
+    ...(random() < 0.5 ? [dome(0.5, low, half, between(random, 0.1, 0.2), main)] : []),
+    box(0.5 - half, low - 0.02, 2 * half, between(random, 0.06, 0.14), shade, pick(random, [0, 0.04])),
+  ];
+}
+
+type Part = (x: number, y: number, wide: number, high: number, colour: Rgb) => Sprite[number];
+
+/** Shapes for heads and trunks, in a box about (x, y). */
+const PARTS: readonly Part[] = [
+  (x, y, wide, high, colour) => oval(x, y, wide / 2, high / 2, colour),
+  (x, y, wide, high, colour) => box(x - wide / 2, y - high / 2, wide, high, colour),
+  (x, y, wide, high, colour) => box(x - wide / 2, y - high / 2, wide, high, colour, 0.09),
+  (x, y, wide, high, colour) =>
+    polygon(
+      [
+        x - wide * 0.3,
+        y - high / 2,
+        x + wide * 0.3,
+        y - high / 2,
+        x + wide / 2,
+        y + high / 2,
+        x - wide / 2,
+        y + high / 2,
+      ],
+      colour,
+    ),
+  (x, y, wide, high, colour) => dome(x, y + high / 2, wide / 2, high, colour),
+  (x, y, wide, high, colour) =>
+    polygon([x, y - high / 2, x + wide / 2, y + high / 2, x - wide / 2, y + high / 2], colour),
+];
+
+/** What nobody has named: a head with eyes on a trunk with feet, each of any shape, with something on top or not. */
+function creature(random: Random, { main, second, skin, dark }: PlayerColours): Sprite {
+  const colours = [main, second, skin, mix(main, dark, 0.4)];
+  const neck = between(random, 0.36, 0.6);
+  const crown = between(random, 0.06, 0.2);
+  const [headWide, bodyWide] = [between(random, 0.3, 0.64), between(random, 0.28, 0.7)];
+  const headY = (crown + neck) / 2;
+  const eyes = wholeBetween(random, 1, 2);
+  const eye = between(random, 0.035, 0.07);
+  const legs = wholeBetween(random, 0, 3);
+  const white = random() < 0.6;
+  const eyeAt = (i: number): number => 0.5 + (i - (eyes - 1) / 2) * headWide * 0.44;
+  const tops = {
+    none: () => [],
+    ears: () =>
+      [-1, 1].map((side) =>
+        polygon(
+          [
+            0.5 + side * headWide * 0.45,
+            headY,
+            0.5 + side * headWide * 0.5,
+            crown - 0.06,
+            0.5 + side * headWide * 0.12,
+            crown + 0.04,
+          ],
+          main,
+        ),
+      ),
+    horns: () =>
+      [-1, 1].map((side) =>
+        line(
+          0.5 + side * headWide * 0.25,
+          crown + 0.06,
+          0.5 + side * headWide * 0.45,
+          crown - 0.08,
+          0.05,
+          second,
+        ),
+      ),
+    hat: () => [
+      box(0.5 - headWide * 0.6, crown, headWide * 1.2, 0.07, second),
+      box(0.5 - headWide * 0.35, crown - 0.1, headWide * 0.7, 0.12, second),
+    ],
+    cone: () => [
+      polygon(
+        [0.5 - headWide * 0.5, crown + 0.08, 0.5, crown - 0.1, 0.5 + headWide * 0.5, crown + 0.08],
+        second,
+      ),
+    ],
+  };
+  return [
+    ...Array.from({ length: legs }, (_, i) => {
+      const x = 0.5 + (i - (legs - 1) / 2) * bodyWide * 0.5;
+      return box(x - 0.06, 0.78, 0.12, 0.16, dark);
+    }),
+    ...(random() < 0.4
+      ? [-1, 1].map((side) =>
+          line(
+            0.5,
+            neck + 0.06,
+            0.5 + side * (bodyWide / 2 + 0.1),
+            neck + between(random, 0, 0.3),
+            0.08,
+            main,
+          ),
+        )
+      : []),
+    pick(random, PARTS)(0.5, (neck + 0.84) / 2, bodyWide, 0.88 - neck, pick(random, colours)),
+    pick(random, PARTS)(0.5, headY, headWide, neck - crown + 0.04, pick(random, [main, skin])),
+    ...Array.from({ length: eyes }, (_, i) => disc(eyeAt(i), headY, eye, white ? WHITE : dark)),
+    ...(white ? Array.from({ length: eyes }, (_, i) => disc(eyeAt(i), headY, eye * 0.5, dark)) : []),
+    ...tops[pick(random, ['none', 'ears', 'horns', 'hat', 'cone'] as const)](),
+  ];
 }

@@ -123,6 +123,16 @@ export function placed(sprite: Sprite, scale: number, dx = 0, dy = 0): Sprite {
   }));
 }
 
+/** The sprite stretched about the middle of the cell and leaning to a side by `lean` of its height. */
+export function stretched(sprite: Sprite, wide: number, high: number, lean: number): Sprite {
+  return sprite.map((shape) => ({
+    ...shape,
+    points: shape.points.map((value, i, all) =>
+      i % 2 === 0 ? 0.5 + (value - 0.5) * wide - (all[i + 1]! - 0.5) * lean : 0.5 + (value - 0.5) * high,
+    ),
+  }));
+}
+
 /** Left and right exchanged. */
 export function mirrored(sprite: Sprite): Sprite {
   return sprite.map((shape) => ({
