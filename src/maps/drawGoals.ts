@@ -184,8 +184,8 @@ function chest(random: Random, { main, second, dark }: GoalColours): Sprite {
 
 /** A bowl with handles, or a slender glass on a stem. */
 function cup(random: Random, { main, second, dark }: GoalColours): Sprite {
-  const [half, low] = [between(random, 0.2, 0.34), between(random, 0.4, 0.6)];
-  const stem = between(random, 0.03, 0.07);
+  const [half, low] = [between(random, 0.26, 0.36), between(random, 0.44, 0.6)];
+  const stem = between(random, 0.04, 0.07);
   const foot = between(random, 0.14, 0.26);
   const narrow = pick(random, [0.15, 0.5, 0.8]);
   const bowl = random() < 0.3 ? [dome(0.5, low, half, low - 0.1, main)].map(upsideDown(low)) : [];

@@ -1,7 +1,7 @@
 /** A style and a map to pixels. */
 
-import { GOAL, HOLE, startOf, type GridMap } from '../dataset/scoring.ts';
-import { between, randomFor, type Random } from './chance.ts';
+import { GOAL, HOLE, START, startOf, type GridMap } from '../dataset/scoring.ts';
+import { between, hashOf, randomFor, type Random } from './chance.ts';
 import type { Rgb } from './colour.ts';
 import { drawGround, type Ground } from './drawGround.ts';
 import { goalSprite } from './drawGoals.ts';
@@ -21,7 +21,7 @@ import {
   type Sprite,
   type Tile,
 } from './sprite.ts';
-import type { Style } from './style.ts';
+import { withOtherFigures, type Style } from './style.ts';
 
 /** Draws maps in one style; its sprites are painted once. */
 export interface Artist {
@@ -31,6 +31,8 @@ export interface Artist {
    * the player has left it. Each cell is `style.cell` pixels a side.
    */
   draw: (map: GridMap, player?: Position) => Picture;
+  /** Any number of goals and players, each a figure of its own: what tells goals from players, in one picture. */
+  drawGallery: (cells: GridMap) => Picture;
   /** The same picture without holes, goal, player and stool. */
   drawGroundOnly: (size: number) => Picture;
 }
@@ -60,6 +62,11 @@ export function createArtist(style: Style): Artist {
       placeThings(canvas, tiles, map, player);
       return finish(canvas, map.length);
     },
+    drawGallery: (cells) => {
+      const canvas = groundPicture(tiles, cells.length);
+      placeFigures(canvas, style, tiles, cells);
+      return finish(canvas, cells.length);
+    },
     drawGroundOnly: (size) => finish(groundPicture(tiles, size), size),
   };
 }
@@ -68,16 +75,13 @@ export function createArtist(style: Style): Artist {
 const HOLE_VARIANTS = 3;
 
 function paintTiles(style: Style): Tiles {
-  const { seed, ground, hole, goal, player, stool } = style;
+  const { seed, ground, hole, stool } = style;
   const side = style.pixelArt ?? style.cell;
   const smooth = style.pixelArt === undefined;
   // A thing's numbers are its own: another hole does not change the cap.
   const random = (thing: string): (() => number) => randomFor(thing, seed);
   const holes = random('hole');
-  const figure = anyBuild(random('build'), playerSprite(random('player'), player.kind, player.colours));
-  const treasure = anyBuild(random('goal build'), goalSprite(random('goal'), goal.kind, goal.colours));
-  const goalTile = paintThing(style, placed(treasure, goal.size));
-  const playerTile = paintThing(style, placed(player.mirrored ? mirrored(figure) : figure, player.size));
+  const [goalTile, playerTile] = [paintGoal(style), paintPlayer(style)];
   return {
     ground: drawGround(random('ground'), ground.kind, ground.colours, {
       side,
@@ -92,6 +96,19 @@ function paintTiles(style: Style): Tiles {
     arrived: overlay(goalTile, playerTile),
     stool: paintThing(style, stoolSprite(random('stool'), stool)),
   };
+}
+
+function paintGoal(style: Style): Tile {
+  const { seed, goal } = style;
+  const sprite = goalSprite(randomFor('goal', seed), goal.kind, goal.colours);
+  return paintThing(style, placed(anyBuild(randomFor('goal build', seed), sprite), goal.size));
+}
+
+function paintPlayer(style: Style): Tile {
+  const { seed, player } = style;
+  const sprite = playerSprite(randomFor('player', seed), player.kind, player.colours);
+  const figure = anyBuild(randomFor('build', seed), sprite);
+  return paintThing(style, placed(player.mirrored ? mirrored(figure) : figure, player.size));
 }
 
 /** Broad or slender, low or tall, some leaning: no kind has one outline. */
@@ -151,6 +168,17 @@ function placeThings(canvas: Picture, tiles: Tiles, map: GridMap, player: Positi
       if (cell === GOAL) stamp(canvas, here ? tiles.arrived : tiles.goal, row, column);
       else if (here) stamp(canvas, tiles.player, row, column);
       else if (isAt(start, row, column)) stamp(canvas, tiles.stool, row, column);
+    }),
+  );
+}
+
+function placeFigures(canvas: Picture, style: Style, { holes }: Tiles, map: GridMap): void {
+  map.forEach((cells, row) =>
+    cells.forEach((cell, column) => {
+      if (cell === HOLE) stamp(canvas, holes[(row * 2 + column) % holes.length]!, row, column);
+      if (cell !== START && cell !== GOAL) return;
+      const other = withOtherFigures(style, hashOf('figure', style.seed, row, column));
+      stamp(canvas, cell === START ? paintPlayer(other) : paintGoal(other), row, column);
     }),
   );
 }

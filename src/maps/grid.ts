@@ -7,7 +7,7 @@
  */
 
 import { GOAL, HOLE, SAFE, START, startOf, step, type GridMap, type Move } from '../dataset/scoring.ts';
-import { wholeBetween, type Random } from './chance.ts';
+import { pickWeighted, wholeBetween, type Random } from './chance.ts';
 
 /** Side lengths, in cells, of the public suite's maps. */
 export const MIN_SIZE = 3;
@@ -43,6 +43,14 @@ function scatter(random: Random, size: number): GridMap {
   );
 }
 
+/** Cells of any kind, figures far more often than in a map: see Artist.drawGallery. */
+export function drawGalleryGrid(random: Random, size: number): GridMap {
+  const kinds = { [SAFE]: 3, [HOLE]: 2, [START]: 4, [GOAL]: 4 };
+  return Array.from({ length: size }, () =>
+    Array.from({ length: size }, () => Number(pickWeighted(random, kinds)) as GridMap[number][number]),
+  );
+}
+
 /** Row and column of the first cell with this code, from 0; undefined if there is none. */
 export function find(map: GridMap, code: number): Position | undefined {
   const row = map.findIndex((cells) => cells.some((cell) => cell === code));
@@ -63,12 +71,11 @@ export function positionsOf(map: GridMap, code: number): Position[] {
   );
 }
 
-/** Moves to the goal from each cell, without entering a hole: [row][column]; Infinity where there is no way. */
+/** Moves to the nearest goal from each cell, without entering a hole: [row][column]; Infinity where there is no way. */
 export function distancesToGoal(map: GridMap): number[][] {
   const distances = map.map((cells) => cells.map(() => Infinity));
-  const goal = goalOf(map);
-  distances[goal[0]]![goal[1]] = 0;
-  const queue: Position[] = [goal];
+  const queue = positionsOf(map, GOAL);
+  for (const [row, column] of queue) distances[row]![column] = 0;
   // The queue grows while it is walked: breadth first.
   for (const [row, column] of queue) {
     for (const move of MOVES) {

@@ -9,7 +9,7 @@ import { UserError } from '../base/errors.ts';
 import type { GridMap } from '../dataset/scoring.ts';
 import { hashOf, randomFor } from './chance.ts';
 import { createArtist } from './drawMap.ts';
-import { drawGrid, MAX_SIZE, MIN_SIZE, shortestLength, type Position } from './grid.ts';
+import { drawGalleryGrid, drawGrid, MAX_SIZE, MIN_SIZE, shortestLength, type Position } from './grid.ts';
 import type { Picture } from './picture.ts';
 import {
   askAbout,
@@ -93,6 +93,19 @@ export function mapItem(options: MapOptions, index: number): MapItem {
     questions: kinds.map((kind, i) => askAbout(randomFor('question', seed, index, i), map, kind, options)),
     drawHelper: (player) => artist.draw(map, player),
   };
+}
+
+/** A picture of figures for the perception head, which is no map: see Artist.drawGallery. */
+export interface GalleryItem {
+  map: GridMap;
+  picture: Picture;
+}
+
+/** The gallery at an index; of the options only the seed, the sizes and the style matter. */
+export function galleryItem({ seed, sizes, style }: MapOptions, index: number): GalleryItem {
+  const map = drawGalleryGrid(randomFor('gallery', seed, index), sizes[index % sizes.length]!);
+  const drawn = styleOf(style === 'varied' ? hashOf('gallery picture', seed, index) : style);
+  return { map, picture: createArtist(drawn).drawGallery(map) };
 }
 
 /** Maps tried for one index; even one in a thousand is then found almost surely. */

@@ -86,6 +86,30 @@ export function styleOf(seed: number): Style {
   };
 }
 
+/** The same ground and holes with another goal and player, as if they were of another style. */
+export function withOtherFigures(style: Style, seed: number): Style {
+  const random = randomFor('figures', seed);
+  const { base, accent } = style.ground.colours;
+  const hole = style.hole.colours.main;
+  const { outline: _, ...rest } = style;
+  return {
+    ...rest,
+    seed,
+    goal: {
+      kind: pickWeighted(random, GOAL_WEIGHTS),
+      colours: goalColours(random, [base, accent, hole]),
+      size: between(random, 0.48, 0.94),
+    },
+    player: {
+      kind: pickWeighted(random, PLAYER_WEIGHTS),
+      colours: playerColours(random, [base, accent], hole),
+      size: between(random, 0.42, 0.92),
+      mirrored: random() < 0.3,
+    },
+    ...(random() < 0.65 && { outline: outlineColour(random, base) }),
+  };
+}
+
 const ANY_HUE = [0, 360] as const;
 const LIVELY: ColourRange = { hue: ANY_HUE, saturation: [0.5, 1], lightness: [0.3, 0.65] };
 const DARK: ColourRange = { hue: ANY_HUE, saturation: [0.1, 0.6], lightness: [0.03, 0.15] };

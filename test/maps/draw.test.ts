@@ -11,6 +11,7 @@ import { PLAYER_WEIGHTS } from '../../src/maps/drawPlayers.ts';
 import { drawGrid, type Position } from '../../src/maps/grid.ts';
 import { compressJpeg } from '../../src/maps/jpeg.ts';
 import { blur, toPng, type Picture } from '../../src/maps/picture.ts';
+import { galleryItem, MAP_DEFAULTS } from '../../src/maps/stream.ts';
 import { MAX_CELL, MIN_CELL, styleOf, type Style } from '../../src/maps/style.ts';
 
 /** The picture's PNG file as text, which is quicker to compare than arrays are. */
@@ -145,7 +146,40 @@ describe('pictures', () => {
   it('have their bytes kept: a change of the drawing is a new version of the generator', () => {
     const map = drawGrid(randomFor('kept'), 4);
     const bytes = STYLES.slice(0, 40).map((style) => hashOf(createArtist(style).draw(map).rgb.join()));
-    expect(hashOf(bytes.join())).toMatchInlineSnapshot(`4076279404`);
+    expect(hashOf(bytes.join())).toMatchInlineSnapshot(`430970077`);
+  });
+});
+
+describe('a gallery', () => {
+  const side = 4;
+  const everywhere = (kind: number): GridMap => Array.from({ length: side }, () => Array(side).fill(kind));
+
+  it('shows another figure in every cell, on the ground and with the holes of its style', () => {
+    for (const style of STYLES.slice(0, 10)) {
+      const plain: Style = { ...style, ground: { ...style.ground, kind: 'plain', varied: false } };
+      const { light: _light, blur: _blur, jpeg: _jpeg, gridLines: _lines, ...clean } = plain;
+      const artist = createArtist(clean);
+      const tiles = (kind: number): number => {
+        const { rgb, width } = artist.drawGallery(everywhere(kind));
+        const rows = (row: number, column: number): string =>
+          Array.from({ length: style.cell }, (_, y) => {
+            const from = ((row * style.cell + y) * width + column * style.cell) * 3;
+            return rgb.subarray(from, from + 3 * style.cell).join();
+          }).join();
+        return new Set(Array.from({ length: side * side }, (_, i) => rows(i >> 2, i & 3))).size;
+      };
+      expect([GOAL, START].map(tiles)).toEqual([side * side, side * side]);
+      expect(bytesOf(artist.drawGallery(everywhere(SAFE)))).toBe(bytesOf(artist.drawGroundOnly(side)));
+    }
+  });
+
+  it('is not like another, and has goals and players about equally often', () => {
+    const items = Array.from({ length: 60 }, (_, i) => galleryItem(MAP_DEFAULTS, i));
+    expect(new Set(items.map(({ picture }) => bytesOf(picture))).size).toBe(items.length);
+    const count = (kind: number): number =>
+      items.flatMap(({ map }) => map.flat()).filter((cell) => cell === kind).length;
+    expect(Math.abs(count(GOAL) - count(START))).toBeLessThan(80);
+    expect(count(GOAL)).toBeGreaterThan(200);
   });
 });
 

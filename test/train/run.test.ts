@@ -107,6 +107,7 @@ describe('a run', () => {
         sizes: [3, 4],
         form: stage === 1 ? 'latents' : 'cells',
         questions: ['plan', 'hole'],
+        ...(stage !== 1 && { galleries: 1 }),
       };
       const settings = { model, stage, data: { generator }, batch: 4, microBatch: 2, checkpointEvery: 2 };
       const [whole, killed] = [0, 1].map(() => writeConfig({ ...settings, workers: 2 }));

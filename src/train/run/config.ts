@@ -25,6 +25,8 @@ const MapSettings = z.strictObject({
   form: z.enum(PLAN_FORMS).default('latents'),
   style: z.union([z.number(), z.literal('varied')]).default(MAP_DEFAULTS.style),
   minMoves: whole(1).default(MAP_DEFAULTS.minMoves),
+  /** Pictures of many figures beside each map, for the perception head; stages perception and base only. */
+  galleries: whole(0).max(16).default(0),
 });
 
 const Lora = z.strictObject({

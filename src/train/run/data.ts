@@ -11,9 +11,10 @@ import { decodeImage, type DecodedImage } from '../../checkpoint/decodeImage.ts'
 import { prepareImage } from '../../checkpoint/image.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
 import type { Model } from '../../engine/model.ts';
+import type { GridMap } from '../../dataset/scoring.ts';
 import { hashOf } from '../../maps/chance.ts';
 import type { Question } from '../../maps/questions.ts';
-import { checkMapOptions, mapItem, type MapOptions } from '../../maps/stream.ts';
+import { checkMapOptions, galleryItem, mapItem, type MapOptions } from '../../maps/stream.ts';
 import {
   sequenceOf,
   type Picture,
@@ -24,6 +25,7 @@ import {
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { BaseLesson } from '../base.ts';
 import { perceptionLabels } from '../perception.ts';
+import type { PatchGrid } from '../../model/positions.ts';
 import type { RunConfig } from './config.ts';
 
 /** Of picture features; the files after that are read again each time. */
@@ -182,22 +184,30 @@ export function openMaps({ data, stage }: RunConfig, { processor, ...source }: C
   }
   const options = data.generator;
   checkMapOptions(options);
+  const see = (map: GridMap, picture: { width: number; height: number; rgb: Uint8Array }): BaseLesson => {
+    const { pixelValues, grid } = prepareImage(asImage(picture), processor);
+    const size = { height: grid.h, width: grid.w };
+    const labels = perceptionLabels(map, size, source.config.vision.mergeSize);
+    return { pixels: pixelValues, grid: size, labels, sequences: [] };
+  };
+  const ask = ({ text, steps }: Question, grid: PatchGrid): TrainingSequence => {
+    const plan = steps.map((step): PlanStep => (step.type === 'text' ? step : { type: 'latent' }));
+    return sequenceOf(source, { question: text, pictures: [{ grid }], plan });
+  };
+  // A map, then its galleries.
+  const period = 1 + options.galleries;
   return {
     at: (position) => {
-      const item = mapItem(options, position);
-      const { pixelValues, grid } = prepareImage(asImage(item.picture), processor);
-      const size = { height: grid.h, width: grid.w };
-      const ask = ({ text, steps }: Question): TrainingSequence => {
-        const plan = steps.map((step): PlanStep => (step.type === 'text' ? step : { type: 'latent' }));
-        return sequenceOf(source, { question: text, pictures: [{ grid: size }], plan });
-      };
-      const lesson: BaseLesson = {
-        pixels: pixelValues,
-        grid: size,
-        labels: perceptionLabels(item.map, size, source.config.vision.mergeSize),
-        sequences: stage === 'base' ? item.questions.map(ask) : [],
-      };
-      return { where: mapName(position), lesson };
+      const [index, place] = [Math.floor(position / period), position % period];
+      if (place > 0) {
+        const gallery = index * options.galleries + place - 1;
+        const { map, picture } = galleryItem(options, gallery);
+        return { where: `gallery ${gallery + 1} of the generator`, lesson: see(map, picture) };
+      }
+      const item = mapItem(options, index);
+      const lesson = see(item.map, item.picture);
+      const sequences = stage === 'base' ? item.questions.map((question) => ask(question, lesson.grid)) : [];
+      return { where: mapName(index), lesson: { ...lesson, sequences } };
     },
   };
 }

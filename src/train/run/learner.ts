@@ -53,6 +53,8 @@ interface LocatedLesson {
   lesson: BaseLesson;
 }
 
+const isAsked = ({ lesson }: LocatedLesson): boolean => lesson.sequences.length > 0;
+
 /** Perception alone, or with language. */
 class BaseLearner implements Learner<LocatedLesson[]> {
   readonly student: ParameterArray;
@@ -89,7 +91,8 @@ class BaseLearner implements Learner<LocatedLesson[]> {
     scale: number,
   ): Promise<Losses> {
     const means = new Means(lessons.length);
-    for (const batch of chunks(lessons, this.config.microBatch)) {
+    const [asked, bare] = [lessons.filter(isAsked), lessons.filter((lesson) => !isAsked(lesson))];
+    for (const batch of [bare, asked].flatMap((group) => chunks(group, this.config.microBatch))) {
       const { text, perception, accuracy } = await this.learns.learn(
         batch.map(({ lesson }) => lesson),
         gradient,
@@ -97,8 +100,9 @@ class BaseLearner implements Learner<LocatedLesson[]> {
       );
       if (!Number.isFinite(text + perception)) throw notANumber(batch.map(({ where }) => where).join(', '));
       const wrong = Object.entries(accuracy).map(([name, share]) => [`wrong.${name}`, 1 - share]);
-      const language = this.config.stage === 'base' ? { ce: text } : {};
-      means.add({ ...language, perception, ...Object.fromEntries(wrong) }, batch.length);
+      means.add({ perception, ...Object.fromEntries(wrong) }, batch.length);
+      // Galleries have no words: the mean is over maps.
+      if (isAsked(batch[0]!)) means.add({ ce: text }, (batch.length * lessons.length) / asked.length);
     }
     return means.values;
   }
