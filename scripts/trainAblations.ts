@@ -1,0 +1,114 @@
+/**
+ * `npm run train:ablations`: what each part of the recipe gives, by short runs of equal budgets.
+ *
+ * Every run begins with models/recipe/base and sees the same maps: as many steps of stage 1 and stage 2 as stand
+ * below unless its variant says otherwise; then it answers the same held-out maps. Prints a table for docs/log.md.
+ * Run folders and results are in build/ablations; a finished run is not done again, a stopped one goes on.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { wilsonInterval } from '../src/dataset/statistics.ts';
+
+const SEEDS = [1, 2];
+const STEPS = { stage1: 40, stage2: 60 };
+const GENERATOR = { sizes: [3, 4], form: 'cells-and-latents' };
+const SETTINGS = {
+  batch: 16,
+  microBatch: 8,
+  workers: 2,
+  schedule: 'cosine',
+  learningRate: 0.0005,
+  warmupSteps: 10,
+  beta2: 0.98,
+  teacherDecay: 0.99,
+  checkpointEvery: 1000,
+  watch: { every: 0 },
+};
+
+interface Variant {
+  settings?: object;
+  generator?: object;
+  /** All steps are of this stage. */
+  only?: 1 | 2;
+}
+
+const VARIANTS: Record<string, Variant> = {
+  'the recipe: selection, EMA 0.99, K = 8, both stages': {},
+  'teacher frozen': { settings: { teacherDecay: 'frozen' } },
+  'targets: mean of the patches': { settings: { targets: 'mean' } },
+  'targets: random patches': { settings: { targets: 'random' } },
+  'K = 4': { settings: { latentSize: 4 } },
+  'stage 1 alone': { only: 1 },
+  'stage 2 alone': { only: 2 },
+  'no latents': { only: 1, generator: { form: 'cells' } },
+};
+
+const root = path.resolve(import.meta.dirname, '..');
+const folder = path.join(root, 'build/ablations');
+
+mkdirSync(folder, { recursive: true });
+const maps = path.join(folder, 'maps');
+ilvr('generate-maps', maps, '--count', '200', '--sizes', '3,4', '--split', 'held-out', '--seed', '80');
+
+// All variants with one seed before the next: what is stopped early still compares.
+const runs = SEEDS.flatMap((seed) =>
+  Object.entries(VARIANTS).map(([name, variant], i) => ({ name, right: score(train(i, seed, variant)) })),
+);
+console.log(`\n| variant | ${SEEDS.map((seed) => `seed ${seed}`).join(' | ')} | both | 95 % interval |`);
+console.log(`| --- | ${'--- | '.repeat(SEEDS.length + 2)}`);
+for (const name of Object.keys(VARIANTS)) {
+  const results = runs.filter((run) => run.name === name).map(({ right }) => right);
+  const all = results.flat();
+  const { low, high } = wilsonInterval(count(all), all.length);
+  const cells = [...results.map(share), share(all), `${percent(low)} to ${percent(high)} %`];
+  console.log(`| ${name} | ${cells.join(' | ')} |`);
+}
+
+/** Trains a variant. @returns its last checkpoint */
+function train(index: number, seed: number, { settings, generator, only }: Variant): string {
+  const total = STEPS.stage1 + STEPS.stage2;
+  const stages =
+    only === undefined ? [STEPS.stage1, STEPS.stage2] : [1, 2].map((n) => (n === only ? total : 0));
+  let model = path.join(root, 'models/recipe/base');
+  stages.forEach((steps, i) => {
+    if (steps === 0) return;
+    const name = path.join(folder, `${index}-seed${seed}-stage${i + 1}`);
+    const data = { generator: { ...GENERATOR, ...generator, seed: 10 * seed + i } };
+    // Stage 2 has no teacher and no targets: what is set there changes nothing.
+    const config = { model, data, run: name, stage: i + 1, steps, seed, ...SETTINGS, ...settings };
+    writeFileSync(`${name}.json`, JSON.stringify(config, null, 2));
+    model = path.join(name, 'checkpoints', `step-${steps}`);
+    if (!existsSync(model)) ilvr('train', `${name}.json`);
+  });
+  return model;
+}
+
+/** Which of the maps the model answers. */
+function score(model: string): boolean[] {
+  const results = path.join(model, 'held-out.jsonl');
+  const samples = path.join(maps, 'samples.jsonl');
+  ilvr('evaluate', samples, '--model', model, '--device', 'cpu', '--results', results, '--quiet');
+  const lines = readFileSync(results, 'utf8').trim().split('\n').slice(1);
+  return lines.map((line) => (JSON.parse(line) as { success: boolean }).success);
+}
+
+function count(all: readonly boolean[]): number {
+  return all.filter(Boolean).length;
+}
+
+function share(all: readonly boolean[]): string {
+  return `${percent(count(all) / all.length)} %`;
+}
+
+function percent(value: number): string {
+  return (100 * value).toFixed(1);
+}
+
+function ilvr(...args: string[]): void {
+  const { status } = spawnSync(process.execPath, [path.join(root, 'dist/cli.cjs'), ...args], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
