@@ -72,11 +72,11 @@ export function styleOf(seed: number): Style {
       size: between(random, 0.7, 1),
       varied: random() < 0.4,
     },
-    goal: { kind: pickWeighted(random, GOAL_WEIGHTS), colours: goal, size: between(random, 0.48, 0.94) },
+    goal: { kind: pickWeighted(random, GOAL_WEIGHTS), colours: goal, size: between(random, 0.54, 0.94) },
     player: {
       kind: pickWeighted(random, PLAYER_WEIGHTS),
       colours: player,
-      size: between(random, 0.42, 0.92),
+      size: between(random, 0.48, 0.92),
       mirrored: random() < 0.3,
     },
     stool: standingOut(random, LIVELY, [...grounds, hole.main, goal.main], 34),
@@ -86,7 +86,10 @@ export function styleOf(seed: number): Style {
   };
 }
 
-/** The same ground and holes with another goal and player, as if they were of another style. */
+const GOAL_KINDS = Object.keys(GOAL_WEIGHTS) as GoalKind[];
+const PLAYER_KINDS = Object.keys(PLAYER_WEIGHTS) as PlayerKind[];
+
+/** The same ground and holes with another goal and player; every kind is as likely, so that rare ones are learnt. */
 export function withOtherFigures(style: Style, seed: number): Style {
   const random = randomFor('figures', seed);
   const { base, accent } = style.ground.colours;
@@ -96,14 +99,14 @@ export function withOtherFigures(style: Style, seed: number): Style {
     ...rest,
     seed,
     goal: {
-      kind: pickWeighted(random, GOAL_WEIGHTS),
+      kind: pick(random, GOAL_KINDS),
       colours: goalColours(random, [base, accent, hole]),
-      size: between(random, 0.48, 0.94),
+      size: between(random, 0.54, 0.94),
     },
     player: {
-      kind: pickWeighted(random, PLAYER_WEIGHTS),
+      kind: pick(random, PLAYER_KINDS),
       colours: playerColours(random, [base, accent], hole),
-      size: between(random, 0.42, 0.92),
+      size: between(random, 0.48, 0.92),
       mirrored: random() < 0.3,
     },
     ...(random() < 0.65 && { outline: outlineColour(random, base) }),

@@ -21,7 +21,7 @@ const FAR = 12;
 
 /** Classes and share of the loss of each property. */
 const PROPERTIES = {
-  cell: { classes: 4, weight: 1 },
+  cell: { classes: 4, weight: 3 },
   row: { classes: MAX_SIZE, weight: 0.25 },
   column: { classes: MAX_SIZE, weight: 0.25 },
   distance: { classes: FAR + 2, weight: 0.5 },
