@@ -87,6 +87,7 @@ interface Frame {
 /** Drawn maps ask the same questions again and again, and a template takes longer than the rest of a sequence. */
 const MAX_FRAMES = 1000;
 const frames = new WeakMap<Source, Map<string, Frame>>();
+const turnEnds = new WeakMap<ChatTemplate, string>();
 
 /** @param tokens merged tokens of each picture */
 function frameOf(source: Source, question: string, tokens: readonly number[]): Frame {
@@ -145,9 +146,13 @@ function answerText(
 
 /** What the template writes after a turn: Qwen's is `<|im_end|>` and a line's end. */
 function turnEnd(template: ChatTemplate): string {
+  const known = turnEnds.get(template);
+  if (known !== undefined) return known;
   const mark = 'the text of the user';
   const rendered = template.render({ parts: [{ type: 'text', text: mark }], addGenerationPrompt: false });
-  return rendered.slice(rendered.lastIndexOf(mark) + mark.length);
+  const end = rendered.slice(rendered.lastIndexOf(mark) + mark.length);
+  turnEnds.set(template, end);
+  return end;
 }
 
 /** A latent token written in a text would be taken for a block. */
