@@ -89,54 +89,54 @@ function bicubic(signed: number): number {
 
 /** Horizontal pass: [height, width, 3] → [height, newWidth, 3]. Every row is needed, as nothing is cropped. */
 function resizeRows(rgb: Uint8Array, width: number, height: number, newWidth: number): Uint8Array {
-  const { first, count, weights, stride } = kernelFor(width, newWidth);
+  const kernel = kernelFor(width, newWidth);
   const output = new Uint8Array(newWidth * height * CHANNELS);
-  for (let y = 0, to = 0; y < height; y++) {
-    for (let x = 0; x < newWidth; x++, to += CHANNELS) {
-      const from = (y * width + first[x]!) * CHANNELS;
-      weigh(rgb, from, CHANNELS, weights, x * stride, count[x]!, output, to);
-    }
+  for (let y = 0; y < height; y++) {
+    const [from, to] = [y * width * CHANNELS, y * newWidth * CHANNELS];
+    weighLine(kernel, rgb, from, CHANNELS, output, to, CHANNELS);
   }
   return output;
 }
 
 /** Vertical pass: [height, width, 3] → [newHeight, width, 3]. */
 function resizeColumns(rgb: Uint8Array, width: number, height: number, newHeight: number): Uint8Array {
-  const { first, count, weights, stride } = kernelFor(height, newHeight);
-  const output = new Uint8Array(width * newHeight * CHANNELS);
+  const kernel = kernelFor(height, newHeight);
   const row = width * CHANNELS;
-  for (let y = 0, to = 0; y < newHeight; y++) {
-    for (let x = 0; x < width; x++, to += CHANNELS) {
-      const from = first[y]! * row + x * CHANNELS;
-      weigh(rgb, from, row, weights, y * stride, count[y]!, output, to);
-    }
-  }
+  const output = new Uint8Array(row * newHeight);
+  for (let x = 0; x < row; x += CHANNELS) weighLine(kernel, rgb, x, row, output, x, row);
   return output;
 }
 
-/** One output pixel: the weighted sum of `count` input pixels that lie `step` bytes apart. */
-function weigh(
+/**
+ * One line of output pixels, each the weighted sum of some of the line of input pixels. Neighbours are `step`
+ * bytes apart. All is 32-bit arithmetic, as in Resample.c.
+ */
+function weighLine(
+  { first, count, weights, stride }: Kernel,
   input: Uint8Array,
   from: number,
   step: number,
-  weights: Int32Array,
-  weightsFrom: number,
-  count: number,
   output: Uint8Array,
   to: number,
+  outputStep: number,
 ): void {
-  let red = HALF;
-  let green = HALF;
-  let blue = HALF;
-  for (let i = 0, at = from; i < count; i++, at += step) {
-    const weight = weights[weightsFrom + i]!;
-    red += input[at]! * weight;
-    green += input[at + 1]! * weight;
-    blue += input[at + 2]! * weight;
+  for (let out = 0, at = to; out < count.length; out++, at += outputStep) {
+    let red = HALF;
+    let green = HALF;
+    let blue = HALF;
+    let pixel = from + first[out]! * step;
+    const start = out * stride;
+    const end = start + count[out]!;
+    for (let i = start; i < end; i++, pixel += step) {
+      const weight = weights[i]!;
+      red = (red + Math.imul(input[pixel]!, weight)) | 0;
+      green = (green + Math.imul(input[pixel + 1]!, weight)) | 0;
+      blue = (blue + Math.imul(input[pixel + 2]!, weight)) | 0;
+    }
+    output[at] = clip8(red >> PRECISION_BITS);
+    output[at + 1] = clip8(green >> PRECISION_BITS);
+    output[at + 2] = clip8(blue >> PRECISION_BITS);
   }
-  output[to] = clip8(red >> PRECISION_BITS);
-  output[to + 1] = clip8(green >> PRECISION_BITS);
-  output[to + 2] = clip8(blue >> PRECISION_BITS);
 }
 
 function clip8(value: number): number {

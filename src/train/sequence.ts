@@ -61,21 +61,54 @@ export function sequenceOf(source: Source, sample: SampleText): TrainingSequence
   if (latent === undefined) throw noLatents();
   const { mergeSize } = config.vision;
   const tokens = sample.pictures.map(({ grid }) => (grid.height * grid.width) / mergeSize ** 2);
-  const parts = promptParts(sample.question, sample.pictures.length, 'placeholder');
-  const prompt = encodePrompt(source, { parts }, tokens).text;
-  const question = encodePrompt(source, { parts, addGenerationPrompt: false }, tokens);
+  const { before, after, turnStart, learntFrom } = frameOf(source, sample.question, tokens);
   const answer = answerText(sample.plan, tokenizer, latent, config.latentSize);
   // Encoded as one text: where a token ends may depend on what follows it.
-  const encode = (text: string): number[] => expandImages(tokenizer.encode(text), tokens, imagePad);
-  const ids = encode(prompt + answer + turnEnd(source.chatTemplate));
-  const learntFrom = encode(prompt.trimEnd()).length;
+  const ids = expandImages(tokenizer.encode(before + answer + after), tokens, imagePad);
   const grids = sample.pictures.map(({ grid }) => grid);
   return {
     ids,
     labels: ids.map((id, i) => (i < learntFrom || id === latent.pad ? IGNORED : id)),
     positions: mropePositions(ids, imagePad, grids, mergeSize).positions,
-    turnStart: question.ids.length,
+    turnStart,
     blocks: ids.flatMap((id, i) => (id === latent.start ? [i + 1] : [])),
+  };
+}
+
+/** What stands around an answer. */
+interface Frame {
+  before: string;
+  after: string;
+  turnStart: number;
+  /** Index of the first learnt token. */
+  learntFrom: number;
+}
+
+/** Drawn maps ask the same questions again and again, and a template takes longer than the rest of a sequence. */
+const MAX_FRAMES = 1000;
+const frames = new WeakMap<Source, Map<string, Frame>>();
+const turnEnds = new WeakMap<ChatTemplate, string>();
+
+/** @param tokens merged tokens of each picture */
+function frameOf(source: Source, question: string, tokens: readonly number[]): Frame {
+  let known = frames.get(source);
+  if (known === undefined || known.size >= MAX_FRAMES) frames.set(source, (known = new Map()));
+  const key = JSON.stringify([question, tokens]);
+  const frame = known.get(key) ?? renderFrame(source, question, tokens);
+  known.set(key, frame);
+  return frame;
+}
+
+function renderFrame(source: Source, question: string, tokens: readonly number[]): Frame {
+  const { chatTemplate, tokenizer, config } = source;
+  const parts = promptParts(question, tokens.length, 'placeholder');
+  const before = chatTemplate.render({ parts });
+  const trimmed = expandImages(tokenizer.encode(before.trimEnd()), tokens, config.tokens.imagePad);
+  return {
+    before,
+    after: turnEnd(chatTemplate),
+    turnStart: encodePrompt(source, { parts, addGenerationPrompt: false }, tokens).ids.length,
+    learntFrom: trimmed.length,
   };
 }
 
@@ -113,9 +146,13 @@ function answerText(
 
 /** What the template writes after a turn: Qwen's is `<|im_end|>` and a line's end. */
 function turnEnd(template: ChatTemplate): string {
+  const known = turnEnds.get(template);
+  if (known !== undefined) return known;
   const mark = 'the text of the user';
   const rendered = template.render({ parts: [{ type: 'text', text: mark }], addGenerationPrompt: false });
-  return rendered.slice(rendered.lastIndexOf(mark) + mark.length);
+  const end = rendered.slice(rendered.lastIndexOf(mark) + mark.length);
+  turnEnds.set(template, end);
+  return end;
 }
 
 /** A latent token written in a text would be taken for a block. */
