@@ -30,7 +30,7 @@ import {
   type BaseLesson,
 } from '../src/train/base.ts';
 import { lossSize, lossTermsOf } from '../src/train/lossTerms.ts';
-import { AdamW, clip, RELEASED_ADAMW } from '../src/train/optimiser.ts';
+import { AdamW, clipFactor, normOf, RELEASED_ADAMW } from '../src/train/optimiser.ts';
 import { readParameters, type ParameterArray } from '../src/train/parameters.ts';
 import { wholePart } from '../src/train/parts.ts';
 import { isHead, perceptionLabels } from '../src/train/perception.ts';
@@ -87,8 +87,7 @@ async function benchBase(checkpoint: Checkpoint, sequences: number): Promise<voi
   const lessons = Array.from({ length: Math.ceil(sequences / 2) }, (_, i) => baseLessonOf(checkpoint, i));
   const gradient = parameters.zeros();
   const learn = async (): Promise<ParameterArray> => {
-    gradient.data.fill(0);
-    await student.learn(lessons, gradient, 1);
+    await student.learn(lessons, gradient, 1, 'set');
     return gradient;
   };
   await report(
@@ -116,8 +115,7 @@ async function report(
     const multiplied = processorTime();
     const gradient = await learn();
     const learnt = processorTime();
-    clip(gradient, 1);
-    optimiser.update(gradient, 1e-6);
+    optimiser.update(gradient, 1e-6, clipFactor(normOf(gradient), 1));
     const updated = processorTime();
     if (round < 0) continue; // the first round opens sessions
     times.products.push(multiplied - start);

@@ -111,7 +111,14 @@ class Sums {
       stack(products.map((each) => each.right)),
     ];
     if (rank === 2) return gemm(graph, left, true, right, false);
-    return matMul(graph, swapLastAxes(graph, left, this.shapes.of(left)), right);
+    const [p, q] = [left, right].map((value) => this.shapes.of(value).at(-1)!);
+    // Transposed is the narrower one, or else the result: the runtime's products read wide ones slowly that way.
+    if (p! <= q!) return matMul(graph, this.swapped(left), right);
+    return this.swapped(matMul(graph, this.swapped(right), left));
+  }
+
+  private swapped(value: Value): Value {
+    return swapLastAxes(this.graph, value, this.shapes.of(value));
   }
 }
 

@@ -11,6 +11,7 @@ import type { PatchGrid } from '../model/positions.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { add, div, mul, rows, sum } from '../onnx/arithmetic.ts';
 import { foldSums } from '../onnx/foldSums.ts';
+import { foldViews } from '../onnx/foldViews.ts';
 import { gradients } from '../onnx/gradient.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, intTensor } from '../ort/session.ts';
@@ -30,7 +31,7 @@ import { wholePart } from './parts.ts';
 import { opening, readPart } from './reading.ts';
 import { IGNORED, type TrainingSequence } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
-import { pictureFeeds, readPictures, tokensOf, type PictureBatch } from './tower.ts';
+import { PictureFeeds, readPictures, tokensOf, type PictureBatch } from './tower.ts';
 
 /** A map's picture and what is asked about it. */
 export interface BaseLesson {
@@ -63,8 +64,9 @@ export class BaseStudent {
   readonly parameters: ParameterArray;
   private readonly config: ModelConfig;
   private readonly sessions: SessionCache<BaseSize>;
-  /** A batch's gradient, yet to be added. */
-  private readonly fetched: ParameterArray;
+  /** A batch's gradient, yet to be added; made when first needed. */
+  private fetched: ParameterArray | undefined;
+  private readonly pictures: PictureFeeds;
 
   constructor(
     config: ModelConfig,
@@ -75,20 +77,28 @@ export class BaseStudent {
   ) {
     this.config = config;
     this.parameters = parameters;
-    this.fetched = parameters.zeros();
+    this.pictures = new PictureFeeds(config.vision);
     const build = (size: BaseSize): Uint8Array => baseGraph(config, weights, size, perceptionWeight).build();
     this.sessions = new SessionCache(build, runtime);
   }
 
-  /** Losses of a batch. Adds `scale` times the gradient of their sum to `gradient`. */
-  async learn(lessons: readonly BaseLesson[], gradient: ParameterArray, scale: number): Promise<BaseLosses> {
+  /**
+   * Losses of a batch, and `scale` times the gradient of their sum.
+   * @param gradient the gradient is added to it or, with `mode` 'set', written into it
+   */
+  async learn(
+    lessons: readonly BaseLesson[],
+    gradient: ParameterArray,
+    scale: number,
+    mode: 'add' | 'set' = 'add',
+  ): Promise<BaseLosses> {
     const size = sizeOfBatch(lessons);
     const sequences = lessons.flatMap((lesson) => lesson.sequences);
     const session = await this.sessions.get(size);
     const feeds = {
       ...this.parameters.tensors(),
-      ...pictureFeeds(
-        this.config.vision,
+      scale: floatTensor(Float32Array.of(scale), [1, 1]),
+      ...this.pictures.of(
         size.pictures,
         lessons.map(({ pixels }) => pixels),
       ),
@@ -98,8 +108,11 @@ export class BaseStudent {
       ),
       ...(size.questions > 0 && questionFeeds(this.config, sequences, size)),
     };
-    const result = await session.run(feeds, this.fetched.tensors(gradientName));
-    gradient.add(this.fetched, scale);
+    const target = mode === 'set' ? gradient : (this.fetched ??= gradient.zeros());
+    // A batch without questions has no gradient for the language model, and leaves there what it finds.
+    if (size.questions === 0) target.data.fill(0);
+    const result = await session.run(feeds, target.tensors(gradientName));
+    if (mode === 'add') gradient.add(target);
     return {
       text: size.questions > 0 ? floats(result['text'])[0]! : 0,
       perception: floats(result['perception'])[0]!,
@@ -133,10 +146,10 @@ export function sizeOfBatch(lessons: readonly BaseLesson[]): BaseSize {
 const gradientName = (name: string): string => `gradient.${name}`;
 
 /**
- * Inputs: pictures (see readPictures), perception labels (see perceptionLoss), sequences (see readPart);
+ * Inputs: scale (1, 1); pictures (see readPictures), perception labels (see perceptionLoss), sequences (see readPart);
  * picture_rows (B·S, 1), the merged token that stands at a position, or any; picture_keep (B·S, 1), 1 where
  * one stands, else 0; labels (B·S, 1), see crossEntropy; label_weights (B·S, 1).
- * Outputs: text, perception (1, 1); perceived; the gradient of text + weight · perception for every weight.
+ * Outputs: text, perception (1, 1); perceived; the gradient of scale · (text + weight · perception) for every weight.
  */
 export function baseGraph(
   config: ModelConfig,
@@ -163,12 +176,13 @@ export function baseGraph(
   }));
   gradients(
     graph,
-    loss,
+    mul(graph, loss, graph.input('scale', 'float32', [1, 1])),
     trained.map(({ value }) => value),
   ).forEach((value, i) => {
     const { name, ref } = trained[i]!;
     graph.output(gradientName(name), value, graphShape(ref.shape));
   });
+  foldViews(graph);
   foldSums(graph);
   return graph;
 }

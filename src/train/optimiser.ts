@@ -38,8 +38,9 @@ export class AdamW {
   /**
    * m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g²,
    * θ ← (1 - η λ) θ - η m̂ / (√v̂ + ε), where m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ).
+   * @param factor of the gradient: see clipFactor
    */
-  update(gradient: ParameterArray, learningRate: number): void {
+  update(gradient: ParameterArray, learningRate: number, factor = 1): void {
     const { beta1, beta2, epsilon, weightDecay, decays } = this.settings;
     const [added1, added2] = [1 - beta1, 1 - beta2];
     this.steps++;
@@ -53,7 +54,7 @@ export class AdamW {
       const [m, v] = [this.first.view(slot), this.second.view(slot)];
       const { length } = theta;
       for (let i = 0; i < length; i++) {
-        const each = g[i]!;
+        const each = Math.fround(factor * g[i]!);
         // Rounded as they are stored, without reading them back.
         const mean = Math.fround(beta1 * m[i]! + added1 * each);
         const square = Math.fround(beta2 * v[i]! + added2 * each * each);
@@ -76,11 +77,7 @@ export function normOf({ data }: ParameterArray): number {
   return Math.sqrt(sum);
 }
 
-/** Scales the gradient down to norm `limit` if it is longer. @returns the norm before */
-export function clip(gradient: ParameterArray, limit: number): number {
-  const norm = normOf(gradient);
-  const factor = limit / (norm + 1e-6); // PyTorch's guard against division by zero
-  const { data } = gradient;
-  if (factor < 1) for (let i = 0; i < data.length; i++) data[i]! *= factor;
-  return norm;
+/** What shortens a gradient of length `norm` to `limit`; 1 for one that is not longer. */
+export function clipFactor(norm: number, limit: number): number {
+  return Math.min(1, limit / (norm + 1e-6)); // PyTorch's guard against division by zero
 }

@@ -47,10 +47,16 @@ export class ParameterArray {
     return this.data.subarray(offset, offset + length);
   }
 
-  /** Adds `factor` times the numbers of another of the same layout. */
-  add(other: ParameterArray, factor = 1): void {
+  /** Adds the numbers of another of the same layout. */
+  add(other: ParameterArray): void {
     const [sums, added] = [this.data, other.data];
-    for (let i = 0; i < sums.length; i++) sums[i]! += factor * added[i]!;
+    for (let i = 0; i < sums.length; i++) sums[i]! += added[i]!;
+  }
+
+  /** Takes `factor` times the numbers of another of the same layout. */
+  set(other: ParameterArray, factor: number): void {
+    const [own, taken] = [this.data, other.data];
+    for (let i = 0; i < own.length; i++) own[i] = factor * taken[i]!;
   }
 
   /** The tensors as a graph's inputs or outputs, without copying. */

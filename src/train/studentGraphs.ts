@@ -2,6 +2,7 @@
 
 import { add, mul, rows, sum } from '../onnx/arithmetic.ts';
 import { foldSums } from '../onnx/foldSums.ts';
+import { foldViews } from '../onnx/foldViews.ts';
 import { gradients } from '../onnx/gradient.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { TextConfig } from '../model/config.ts';
@@ -31,6 +32,7 @@ export function partGraph(config: TextConfig, source: WeightSource, part: Part):
   const { hidden, keysAndValues } = readPart(graph, config, weights, part);
   graph.output('hidden', hidden, hiddenShape(config, part));
   graph.output('keys_values', keysAndValues, memoryShape(config, part));
+  foldViews(graph);
   foldSums(graph);
   return graph;
 }
@@ -88,6 +90,7 @@ export function lossGraph(config: TextConfig, source: WeightSource, size: LossSi
     loss,
     wanted.map(({ value }) => value),
   ).forEach((value, i) => graph.output(gradientName(wanted[i]!.name), value, wanted[i]!.shape));
+  foldViews(graph);
   foldSums(graph);
   return graph;
 }

@@ -18,6 +18,7 @@ import {
 } from '../model/vision.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { floatTensor } from '../ort/session.ts';
+import { sizeOf } from '../tensor/array.ts';
 import type { Feeds } from './feeds.ts';
 
 /** Pictures that a graph is built for. */
@@ -65,17 +66,36 @@ export function readPictures(
   return visionTower(graph, config, weights, pixels, { cos: cos!, sin: sin! }, attend);
 }
 
-/** @param pictures pixels of each picture, (N, pixels per patch); missing ones are blank */
-export function pictureFeeds(
-  config: VisionConfig,
-  { count, grid }: PictureBatch,
-  pictures: readonly Float32Array[],
-): Feeds {
+/** Inputs of batches of pictures. Their memory is kept: the next batch of the same size overwrites it. */
+export class PictureFeeds {
+  private readonly config: VisionConfig;
+  private readonly known = new Map<string, { pixels: Float32Array; feeds: Feeds }>();
+
+  constructor(config: VisionConfig) {
+    this.config = config;
+  }
+
+  /** @param pictures pixels of each picture of the batch, (N, pixels per patch) */
+  of(batch: PictureBatch, pictures: readonly Float32Array[]): Feeds {
+    const key = JSON.stringify(batch);
+    const { pixels, feeds } = this.known.get(key) ?? this.make(batch);
+    this.known.set(key, { pixels, feeds });
+    pictures.forEach((values, i) => pixels.set(values, i * values.length));
+    return feeds;
+  }
+
+  private make(batch: PictureBatch): { pixels: Float32Array; feeds: Feeds } {
+    const { config } = this;
+    const shape = [batch.count * batch.grid.height * batch.grid.width, pixelsPerPatch(config)];
+    const pixels = new Float32Array(sizeOf(shape));
+    return { pixels, feeds: { pixels: floatTensor(pixels, shape), ...placeFeeds(config, batch) } };
+  }
+}
+
+/** What does not depend on what the pictures show. */
+function placeFeeds(config: VisionConfig, { count, grid }: PictureBatch): Feeds {
   const N = grid.height * grid.width;
-  const width = pixelsPerPatch(config);
   const half = config.hiddenSize / config.heads / 2;
-  const pixels = new Float32Array(count * N * width);
-  pictures.forEach((values, i) => pixels.set(values, i * N * width));
   const { cos, sin } = visionRotation(config, grid);
   const repeated = (values: Float32Array): Float32Array => {
     const result = new Float32Array(count * values.length);
@@ -83,7 +103,6 @@ export function pictureFeeds(
     return result;
   };
   return {
-    pixels: floatTensor(pixels, [count * N, width]),
     patch_cos: floatTensor(repeated(cos), [1, count * N, half]),
     patch_sin: floatTensor(repeated(sin), [1, count * N, half]),
     ...(hasWindows(config) && { window_mask: floatTensor(windowMask(config, grid), [N, N]) }),

@@ -10,7 +10,7 @@ import type { WeightSource } from '../model/weightSource.ts';
 import type { Runtime } from './sessions.ts';
 import { learnInBatches } from './batches.ts';
 import { initialFactors, maskNumbers, withFactors, type LoraSettings } from './lora.ts';
-import { AdamW, clip, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
+import { AdamW, clipFactor, normOf, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
 import { readParameters, type ParameterArray } from './parameters.ts';
 import { ROUNDED, type Rounding } from './parts.ts';
 import { learningRate, type Schedule } from './schedule.ts';
@@ -113,9 +113,9 @@ export class Trainer {
     const lessons: Lesson[] = [];
     for (const sample of samples) lessons.push(await this.prepare(sample));
     const { losses, gradient } = await this.learn(lessons);
-    const gradientNorm = clip(gradient, this.settings.clip);
+    const gradientNorm = normOf(gradient);
     const rate = learningRate(this.settings.schedule, this.optimiser.steps);
-    this.optimiser.update(gradient, rate);
+    this.optimiser.update(gradient, rate, clipFactor(gradientNorm, this.settings.clip));
     const { stage, teacherDecay } = this.settings;
     if (stage === 1 && teacherDecay !== 'frozen')
       this.teacher.parameters.follow(this.student.parameters, teacherDecay);

@@ -12,9 +12,9 @@ import { floats, openSession } from '../../src/ort/session.ts';
 import { BaseStudent, baseWeights, type BaseLesson } from '../../src/train/base.ts';
 import { normOf } from '../../src/train/optimiser.ts';
 import { readParameters } from '../../src/train/parameters.ts';
-import { perceptionLabels } from '../../src/train/perception.ts';
+import { isHead, perceptionLabels } from '../../src/train/perception.ts';
 import { sequenceOf } from '../../src/train/sequence.ts';
-import { pictureFeeds, readPictures, tokensOf } from '../../src/train/tower.ts';
+import { PictureFeeds, readPictures, tokensOf } from '../../src/train/tower.ts';
 import { readTensor } from '../../src/checkpoint/safetensors.ts';
 import { seededNumbers } from '../../src/base/random.ts';
 import { DEVICES } from '../onnx/devices.ts';
@@ -57,8 +57,7 @@ it('pictures in one batch have the features that inference gives them one by one
     provider: 'cpu',
     weightsFolder: path.dirname(file),
   });
-  const feeds = pictureFeeds(
-    config.vision,
+  const feeds = new PictureFeeds(config.vision).of(
     batch,
     lessons.map(({ pixels }) => pixels),
   );
@@ -109,6 +108,26 @@ describe.each(DEVICES)('on $device', ({ device, available }) => {
     const slope = ((await lossAt(step)) - (await lossAt(-step))) / (2 * step);
     expect(Math.abs(slope / normOf(gradient) ** 2 - 1)).toBeLessThan(1e-2);
   });
+});
+
+it('pictures without questions teach the language model nothing, whatever was learnt before', async () => {
+  const parameters = await readParameters(baseWeights(config, checkpoint.weights, true), async (ref, name) =>
+    isHead(name) ? new Float32Array(ref.length / 4).fill(0.1) : readTensor(ref),
+  );
+  const student = new BaseStudent(config, checkpoint.weights, parameters, 0.5, { provider: 'cpu' });
+  const [bare, asked] = [[lessonOf(0, [])], [lessonOf(1, ['plan'])]];
+  const [alone, both, apart] = [parameters.zeros(), parameters.zeros(), parameters.zeros()];
+  await student.learn(bare, alone, 1, 'set');
+  await student.learn(asked, both, 1, 'set');
+  apart.add(both);
+  await student.learn(bare, both, 1);
+  apart.add(alone);
+  expect(both.data).toEqual(apart.data);
+  expect(normOf(alone)).toBeGreaterThan(0);
+  await student.learn(asked, both, 1, 'set');
+  await student.learn(bare, both, 1, 'set');
+  expect(both.data).toEqual(alone.data);
+  await student.release();
 });
 
 it('a token is told by the cell at its centre: what lies there, how far the goal is, which moves lead to it', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AdamW, clip, normOf, RELEASED_ADAMW } from '../../src/train/optimiser.ts';
+import { AdamW, clipFactor, normOf, RELEASED_ADAMW } from '../../src/train/optimiser.ts';
 import { ParameterArray } from '../../src/train/parameters.ts';
 import { learningRate } from '../../src/train/schedule.ts';
 
@@ -33,16 +33,19 @@ describe('AdamW', () => {
 });
 
 describe('clipping', () => {
-  it('shortens a long gradient to the limit and returns its norm', () => {
+  it('shortens a long gradient to the limit', () => {
     const gradient = numbers(3, 0, 4);
-    expect(clip(gradient, 1)).toBe(5);
-    expect(normOf(gradient)).toBeCloseTo(1, 5);
+    expect(normOf(gradient)).toBe(5);
+    expect(5 * clipFactor(5, 1)).toBeCloseTo(1, 5);
   });
 
-  it('leaves a short one as it is', () => {
-    const gradient = numbers(0.3, 0, 0.4);
-    clip(gradient, 1);
-    expect([...gradient.data]).toEqual([...Float32Array.of(0.3, 0, 0.4)]);
+  it('leaves a short one as it is', () => expect(clipFactor(0.5, 1)).toBe(1));
+
+  it('is the update by a shorter gradient', () => {
+    const [clipped, short] = [numbers(1, 2, 3), numbers(1, 2, 3)];
+    new AdamW(clipped, RELEASED_ADAMW).update(numbers(3, 0, 4), 0.1, 0.25);
+    new AdamW(short, RELEASED_ADAMW).update(numbers(0.75, 0, 1), 0.1);
+    expect([...clipped.data]).toEqual([...short.data]);
   });
 });
 

@@ -33,7 +33,7 @@ export interface Learner<Drawn = unknown> {
   /** Prepares samples as far as no weights matter: what is drawn ahead is not lost. */
   draw(positions: readonly number[]): Promise<Drawn>;
   /**
-   * Adds the gradient of `scale` times each sample's losses to `gradient`.
+   * Writes the gradient of `scale` times the sum of the samples' losses into `gradient`.
    * @param step counted from 0
    * @throws UserError naming the sample whose loss is not a number
    */
@@ -92,11 +92,14 @@ class BaseLearner implements Learner<LocatedLesson[]> {
   ): Promise<Losses> {
     const means = new Means(lessons.length);
     const [asked, bare] = [lessons.filter(isAsked), lessons.filter((lesson) => !isAsked(lesson))];
-    for (const batch of [bare, asked].flatMap((group) => chunks(group, this.config.microBatch))) {
+    const batches = [bare, asked].flatMap((group) => chunks(group, this.config.microBatch));
+    if (batches.length === 0) gradient.data.fill(0); // more workers than samples
+    for (const [i, batch] of batches.entries()) {
       const { text, perception, accuracy } = await this.learns.learn(
         batch.map(({ lesson }) => lesson),
         gradient,
         scale * batch.length,
+        i === 0 ? 'set' : 'add',
       );
       if (!Number.isFinite(text + perception)) throw notANumber(batch.map(({ where }) => where).join(', '));
       const wrong = Object.entries(accuracy).map(([name, share]) => [`wrong.${name}`, 1 - share]);
@@ -172,7 +175,7 @@ class RecipeLearner implements Learner<LocatedSample[]> {
       if (!Number.isFinite(ce + alignment)) throw notANumber(samples[i]!.where);
       means.add({ ce, alignment }, 1);
     });
-    gradient.add(learnt.gradient, scale * lessons.length);
+    gradient.set(learnt.gradient, scale * lessons.length);
     return means.values;
   }
 

@@ -11,7 +11,7 @@ import type { ParameterArray } from '../parameters.ts';
 import type { RunConfig } from './config.ts';
 import { Means, type Learner, type Losses } from './learner.ts';
 
-/** Losses of a step, whose gradient has been added to `gradient`. */
+/** Losses of a step, whose gradient has been written into `gradient`. */
 export interface Learning {
   learn(step: number, gradient: ParameterArray): Promise<Losses>;
   release(): Promise<void>;
@@ -76,7 +76,8 @@ export async function openPool(
       shares.forEach((losses, i) => {
         means.add(losses, shareOf(config, step, i, members.length).length);
         const [sums, added] = [gradient.data, members[i]!.gradient];
-        for (let n = 0; n < sums.length; n++) sums[n]! += added[n]!;
+        if (i === 0) sums.set(added);
+        else for (let n = 0; n < sums.length; n++) sums[n]! += added[n]!;
       });
       return means.values;
     },

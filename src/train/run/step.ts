@@ -1,7 +1,7 @@
 /** A step of a run: nothing moves unless every loss and the gradient are numbers. */
 
 import type { LoraSettings } from '../lora.ts';
-import { clip, type AdamW } from '../optimiser.ts';
+import { clipFactor, normOf, type AdamW } from '../optimiser.ts';
 import type { ParameterArray } from '../parameters.ts';
 import { learningRate } from '../schedule.ts';
 import type { TrainingSettings } from '../trainer.ts';
@@ -37,12 +37,11 @@ export async function checkedStep(
   gradient: ParameterArray,
 ): Promise<StepResult> {
   const step = optimiser.steps;
-  gradient.data.fill(0);
   const losses = await learning.learn(step, gradient);
-  const gradientNorm = clip(gradient, limit);
+  const gradientNorm = normOf(gradient);
   if (!Number.isFinite(gradientNorm)) throw notANumber(`step ${step + 1}`, 'The gradient');
   const rate = learningRate(schedule, step);
-  optimiser.update(gradient, rate);
+  optimiser.update(gradient, rate, clipFactor(gradientNorm, limit));
   if (stage === 1 && teacher !== undefined && teacherDecay !== 'frozen')
     teacher.follow(student, teacherDecay);
   return { losses, gradientNorm, learningRate: rate };

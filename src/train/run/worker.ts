@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
+import type { ParameterArray } from '../parameters.ts';
 import { openLearner, type Learner, type Losses } from './learner.ts';
 import { shareOf, type WorkerAnswer, type WorkerRequest, type WorkerStart } from './pool.ts';
 import { withLatents } from './run.ts';
@@ -15,10 +16,13 @@ class Share {
   private readonly student = new Float32Array(start.student);
   private readonly teacher = start.teacher && new Float32Array(start.teacher);
   private readonly gradient = new Float32Array(start.gradient);
+  /** As the runtime writes it, which takes no shared memory. */
+  private readonly learnt: ParameterArray;
   private ahead: { step: number; drawn: Promise<unknown> } | undefined;
 
   constructor(learner: Learner) {
     this.learner = learner;
+    this.learnt = learner.student.zeros();
   }
 
   async learn(step: number): Promise<Losses> {
@@ -26,9 +30,8 @@ class Share {
     learner.student.data.set(this.student);
     if (this.teacher !== undefined) learner.teacher?.data.set(this.teacher);
     const drawn = this.ahead?.step === step ? await this.ahead.drawn : await this.draw(step);
-    const gradient = learner.student.zeros();
-    const losses = await learner.learn(drawn, step, gradient, 1 / start.config.batch);
-    this.gradient.set(gradient.data);
+    const losses = await learner.learn(drawn, step, this.learnt, 1 / start.config.batch);
+    this.gradient.set(this.learnt.data);
     return losses;
   }
 
