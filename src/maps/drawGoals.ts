@@ -6,7 +6,7 @@ import { box, disc, dome, line, oval, polygon, star, type Shape, type Sprite } f
 
 /** How often each is drawn; the public maps have a gift. */
 export const GOAL_WEIGHTS = {
-  gift: 7,
+  gift: 11,
   chest: 2.5,
   flag: 2,
   star: 2.5,

@@ -6,7 +6,7 @@ import { arc, box, disc, dome, line, mirrored, oval, polygon, type Sprite } from
 
 /** How often each is drawn; the public maps have an elf with a cap. */
 export const PLAYER_WEIGHTS = {
-  elf: 6,
+  elf: 10,
   gnome: 2,
   knight: 1.5,
   robot: 3,

@@ -99,12 +99,12 @@ export function withOtherFigures(style: Style, seed: number): Style {
     ...rest,
     seed,
     goal: {
-      kind: pick(random, GOAL_KINDS),
+      kind: random() < 0.5 ? pickWeighted(random, GOAL_WEIGHTS) : pick(random, GOAL_KINDS),
       colours: goalColours(random, [base, accent, hole]),
       size: between(random, 0.54, 0.94),
     },
     player: {
-      kind: pick(random, PLAYER_KINDS),
+      kind: random() < 0.5 ? pickWeighted(random, PLAYER_WEIGHTS) : pick(random, PLAYER_KINDS),
       colours: playerColours(random, [base, accent], hole),
       size: between(random, 0.48, 0.92),
       mirrored: random() < 0.3,
