@@ -232,7 +232,7 @@ function gem(random: Random, { main, second }: GoalColours): Sprite {
   const pale = mix(main, [255, 255, 255], between(random, 0.2, 0.5));
   const middle = between(random, 0.36, 0.56);
   const [half, top, low] = [
-    between(random, 0.28, 0.45),
+    between(random, 0.34, 0.45),
     between(random, 0.06, 0.16),
     between(random, 0.84, 0.95),
   ];
