@@ -229,7 +229,7 @@ function house(random: Random, { main, second, dark }: GoalColours): Sprite {
 
 /** Cut with a table on top, a rhombus, or an upright crystal of six corners. */
 function gem(random: Random, { main, second }: GoalColours): Sprite {
-  const pale = mix(main, [255, 255, 255], between(random, 0.2, 0.5));
+  const pale = mix(main, [255, 255, 255], between(random, 0.1, 0.3));
   const middle = between(random, 0.36, 0.56);
   const [half, top, low] = [
     between(random, 0.34, 0.45),
@@ -247,7 +247,7 @@ function gem(random: Random, { main, second }: GoalColours): Sprite {
       polygon([0.5, top, 0.5 + half, middle, 0.5, low, 0.5 - half, middle], main),
       ...(random() < 0.5 ? [polygon([0.5, top, 0.5 + half, middle, 0.5, middle], pale)] : []),
       ...(random() < 0.6
-        ? [line(0.5 - half, middle, 0.5 + half, middle, between(random, 0.04, 0.1), second)]
+        ? [line(0.5 - half, middle, 0.5 + half, middle, between(random, 0.04, 0.08), second)]
         : []),
       ...(random() < 0.3 ? [line(0.5, top, 0.5, low, 0.05, second)] : []),
     ],
