@@ -23,8 +23,8 @@ The config is JSON; paths count from its folder. Needed are "model" (a Hugging F
 samples file in the official ILVR format, or {"generator": {…}} with the settings of generate-maps), "run"
 (a folder for metrics, curves and checkpoints) and "steps". What else it may hold has the release's values:
 stage, batch, schedule, learningRate, warmupSteps, beta1, beta2, epsilon, weightDecay, clip, teacherDecay
-(a number or "frozen"), latentSize, coverage, temperature, noise, seed, checkpointEvery, watch (which sample to
-look at, and every how many steps).
+(a number or "frozen"), latentSize, coverage, temperature, noise, seed, vision ("frozen" or "trained"), checkpointEvery, watch (which sample to look
+at, and every how many steps).
 
 With "lora": {} it trains an adapter and leaves the model as it is; {} may hold rank (32), alpha (64),
 dropout (0.05) and targets (of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all).

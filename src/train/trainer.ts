@@ -1,6 +1,6 @@
 /**
  * A step of the recipe: the teacher selects, the student learns, the optimiser moves the weights, the
- * teacher follows. The vision tower is frozen, so pictures come as features.
+ * teacher follows. Pictures come as features, or as patches where the vision tower is trained too.
  */
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
@@ -14,11 +14,12 @@ import { AdamW, clipFactor, normOf, RELEASED_ADAMW, type AdamWSettings } from '.
 import { readParameters, type ParameterArray } from './parameters.ts';
 import { ROUNDED, type Rounding } from './parts.ts';
 import { learningRate, type Schedule } from './schedule.ts';
-import { sequenceOf, type TrainingSample } from './sequence.ts';
+import { sequenceOf, type AnySample } from './sequence.ts';
 import { Student, type Lesson, type Losses, type Stage } from './student.ts';
 import { languageModelWeights } from './studentGraphs.ts';
 import type { TargetRule } from './targets.ts';
 import { Teacher, type BlockTargets } from './teacher.ts';
+import { TrainedTower, towerWeights } from './trainedTower.ts';
 
 export interface TrainingSettings {
   stage: Stage;
@@ -40,6 +41,8 @@ export interface TrainingSettings {
   /** Of the lengths that the student's graphs are built for. */
   rounding: Rounding;
   seed: number;
+  /** Whether the vision tower is learnt with the language model; the teacher then averages both. */
+  vision: 'frozen' | 'trained';
   /** Learns an adapter and leaves the weights as they are. */
   lora?: LoraSettings;
 }
@@ -57,6 +60,7 @@ export const RELEASED_TRAINING: TrainingSettings = {
   batchSize: 1,
   rounding: ROUNDED,
   seed: 0,
+  vision: 'frozen',
 };
 
 export interface StepReport {
@@ -91,25 +95,34 @@ export class Trainer {
     this.checkpoint = checkpoint;
     this.settings = settings;
     const weights = weightsOf(checkpoint, lora);
-    this.student = new Student(config, weights, parameters, frozen, runtime, settings.rounding);
+    const towerOf = (array: ParameterArray): TrainedTower | undefined =>
+      settings.vision === 'frozen'
+        ? undefined
+        : new TrainedTower(config.vision, weights, array, settings.batchSize, runtime);
+    const tower = towerOf(parameters);
+    this.student = new Student(config, weights, parameters, frozen, runtime, settings.rounding, tower);
     const teacherWeights = weightsOf(checkpoint, lora && { ...lora, dropout: 0 });
-    this.teacher = new Teacher(config, teacherWeights, parameters.copy(), frozen, selection, runtime);
+    const average = parameters.copy();
+    const teacherTower = towerOf(average);
+    this.teacher = new Teacher(config, teacherWeights, average, frozen, selection, runtime, teacherTower);
     this.optimiser = new AdamW(parameters, settings.adamW);
     this.gradient = parameters.zeros();
     this.noise = () => (noise === 0 ? 0 : noise * normal());
     this.dropout = maskNumbers(lora?.dropout ?? 0, seededNumbers(~seed));
   }
 
-  /** Reads the language model's weights into memory as float32. */
+  /** Reads what is trained into memory as float32. */
   static async open(checkpoint: Checkpoint, settings: TrainingSettings, runtime: Runtime): Promise<Trainer> {
-    const { lora, seed } = settings;
-    const { refs, frozen } = languageModelWeights(checkpoint.config.text, weightsOf(checkpoint, lora));
-    const parameters = await readParameters(refs, lora && initialFactors(seed));
+    const { lora, seed, vision } = settings;
+    const source = weightsOf(checkpoint, lora);
+    const { refs, frozen } = languageModelWeights(checkpoint.config.text, source);
+    const tower = vision === 'trained' ? towerWeights(checkpoint.config.vision, source) : [];
+    const parameters = await readParameters(new Map([...refs, ...tower]), lora && initialFactors(seed));
     return new Trainer(checkpoint, settings, parameters, await readParameters(frozen), runtime);
   }
 
   /** One update by the mean gradient of the samples. */
-  async step(samples: readonly TrainingSample[]): Promise<StepReport> {
+  async step(samples: readonly AnySample[]): Promise<StepReport> {
     const lessons: Lesson[] = [];
     for (const sample of samples) lessons.push(await this.prepare(sample));
     const { losses, gradient } = await this.learn(lessons);
@@ -123,7 +136,7 @@ export class Trainer {
   }
 
   /** The sample as the student reads it, and what the teacher as it is now selects. */
-  async prepare(sample: TrainingSample): Promise<Lesson> {
+  async prepare(sample: AnySample): Promise<Lesson> {
     const sequence = sequenceOf(this.checkpoint, sample);
     if (this.settings.stage === 2) return { sample, sequence, targets: [] };
     const { blocks } = await this.teacher.supervise(sequence, sample);
@@ -146,7 +159,7 @@ export class Trainer {
    * What the teacher selects for a sample, and the K latents of each block as the student has them now, read
    * as the stage reads it (1: with the targets given, 2: with its own latents fed back). Nothing is learnt.
    */
-  async observe(sample: TrainingSample): Promise<{ blocks: BlockTargets[]; latents: Float32Array[][] }> {
+  async observe(sample: AnySample): Promise<{ blocks: BlockTargets[]; latents: Float32Array[][] }> {
     const sequence = sequenceOf(this.checkpoint, sample);
     const { blocks } = await this.teacher.supervise(sequence, sample);
     const lesson = { sample, sequence, targets: blocks.map(({ targets }) => targets) };

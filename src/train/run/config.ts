@@ -55,6 +55,8 @@ const Settings = z.strictObject({
   microBatch: whole(1).default(8),
   /** Threads that share a step's samples, each on a core of its own; 1 is the run's own, on all cores. */
   workers: whole(1).max(64).default(1),
+  /** The vision tower in stages 1 and 2; before them it is always trained. */
+  vision: z.enum(['frozen', 'trained']).default(RELEASED_TRAINING.vision),
   /** Of the loss of perception beside language, in the base phase. */
   perceptionWeight: z.number().min(0).default(0.5),
   schedule: z.enum(['constant', 'linear', 'cosine']).default(RELEASED_TRAINING.schedule.shape),
@@ -88,7 +90,18 @@ const Settings = z.strictObject({
 const Config = Settings.refine(({ stage, lora }) => lora === undefined || typeof stage === 'number', {
   path: ['lora'],
   message: 'no adapter before stage 1',
+}).refine(({ vision, lora }) => vision === 'frozen' || lora === undefined, {
+  path: ['vision'],
+  message: '"frozen" beside "lora": an adapter of the language model holds no weights of the tower',
 });
+
+/** What older runs, which did not know a setting, were trained with: its default. */
+export const DEFAULTS: Readonly<Record<string, unknown>> = Object.fromEntries(
+  Object.entries(Settings.shape).flatMap(([name, schema]) => {
+    const { success, data } = schema.safeParse(undefined);
+    return success && data !== undefined ? [[name, data]] : [];
+  }),
+);
 
 /** Complete, with absolute paths. */
 export type RunConfig = z.output<typeof Config>;
@@ -130,7 +143,8 @@ export function trainingConfigJsonSchema(): object {
 export function trainingSettings(config: RunConfig): TrainingSettings {
   const { schedule, learningRate, warmupSteps, steps, clip, teacherDecay, microBatch } = config;
   const stage = config.stage === 2 ? 2 : 1;
-  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, targets, noise, seed, lora } = config;
+  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, targets, noise, seed, vision, lora } =
+    config;
   return {
     ...RELEASED_TRAINING,
     stage,
@@ -143,6 +157,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     targets,
     noise,
     seed,
+    vision,
     batchSize: microBatch,
     ...(lora !== undefined && { lora }),
   };

@@ -13,11 +13,13 @@ import { BaseStudent, baseWeights, lengthOfLesson, type BaseLesson } from '../ba
 import { maskNumbers } from '../lora.ts';
 import { readParameters, type ParameterArray } from '../parameters.ts';
 import { isHead } from '../perception.ts';
+import type { Patches, Picture } from '../sequence.ts';
 import type { Runtime } from '../sessions.ts';
 import type { Lesson } from '../student.ts';
 import { Trainer } from '../trainer.ts';
 import { trainingSettings, type RunConfig } from './config.ts';
 import { located, openData, openMaps, type LocatedSample, type MapData, type TrainingData } from './data.ts';
+import { featureReader, patchReader, type PictureReader } from './pictures.ts';
 import { readHead } from './savedState.ts';
 
 /** Means over a share's samples, by name. */
@@ -29,7 +31,7 @@ export interface Learner<Drawn = unknown> {
   /** The moving average, where the phase has one. */
   readonly teacher?: ParameterArray;
   /** What a sample can be looked at with, where the phase has latents. */
-  readonly recipe?: { trainer: Trainer; model: Model };
+  readonly recipe?: Recipe;
   /** Prepares samples as far as no weights matter: what is drawn ahead is not lost. */
   draw(positions: readonly number[]): Promise<Drawn>;
   /**
@@ -39,6 +41,11 @@ export interface Learner<Drawn = unknown> {
    */
   learn(drawn: Drawn, step: number, gradient: ParameterArray, scale: number): Promise<Losses>;
   release(): Promise<void>;
+}
+
+interface Recipe {
+  trainer: Trainer;
+  pictures: PictureReader<Picture | Patches>;
 }
 
 /** The learner of a config's phase. */
@@ -119,14 +126,18 @@ class BaseLearner implements Learner<LocatedLesson[]> {
 class RecipeLearner implements Learner<LocatedSample[]> {
   readonly student: ParameterArray;
   readonly teacher: ParameterArray;
-  readonly recipe: { trainer: Trainer; model: Model };
+  readonly recipe: Recipe;
   private readonly data: TrainingData;
   private readonly config: RunConfig;
+  /** With the frozen tower. */
+  private readonly model: Model | undefined;
 
-  private constructor(config: RunConfig, data: TrainingData, model: Model, trainer: Trainer) {
+  private constructor(config: RunConfig, data: TrainingData, recipe: Recipe, model: Model | undefined) {
     this.config = config;
     this.data = data;
-    this.recipe = { trainer, model };
+    this.recipe = recipe;
+    this.model = model;
+    const { trainer } = recipe;
     this.student = trainer.student.parameters;
     this.teacher = trainer.teacher.parameters;
   }
@@ -134,23 +145,21 @@ class RecipeLearner implements Learner<LocatedSample[]> {
   static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<RecipeLearner> {
     if (base.config.latentReach !== undefined && config.stage === 1) throw controlInStage1();
     const data = await openData(config);
-    const model = await Model.open(base, runtime.provider);
+    const settings = trainingSettings(config);
+    const model = settings.vision === 'frozen' ? await Model.open(base, runtime.provider) : undefined;
+    const pictures = model === undefined ? patchReader(base.processor) : featureReader(model);
     try {
-      return new RecipeLearner(
-        config,
-        data,
-        model,
-        await Trainer.open(base, trainingSettings(config), runtime),
-      );
+      const trainer = await Trainer.open(base, settings, runtime);
+      return new RecipeLearner(config, data, { trainer, pictures }, model);
     } catch (error) {
-      await model.release();
+      await model?.release();
       throw error;
     }
   }
 
   async draw(positions: readonly number[]): Promise<LocatedSample[]> {
     const samples: LocatedSample[] = [];
-    for (const position of positions) samples.push(await this.data.at(position, this.recipe.model));
+    for (const position of positions) samples.push(await this.data.at(position, this.recipe.pictures));
     return samples;
   }
 
@@ -180,8 +189,7 @@ class RecipeLearner implements Learner<LocatedSample[]> {
   }
 
   async release(): Promise<void> {
-    const { trainer, model } = this.recipe;
-    await Promise.all([trainer.release(), model.release()]);
+    await Promise.all([this.recipe.trainer.release(), this.model?.release()]);
   }
 }
 
