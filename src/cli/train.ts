@@ -30,7 +30,9 @@ With "lora": {} it trains an adapter and leaves the model as it is; {} may hold 
 dropout (0.05) and targets (of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all).
 
 The same config goes on where its run folder ends. A checkpoint is a model folder for --model, or with
-"lora" an adapter folder, as PEFT saves it, for --adapter.`;
+"lora" an adapter folder, as PEFT saves it, for --adapter. "model" and "adapter" may name a run: its newest
+checkpoint is meant then. "adapter" is what training begins with: merged into the weights or, with "lora" of the
+same settings, trained further.`;
 
 /** Adds the command. */
 export function addTrain(program: Command, context: CliContext, finished: (code: number) => void): void {

@@ -4,12 +4,14 @@
  */
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { readMerged, withoutAdapter } from '../checkpoint/mergeAdapter.ts';
 import { normalNumbers, seededNumbers } from '../base/random.ts';
 import { RELEASED_SELECTION } from '../model/selection.ts';
 import type { WeightSource } from '../model/weightSource.ts';
+import type { WeightRef } from '../tensor/dtype.ts';
 import type { Runtime } from './sessions.ts';
 import { learnInBatches } from './batches.ts';
-import { initialFactors, maskNumbers, withFactors, type LoraSettings } from './lora.ts';
+import { initialFactors, maskNumbers, storedFactors, withFactors, type LoraSettings } from './lora.ts';
 import { AdamW, clipFactor, normOf, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
 import { readParameters, type ParameterArray } from './parameters.ts';
 import { ROUNDED, type Rounding } from './parts.ts';
@@ -111,13 +113,18 @@ export class Trainer {
     this.dropout = maskNumbers(lora?.dropout ?? 0, seededNumbers(~seed));
   }
 
-  /** Reads what is trained into memory as float32. */
+  /**
+   * Reads what is trained into memory as float32. An adapter that the checkpoint was opened with is merged into
+   * the weights or, with `lora`, trained further.
+   * @throws UserError if `lora` has other settings than that adapter
+   */
   static async open(checkpoint: Checkpoint, settings: TrainingSettings, runtime: Runtime): Promise<Trainer> {
-    const { lora, seed, vision } = settings;
+    const { lora, vision } = settings;
     const source = weightsOf(checkpoint, lora);
     const { refs, frozen } = languageModelWeights(checkpoint.config.text, source);
     const tower = vision === 'trained' ? towerWeights(checkpoint.config.vision, source) : [];
-    const parameters = await readParameters(new Map([...refs, ...tower]), lora && initialFactors(seed));
+    const first = firstValues(checkpoint, settings, refs.keys());
+    const parameters = await readParameters(new Map([...refs, ...tower]), first);
     return new Trainer(checkpoint, settings, parameters, await readParameters(frozen), runtime);
   }
 
@@ -177,6 +184,23 @@ export class Trainer {
   }
 }
 
+/** @throws UserError, see storedFactors */
+export function checkAdapter(checkpoint: Checkpoint, settings: TrainingSettings): void {
+  const source = weightsOf(checkpoint, settings.lora);
+  firstValues(checkpoint, settings, languageModelWeights(checkpoint.config.text, source).refs.keys());
+}
+
 function weightsOf({ weights }: Checkpoint, lora: LoraSettings | undefined): WeightSource {
-  return lora === undefined ? weights : withFactors(weights, lora);
+  const own = withoutAdapter(weights);
+  return lora === undefined ? own : withFactors(own, lora);
+}
+
+/** How each tensor that is trained begins. @param learnt names of the language model's or the new factors */
+function firstValues(
+  { weights, adapter }: Checkpoint,
+  { lora, seed }: TrainingSettings,
+  learnt: Iterable<string>,
+): (ref: WeightRef, name: string) => Promise<Float32Array> {
+  if (lora === undefined) return (ref, name) => readMerged(weights.get(name, ref.shape));
+  return adapter === undefined ? initialFactors(seed) : storedFactors(adapter, lora, learnt);
 }

@@ -40,8 +40,10 @@ const Lora = z.strictObject({
 });
 
 const Settings = z.strictObject({
-  /** Hugging Face folder to begin with. */
+  /** Hugging Face folder to begin with, or a run: its newest checkpoint then. */
   model: z.string().min(1),
+  /** Adapter of it to begin with, or a run that trained one: merged into the weights, or with `lora` trained on. */
+  adapter: z.string().min(1).optional(),
   /** A samples file, or maps drawn as they are needed. */
   data: z.union([z.string().min(1), z.strictObject({ generator: MapSettings })]),
   /** Folder for metrics and checkpoints. */
@@ -90,10 +92,15 @@ const Settings = z.strictObject({
 const Config = Settings.refine(({ stage, lora }) => lora === undefined || typeof stage === 'number', {
   path: ['lora'],
   message: 'no adapter before stage 1',
-}).refine(({ vision, lora }) => vision === 'frozen' || lora === undefined, {
-  path: ['vision'],
-  message: '"frozen" beside "lora": an adapter of the language model holds no weights of the tower',
-});
+})
+  .refine(({ stage, adapter }) => adapter === undefined || typeof stage === 'number', {
+    path: ['adapter'],
+    message: 'no adapter before stage 1',
+  })
+  .refine(({ vision, lora }) => vision === 'frozen' || lora === undefined, {
+    path: ['vision'],
+    message: '"frozen" beside "lora": an adapter of the language model holds no weights of the tower',
+  });
 
 /** What older runs, which did not know a setting, were trained with: its default. */
 export const DEFAULTS: Readonly<Record<string, unknown>> = Object.fromEntries(
@@ -122,12 +129,13 @@ export async function readConfig(file: string): Promise<GivenConfig> {
   const result = Config.safeParse(given);
   if (!result.success) throw invalid(result.error, given, text, file);
   const absolute = (where: string): string => path.resolve(path.dirname(file), where);
-  const { data, model, run } = result.data;
+  const { data, model, adapter, run } = result.data;
   return {
     given,
     config: {
       ...result.data,
       model: absolute(model),
+      ...(adapter !== undefined && { adapter: absolute(adapter) }),
       run: absolute(run),
       data: typeof data === 'string' ? absolute(data) : data,
     },
