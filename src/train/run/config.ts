@@ -102,13 +102,12 @@ const Config = Settings.refine(({ stage, lora }) => lora === undefined || typeof
     message: '"frozen" beside "lora": an adapter of the language model holds no weights of the tower',
   });
 
-/** What older runs, which did not know a setting, were trained with: its default. */
-export const DEFAULTS: Readonly<Record<string, unknown>> = Object.fromEntries(
-  Object.entries(Settings.shape).flatMap(([name, schema]) => {
-    const { success, data } = schema.safeParse(undefined);
-    return success && data !== undefined ? [[name, data]] : [];
-  }),
-);
+/** A config as a run stored it, with what was no setting yet when it did so at its default. */
+export function completed(stored: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const names = Object.keys(Settings.shape).filter((name) => name in stored);
+  const { data } = Settings.safeParse(Object.fromEntries(names.map((name) => [name, stored[name]])));
+  return { ...stored, ...data };
+}
 
 /** Complete, with absolute paths. */
 export type RunConfig = z.output<typeof Config>;

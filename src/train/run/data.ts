@@ -8,24 +8,11 @@ import { readFile } from 'node:fs/promises';
 import { UserError } from '../../base/errors.ts';
 import { seededNumbers } from '../../base/random.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
-import type { GridMap } from '../../dataset/scoring.ts';
 import { hashOf } from '../../maps/chance.ts';
-import type { Question } from '../../maps/questions.ts';
-import { checkMapOptions, galleryItem, mapItem, type MapOptions } from '../../maps/stream.ts';
-import {
-  sequenceOf,
-  type Patches,
-  type Picture,
-  type PlanStep,
-  type TrainingSample,
-  type TrainingSequence,
-} from '../sequence.ts';
-import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import type { BaseLesson } from '../base.ts';
-import { perceptionLabels } from '../perception.ts';
-import type { PatchGrid } from '../../model/positions.ts';
+import { checkMapOptions, mapItem, type MapOptions } from '../../maps/stream.ts';
+import type { Patches, Picture, PlanStep, TrainingSample } from '../sequence.ts';
 import type { RunConfig } from './config.ts';
-import { asImage, patchesOf, type PictureReader } from './pictures.ts';
+import { asImage, type PictureReader } from './pictures.ts';
 
 export interface LocatedSample<P = Picture | Patches> {
   /** In the endless sequence. */
@@ -61,7 +48,7 @@ async function fileData(file: string, stage: RunConfig['stage'], seed: number): 
     checkSample(sample, stage, `${file}:${sample.line}`);
     samples.push(sample);
   }
-  if (samples.length === 0) throw new UserError({ problem: 'The samples file is empty', where: file });
+  checkCount(samples, file);
   const order = new Shuffle(samples.length, seed);
   return {
     at: async (position, pictures) => {
@@ -70,6 +57,10 @@ async function fileData(file: string, stage: RunConfig['stage'], seed: number): 
       return { position, where, sample: await located(where, () => withPictures(sample, stage, pictures)) };
     },
   };
+}
+
+export function checkCount({ length }: readonly unknown[], file: string): void {
+  if (length === 0) throw new UserError({ problem: 'The samples file is empty', where: file });
 }
 
 /** What the rest of the sample goes wrong with only once it is read is told by its place too. */
@@ -83,7 +74,12 @@ export async function located<T>(where: string, work: () => Promise<T>): Promise
   }
 }
 
-function checkSample({ plan, question, images }: Sample, stage: RunConfig['stage'], where: string): void {
+/** @throws UserError with the sample's place if there is nothing to learn, or it does not say what each picture is for */
+export function checkSample(
+  { plan, question, images }: Sample,
+  stage: RunConfig['stage'],
+  where: string,
+): void {
   if (plan === undefined || plan.length === 0) {
     throw new UserError({
       problem: 'This sample has no answer to learn',
@@ -145,52 +141,6 @@ function generatedData(options: MapOptions, stage: RunConfig['stage']): Training
       }
       const sample = { question: text, pictures: [await pictures.read(asImage(item.picture))], plan };
       return { position, where: mapName(item.index), sample };
-    },
-  };
-}
-
-export interface MapData {
-  at: (position: number) => { where: string; lesson: BaseLesson };
-}
-
-/**
- * Maps with all their questions, for the base phase.
- * @throws UserError for a samples file: what a cell is must be known for every picture
- */
-export function openMaps({ data, stage }: RunConfig, { processor, ...source }: Checkpoint): MapData {
-  if (typeof data === 'string') {
-    throw new UserError({
-      problem: `The stage "${stage}" learns from drawn maps only`,
-      expected: '{"generator": {…}} as "data"',
-      found: data,
-      remedy: 'Train on the file in stage 1 or 2.',
-    });
-  }
-  const options = data.generator;
-  checkMapOptions(options);
-  const see = (map: GridMap, picture: { width: number; height: number; rgb: Uint8Array }): BaseLesson => {
-    const { pixels, grid } = patchesOf(asImage(picture), processor);
-    const labels = perceptionLabels(map, grid, source.config.vision.mergeSize);
-    return { pixels, grid, labels, sequences: [] };
-  };
-  const ask = ({ text, steps }: Question, grid: PatchGrid): TrainingSequence => {
-    const plan = steps.map((step): PlanStep => (step.type === 'text' ? step : { type: 'latent' }));
-    return sequenceOf(source, { question: text, pictures: [{ grid }], plan });
-  };
-  // A map, then its galleries.
-  const period = 1 + options.galleries;
-  return {
-    at: (position) => {
-      const [index, place] = [Math.floor(position / period), position % period];
-      if (place > 0) {
-        const gallery = index * options.galleries + place - 1;
-        const { map, picture } = galleryItem(options, gallery);
-        return { where: `gallery ${gallery + 1} of the generator`, lesson: see(map, picture) };
-      }
-      const item = mapItem(options, index);
-      const lesson = see(item.map, item.picture);
-      const sequences = stage === 'base' ? item.questions.map((question) => ask(question, lesson.grid)) : [];
-      return { where: mapName(index), lesson: { ...lesson, sequences } };
     },
   };
 }

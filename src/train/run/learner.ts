@@ -9,7 +9,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { readTensor } from '../../checkpoint/safetensors.ts';
 import { Model } from '../../engine/model.ts';
 import { hashOf } from '../../maps/chance.ts';
-import { BaseStudent, baseWeights, lengthOfLesson, type BaseLesson } from '../base.ts';
+import { BaseStudent, baseWeights, lengthOfLesson } from '../base.ts';
 import { maskNumbers } from '../lora.ts';
 import { readParameters, type ParameterArray } from '../parameters.ts';
 import { isHead } from '../perception.ts';
@@ -18,7 +18,8 @@ import type { Runtime } from '../sessions.ts';
 import type { Lesson } from '../student.ts';
 import { Trainer } from '../trainer.ts';
 import { trainingSettings, type RunConfig } from './config.ts';
-import { located, openData, openMaps, type LocatedSample, type MapData, type TrainingData } from './data.ts';
+import { located, openData, type LocatedSample, type TrainingData } from './data.ts';
+import { openMaps, type LocatedLesson, type MapData } from './maps.ts';
 import { featureReader, patchReader, type PictureReader } from './pictures.ts';
 import { readHead } from './savedState.ts';
 
@@ -55,11 +56,6 @@ export async function openLearner(config: RunConfig, base: Checkpoint, runtime: 
     : BaseLearner.open(config, base, runtime);
 }
 
-interface LocatedLesson {
-  where: string;
-  lesson: BaseLesson;
-}
-
 const isAsked = ({ lesson }: LocatedLesson): boolean => lesson.sequences.length > 0;
 
 /** Perception alone, or with language. */
@@ -77,17 +73,19 @@ class BaseLearner implements Learner<LocatedLesson[]> {
   }
 
   static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<BaseLearner> {
+    const data = await openMaps(config, base);
     const refs = baseWeights(base.config, base.weights, config.stage === 'base');
     const head = await readHead(base.folder);
     const parameters = await readParameters(refs, async (ref, name) =>
       isHead(name) ? (head.get(name) ?? new Float32Array(ref.length / 4)) : readTensor(ref),
     );
     const student = new BaseStudent(base.config, base.weights, parameters, config.perceptionWeight, runtime);
-    return new BaseLearner(config, openMaps(config, base), student);
+    return new BaseLearner(config, data, student);
   }
 
   async draw(positions: readonly number[]): Promise<LocatedLesson[]> {
-    const lessons = positions.map((position) => this.data.at(position));
+    const lessons: LocatedLesson[] = [];
+    for (const position of positions) lessons.push(await this.data.at(position));
     return lessons.toSorted((a, b) => lengthOfLesson(a.lesson) - lengthOfLesson(b.lesson));
   }
 
@@ -98,8 +96,8 @@ class BaseLearner implements Learner<LocatedLesson[]> {
     scale: number,
   ): Promise<Losses> {
     const means = new Means(lessons.length);
-    const [asked, bare] = [lessons.filter(isAsked), lessons.filter((lesson) => !isAsked(lesson))];
-    const batches = [bare, asked].flatMap((group) => chunks(group, this.config.microBatch));
+    const asked = lessons.filter(isAsked).length;
+    const batches = alike(lessons, this.config.microBatch);
     if (batches.length === 0) gradient.data.fill(0); // more workers than samples
     for (const [i, batch] of batches.entries()) {
       const { text, perception, accuracy } = await this.learns.learn(
@@ -112,7 +110,7 @@ class BaseLearner implements Learner<LocatedLesson[]> {
       const wrong = Object.entries(accuracy).map(([name, share]) => [`wrong.${name}`, 1 - share]);
       means.add({ perception, ...Object.fromEntries(wrong) }, batch.length);
       // Galleries have no words: the mean is over maps.
-      if (isAsked(batch[0]!)) means.add({ ce: text }, (batch.length * lessons.length) / asked.length);
+      if (isAsked(batch[0]!)) means.add({ ce: text }, (batch.length * lessons.length) / asked);
     }
     return means.values;
   }
@@ -227,10 +225,22 @@ export class Means {
   }
 }
 
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
+/** At most `size` together, of pictures of one size and with as many questions. */
+function alike(lessons: readonly LocatedLesson[], size: number): LocatedLesson[][] {
+  const open = new Map<string, LocatedLesson[]>();
+  const batches: LocatedLesson[][] = [];
+  for (const each of lessons) {
+    const { grid, sequences } = each.lesson;
+    const key = [grid.height, grid.width, sequences.length].join();
+    const batch = open.get(key);
+    if (batch !== undefined && batch.length < size) batch.push(each);
+    else {
+      const begun = [each];
+      batches.push(begun);
+      open.set(key, begun);
+    }
+  }
+  return batches;
 }
 
 export function notANumber(where: string, what = 'The loss'): UserError {

@@ -18,7 +18,7 @@ import { isFile, parseWith, readJson, show } from '../../checkpoint/json.ts';
 import { writeJson } from '../../checkpoint/writeFolder.ts';
 import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/writeSafetensors.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
-import { DEFAULTS } from './config.ts';
+import { completed } from './config.ts';
 import { curvesSvg } from './curves.ts';
 import { checkpointFolder, latestStep } from './latest.ts';
 
@@ -92,7 +92,7 @@ export class RunFolder {
 /** @throws UserError naming the settings that differ */
 function checkSame(now: Record<string, unknown>, before: Record<string, unknown>, file: string): void {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
-  const stored = { ...DEFAULTS, ...before };
+  const stored = completed(before);
   const differing = keys.filter((key) => JSON.stringify(now[key]) !== JSON.stringify(stored[key]));
   if (differing.length === 0) return;
   const list = (values: Readonly<Record<string, unknown>>): string =>
