@@ -124,7 +124,7 @@ function settingsText(
   matrices: number,
 ): string {
   const distinct = (values: readonly (string | number)[]): string =>
-    [...new Set(values)].toSorted().join(', ');
+    [...new Set(values.map(String))].toSorted().join(', ');
   const rounded = alphas.map((alpha) => Number(alpha.toPrecision(6)));
   return `rank ${distinct(ranks)}, alpha ${distinct(rounded)}, ${matrices} matrices of ${distinct(targets)}`;
 }
