@@ -3,8 +3,8 @@
 import { UserError } from '../../base/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
-import { GOAL, type GridMap } from '../../dataset/scoring.ts';
-import { MAX_SIZE, positionsOf } from '../../maps/grid.ts';
+import type { GridMap } from '../../dataset/scoring.ts';
+import { MAX_SIZE } from '../../maps/grid.ts';
 import type { Picture as DrawnPicture } from '../../maps/picture.ts';
 import { checkMapOptions, galleryItem, mapItem } from '../../maps/stream.ts';
 import type { BaseLesson } from '../base.ts';
@@ -106,11 +106,9 @@ function knownMap(sample: Sample, where: string): { image: string; map: GridMap 
   if (image === undefined || images.length > 1)
     throw unknown('one picture, which map_desc describes', `${images.length} in image_input`, where);
   if (map === undefined) throw unknown('map_desc, the codes of its cells', 'none', where);
-  const [height, width, goals] = [map.length, map[0]!.length, positionsOf(map, GOAL).length];
-  if (Math.max(height, width) > MAX_SIZE || goals !== 1) {
-    const expected = `map_desc of at most ${MAX_SIZE} × ${MAX_SIZE} cells with one goal (2)`;
-    throw unknown(expected, `${height} × ${width} with ${goals}`, where);
-  }
+  const [height, width] = [map.length, map[0]!.length];
+  if (Math.max(height, width) > MAX_SIZE)
+    throw unknown(`map_desc of at most ${MAX_SIZE} × ${MAX_SIZE} cells`, `${height} × ${width}`, where);
   return { image, map };
 }
 
