@@ -64,7 +64,7 @@ async function benchStage1(checkpoint: Checkpoint, sequences: number): Promise<v
   const size = lossSize(
     wholePart(lessons.map(({ sequence }) => sequence)),
     lessons.map(({ sequence, targets }) => lossTermsOf(sequence, targets)),
-    false,
+    { isRead: false, intoFed: false },
   );
   const graph = lossGraph(config.text, weights, size);
   await report(

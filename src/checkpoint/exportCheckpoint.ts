@@ -10,13 +10,13 @@ import { z } from 'zod';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
 import { visionGraph } from '../model/vision.ts';
-import type { LowRank, Weight, WeightSource } from '../model/weightSource.ts';
+import type { Weight, WeightSource } from '../model/weightSource.ts';
 import { sizeOf } from '../tensor/array.ts';
 import { ADAPTER_CONFIG } from './adapter.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { SUPPORTED_ARCHITECTURE } from './config.ts';
 import { isFile, parseWith, readJson } from './json.ts';
-import { readTensor } from './safetensors.ts';
+import { readMerged } from './mergeAdapter.ts';
 import { copyDescriptions, replaceFolder, writeJson } from './writeFolder.ts';
 import { writeSafetensors, type TensorSource } from './writeSafetensors.ts';
 
@@ -116,24 +116,9 @@ function tensorsOf(
       if (signal?.aborted === true) throw new CancelledError('The export');
       onProgress?.(name, done / total);
       done += sizeOf(weight.shape);
-      const values = await readTensor(weight);
-      if (weight.adapter !== undefined) await addProduct(values, weight.adapter);
-      return values;
+      return readMerged(weight);
     },
   }));
-}
-
-/** W += scale · B A */
-async function addProduct(w: Float32Array, { a, b, scale }: LowRank): Promise<void> {
-  const [A, B] = [await readTensor(a), await readTensor(b)];
-  const [rank = 0, inner = 0] = a.shape;
-  for (let out = 0; out < B.length / rank; out++) {
-    const row = w.subarray(out * inner, (out + 1) * inner);
-    for (let k = 0; k < rank; k++) {
-      const factor = scale * B[out * rank + k]!;
-      for (let i = 0; i < inner; i++) row[i]! += factor * A[k * inner + i]!;
-    }
-  }
 }
 
 /**

@@ -23,14 +23,19 @@ The config is JSON; paths count from its folder. Needed are "model" (a Hugging F
 samples file in the official ILVR format, or {"generator": {…}} with the settings of generate-maps), "run"
 (a folder for metrics, curves and checkpoints) and "steps". What else it may hold has the release's values:
 stage, batch, schedule, learningRate, warmupSteps, beta1, beta2, epsilon, weightDecay, clip, teacherDecay
-(a number or "frozen"), latentSize, coverage, temperature, noise, seed, checkpointEvery, watch (which sample to
-look at, and every how many steps).
+(a number or "frozen"), latentSize, coverage, temperature, noise, seed, vision ("frozen" or "trained"), checkpointEvery, watch (which sample to look
+at, and every how many steps).
 
 With "lora": {} it trains an adapter and leaves the model as it is; {} may hold rank (32), alpha (64),
 dropout (0.05) and targets (of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all).
 
+The stages "perception" and "base" come before the recipe; a samples file for them has map_desc in each line, which
+says what lies in each cell of its one picture.
+
 The same config goes on where its run folder ends. A checkpoint is a model folder for --model, or with
-"lora" an adapter folder, as PEFT saves it, for --adapter.`;
+"lora" an adapter folder, as PEFT saves it, for --adapter. "model" and "adapter" may name a run: its newest
+checkpoint is meant then. "adapter" is what training begins with: merged into the weights or, with "lora" of the
+same settings, trained further.`;
 
 /** Adds the command. */
 export function addTrain(program: Command, context: CliContext, finished: (code: number) => void): void {

@@ -24,6 +24,8 @@ export interface Sample {
   mapId?: string;
   /** For scoring only; never shown to a model. */
   map?: GridMap;
+  /** What the picture shows where `map` is not that, as for a plan from another cell (an addition of ours). */
+  drawn?: GridMap;
 }
 
 export type PlanStep =
@@ -52,6 +54,7 @@ const officialSample = z.looseObject({
   original_final_answer: z.union([z.string(), z.number(), z.boolean()]).nullish(),
   map_id: z.union([z.string(), z.number()]).nullish(),
   map_desc: gridMap.nullish(),
+  map_drawn: gridMap.nullish(),
 });
 
 export interface SampleOptions {
@@ -80,7 +83,8 @@ export async function parseSample(
   const where = `${file}:${number}`;
   const result = officialSample.safeParse(parseJson(text, where));
   if (!result.success) throw invalid(result.error, where);
-  const { text_input, image_input, sequence_plan, original_final_answer, map_id, map_desc } = result.data;
+  const { text_input, image_input, sequence_plan, original_final_answer, map_id, map_desc, map_drawn } =
+    result.data;
   const images = image_input === undefined || image_input === null ? [] : [image_input].flat();
   return {
     line: number,
@@ -93,6 +97,7 @@ export async function parseSample(
     ...(isPresent(original_final_answer) && { answer: String(original_final_answer) }),
     ...(isPresent(map_id) && { mapId: String(map_id) }),
     ...(map_desc && { map: map_desc }),
+    ...(map_drawn && { drawn: map_drawn }),
   };
 }
 

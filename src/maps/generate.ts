@@ -122,7 +122,7 @@ function helperName(name: string, [row, column]: Position): string {
   return `${name}-player-${row + 1}-${column + 1}.png`;
 }
 
-/** One line; the last three fields are ours and ignored by other readers. */
+/** One line; what comes after map_desc is ours and ignored by other readers. */
 function sampleLine(name: string, { map, style }: MapItem, question: Question, plan: object[]): object {
   const scored = mapForScoring(map, question);
   return {
@@ -132,6 +132,7 @@ function sampleLine(name: string, { map, style }: MapItem, question: Question, p
     original_final_answer: FINAL_ANSWERS[question.kind](question.answer),
     map_id: name,
     ...(scored !== undefined && { map_desc: scored }),
+    ...(question.kind !== 'plan' && { map_drawn: map }),
     kind: question.kind,
     shortest: shortestLength(map),
     style: style.seed,

@@ -39,7 +39,7 @@ export interface BaseLesson {
   pixels: Float32Array;
   grid: PatchGrid;
   labels: PerceptionLabels;
-  /** The same number for all lessons of a batch; none to learn perception alone. */
+  /** The same number for all lessons of a batch, whose pictures are of one size; none to learn perception alone. */
   sequences: readonly TrainingSequence[];
 }
 

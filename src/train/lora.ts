@@ -3,7 +3,10 @@
  * A (r, in) and B (out, r). They are learnt and W is not. Start and dropout are those of PEFT.
  */
 
+import { UserError } from '../base/errors.ts';
 import { seededNumbers } from '../base/random.ts';
+import type { Adapter } from '../checkpoint/adapter.ts';
+import { readTensor } from '../checkpoint/safetensors.ts';
 import { mul } from '../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import { Shapes } from '../onnx/shapes.ts';
@@ -70,6 +73,60 @@ export function initialFactors(seed: number): (ref: WeightRef, name: string) => 
     const bound = 1 / Math.sqrt(shape[1]!);
     return values.map(() => bound * (2 * random() - 1));
   };
+}
+
+/**
+ * Values of the factors as an adapter has them, to train it further.
+ * @param learnt names of the factors that these settings learn
+ * @throws UserError if it was made with others
+ */
+export function storedFactors(
+  { additions, folder }: Pick<Adapter, 'additions' | 'folder'>,
+  { rank, alpha, targets }: LoraSettings,
+  learnt: Iterable<string>,
+): (ref: WeightRef, name: string) => Promise<Float32Array> {
+  const names = new Set(learnt);
+  const stored = new Map(
+    [...additions].flatMap(([name, { a, b }]) => [
+      [factorName(name, 'A'), a],
+      [factorName(name, 'B'), b],
+    ]),
+  );
+  const found = settingsText([rank], [alpha], targets, names.size / 2);
+  const expected = settingsOf(additions);
+  if (expected !== found || [...names].some((name) => !stored.has(name))) {
+    throw new UserError({
+      problem: 'The adapter to begin with was made with other settings than "lora"',
+      expected,
+      found,
+      where: folder,
+      remedy: 'Give "lora" the settings of the adapter, or leave it out: the adapter is then merged.',
+    });
+  }
+  return async (_, name) => readTensor(stored.get(name)!);
+}
+
+function settingsOf(additions: Adapter['additions']): string {
+  const all = [...additions.values()];
+  const modules = [...additions.keys()].map((name) => name.split('.').at(-2)!);
+  return settingsText(
+    all.map(({ a }) => a.shape[0]!),
+    all.map(({ a, scale }) => scale * a.shape[0]!),
+    modules,
+    additions.size,
+  );
+}
+
+function settingsText(
+  ranks: readonly number[],
+  alphas: readonly number[],
+  targets: readonly string[],
+  matrices: number,
+): string {
+  const distinct = (values: readonly (string | number)[]): string =>
+    [...new Set(values.map(String))].toSorted().join(', ');
+  const rounded = alphas.map((alpha) => Number(alpha.toPrecision(6)));
+  return `rank ${distinct(ranks)}, alpha ${distinct(rounded)}, ${matrices} matrices of ${distinct(targets)}`;
 }
 
 const MASK = 'dropout.';

@@ -32,7 +32,11 @@ export function lossTermsOf(
 }
 
 /** As many places for each lesson of the batch, so that few sizes occur. */
-export function lossSize(part: BatchPart, lessons: readonly LossTerms[], isRead: boolean): LossSize {
+export function lossSize(
+  part: BatchPart,
+  lessons: readonly LossTerms[],
+  { isRead, intoFed }: Pick<LossSize, 'isRead' | 'intoFed'>,
+): LossSize {
   const most = (kind: keyof LossTerms): number =>
     Math.max(...lessons.map((lesson, b) => within<Place>(part, b, lesson[kind]).length));
   const { batch } = part.size;
@@ -42,6 +46,7 @@ export function lossSize(part: BatchPart, lessons: readonly LossTerms[], isRead:
     labels: batch * padded(most('tokens'), 8),
     targets: latents === 0 ? 0 : batch * padded(latents, 8),
     isRead,
+    intoFed,
   };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The language model's weights, or an adapter's, in memory: one flat array, of which each tensor is a view, so that the
- * optimiser, the norm and the moving average are loops over numbers.
+ * What is trained, in memory: one flat array, of which each tensor is a view, so that the optimiser, the norm and
+ * the moving average are loops over numbers.
  */
 
 import { readTensor } from '../checkpoint/safetensors.ts';
@@ -41,6 +41,15 @@ export class ParameterArray {
   follow(other: ParameterArray, decay: number): void {
     const [own, leader] = [this.data, other.data];
     for (let i = 0; i < own.length; i++) own[i] = decay * own[i]! + (1 - decay) * leader[i]!;
+  }
+
+  /** The tensors of some names, which stand beside each other, as an array of their own in the same memory. */
+  part(takes: (name: string) => boolean): ParameterArray {
+    const taken = this.slots.filter(({ name }) => takes(name));
+    const start = taken[0]?.offset ?? 0;
+    const length = taken.reduce((sum, slot) => sum + slot.length, 0);
+    const slots = taken.map((slot) => ({ ...slot, offset: slot.offset - start }));
+    return new ParameterArray(slots, this.data.subarray(start, start + length));
   }
 
   view({ offset, length }: Slot): Float32Array {

@@ -96,7 +96,7 @@ export function perceptionLabels(map: GridMap, grid: PatchGrid, mergeSize: numbe
   for (let y = 0; y < rows; y++) {
     for (let x = 0; x < columns; x++) {
       const row = Math.floor(((y + 0.5) * map.length) / rows);
-      const column = Math.floor(((x + 0.5) * map.length) / columns);
+      const column = Math.floor(((x + 0.5) * map[0]!.length) / columns);
       const distance = distances[row]![column]!;
       const open = distance !== Infinity;
       const moves = open ? movesForward(map, distances, [row, column]) : [];

@@ -53,6 +53,8 @@ export interface PartRead {
   keysAndValues: Value;
   /** Those that something flows back into; absent in an opening part. */
   inputs?: PartInputs;
+  /** (B·s, C), what an opening part reads in place of embeddings. */
+  fed?: Value;
 }
 
 /**
@@ -75,7 +77,8 @@ export function readPart(
   const half = headSize / 2;
   const s = slotsOf(part);
   const lengths = [...new Array<number>(K).fill(1), E];
-  const text = textVectors(graph, config, weights, part, fedBy); // (B·E, C)
+  const fed = K > 0 ? undefined : fedBy(graph, [B * E, C]);
+  const text = textVectors(graph, config, weights, part, fed); // (B·E, C)
   const [cos, sin] = ['cos', 'sin'].map((name) =>
     cut(graph, graph.input(name, 'float32', [1, B * s, half]), B, lengths),
   );
@@ -97,6 +100,7 @@ export function readPart(
     hidden: graph.reshape(joined, [B * s, C]),
     keysAndValues: memory.keysAndValues(),
     ...(inputs && { inputs }),
+    ...(fed !== undefined && { fed }),
   };
 }
 
@@ -109,16 +113,16 @@ function textVectors(
   graph: GraphBuilder,
   config: TextConfig,
   weights: WeightSource,
-  { batch, latents, text }: Part,
-  fedBy: FedBy,
+  { batch, text }: Part,
+  fed: Value | undefined,
 ): Value {
   const { hiddenSize: C } = config;
   const rows = batch * text;
   const ids = graph.input('ids', 'int64', [rows, 1]);
   const table = graph.reshape(embed(graph, config, weights, ids), [-1, C]);
-  if (latents > 0) return table;
+  if (fed === undefined) return table;
   const keep = graph.input('keep', 'float32', [rows, 1]);
-  return add(graph, mul(graph, table, keep), fedBy(graph, [rows, C]));
+  return add(graph, mul(graph, table, keep), fed);
 }
 
 function pastInputs(

@@ -10,22 +10,33 @@ import type { ModelConfig } from '../model/config.ts';
 import { mropePositions, type PatchGrid, type Position } from '../model/positions.ts';
 import type { NumericArray } from '../tensor/array.ts';
 
-/** A picture as the frozen vision tower sees it. */
+/** A picture as a vision tower sees it. */
 export interface Picture {
   grid: PatchGrid;
   /** (tokens, C), merged */
   features: NumericArray;
 }
 
-/** Text, or a latent block with the picture that supervises it in stage 1. */
-export type PlanStep = { type: 'text'; content: string } | { type: 'latent'; helper?: Picture };
+/** A picture that a tower which is trained is yet to look at. */
+export interface Patches {
+  grid: PatchGrid;
+  /** (patches, pixels per patch) */
+  pixels: Float32Array;
+}
 
-export interface TrainingSample {
+/** Text, or a latent block with the picture that supervises it in stage 1. */
+export type PlanStep<P = Picture> = { type: 'text'; content: string } | { type: 'latent'; helper?: P };
+
+/** Its pictures come as features, or as patches where the tower is trained. */
+export interface TrainingSample<P = Picture> {
   /** Holds `<image>` once for each picture. */
   question: string;
-  pictures: readonly Picture[];
-  plan: readonly PlanStep[];
+  pictures: readonly P[];
+  plan: readonly PlanStep<P>[];
 }
+
+/** With pictures in either form. */
+export type AnySample = TrainingSample<Picture | Patches>;
 
 /** No loss at this position (the value that PyTorch ignores). */
 export const IGNORED = -100;
@@ -45,7 +56,7 @@ export interface TrainingSequence {
 export interface SampleText {
   question: string;
   pictures: readonly { grid: PatchGrid }[];
-  plan: readonly PlanStep[];
+  plan: readonly PlanStep<unknown>[];
 }
 
 type Source = { config: ModelConfig; tokenizer: Tokenizer; chatTemplate: ChatTemplate };
@@ -131,7 +142,7 @@ export function rowsOf({ shape, data }: NumericArray): Float32Array[] {
 
 /** Texts as they are, and start, K pads, end for each latent block. */
 function answerText(
-  plan: readonly PlanStep[],
+  plan: SampleText['plan'],
   tokenizer: Tokenizer,
   latent: { pad: number; start: number; end: number },
   latentSize: number,

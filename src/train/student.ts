@@ -19,9 +19,10 @@ import { maskFeeds, maskShapes } from './lora.ts';
 import type { ParameterArray } from './parameters.ts';
 import { partsAtBlocks, ROUNDED, rowOf, wholePart, type BatchPart, type Rounding } from './parts.ts';
 import { slotsOf, type Part } from './reading.ts';
-import { pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
+import { pictureVectors, rowsOf, type AnySample, type Picture, type TrainingSequence } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
 import { SlotMemory } from './slotMemory.ts';
+import { tokensOf } from './tower.ts';
 import {
   gradientName,
   hiddenShape,
@@ -31,12 +32,13 @@ import {
   type LossSize,
 } from './studentGraphs.ts';
 import { lossFeeds, lossSize, sumsOf, lossTermsOf, type LossTerms } from './lossTerms.ts';
+import { asPatches, isTower, seenBy, type TrainedTower } from './trainedTower.ts';
 
 export type Stage = 1 | 2;
 
 /** A sample with its sequence and, for stage 1, the targets of each block. */
 export interface Lesson {
-  sample: TrainingSample;
+  sample: AnySample;
   sequence: TrainingSequence;
   /** By block: at most K vectors (C). Pads beyond them keep the pad's embedding. */
   targets: readonly (readonly Float32Array[])[];
@@ -54,9 +56,12 @@ export interface Losses {
 type Outputs = Record<string, RuntimeTensor>;
 
 export class Student {
+  /** All that is learnt. */
   readonly parameters: ParameterArray;
+  private readonly language: ParameterArray;
   private readonly config: ModelConfig;
   private readonly frozen: ParameterArray;
+  private readonly tower: TrainedTower | undefined;
   private readonly rounding: Rounding;
   /** A gradient that is yet to be added to another; made when first needed. */
   private fetched: ParameterArray | undefined;
@@ -65,7 +70,10 @@ export class Student {
   /** Dropout's masks by part: whichever graph reads it, its layers take the same ones. */
   private readonly masks = new Map<string, ReturnType<typeof maskShapes>>();
 
-  /** @param frozen weights that are not learnt; none without an adapter */
+  /**
+   * @param frozen of the language model's weights those that are not learnt; none without an adapter
+   * @param tower absent: pictures come as features
+   */
   constructor(
     config: ModelConfig,
     weights: WeightSource,
@@ -73,11 +81,14 @@ export class Student {
     frozen: ParameterArray,
     runtime: Runtime,
     rounding = ROUNDED,
+    tower?: TrainedTower,
   ) {
     const { text } = config;
     this.config = config;
     this.parameters = parameters;
+    this.language = languageOf(parameters);
     this.frozen = frozen;
+    this.tower = tower;
     this.rounding = rounding;
     const built = (graph: GraphBuilder, part: Part): Uint8Array => {
       this.masks.set(JSON.stringify(part), maskShapes(graph));
@@ -106,7 +117,13 @@ export class Student {
     const { text, latentSize, latentReach } = this.config;
     const sequences = lessons.map(({ sequence }) => sequence);
     const terms = lessons.map(({ sequence, targets }) => lossTermsOf(sequence, stage === 1 ? targets : []));
-    const inputs = lessons.map((lesson, b) => this.inputOf(lesson, terms[b]!));
+    const pictures = await seenBy(
+      this.tower,
+      lessons.flatMap(({ sample }) => sample.pictures),
+    );
+    const inputs = inputsOf(lessons, terms, pictures, this.config);
+    const intoFed = this.tower !== undefined && pictures.length > 0;
+    if (mode === 'set') gradient.part(isTower).data.fill(0);
     const parts =
       stage === 1
         ? [wholePart(sequences, this.rounding)]
@@ -115,14 +132,16 @@ export class Student {
     const read = await this.readAhead(parts, inputs, memory, dropout);
 
     const report = new Report(terms);
+    const ofLanguage = languageOf(gradient);
     let sentBack: Feeds | undefined;
     for (const [i, part] of [...parts.entries()].toReversed()) {
-      const size = lossSize(part, terms, part.size.latents > 0 || i < parts.length - 1);
+      const isRead = part.size.latents > 0 || i < parts.length - 1;
+      const size = lossSize(part, terms, { isRead, intoFed: intoFed && i === 0 });
       const session = await this.learners.get(size);
       // The parts before the last were read with theirs.
       if (i === parts.length - 1) Object.assign(read[i]!, this.drawMasks(part, dropout));
       const inputsOfPart = {
-        ...this.parameters.tensors(),
+        ...this.language.tensors(),
         ...this.frozen.tensors(),
         ...read[i],
         ...memory.feeds(part),
@@ -130,23 +149,43 @@ export class Student {
         ...(size.isRead && (sentBack ?? nothingSentBack(text, part.size))),
       };
       const isFirst = mode === 'set' && sentBack === undefined;
-      const target = isFirst ? gradient : (this.fetched ??= gradient.zeros());
+      const target = isFirst ? ofLanguage : (this.fetched ??= ofLanguage.zeros());
       const result = await session.run(inputsOfPart, target.tensors(gradientName));
-      if (!isFirst) gradient.add(target);
+      if (!isFirst) ofLanguage.add(target);
       report.add(part, result);
       if (i > 0) sentBack = this.sendBack(parts[i - 1]!, part, result, memory);
+      else if (intoFed) await this.learnToSee(lessons, part, result, gradient);
     }
     return report.losses();
   }
 
   async release(): Promise<void> {
-    await Promise.all([this.readers.release(), this.learners.release()]);
+    await Promise.all([this.readers.release(), this.learners.release(), this.tower?.release()]);
   }
 
-  private inputOf({ sample, sequence }: Lesson, { latents }: LossTerms): Input {
-    const pictures = pictureVectors(sequence.ids, this.config.tokens.imagePad, sample.pictures);
-    const given = latents.map(({ index, target }) => [index, target] as const);
-    return { ...sequence, fed: new Map([...pictures, ...given]) };
+  /** What flows back into the pictures that an opening part was fed with flows on into the tower. */
+  private async learnToSee(
+    lessons: readonly Lesson[],
+    part: BatchPart,
+    result: Outputs,
+    gradient: ParameterArray,
+  ): Promise<void> {
+    const { text, tokens, vision } = this.config;
+    const fed = floats(result[gradientName('fed')]);
+    const sentBack = lessons.flatMap(({ sample, sequence: { ids } }, b) => {
+      const pads = ids.flatMap((id, i) => (id === tokens.imagePad ? [i] : []));
+      const counts = sample.pictures.map(({ grid }) => tokensOf(vision, { count: 1, grid }));
+      return counts.map((count) => {
+        const values = new Float32Array(count * text.hiddenSize);
+        pads.splice(0, count).forEach((pad, n) => {
+          const start = rowOf(part, b, pad) * text.hiddenSize;
+          values.set(fed.subarray(start, start + text.hiddenSize), n * text.hiddenSize);
+        });
+        return values;
+      });
+    });
+    const pictures = asPatches(lessons.flatMap(({ sample }) => sample.pictures));
+    await this.tower!.learn(pictures, sentBack, gradient);
   }
 
   /** Reads all parts but the last forward. @returns by part, its inputs but for the memory's */
@@ -161,7 +200,7 @@ export class Student {
       const session = await this.readers.get(part.size);
       Object.assign(feeds[i]!, this.drawMasks(part, dropout));
       const result = await session.run({
-        ...this.parameters.tensors(),
+        ...this.language.tensors(),
         ...this.frozen.tensors(),
         ...feeds[i],
         ...memory.feeds(part),
@@ -198,6 +237,25 @@ export class Student {
       [gradientName('keys_values')]: memory.gradientOf(part),
     };
   }
+}
+
+/** @param pictures of all lessons, in their order */
+function inputsOf(
+  lessons: readonly Lesson[],
+  terms: readonly LossTerms[],
+  pictures: readonly Picture[],
+  { tokens }: ModelConfig,
+): Input[] {
+  let used = 0;
+  return lessons.map(({ sample, sequence }, b) => {
+    const own = pictures.slice(used, (used += sample.pictures.length));
+    const given = terms[b]!.latents.map(({ index, target }) => [index, target] as const);
+    return { ...sequence, fed: new Map([...pictureVectors(sequence.ids, tokens.imagePad, own), ...given]) };
+  });
+}
+
+function languageOf(array: ParameterArray): ParameterArray {
+  return array.part((name) => !isTower(name));
 }
 
 /** Visits the sequences that go on in the next part, with the row of their last token in this one. */

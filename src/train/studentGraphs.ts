@@ -21,6 +21,8 @@ export interface LossSize {
   targets: number;
   /** Whether later parts read this one, so that gradients come back from them. */
   isRead: boolean;
+  /** Whether the gradient of what an opening part is fed with is wanted: pictures of a tower that is trained. */
+  intoFed: boolean;
 }
 
 export const gradientName = (name: string): string => `gradient.${name}`;
@@ -45,14 +47,14 @@ export function partGraph(config: TextConfig, source: WeightSource, part: Part):
  * label_weights (N, 1); if M > 0 latent_rows (M, 1), targets (M, C) of length 1, latent_weights (M, 1);
  * if later parts read it, gradient.hidden and gradient.keys_values, of the shapes of what they are of.
  * Outputs: hidden (B·s, C); cross_entropy (N, 1); misalignment (M, 1); the gradient with respect to
- * every weight that is learnt and, of a later part, to past and before.
+ * every weight that is learnt, of a later part to past and before, and of an opening one, if wanted, to fed.
  */
 export function lossGraph(config: TextConfig, source: WeightSource, size: LossSize): GraphBuilder {
   const { hiddenSize: C } = config;
-  const { part, labels: N, targets: M, isRead } = size;
+  const { part, labels: N, targets: M, isRead, intoFed } = size;
   const weights = new TrainableWeights(source);
   const graph = new GraphBuilder('losses', { trainable: weights.inputOf });
-  const { hidden, keysAndValues, inputs } = readPart(graph, config, weights, part);
+  const { hidden, keysAndValues, inputs, fed } = readPart(graph, config, weights, part);
   graph.output('hidden', hidden, hiddenShape(config, part));
 
   const predicting = rows(graph, hidden, graph.input('label_rows', 'int64', [N, 1]), [C]); // (N, C)
@@ -85,6 +87,8 @@ export function lossGraph(config: TextConfig, source: WeightSource, size: LossSi
     wanted.push({ name: 'past', shape: past, value: inputs.past });
     wanted.push({ name: 'before', shape: [part.batch, C], value: inputs.before });
   }
+  if (intoFed && fed !== undefined)
+    wanted.push({ name: 'fed', shape: hiddenShape(config, part), value: fed });
   gradients(
     graph,
     loss,

@@ -2,7 +2,9 @@
  * The momentum teacher (arXiv 2512.05665): from a sample's helper pictures it selects the features
  * that supervise each latent. No gradient flows here.
  *
- * What it reads is the student's sequence with the pads' own embeddings in the latent blocks.
+ * What it reads is the student's sequence with the pads' own embeddings in the latent blocks. Where the vision
+ * tower is trained, it has its own of that too, an average like the rest: pictures and candidates are as that one
+ * sees them. (The release freezes the tower, and so has one for both.)
  */
 
 import { UserError } from '../base/errors.ts';
@@ -27,14 +29,24 @@ import { partFeeds } from './feeds.ts';
 import { TrainableWeights, type ParameterArray } from './parameters.ts';
 import { wholePart } from './parts.ts';
 import { opening, readPart } from './reading.ts';
-import { pictureVectors, rowsOf, type TrainingSample, type TrainingSequence } from './sequence.ts';
+import {
+  pictureVectors,
+  rowsOf,
+  type AnySample,
+  type Patches,
+  type Picture,
+  type TrainingSequence,
+} from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
 import { meanOf, targetsOf, type TargetRule } from './targets.ts';
+import { isTower, seenBy, type TrainedTower } from './trainedTower.ts';
 
 /** What supervises one latent block. */
 export interface BlockTargets extends Selection {
   /** The selected features, most similar first; at most K. */
   targets: Float32Array[];
+  /** The helper picture's, as the teacher sees it: what it selected from, before grouping. */
+  features: NumericArray;
 }
 
 export interface Supervision {
@@ -50,13 +62,16 @@ export interface TeacherSettings extends SelectionSettings {
 export class Teacher {
   readonly parameters: ParameterArray;
   private readonly config: ModelConfig;
+  private readonly language: ParameterArray;
   private readonly frozen: ParameterArray;
+  private readonly tower: TrainedTower | undefined;
   private readonly settings: TeacherSettings;
   private readonly sessions: SessionCache<number>;
 
   /**
    * @param parameters the teacher's own copy
-   * @param frozen weights that are not learnt; none without an adapter
+   * @param frozen of the language model's weights those that are not learnt; none without an adapter
+   * @param tower reads its weights from the same copy; absent: pictures come as features
    */
   constructor(
     config: ModelConfig,
@@ -65,19 +80,23 @@ export class Teacher {
     frozen: ParameterArray,
     settings: TeacherSettings,
     runtime: Runtime,
+    tower?: TrainedTower,
   ) {
     this.config = config;
     this.parameters = parameters;
+    this.language = parameters.part((name) => !isTower(name));
     this.frozen = frozen;
+    this.tower = tower;
     this.settings = settings;
     this.sessions = new SessionCache((length) => teacherGraph(config.text, weights, length), runtime);
   }
 
-  async supervise(sequence: TrainingSequence, sample: TrainingSample): Promise<Supervision> {
-    const { hidden, context } = await this.read(sequence, sample);
-    const helpers = helpersOf(sample);
+  async supervise(sequence: TrainingSequence, sample: AnySample): Promise<Supervision> {
+    const seen = await seenBy(this.tower, [...sample.pictures, ...helpersOf(sample)]);
+    const helpers = seen.slice(sample.pictures.length);
+    const { hidden, context } = await this.read(sequence, seen.slice(0, sample.pictures.length));
     const blocks: BlockTargets[] = [];
-    for (const [index, features] of helpers.entries()) {
+    for (const [index, { features }] of helpers.entries()) {
       const text = textBefore(sequence, index, this.config.latentSize).map((i) => hidden[i]!);
       const previous = blocks.at(-1)?.targets;
       const query = meanOf([
@@ -91,7 +110,7 @@ export class Teacher {
   }
 
   async release(): Promise<void> {
-    await this.sessions.release();
+    await Promise.all([this.sessions.release(), this.tower?.release()]);
   }
 
   private selectFor(query: Float32Array, features: NumericArray, seed: number): BlockTargets {
@@ -99,13 +118,13 @@ export class Teacher {
     const selection = selectByCosine(cosines(query, candidates), this.settings);
     const { targets: rule, count } = this.settings;
     const targets = targetsOf(rule, rowsOf(candidates), selection.selected, count, seededNumbers(seed));
-    return { groupSize, ...selection, targets };
+    return { groupSize, ...selection, targets, features };
   }
 
   /** Hidden states by position, and u = mean(r_txt, r_img). */
   private async read(
     sequence: TrainingSequence,
-    { pictures }: TrainingSample,
+    pictures: readonly Picture[],
   ): Promise<{ hidden: Float32Array[]; context: Float32Array }> {
     const { text, tokens } = this.config;
     const { ids, positions, turnStart } = sequence;
@@ -118,7 +137,7 @@ export class Teacher {
     const textCount = indices.filter(isText).length;
     const session = await this.sessions.get(S);
     const result = await session.run({
-      ...this.parameters.tensors(),
+      ...this.language.tensors(),
       ...this.frozen.tensors(),
       ...partFeeds(text, part, [{ ids, positions, fed: pictureVectors(ids, tokens.imagePad, pictures) }]),
       text: floatTensor(
@@ -178,11 +197,11 @@ function textBefore({ blocks, turnStart }: TrainingSequence, index: number, late
   return Array.from({ length: end - start }, (_, i) => start + i);
 }
 
-/** The helper pictures' features, block by block. @throws UserError if a block has none */
-function helpersOf({ plan }: TrainingSample): NumericArray[] {
+/** The helper pictures, block by block. @throws UserError if a block has none */
+function helpersOf({ plan }: AnySample): (Picture | Patches)[] {
   return plan.flatMap((step) => {
     if (step.type === 'text') return [];
-    if (step.helper !== undefined) return [step.helper.features];
+    if (step.helper !== undefined) return [step.helper];
     throw new UserError({
       problem: 'a latent step of the sample has no helper picture',
       expected: 'helper_image, from which the teacher selects the targets of stage 1',

@@ -1,24 +1,27 @@
 /**
  * A step of the recipe: the teacher selects, the student learns, the optimiser moves the weights, the
- * teacher follows. The vision tower is frozen, so pictures come as features.
+ * teacher follows. Pictures come as features, or as patches where the vision tower is trained too.
  */
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { readMerged, withoutAdapter } from '../checkpoint/mergeAdapter.ts';
 import { normalNumbers, seededNumbers } from '../base/random.ts';
 import { RELEASED_SELECTION } from '../model/selection.ts';
 import type { WeightSource } from '../model/weightSource.ts';
+import type { WeightRef } from '../tensor/dtype.ts';
 import type { Runtime } from './sessions.ts';
 import { learnInBatches } from './batches.ts';
-import { initialFactors, maskNumbers, withFactors, type LoraSettings } from './lora.ts';
+import { initialFactors, maskNumbers, storedFactors, withFactors, type LoraSettings } from './lora.ts';
 import { AdamW, clipFactor, normOf, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
 import { readParameters, type ParameterArray } from './parameters.ts';
 import { ROUNDED, type Rounding } from './parts.ts';
 import { learningRate, type Schedule } from './schedule.ts';
-import { sequenceOf, type TrainingSample } from './sequence.ts';
+import { sequenceOf, type AnySample } from './sequence.ts';
 import { Student, type Lesson, type Losses, type Stage } from './student.ts';
 import { languageModelWeights } from './studentGraphs.ts';
 import type { TargetRule } from './targets.ts';
 import { Teacher, type BlockTargets } from './teacher.ts';
+import { TrainedTower, towerWeights } from './trainedTower.ts';
 
 export interface TrainingSettings {
   stage: Stage;
@@ -40,6 +43,8 @@ export interface TrainingSettings {
   /** Of the lengths that the student's graphs are built for. */
   rounding: Rounding;
   seed: number;
+  /** Whether the vision tower is learnt with the language model; the teacher then averages both. */
+  vision: 'frozen' | 'trained';
   /** Learns an adapter and leaves the weights as they are. */
   lora?: LoraSettings;
 }
@@ -57,6 +62,7 @@ export const RELEASED_TRAINING: TrainingSettings = {
   batchSize: 1,
   rounding: ROUNDED,
   seed: 0,
+  vision: 'frozen',
 };
 
 export interface StepReport {
@@ -91,25 +97,39 @@ export class Trainer {
     this.checkpoint = checkpoint;
     this.settings = settings;
     const weights = weightsOf(checkpoint, lora);
-    this.student = new Student(config, weights, parameters, frozen, runtime, settings.rounding);
+    const towerOf = (array: ParameterArray): TrainedTower | undefined =>
+      settings.vision === 'frozen'
+        ? undefined
+        : new TrainedTower(config.vision, weights, array, settings.batchSize, runtime);
+    const tower = towerOf(parameters);
+    this.student = new Student(config, weights, parameters, frozen, runtime, settings.rounding, tower);
     const teacherWeights = weightsOf(checkpoint, lora && { ...lora, dropout: 0 });
-    this.teacher = new Teacher(config, teacherWeights, parameters.copy(), frozen, selection, runtime);
+    const average = parameters.copy();
+    const teacherTower = towerOf(average);
+    this.teacher = new Teacher(config, teacherWeights, average, frozen, selection, runtime, teacherTower);
     this.optimiser = new AdamW(parameters, settings.adamW);
     this.gradient = parameters.zeros();
     this.noise = () => (noise === 0 ? 0 : noise * normal());
     this.dropout = maskNumbers(lora?.dropout ?? 0, seededNumbers(~seed));
   }
 
-  /** Reads the language model's weights into memory as float32. */
+  /**
+   * Reads what is trained into memory as float32. An adapter that the checkpoint was opened with is merged into
+   * the weights or, with `lora`, trained further.
+   * @throws UserError if `lora` has other settings than that adapter
+   */
   static async open(checkpoint: Checkpoint, settings: TrainingSettings, runtime: Runtime): Promise<Trainer> {
-    const { lora, seed } = settings;
-    const { refs, frozen } = languageModelWeights(checkpoint.config.text, weightsOf(checkpoint, lora));
-    const parameters = await readParameters(refs, lora && initialFactors(seed));
+    const { lora, vision } = settings;
+    const source = weightsOf(checkpoint, lora);
+    const { refs, frozen } = languageModelWeights(checkpoint.config.text, source);
+    const tower = vision === 'trained' ? towerWeights(checkpoint.config.vision, source) : [];
+    const first = firstValues(checkpoint, settings, refs.keys());
+    const parameters = await readParameters(new Map([...refs, ...tower]), first);
     return new Trainer(checkpoint, settings, parameters, await readParameters(frozen), runtime);
   }
 
   /** One update by the mean gradient of the samples. */
-  async step(samples: readonly TrainingSample[]): Promise<StepReport> {
+  async step(samples: readonly AnySample[]): Promise<StepReport> {
     const lessons: Lesson[] = [];
     for (const sample of samples) lessons.push(await this.prepare(sample));
     const { losses, gradient } = await this.learn(lessons);
@@ -123,7 +143,7 @@ export class Trainer {
   }
 
   /** The sample as the student reads it, and what the teacher as it is now selects. */
-  async prepare(sample: TrainingSample): Promise<Lesson> {
+  async prepare(sample: AnySample): Promise<Lesson> {
     const sequence = sequenceOf(this.checkpoint, sample);
     if (this.settings.stage === 2) return { sample, sequence, targets: [] };
     const { blocks } = await this.teacher.supervise(sequence, sample);
@@ -146,7 +166,7 @@ export class Trainer {
    * What the teacher selects for a sample, and the K latents of each block as the student has them now, read
    * as the stage reads it (1: with the targets given, 2: with its own latents fed back). Nothing is learnt.
    */
-  async observe(sample: TrainingSample): Promise<{ blocks: BlockTargets[]; latents: Float32Array[][] }> {
+  async observe(sample: AnySample): Promise<{ blocks: BlockTargets[]; latents: Float32Array[][] }> {
     const sequence = sequenceOf(this.checkpoint, sample);
     const { blocks } = await this.teacher.supervise(sequence, sample);
     const lesson = { sample, sequence, targets: blocks.map(({ targets }) => targets) };
@@ -164,6 +184,23 @@ export class Trainer {
   }
 }
 
+/** @throws UserError, see storedFactors */
+export function checkAdapter(checkpoint: Checkpoint, settings: TrainingSettings): void {
+  const source = weightsOf(checkpoint, settings.lora);
+  firstValues(checkpoint, settings, languageModelWeights(checkpoint.config.text, source).refs.keys());
+}
+
 function weightsOf({ weights }: Checkpoint, lora: LoraSettings | undefined): WeightSource {
-  return lora === undefined ? weights : withFactors(weights, lora);
+  const own = withoutAdapter(weights);
+  return lora === undefined ? own : withFactors(own, lora);
+}
+
+/** How each tensor that is trained begins. @param learnt names of the language model's or the new factors */
+function firstValues(
+  { weights, adapter }: Checkpoint,
+  { lora, seed }: TrainingSettings,
+  learnt: Iterable<string>,
+): (ref: WeightRef, name: string) => Promise<Float32Array> {
+  if (lora === undefined) return (ref, name) => readMerged(weights.get(name, ref.shape));
+  return adapter === undefined ? initialFactors(seed) : storedFactors(adapter, lora, learnt);
 }

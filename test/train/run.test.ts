@@ -1,11 +1,13 @@
 /** Training runs from their config files, on one layer of the bundled model. */
 
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { appendFileSync, copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { asWeight, readStoredTensors, readTensor } from '../../src/checkpoint/safetensors.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import { Model } from '../../src/engine/model.ts';
 import { AdamW } from '../../src/train/optimiser.ts';
@@ -13,12 +15,14 @@ import { readConfig, trainingSettings } from '../../src/train/run/config.ts';
 import { curvesSvg } from '../../src/train/run/curves.ts';
 import { openData, Shuffle } from '../../src/train/run/data.ts';
 import { openLearner } from '../../src/train/run/learner.ts';
+import { featureReader } from '../../src/train/run/pictures.ts';
 import { alone } from '../../src/train/run/pool.ts';
 import { runTraining, type RunOptions, type RunResult } from '../../src/train/run/run.ts';
 import { saveState } from '../../src/train/run/savedState.ts';
 import { checkedStep } from '../../src/train/run/step.ts';
 import { Trainer } from '../../src/train/trainer.ts';
 import type { Metric } from '../../src/watch/metrics.ts';
+import { parseWatchedStep, watchedFile } from '../../src/watch/watched.ts';
 import { buildTrainWorker, EXAMPLES, ilvr, temporaryFolder } from '../fixtures/cli.ts';
 import { writeConfig, writeSmallModel } from './runFixtures.ts';
 
@@ -171,6 +175,65 @@ describe('a run', () => {
   }, 60_000);
 });
 
+describe('the vision tower', () => {
+  const generator: { sizes: number[]; form: string; galleries?: number } = { sizes: [3], form: 'latents' };
+  const data = { generator };
+
+  async function towerOf(folder: string): Promise<[name: string, hash: string][]> {
+    const stored = await readStoredTensors(join(folder, 'model.safetensors'));
+    const names = [...stored.keys()].filter((name) => name.startsWith('visual.')).toSorted();
+    return Promise.all(
+      names.map(async (name) => {
+        const values = await readTensor(asWeight(name, stored.get(name)!));
+        return [name, createHash('sha256').update(values).digest('hex')] as [string, string];
+      }),
+    );
+  }
+  const newest = (config: string, step: number): string =>
+    join(runFolder(config), 'checkpoints', `step-${step}`);
+
+  it('is as it was to the bit when frozen, which a run from before there was the setting is too', async () => {
+    const config = writeConfig({ model, data, steps: 2, learningRate: 1e-2, warmupSteps: 0 });
+    await run(config, { lastStep: 1 });
+    const file = join(runFolder(config), 'config.json');
+    const stored = JSON.parse(readFileSync(file, 'utf8')) as { resolved: Record<string, unknown> };
+    expect(stored.resolved['vision']).toBe('frozen');
+    delete stored.resolved['vision'];
+    delete (stored.resolved['data'] as typeof data).generator.galleries;
+    writeFileSync(file, JSON.stringify(stored));
+    expect((await run(config)).step).toBe(2);
+    expect(await towerOf(newest(config, 2))).toEqual(await towerOf(model));
+  }, 120_000);
+
+  it.each([
+    [1, 1],
+    [1, 2],
+    [2, 1],
+  ])(
+    'is moved when trained, and a resumed run gives the bits of one that was not stopped (stage %d, %d workers)',
+    async (stage, workers) => {
+      const recipe = { model, data, stage, vision: 'trained', steps: 3, batch: 2, microBatch: 1, workers };
+      const settings = { ...recipe, learningRate: 1e-3, warmupSteps: 0, watch: { every: 1 } };
+      const [whole, stopped] = [writeConfig(settings), writeConfig(settings)];
+      const options = workers > 1 ? { workerScript: await buildTrainWorker() } : {};
+      await run(whole, options);
+      await run(stopped, { ...options, lastStep: 2 });
+      await run(stopped, options);
+      expect(lossesOf(stopped)).toEqual(lossesOf(whole));
+      for (const name of ['model.safetensors', 'state.safetensors']) {
+        const [a, b] = [whole, stopped].map((config) => readFileSync(join(newest(config, 3), name)));
+        expect(a!.equals(b!)).toBe(true);
+      }
+      const look = readFileSync(join(runFolder(whole), 'watch', watchedFile({ sample: 0, step: 3 })), 'utf8');
+      expect(parseWatchedStep(look).blocks[0]!.latents[0]!.selected.length).toBeGreaterThan(0);
+      const [before, after] = [await towerOf(model), await towerOf(newest(whole, 3))];
+      expect(after.map(([name]) => name)).toEqual(before.map(([name]) => name));
+      expect(after.filter(([, hash], i) => hash === before[i]![1])).toEqual([]);
+    },
+    120_000,
+  );
+});
+
 describe('a checkpoint', () => {
   it('opens as a model with the logits of the trained student, and stays when a later save fails', async () => {
     const { config } = await readConfig(writeConfig({ model, learningRate: 1e-2, warmupSteps: 0 }));
@@ -187,7 +250,7 @@ describe('a checkpoint', () => {
     await saveState(folder, state, base);
     trainer.student.parameters.data.set(learner.student.data);
     const data = await openData(config);
-    const { sample } = await data.at(0, vision);
+    const { sample } = await data.at(0, featureReader(vision));
     const gradient = learner.student.zeros();
 
     // Read without latents, so that both read the same vectors.
@@ -207,7 +270,7 @@ describe('a checkpoint', () => {
     const { embeddings, positions } = await exported.embedPrompt(lesson.sequence.ids, sample.pictures);
     const read = await exported.prefill(exported.newCache(), embeddings, positions);
     expect(largestDifference((await exported.logits(read.hidden)).data, expected)).toBeLessThan(1e-5);
-    const again = (await openData(config)).at(0, exported);
+    const again = (await openData(config)).at(0, featureReader(exported));
     expect((await again).sample.pictures).toEqual(sample.pictures);
 
     const blocked = join(temporaryFolder(), 'file');
@@ -237,7 +300,7 @@ it('an adapter gives in inference the logits that its trainer had, and is refuse
   trainer.student.parameters.data.set(learner.student.data);
 
   // Read without latents, so that all read the same vectors.
-  const { sample } = await (await openData(config)).at(0, plain);
+  const { sample } = await (await openData(config)).at(0, featureReader(plain));
   const lesson = await trainer.prepare({ ...sample, plan: [{ type: 'text', content: 'down' }] });
   const [{ hidden } = { hidden: [] }] = await trainer.student.learn([lesson], 1, gradient, 1);
   const adapted = await Model.open(await openCheckpoint(model, { adapter }), 'cpu');
@@ -291,6 +354,10 @@ describe('bad input is told by its place before the first step', () => {
     [{ lora: { r: 4 } }, /There is no setting "lora\.r"/],
     [{ lora: { targets: ['lm_head'] } }, /"lora\.targets\.0" cannot be used: .*found "lm_head"/],
     [{ lora: {}, stage: 'base' }, /"lora" cannot be used: expected no adapter before stage 1/],
+    [
+      { lora: {}, vision: 'trained' },
+      /"vision" cannot be used: expected "frozen" beside "lora": .*"trained"/,
+    ],
     [{ lora: { dropout: 1 } }, /"lora\.dropout" cannot be used: .*found 1/],
   ])('the config %j', async (settings, message) => {
     await expect(readConfig(writeConfig({ model: 'm', ...settings }))).rejects.toThrow(message);

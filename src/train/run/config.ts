@@ -40,8 +40,10 @@ const Lora = z.strictObject({
 });
 
 const Settings = z.strictObject({
-  /** Hugging Face folder to begin with. */
+  /** Hugging Face folder to begin with, or a run: its newest checkpoint then. */
   model: z.string().min(1),
+  /** Adapter of it to begin with, or a run that trained one: merged into the weights, or with `lora` trained on. */
+  adapter: z.string().min(1).optional(),
   /** A samples file, or maps drawn as they are needed. */
   data: z.union([z.string().min(1), z.strictObject({ generator: MapSettings })]),
   /** Folder for metrics and checkpoints. */
@@ -55,6 +57,8 @@ const Settings = z.strictObject({
   microBatch: whole(1).default(8),
   /** Threads that share a step's samples, each on a core of its own; 1 is the run's own, on all cores. */
   workers: whole(1).max(64).default(1),
+  /** The vision tower in stages 1 and 2; before them it is always trained. */
+  vision: z.enum(['frozen', 'trained']).default(RELEASED_TRAINING.vision),
   /** Of the loss of perception beside language, in the base phase. */
   perceptionWeight: z.number().min(0).default(0.5),
   schedule: z.enum(['constant', 'linear', 'cosine']).default(RELEASED_TRAINING.schedule.shape),
@@ -88,7 +92,22 @@ const Settings = z.strictObject({
 const Config = Settings.refine(({ stage, lora }) => lora === undefined || typeof stage === 'number', {
   path: ['lora'],
   message: 'no adapter before stage 1',
-});
+})
+  .refine(({ stage, adapter }) => adapter === undefined || typeof stage === 'number', {
+    path: ['adapter'],
+    message: 'no adapter before stage 1',
+  })
+  .refine(({ vision, lora }) => vision === 'frozen' || lora === undefined, {
+    path: ['vision'],
+    message: '"frozen" beside "lora": an adapter of the language model holds no weights of the tower',
+  });
+
+/** A config as a run stored it, with what was no setting yet when it did so at its default. */
+export function completed(stored: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const names = Object.keys(Settings.shape).filter((name) => name in stored);
+  const { data } = Settings.safeParse(Object.fromEntries(names.map((name) => [name, stored[name]])));
+  return { ...stored, ...data };
+}
 
 /** Complete, with absolute paths. */
 export type RunConfig = z.output<typeof Config>;
@@ -109,12 +128,13 @@ export async function readConfig(file: string): Promise<GivenConfig> {
   const result = Config.safeParse(given);
   if (!result.success) throw invalid(result.error, given, text, file);
   const absolute = (where: string): string => path.resolve(path.dirname(file), where);
-  const { data, model, run } = result.data;
+  const { data, model, adapter, run } = result.data;
   return {
     given,
     config: {
       ...result.data,
       model: absolute(model),
+      ...(adapter !== undefined && { adapter: absolute(adapter) }),
       run: absolute(run),
       data: typeof data === 'string' ? absolute(data) : data,
     },
@@ -130,7 +150,8 @@ export function trainingConfigJsonSchema(): object {
 export function trainingSettings(config: RunConfig): TrainingSettings {
   const { schedule, learningRate, warmupSteps, steps, clip, teacherDecay, microBatch } = config;
   const stage = config.stage === 2 ? 2 : 1;
-  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, targets, noise, seed, lora } = config;
+  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, targets, noise, seed, vision, lora } =
+    config;
   return {
     ...RELEASED_TRAINING,
     stage,
@@ -143,6 +164,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     targets,
     noise,
     seed,
+    vision,
     batchSize: microBatch,
     ...(lora !== undefined && { lora }),
   };

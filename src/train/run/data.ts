@@ -1,46 +1,32 @@
 /**
  * Samples by position in an endless sequence, which is a function of the config alone: a file in another
- * order each time through, or maps drawn as they are asked for. Pictures come as the frozen tower's features.
+ * order each time through, or maps drawn as they are asked for.
  */
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UserError } from '../../base/errors.ts';
 import { seededNumbers } from '../../base/random.ts';
-import { decodeImage, type DecodedImage } from '../../checkpoint/decodeImage.ts';
-import { prepareImage } from '../../checkpoint/image.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
-import type { Model } from '../../engine/model.ts';
-import type { GridMap } from '../../dataset/scoring.ts';
 import { hashOf } from '../../maps/chance.ts';
-import type { Question } from '../../maps/questions.ts';
-import { checkMapOptions, galleryItem, mapItem, type MapOptions } from '../../maps/stream.ts';
-import {
-  sequenceOf,
-  type Picture,
-  type PlanStep,
-  type TrainingSample,
-  type TrainingSequence,
-} from '../sequence.ts';
-import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import type { BaseLesson } from '../base.ts';
-import { perceptionLabels } from '../perception.ts';
-import type { PatchGrid } from '../../model/positions.ts';
+import { checkMapOptions, mapItem, type MapOptions } from '../../maps/stream.ts';
+import type { Patches, Picture, PlanStep, TrainingSample } from '../sequence.ts';
 import type { RunConfig } from './config.ts';
+import { asImage, type PictureReader } from './pictures.ts';
 
-/** Of picture features; the files after that are read again each time. */
-const MAX_REMEMBERED_BYTES = 2 ** 30;
-
-export interface LocatedSample {
+export interface LocatedSample<P = Picture | Patches> {
   /** In the endless sequence. */
   position: number;
   /** File and line, or the number of the map. */
   where: string;
-  sample: TrainingSample;
+  sample: TrainingSample<P>;
 }
 
 export interface TrainingData {
-  at: (position: number, model: Model) => Promise<LocatedSample>;
+  at: <P extends Picture | Patches>(
+    position: number,
+    pictures: PictureReader<P>,
+  ) => Promise<LocatedSample<P>>;
 }
 
 /** @throws UserError with file and line for the first sample that cannot be learnt */
@@ -62,16 +48,19 @@ async function fileData(file: string, stage: RunConfig['stage'], seed: number): 
     checkSample(sample, stage, `${file}:${sample.line}`);
     samples.push(sample);
   }
-  if (samples.length === 0) throw new UserError({ problem: 'The samples file is empty', where: file });
+  checkCount(samples, file);
   const order = new Shuffle(samples.length, seed);
-  const memory = new PictureMemory();
   return {
-    at: async (position, model) => {
+    at: async (position, pictures) => {
       const sample = samples[order.at(position)]!;
       const where = `${file}:${sample.line}`;
-      return { position, where, sample: await located(where, () => withFeatures(sample, model, memory)) };
+      return { position, where, sample: await located(where, () => withPictures(sample, stage, pictures)) };
     },
   };
+}
+
+export function checkCount({ length }: readonly unknown[], file: string): void {
+  if (length === 0) throw new UserError({ problem: 'The samples file is empty', where: file });
 }
 
 /** What the rest of the sample goes wrong with only once it is read is told by its place too. */
@@ -85,7 +74,12 @@ export async function located<T>(where: string, work: () => Promise<T>): Promise
   }
 }
 
-function checkSample({ plan, question, images }: Sample, stage: RunConfig['stage'], where: string): void {
+/** @throws UserError with the sample's place if there is nothing to learn, or it does not say what each picture is for */
+export function checkSample(
+  { plan, question, images }: Sample,
+  stage: RunConfig['stage'],
+  where: string,
+): void {
   if (plan === undefined || plan.length === 0) {
     throw new UserError({
       problem: 'This sample has no answer to learn',
@@ -114,117 +108,44 @@ function checkSample({ plan, question, images }: Sample, stage: RunConfig['stage
   });
 }
 
-/** Features of files seen before: the tower is frozen, and it takes as long as the teacher and more. */
-class PictureMemory {
-  private readonly pictures = new Map<string, Picture>();
-  private bytes = 0;
-
-  async get(file: string, read: () => Promise<Picture>): Promise<Picture> {
-    const known = this.pictures.get(file);
-    if (known !== undefined) return known;
-    const picture = await read();
-    this.bytes += picture.features.data.byteLength;
-    if (this.bytes <= MAX_REMEMBERED_BYTES) this.pictures.set(file, picture);
-    return picture;
-  }
-}
-
-async function withFeatures(sample: Sample, model: Model, memory: PictureMemory): Promise<TrainingSample> {
-  const read = (file: string): Promise<Picture> =>
-    memory.get(file, async () => encode(await decodeImage(await readFile(file), file), model));
-  const pictures: Picture[] = [];
-  for (const file of sample.images) pictures.push(await read(file));
-  const plan: PlanStep[] = [];
+/** Helper images are for the teacher of stage 1 only. */
+async function withPictures<P extends Picture | Patches>(
+  sample: Sample,
+  stage: RunConfig['stage'],
+  reader: PictureReader<P>,
+): Promise<TrainingSample<P>> {
+  const pictures: P[] = [];
+  for (const file of sample.images) pictures.push(await reader.file(file));
+  const plan: PlanStep<P>[] = [];
   for (const step of sample.plan!) {
     if (step.type === 'text') plan.push(step);
-    else if (step.helperImage === undefined) plan.push({ type: 'latent' });
-    else plan.push({ type: 'latent', helper: await read(step.helperImage) });
+    else if (stage === 2 || step.helperImage === undefined) plan.push({ type: 'latent' });
+    else plan.push({ type: 'latent', helper: await reader.file(step.helperImage) });
   }
   return { question: sample.question, pictures, plan };
 }
 
-/** Helper images are drawn for the teacher of stage 1 only. */
 function generatedData(options: MapOptions, stage: RunConfig['stage']): TrainingData {
   checkMapOptions(options);
   const kinds = options.questions.length + (options.alternate.length > 0 ? 1 : 0);
   return {
-    at: async (position, model) => {
+    at: async <P extends Picture | Patches>(position: number, pictures: PictureReader<P>) => {
       const item = mapItem(options, Math.floor(position / kinds));
       const { text, steps } = item.questions[position % kinds]!;
-      const draw = (picture: { width: number; height: number; rgb: Uint8Array }): Promise<Picture> =>
-        encode(asImage(picture), model);
-      const plan: PlanStep[] = [];
+      const plan: PlanStep<P>[] = [];
       for (const step of steps) {
         if (step.type === 'text') plan.push(step);
         else if (stage === 2) plan.push({ type: 'latent' });
-        else plan.push({ type: 'latent', helper: await draw(item.drawHelper(step.player)) });
+        else
+          plan.push({ type: 'latent', helper: await pictures.read(asImage(item.drawHelper(step.player))) });
       }
-      const sample = { question: text, pictures: [await draw(item.picture)], plan };
+      const sample = { question: text, pictures: [await pictures.read(asImage(item.picture))], plan };
       return { position, where: mapName(item.index), sample };
     },
   };
 }
 
-export interface MapData {
-  at: (position: number) => { where: string; lesson: BaseLesson };
-}
-
-/**
- * Maps with all their questions, for the base phase.
- * @throws UserError for a samples file: what a cell is must be known for every picture
- */
-export function openMaps({ data, stage }: RunConfig, { processor, ...source }: Checkpoint): MapData {
-  if (typeof data === 'string') {
-    throw new UserError({
-      problem: `The stage "${stage}" learns from drawn maps only`,
-      expected: '{"generator": {…}} as "data"',
-      found: data,
-      remedy: 'Train on the file in stage 1 or 2.',
-    });
-  }
-  const options = data.generator;
-  checkMapOptions(options);
-  const see = (map: GridMap, picture: { width: number; height: number; rgb: Uint8Array }): BaseLesson => {
-    const { pixelValues, grid } = prepareImage(asImage(picture), processor);
-    const size = { height: grid.h, width: grid.w };
-    const labels = perceptionLabels(map, size, source.config.vision.mergeSize);
-    return { pixels: pixelValues, grid: size, labels, sequences: [] };
-  };
-  const ask = ({ text, steps }: Question, grid: PatchGrid): TrainingSequence => {
-    const plan = steps.map((step): PlanStep => (step.type === 'text' ? step : { type: 'latent' }));
-    return sequenceOf(source, { question: text, pictures: [{ grid }], plan });
-  };
-  // A map, then its galleries.
-  const period = 1 + options.galleries;
-  return {
-    at: (position) => {
-      const [index, place] = [Math.floor(position / period), position % period];
-      if (place > 0) {
-        const gallery = index * options.galleries + place - 1;
-        const { map, picture } = galleryItem(options, gallery);
-        return { where: `gallery ${gallery + 1} of the generator`, lesson: see(map, picture) };
-      }
-      const item = mapItem(options, index);
-      const lesson = see(item.map, item.picture);
-      const sequences = stage === 'base' ? item.questions.map((question) => ask(question, lesson.grid)) : [];
-      return { where: mapName(index), lesson: { ...lesson, sequences } };
-    },
-  };
-}
-
 export const mapName = (index: number): string => `map ${index + 1} of the generator`;
-
-/** A drawn picture as if it had been decoded. */
-export function asImage(picture: { width: number; height: number; rgb: Uint8Array }): DecodedImage {
-  return { ...picture, exifOrientation: 1, format: 'generated' };
-}
-
-/** A picture as the trainer reads it. */
-export async function encode(image: DecodedImage, model: Model): Promise<Picture> {
-  const { pixelValues, grid } = prepareImage(image, model.checkpoint.processor);
-  const patches = { height: grid.h, width: grid.w };
-  return { grid: patches, features: await model.encodeImage(pixelValues, patches) };
-}
 
 /** Every index once in each time through, in an order of its own (Fisher and Yates). */
 export class Shuffle {

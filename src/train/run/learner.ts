@@ -9,15 +9,18 @@ import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { readTensor } from '../../checkpoint/safetensors.ts';
 import { Model } from '../../engine/model.ts';
 import { hashOf } from '../../maps/chance.ts';
-import { BaseStudent, baseWeights, lengthOfLesson, type BaseLesson } from '../base.ts';
+import { BaseStudent, baseWeights, lengthOfLesson } from '../base.ts';
 import { maskNumbers } from '../lora.ts';
 import { readParameters, type ParameterArray } from '../parameters.ts';
 import { isHead } from '../perception.ts';
+import type { Patches, Picture } from '../sequence.ts';
 import type { Runtime } from '../sessions.ts';
 import type { Lesson } from '../student.ts';
 import { Trainer } from '../trainer.ts';
 import { trainingSettings, type RunConfig } from './config.ts';
-import { located, openData, openMaps, type LocatedSample, type MapData, type TrainingData } from './data.ts';
+import { located, openData, type LocatedSample, type TrainingData } from './data.ts';
+import { openMaps, type LocatedLesson, type MapData } from './maps.ts';
+import { featureReader, patchReader, type PictureReader } from './pictures.ts';
 import { readHead } from './savedState.ts';
 
 /** Means over a share's samples, by name. */
@@ -29,7 +32,7 @@ export interface Learner<Drawn = unknown> {
   /** The moving average, where the phase has one. */
   readonly teacher?: ParameterArray;
   /** What a sample can be looked at with, where the phase has latents. */
-  readonly recipe?: { trainer: Trainer; model: Model };
+  readonly recipe?: Recipe;
   /** Prepares samples as far as no weights matter: what is drawn ahead is not lost. */
   draw(positions: readonly number[]): Promise<Drawn>;
   /**
@@ -41,16 +44,16 @@ export interface Learner<Drawn = unknown> {
   release(): Promise<void>;
 }
 
+interface Recipe {
+  trainer: Trainer;
+  pictures: PictureReader<Picture | Patches>;
+}
+
 /** The learner of a config's phase. */
 export async function openLearner(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<Learner> {
   return typeof config.stage === 'number'
     ? RecipeLearner.open(config, base, runtime)
     : BaseLearner.open(config, base, runtime);
-}
-
-interface LocatedLesson {
-  where: string;
-  lesson: BaseLesson;
 }
 
 const isAsked = ({ lesson }: LocatedLesson): boolean => lesson.sequences.length > 0;
@@ -70,17 +73,19 @@ class BaseLearner implements Learner<LocatedLesson[]> {
   }
 
   static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<BaseLearner> {
+    const data = await openMaps(config, base);
     const refs = baseWeights(base.config, base.weights, config.stage === 'base');
     const head = await readHead(base.folder);
     const parameters = await readParameters(refs, async (ref, name) =>
       isHead(name) ? (head.get(name) ?? new Float32Array(ref.length / 4)) : readTensor(ref),
     );
     const student = new BaseStudent(base.config, base.weights, parameters, config.perceptionWeight, runtime);
-    return new BaseLearner(config, openMaps(config, base), student);
+    return new BaseLearner(config, data, student);
   }
 
   async draw(positions: readonly number[]): Promise<LocatedLesson[]> {
-    const lessons = positions.map((position) => this.data.at(position));
+    const lessons: LocatedLesson[] = [];
+    for (const position of positions) lessons.push(await this.data.at(position));
     return lessons.toSorted((a, b) => lengthOfLesson(a.lesson) - lengthOfLesson(b.lesson));
   }
 
@@ -91,8 +96,8 @@ class BaseLearner implements Learner<LocatedLesson[]> {
     scale: number,
   ): Promise<Losses> {
     const means = new Means(lessons.length);
-    const [asked, bare] = [lessons.filter(isAsked), lessons.filter((lesson) => !isAsked(lesson))];
-    const batches = [bare, asked].flatMap((group) => chunks(group, this.config.microBatch));
+    const asked = lessons.filter(isAsked).length;
+    const batches = alike(lessons, this.config.microBatch);
     if (batches.length === 0) gradient.data.fill(0); // more workers than samples
     for (const [i, batch] of batches.entries()) {
       const { text, perception, accuracy } = await this.learns.learn(
@@ -105,7 +110,7 @@ class BaseLearner implements Learner<LocatedLesson[]> {
       const wrong = Object.entries(accuracy).map(([name, share]) => [`wrong.${name}`, 1 - share]);
       means.add({ perception, ...Object.fromEntries(wrong) }, batch.length);
       // Galleries have no words: the mean is over maps.
-      if (isAsked(batch[0]!)) means.add({ ce: text }, (batch.length * lessons.length) / asked.length);
+      if (isAsked(batch[0]!)) means.add({ ce: text }, (batch.length * lessons.length) / asked);
     }
     return means.values;
   }
@@ -119,14 +124,18 @@ class BaseLearner implements Learner<LocatedLesson[]> {
 class RecipeLearner implements Learner<LocatedSample[]> {
   readonly student: ParameterArray;
   readonly teacher: ParameterArray;
-  readonly recipe: { trainer: Trainer; model: Model };
+  readonly recipe: Recipe;
   private readonly data: TrainingData;
   private readonly config: RunConfig;
+  /** With the frozen tower. */
+  private readonly model: Model | undefined;
 
-  private constructor(config: RunConfig, data: TrainingData, model: Model, trainer: Trainer) {
+  private constructor(config: RunConfig, data: TrainingData, recipe: Recipe, model: Model | undefined) {
     this.config = config;
     this.data = data;
-    this.recipe = { trainer, model };
+    this.recipe = recipe;
+    this.model = model;
+    const { trainer } = recipe;
     this.student = trainer.student.parameters;
     this.teacher = trainer.teacher.parameters;
   }
@@ -134,23 +143,21 @@ class RecipeLearner implements Learner<LocatedSample[]> {
   static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<RecipeLearner> {
     if (base.config.latentReach !== undefined && config.stage === 1) throw controlInStage1();
     const data = await openData(config);
-    const model = await Model.open(base, runtime.provider);
+    const settings = trainingSettings(config);
+    const model = settings.vision === 'frozen' ? await Model.open(base, runtime.provider) : undefined;
+    const pictures = model === undefined ? patchReader(base.processor) : featureReader(model);
     try {
-      return new RecipeLearner(
-        config,
-        data,
-        model,
-        await Trainer.open(base, trainingSettings(config), runtime),
-      );
+      const trainer = await Trainer.open(base, settings, runtime);
+      return new RecipeLearner(config, data, { trainer, pictures }, model);
     } catch (error) {
-      await model.release();
+      await model?.release();
       throw error;
     }
   }
 
   async draw(positions: readonly number[]): Promise<LocatedSample[]> {
     const samples: LocatedSample[] = [];
-    for (const position of positions) samples.push(await this.data.at(position, this.recipe.model));
+    for (const position of positions) samples.push(await this.data.at(position, this.recipe.pictures));
     return samples;
   }
 
@@ -180,8 +187,7 @@ class RecipeLearner implements Learner<LocatedSample[]> {
   }
 
   async release(): Promise<void> {
-    const { trainer, model } = this.recipe;
-    await Promise.all([trainer.release(), model.release()]);
+    await Promise.all([this.recipe.trainer.release(), this.model?.release()]);
   }
 }
 
@@ -219,10 +225,22 @@ export class Means {
   }
 }
 
-function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
+/** At most `size` together, of pictures of one size and with as many questions. */
+function alike(lessons: readonly LocatedLesson[], size: number): LocatedLesson[][] {
+  const open = new Map<string, LocatedLesson[]>();
+  const batches: LocatedLesson[][] = [];
+  for (const each of lessons) {
+    const { grid, sequences } = each.lesson;
+    const key = [grid.height, grid.width, sequences.length].join();
+    const batch = open.get(key);
+    if (batch !== undefined && batch.length < size) batch.push(each);
+    else {
+      const begun = [each];
+      batches.push(begun);
+      open.set(key, begun);
+    }
+  }
+  return batches;
 }
 
 export function notANumber(where: string, what = 'The loss'): UserError {

@@ -6,7 +6,6 @@
 
 import { messageOf, UserError } from '../../base/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
 import type { Provider } from '../../ort/session.ts';
 import type { Metric } from '../../watch/metrics.ts';
 import { AdamW } from '../optimiser.ts';
@@ -18,6 +17,7 @@ import { openLearner, type Learner } from './learner.ts';
 import { alone, openPool, type Learning } from './pool.ts';
 import { RunFolder } from './runFolder.ts';
 import { loadState, saveState } from './savedState.ts';
+import { openStart } from './start.ts';
 import { checkedStep, type TrainState } from './step.ts';
 import { Watch } from './watch.ts';
 
@@ -46,8 +46,7 @@ export interface RunResult {
 /** @throws UserError for a bad config or sample, a loss that is no number, or a disk that is full */
 export async function runTraining(configFile: string, options: RunOptions): Promise<RunResult> {
   const { given, config } = await readConfig(configFile);
-  const opened = await openCheckpoint(config.model);
-  const base = withLatents(opened, config);
+  const base = await openStart(config);
   const { watch: _, ...decisive } = config;
   const resolved = { ...decisive, modelFingerprint: base.fingerprint, dataHash: await dataHash(config) };
   const { run, resumeFrom } = await RunFolder.open(config.run, given, resolved);
@@ -205,14 +204,4 @@ async function openOn(config: RunConfig, base: Checkpoint, provider: Provider): 
 function scriptOf({ workerScript }: RunOptions): string {
   if (workerScript === undefined) throw new Error('several workers need the path of their bundle');
   return workerScript;
-}
-
-/** The checkpoint with the latents of the config: their number and what they reach. */
-export function withLatents(checkpoint: Checkpoint, { latentSize, latentReach }: RunConfig): Checkpoint {
-  const config = {
-    ...checkpoint.config,
-    ...(latentSize !== undefined && { latentSize }),
-    ...(latentReach !== undefined && { latentReach }),
-  };
-  return { ...checkpoint, config };
 }

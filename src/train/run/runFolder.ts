@@ -18,6 +18,7 @@ import { isFile, parseWith, readJson, show } from '../../checkpoint/json.ts';
 import { writeJson } from '../../checkpoint/writeFolder.ts';
 import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/writeSafetensors.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
+import { completed } from './config.ts';
 import { curvesSvg } from './curves.ts';
 import { checkpointFolder, latestStep } from './latest.ts';
 
@@ -91,13 +92,14 @@ export class RunFolder {
 /** @throws UserError naming the settings that differ */
 function checkSame(now: Record<string, unknown>, before: Record<string, unknown>, file: string): void {
   const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
-  const differing = keys.filter((key) => JSON.stringify(now[key]) !== JSON.stringify(before[key]));
+  const stored = completed(before);
+  const differing = keys.filter((key) => JSON.stringify(now[key]) !== JSON.stringify(stored[key]));
   if (differing.length === 0) return;
-  const list = (values: Record<string, unknown>): string =>
+  const list = (values: Readonly<Record<string, unknown>>): string =>
     differing.map((key) => `${key} ${show(values[key])}`).join(', ');
   throw new UserError({
     problem: 'The run folder holds a run of another config',
-    expected: list(before),
+    expected: list(stored),
     found: list(now),
     where: file,
     remedy: 'Go on with the config of that run, or name another folder in "run".',

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { ADAPTER_TENSORS } from '../../checkpoint/adapter.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { isFile, parseWith, readJson } from '../../checkpoint/json.ts';
-import { readTensor } from '../../checkpoint/safetensors.ts';
+import { readMerged, withoutAdapter } from '../../checkpoint/mergeAdapter.ts';
 import { openSafetensors } from '../../checkpoint/tensorFile.ts';
 import { adapterTensorName, writeAdapter } from '../../checkpoint/writeAdapter.ts';
 import { copyDescriptions, replaceFolder, writeJson } from '../../checkpoint/writeFolder.ts';
@@ -103,12 +103,12 @@ function tensorsOf(array: ParameterArray, prefix = ''): TensorSource[] {
   }));
 }
 
-/** What is not trained, as the checkpoint has it. */
+/** What is not trained, as the checkpoint has it, an adapter of these weights merged in. */
 function frozenTensors({ config, weights }: Checkpoint, trained: ParameterArray): TensorSource[] {
   const names = new Set(trained.slots.map(({ name }) => name));
-  return [...baseWeights(config, weights, true)]
+  return [...baseWeights(config, withoutAdapter(weights), true)]
     .filter(([name]) => !names.has(name) && !isHead(name))
-    .map(([name, ref]) => ({ name, shape: ref.shape, read: () => readTensor(ref) }));
+    .map(([name, { shape }]) => ({ name, shape, read: () => readMerged(weights.get(name, shape)) }));
 }
 
 /** The base's config, with what is no longer true changed. */

@@ -20,12 +20,12 @@ import {
   type WatchedSelection,
   type WatchedStep,
 } from '../../watch/watched.ts';
-import type { PlanStep } from '../sequence.ts';
+import type { Patches, Picture, PlanStep } from '../sequence.ts';
 import type { BlockTargets } from '../teacher.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import type { Model } from '../../engine/model.ts';
 import type { Trainer, TrainingSettings } from '../trainer.ts';
 import type { RunConfig } from './config.ts';
+import type { PictureReader } from './pictures.ts';
 import { writing, type RunFolder } from './runFolder.ts';
 import { readWatchedSample, type SeenPicture, type WatchedSample } from './watchedSample.ts';
 
@@ -39,7 +39,7 @@ interface WatchParts {
   settings: TrainingSettings;
   run: RunFolder;
   trainer: Trainer;
-  model: Model;
+  pictures: PictureReader<Picture | Patches>;
 }
 
 export class Watch {
@@ -79,7 +79,7 @@ export class Watch {
   /** A sample that cannot be read is told where it would be seen; training goes on. */
   private async read(index: number): Promise<WatchedSample | UserError> {
     try {
-      return await readWatchedSample(this.parts.config, index, this.parts.model);
+      return await readWatchedSample(this.parts.config, index, this.parts.pictures);
     } catch (error) {
       if (error instanceof UserError) return error;
       throw error;
@@ -150,7 +150,7 @@ export class Watch {
 
 function blockOf(
   text: string,
-  { picture, file, name, width, height }: SeenPicture,
+  { grid, file, name, width, height }: SeenPicture,
   mergeSize: number,
   teacher: BlockTargets,
   latents: readonly Float32Array[],
@@ -159,13 +159,13 @@ function blockOf(
   return {
     text,
     picture: { file, name, width, height },
-    grid: { rows: picture.grid.height / mergeSize, columns: picture.grid.width / mergeSize },
+    grid: { rows: grid.height / mergeSize, columns: grid.width / mergeSize },
     groupSize: teacher.groupSize,
     teacher: written(teacher),
     latents: latents.map((latent, i) => {
       const target = teacher.targets[i];
       return {
-        ...written(select(latent, picture.features, rule)),
+        ...written(select(latent, teacher.features, rule)),
         ...(target !== undefined && {
           toTarget: short(cosines(latent, { shape: [1, target.length], data: target })[0]!),
         }),
@@ -175,7 +175,7 @@ function blockOf(
 }
 
 /** The answer's text before each block. */
-function textsBefore(plan: readonly PlanStep[]): string[] {
+function textsBefore(plan: readonly PlanStep<unknown>[]): string[] {
   const texts: string[] = [];
   let text = '';
   for (const step of plan) {

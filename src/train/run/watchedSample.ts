@@ -6,15 +6,18 @@ import path from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { decodeImage, encodePng, type DecodedImage } from '../../checkpoint/decodeImage.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
-import type { Model } from '../../engine/model.ts';
 import { mapItem, type MapOptions } from '../../maps/stream.ts';
-import type { Picture, PlanStep, TrainingSample } from '../sequence.ts';
-import { asImage, encode, located, mapName } from './data.ts';
+import type { PatchGrid } from '../../model/positions.ts';
+import type { AnySample, Patches, Picture, PlanStep } from '../sequence.ts';
+import { located, mapName } from './data.ts';
 import type { RunConfig } from './config.ts';
+import { asImage, type PictureReader } from './pictures.ts';
+
+type Pictures = PictureReader<Picture | Patches>;
 
 /** A helper picture of a latent block. */
 export interface SeenPicture {
-  picture: Picture;
+  grid: PatchGrid;
   /** Its file in watch/. */
   file: string;
   name: string;
@@ -26,7 +29,7 @@ export interface SeenPicture {
 export interface WatchedSample {
   /** File and line, or the number of the map. */
   where: string;
-  sample: TrainingSample;
+  sample: AnySample;
   /** By latent block; absent where the block has none. */
   helpers: (SeenPicture | undefined)[];
 }
@@ -38,28 +41,28 @@ const MAX_SIDE = 512;
 export async function readWatchedSample(
   { data }: Pick<RunConfig, 'data'>,
   index: number,
-  model: Model,
+  reader: Pictures,
 ): Promise<WatchedSample> {
   return typeof data === 'string'
-    ? fromFile(data, index, model)
-    : fromGenerator(data.generator, index, model);
+    ? fromFile(data, index, reader)
+    : fromGenerator(data.generator, index, reader);
 }
 
-async function fromFile(file: string, index: number, model: Model): Promise<WatchedSample> {
+async function fromFile(file: string, index: number, reader: Pictures): Promise<WatchedSample> {
   const found = await sampleAt(file, index);
   const where = `${file}:${found.line}`;
   const read = async (picture: string): Promise<DecodedImage> =>
     decodeImage(await readFile(picture), picture);
   return located(where, async () => {
-    const pictures: Picture[] = [];
-    for (const image of found.images) pictures.push(await encode(await read(image), model));
+    const pictures: (Picture | Patches)[] = [];
+    for (const image of found.images) pictures.push(await reader.read(await read(image)));
     const plan = (found.plan ?? []).map((step): UnreadStep => {
       if (step.type === 'text') return step;
       const { helperImage } = step;
       if (helperImage === undefined) return { type: 'latent', name: '' };
       return { type: 'latent', name: path.basename(helperImage), helper: () => read(helperImage) };
     });
-    return watched(where, found.question, pictures, plan, model);
+    return watched(where, found.question, pictures, plan, reader);
   });
 }
 
@@ -74,7 +77,7 @@ async function sampleAt(file: string, index: number): Promise<Sample> {
   });
 }
 
-async function fromGenerator(options: MapOptions, index: number, model: Model): Promise<WatchedSample> {
+async function fromGenerator(options: MapOptions, index: number, reader: Pictures): Promise<WatchedSample> {
   const item = mapItem(options, Math.floor(index / options.questions.length));
   const { text, steps } = item.questions[index % options.questions.length]!;
   const plan = steps.map((step, i) =>
@@ -82,8 +85,8 @@ async function fromGenerator(options: MapOptions, index: number, model: Model): 
       ? step
       : { type: step.type, helper: async () => asImage(item.drawHelper(step.player)), name: `step ${i + 1}` },
   );
-  const pictures = [await encode(asImage(item.picture), model)];
-  return watched(mapName(item.index), text, pictures, plan, model);
+  const pictures = [await reader.read(asImage(item.picture))];
+  return watched(mapName(item.index), text, pictures, plan, reader);
 }
 
 type UnreadStep =
@@ -92,27 +95,28 @@ type UnreadStep =
 async function watched(
   where: string,
   question: string,
-  pictures: Picture[],
+  pictures: (Picture | Patches)[],
   steps: readonly UnreadStep[],
-  model: Model,
+  reader: Pictures,
 ): Promise<WatchedSample> {
-  const plan: PlanStep[] = [];
+  const plan: PlanStep<Picture | Patches>[] = [];
   const helpers: (SeenPicture | undefined)[] = [];
   for (const step of steps) {
     if (step.type === 'text') {
       plan.push(step);
       continue;
     }
-    const helper = step.helper && (await seen(await step.helper(), step.name, model));
-    plan.push({ type: 'latent', ...(helper && { helper: helper.picture }) });
-    helpers.push(helper);
+    const image = await step.helper?.();
+    const picture = image && (await reader.read(image));
+    plan.push({ type: 'latent', ...(picture && { helper: picture }) });
+    helpers.push(image && (await seen(image, step.name, picture!.grid)));
   }
   return { where, sample: { question, pictures, plan }, helpers };
 }
 
-async function seen(image: DecodedImage, name: string, model: Model): Promise<SeenPicture> {
+async function seen(image: DecodedImage, name: string, grid: PatchGrid): Promise<SeenPicture> {
   const { width, height } = image;
   const png = await encodePng(image, MAX_SIDE);
   const hash = createHash('sha256').update(png).digest('hex').slice(0, 16);
-  return { picture: await encode(image, model), file: `${hash}.png`, name, width, height, png };
+  return { grid, file: `${hash}.png`, name, width, height, png };
 }

@@ -2,11 +2,10 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, UserError } from '../../base/errors.ts';
-import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
 import type { ParameterArray } from '../parameters.ts';
 import { openLearner, type Learner, type Losses } from './learner.ts';
 import { shareOf, type WorkerAnswer, type WorkerRequest, type WorkerStart } from './pool.ts';
-import { withLatents } from './run.ts';
+import { openStart } from './start.ts';
 
 const start = workerData as WorkerStart;
 const answer = (message: WorkerAnswer): void => parentPort!.postMessage(message);
@@ -50,8 +49,7 @@ class Share {
 
 async function main(): Promise<void> {
   const { config, provider } = start;
-  const base = withLatents(await openCheckpoint(config.model), config);
-  const learner = await openLearner(config, base, { provider, threads: 1 });
+  const learner = await openLearner(config, await openStart(config), { provider, threads: 1 });
   const share = new Share(learner);
   parentPort!.on('message', (request: WorkerRequest) => {
     if (request === 'end') {

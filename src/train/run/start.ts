@@ -1,0 +1,40 @@
+/** The checkpoint that a run begins with, as its config says; the same in the run's process and in its workers. */
+
+import path from 'node:path';
+import { UserError } from '../../base/errors.ts';
+import { ADAPTER_CONFIG, notAModel } from '../../checkpoint/adapter.ts';
+import { openCheckpoint, type Checkpoint } from '../../checkpoint/checkpoint.ts';
+import { isFile } from '../../checkpoint/json.ts';
+import { checkAdapter } from '../trainer.ts';
+import { trainingSettings, type RunConfig } from './config.ts';
+import { newestCheckpoint } from './latest.ts';
+
+/**
+ * Opens the model, with its adapter if there is one, and with the latents of the config.
+ * @throws UserError if there is no such model, or if "lora" cannot train the adapter further
+ */
+export async function openStart(config: RunConfig): Promise<Checkpoint> {
+  const folder = await newestCheckpoint(config.model);
+  const adapter = config.adapter === undefined ? undefined : await newestCheckpoint(config.adapter);
+  await refuseAdapter(folder);
+  const checkpoint = withLatents(await openCheckpoint(folder, { adapter }), config);
+  checkAdapter(checkpoint, trainingSettings(config));
+  return checkpoint;
+}
+
+async function refuseAdapter(folder: string): Promise<void> {
+  const has = (name: string): Promise<boolean> => isFile(path.join(folder, name));
+  if ((await has('config.json')) || !(await has(ADAPTER_CONFIG))) return;
+  const remedy = 'Give the base model as "model" and this folder as "adapter".';
+  throw new UserError({ ...(await notAModel(folder)).details, remedy });
+}
+
+/** The checkpoint with the config's number of latents and what they reach. */
+function withLatents(checkpoint: Checkpoint, { latentSize, latentReach }: RunConfig): Checkpoint {
+  const config = {
+    ...checkpoint.config,
+    ...(latentSize !== undefined && { latentSize }),
+    ...(latentReach !== undefined && { latentReach }),
+  };
+  return { ...checkpoint, config };
+}
