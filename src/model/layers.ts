@@ -50,14 +50,14 @@ export function swiGlu(
 
 /** silu(x) · u */
 export function gated(graph: GraphBuilder, x: Value, u: Value): Value {
-  // QuickGelu with α = 1 is x · sigmoid(x), which is SiLU.
-  const activated = graph.op('QuickGelu', [x], { alpha: { float: 1 } });
+  const gate = sigmoid(graph, x);
+  const activated = mul(graph, x, gate);
   const y = mul(graph, activated, u);
-  // ∂u = g x σ, ∂x = g (y + σ (u - y)), σ = σ(x). Through Mul and QuickGelu it would be more passes.
+  // ∂u = g x σ, ∂x = g (y + σ (u - y)), σ = σ(x). Node by node it would be more passes.
   graph.formulas.set(y, {
     inputs: [x, u],
     gradients: (g) => [
-      mul(graph, g, add(graph, y, mul(graph, sigmoid(graph, x), sub(graph, u, y)))),
+      mul(graph, g, add(graph, y, mul(graph, gate, sub(graph, u, y)))),
       mul(graph, g, activated),
     ],
   });

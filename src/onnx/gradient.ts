@@ -22,7 +22,6 @@ import {
   neg,
   rows,
   scatterAdd,
-  sigmoid,
   split,
   sqrt,
   sub,
@@ -303,14 +302,6 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
 
   // y = -x: ∂x = -g
   Neg: ({ graph, g }) => [neg(graph, g[0]!)],
-
-  // y = x σ(αx): ∂x = g (σ + α y (1 - σ))
-  QuickGelu: ({ graph, node, x, y, g }) => {
-    const alpha = floatAttribute(node, 'alpha');
-    const gate = sigmoid(graph, alpha === 1 ? x[0]! : mul(graph, x[0]!, alpha));
-    const ay = alpha === 1 ? y[0]! : mul(graph, y[0]!, alpha);
-    return [mul(graph, g[0]!, add(graph, gate, mul(graph, ay, sub(graph, 1, gate))))];
-  },
 
   ReduceMax: stops('only shifts exponents; what is subtracted before exp is added after log'),
 

@@ -3,7 +3,7 @@
  * is a table over `OpName`, so that a new operator does not compile until each of them knows it.
  */
 
-/** '' is the ONNX standard; com.microsoft are onnxruntime's own, available on CPU and WebGPU. */
+/** With their domain: '' is the ONNX standard, com.microsoft are onnxruntime's own, of which none is used now. */
 export const OPS = {
   Add: '',
   Cast: '',
@@ -32,7 +32,6 @@ export const OPS = {
   Sqrt: '',
   Sub: '',
   Transpose: '',
-  QuickGelu: 'com.microsoft',
 } as const;
 
 export type OpName = keyof typeof OPS;

@@ -92,7 +92,6 @@ const SHAPES: { [Op in OpName]: ShapeRule } = {
   ],
   Mul: broadcast,
   Neg: same,
-  QuickGelu: same,
   ReduceMax: reduce,
   ReduceMean: reduce,
   ReduceSum: reduce,

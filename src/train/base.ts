@@ -111,7 +111,7 @@ export class BaseStudent {
     const target = mode === 'set' ? gradient : (this.fetched ??= gradient.zeros());
     // A batch without questions has no gradient for the language model, and leaves there what it finds.
     if (size.questions === 0) target.data.fill(0);
-    const result = await session.run(feeds, target.tensors(gradientName));
+    const result = await session.run(feeds, target.tensors(GRADIENT));
     if (mode === 'add') gradient.add(target);
     return {
       text: size.questions > 0 ? floats(result['text'])[0]! : 0,
@@ -143,7 +143,7 @@ export function sizeOfBatch(lessons: readonly BaseLesson[]): BaseSize {
   };
 }
 
-const gradientName = (name: string): string => `gradient.${name}`;
+const GRADIENT = 'gradient.';
 
 /**
  * Inputs: scale (1, 1); pictures (see readPictures), perception labels (see perceptionLoss), sequences (see readPart);
@@ -180,7 +180,7 @@ export function baseGraph(
     trained.map(({ value }) => value),
   ).forEach((value, i) => {
     const { name, ref } = trained[i]!;
-    graph.output(gradientName(name), value, graphShape(ref.shape));
+    graph.output(`${GRADIENT}${name}`, value, graphShape(ref.shape));
   });
   foldViews(graph);
   foldSums(graph);

@@ -69,7 +69,9 @@ function vectorFeeds(width: number, part: BatchPart, inputs: readonly Input[]): 
 function maskOf(part: Part, reach: LatentReach | undefined): Float32Array {
   const s = slotsOf(part);
   const blocks = part.latents === 0 ? [] : [{ first: 0, pads: part.latents, end: part.latents }];
-  return Float32Array.from({ length: s * s }, (_, i) =>
-    visible(Math.floor(i / s), i % s, blocks, reach) ? 0 : MASKED,
-  );
+  const mask = new Float32Array(s * s);
+  for (let query = 0; query < s; query++) {
+    for (let key = 0; key < s; key++) if (!visible(query, key, blocks, reach)) mask[query * s + key] = MASKED;
+  }
+  return mask;
 }

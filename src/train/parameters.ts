@@ -21,6 +21,7 @@ export interface Slot {
 export class ParameterArray {
   readonly slots: readonly Slot[];
   readonly data: Float32Array;
+  private readonly made = new Map<string, Readonly<Record<string, RuntimeTensor>>>();
 
   constructor(slots: readonly Slot[], data?: Float32Array) {
     const last = slots.at(-1);
@@ -68,11 +69,18 @@ export class ParameterArray {
     for (let i = 0; i < own.length; i++) own[i] = factor * taken[i]!;
   }
 
-  /** The tensors as a graph's inputs or outputs, without copying. */
-  tensors(nameOf = (name: string): string => name): Record<string, RuntimeTensor> {
-    return Object.fromEntries(
-      this.slots.map((slot) => [nameOf(slot.name), floatTensor(this.view(slot), graphShape(slot.shape))]),
-    );
+  /** The tensors as a graph's inputs or outputs, by prefix and name, without copying. */
+  tensors(prefix = ''): Readonly<Record<string, RuntimeTensor>> {
+    const tensors =
+      this.made.get(prefix) ??
+      Object.fromEntries(
+        this.slots.map((slot) => [
+          `${prefix}${slot.name}`,
+          floatTensor(this.view(slot), graphShape(slot.shape)),
+        ]),
+      );
+    this.made.set(prefix, tensors);
+    return tensors;
   }
 }
 

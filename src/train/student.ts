@@ -150,7 +150,7 @@ export class Student {
       };
       const isFirst = mode === 'set' && sentBack === undefined;
       const target = isFirst ? ofLanguage : (this.fetched ??= ofLanguage.zeros());
-      const result = await session.run(inputsOfPart, target.tensors(gradientName));
+      const result = await session.run(inputsOfPart, target.tensors(gradientName('')));
       if (!isFirst) ofLanguage.add(target);
       report.add(part, result);
       if (i > 0) sentBack = this.sendBack(parts[i - 1]!, part, result, memory);

@@ -89,7 +89,7 @@ export class TrainedTower {
         ...this.feeds(batch, indices, pictures),
         [FEATURES_GRADIENT]: floatTensor(flat, shape),
       };
-      await session.run(feeds, fetched.tensors(gradientName));
+      await session.run(feeds, fetched.tensors(gradientName('')));
       total.add(fetched);
     }
   }
