@@ -225,8 +225,8 @@ it('views of views are one node, those that change nothing none, and the numbers
   const build = (fold: boolean): GraphBuilder => {
     const graph = new GraphBuilder('views');
     const x = graph.input('x', 'float32', [2, 6]);
-    const twice = graph.reshape(graph.reshape(math.neg(graph, x), [2, 2, 3]), [0, -1, 1]);
-    graph.output('reshaped', math.neg(graph, graph.reshape(twice, [2, 6, 1])), [2, 6, 1]);
+    const again = graph.reshape(graph.reshape(math.neg(graph, x), [2, 2, 3]), [0, -1, 1]);
+    graph.output('reshaped', math.neg(graph, graph.reshape(again, [2, 6, 1])), [2, 6, 1]);
     const turned = graph.transpose(graph.transpose(graph.reshape(x, [1, 2, 6]), [2, 0, 1]), [2, 0, 1]);
     graph.output('turned', turned, [2, 6, 1]);
     const back = graph.transpose(graph.transpose(x, [1, 0]), [1, 0]);
