@@ -30,8 +30,9 @@ import {
   type BaseLesson,
 } from '../src/train/base.ts';
 import { lossSize, lossTermsOf } from '../src/train/lossTerms.ts';
-import { AdamW, clipFactor, normOf, RELEASED_ADAMW } from '../src/train/optimiser.ts';
-import { readParameters, type ParameterArray } from '../src/train/parameters.ts';
+import { GradientSum } from '../src/train/gradientSum.ts';
+import { AdamW, clipFactor, RELEASED_ADAMW } from '../src/train/optimiser.ts';
+import { readParameters, type ParameterSet } from '../src/train/parameters.ts';
 import { wholePart } from '../src/train/parts.ts';
 import { isHead, perceptionLabels } from '../src/train/perception.ts';
 import { sequenceOf, type Picture, type TrainingSample } from '../src/train/sequence.ts';
@@ -71,7 +72,7 @@ async function benchStage1(checkpoint: Checkpoint, sequences: number): Promise<v
     `stage 1: ${sequences} sequences of ${lessons[0]!.sequence.ids.length} tokens`,
     graph,
     async () => (await trainer.learn(lessons)).gradient,
-    trainer.optimiser,
+    await trainer.optimiser(),
   );
   await trainer.release();
 }
@@ -85,16 +86,17 @@ async function benchBase(checkpoint: Checkpoint, sequences: number): Promise<voi
   const runtime = { provider: 'cpu', threads: threads! } as const;
   const student = new BaseStudent(config, weights, parameters, 1, runtime);
   const lessons = Array.from({ length: Math.ceil(sequences / 2) }, (_, i) => baseLessonOf(checkpoint, i));
-  const gradient = parameters.zeros();
-  const learn = async (): Promise<ParameterArray> => {
-    await student.learn(lessons, gradient, 1, 'set');
-    return gradient;
+  const gradient = new GradientSum(parameters.zeros());
+  const learn = async (): Promise<ParameterSet> => {
+    gradient.clear();
+    await student.learn(lessons, gradient, 1);
+    return gradient.whole();
   };
   await report(
     `base phase: ${lessons.length} pictures, 2 sequences of ${lengthOfLesson(lessons[0]!)} tokens for each`,
     baseGraph(config, weights, sizeOfBatch(lessons), 1),
     learn,
-    new AdamW(parameters, RELEASED_ADAMW),
+    await AdamW.open(parameters, RELEASED_ADAMW),
   );
   await student.release();
 }
@@ -103,7 +105,7 @@ async function benchBase(checkpoint: Checkpoint, sequences: number): Promise<voi
 async function report(
   title: string,
   graph: GraphBuilder,
-  learn: () => Promise<ParameterArray>,
+  learn: () => Promise<ParameterSet>,
   optimiser: AdamW,
 ): Promise<void> {
   const products = productsOf(graph);
@@ -115,7 +117,7 @@ async function report(
     const multiplied = processorTime();
     const gradient = await learn();
     const learnt = processorTime();
-    optimiser.update(gradient, 1e-6, clipFactor(normOf(gradient), 1));
+    await optimiser.update(gradient, 1e-6, clipFactor(await gradient.norm(), 1));
     const updated = processorTime();
     if (round < 0) continue; // the first round opens sessions
     times.products.push(multiplied - start);

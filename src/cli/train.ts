@@ -29,6 +29,8 @@ at, and every how many steps).
 With "lora": {} it trains an adapter and leaves the model as it is; {} may hold rank (32), alpha (64),
 dropout (0.05) and targets (of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj; all).
 
+With --device webgpu weights, gradient and moments stay in the GPU's buffers; "workers" is then 1.
+
 The stages "perception" and "base" come before the recipe; a samples file for them has map_desc in each line, which
 says what lies in each cell of its one picture.
 

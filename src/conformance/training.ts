@@ -2,9 +2,9 @@
 
 import type { TensorFile } from '../checkpoint/tensorFile.ts';
 import type { Model } from '../engine/model.ts';
-import type { ParameterArray } from '../train/parameters.ts';
+import type { ParameterSet } from '../train/parameters.ts';
 import { EXACT } from '../train/parts.ts';
-import { normOf, RELEASED_ADAMW } from '../train/optimiser.ts';
+import { RELEASED_ADAMW } from '../train/optimiser.ts';
 import type { Schedule } from '../train/schedule.ts';
 import { sequenceOf, type Picture, type PlanStep, type TrainingSample } from '../train/sequence.ts';
 import type { Stage } from '../train/student.ts';
@@ -154,7 +154,7 @@ async function compareStage1(
       relative('ce', [ce], [item.ce], LOSS_TOLERANCE),
       relative('alignment', [alignment], [item.alignment], LOSS_TOLERANCE),
       relative('loss', [ce + alignment], [item.loss], LOSS_TOLERANCE),
-      relative('gradient_norm', [normOf(gradient)], [item.gradient_norm], GRADIENT_TOLERANCE),
+      relative('gradient_norm', [await gradient.norm()], [item.gradient_norm], GRADIENT_TOLERANCE),
       ...(await compareGradients(gradient, 'grad.', expected)),
     ];
   });
@@ -172,7 +172,12 @@ async function compareStage2(
     const states = Float32Array.from(hidden.flatMap((state) => [...state]));
     return [
       relative('stage2_loss', [ce], [item.stage2_loss], LOSS_TOLERANCE),
-      relative('stage2_gradient_norm', [normOf(gradient)], [item.stage2_gradient_norm], GRADIENT_TOLERANCE),
+      relative(
+        'stage2_gradient_norm',
+        [await gradient.norm()],
+        [item.stage2_gradient_norm],
+        GRADIENT_TOLERANCE,
+      ),
       ...(await compareVectors([['stage2.hidden', states]], expected)),
       ...(await compareGradients(gradient, 'stage2.grad.', expected)),
     ];
@@ -299,7 +304,7 @@ async function compareVectors(
 
 /** Each stored gradient, against its largest entry. */
 async function compareGradients(
-  gradient: ParameterArray,
+  gradient: ParameterSet,
   prefix: string,
   expected: TensorFile,
 ): Promise<Measure[]> {
@@ -307,7 +312,7 @@ async function compareGradients(
   return Promise.all(
     names.map(async (name) => {
       const slot = gradient.slots.find((each) => `${prefix}${each.name}` === name);
-      const actual = slot === undefined ? new Float32Array() : gradient.view(slot);
+      const actual = slot === undefined ? new Float32Array() : await gradient.read(slot);
       return againstLargest(name, actual, await expected.float32(name));
     }),
   );

@@ -22,13 +22,18 @@ export interface SessionOptions {
 }
 
 export interface Session {
+  /** Names of the graph's outputs. */
+  readonly outputs: readonly string[];
   /**
    * Runs the graph. Errors of the runtime come through as they are.
-   * @param results tensors on the CPU that outputs are written into; the others come in fresh ones
+   * @param results tensors, wherever they are, that outputs are written into; the others come in fresh ones
+   * on the CPU. Not for sessions with `keepOnDevice`.
+   * @param unwanted outputs that are not brought at all
    */
   run(
     feeds: Record<string, RuntimeTensor>,
     results?: Record<string, RuntimeTensor>,
+    unwanted?: readonly string[],
   ): Promise<Record<string, RuntimeTensor>>;
   release(): Promise<void>;
 }
@@ -63,10 +68,13 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
       },
     },
   });
-  const fresh = Object.fromEntries(session.outputNames.map((name) => [name, null]));
   return {
-    run: async (feeds, results) =>
-      results === undefined ? session.run(feeds) : session.run(feeds, { ...fresh, ...results }),
+    outputs: session.outputNames,
+    run: async (feeds, results, unwanted = []) => {
+      if (results === undefined) return session.run(feeds);
+      const wanted = session.outputNames.filter((name) => !unwanted.includes(name));
+      return session.run(feeds, Object.fromEntries(wanted.map((name) => [name, results[name] ?? null])));
+    },
     release: () => session.release(),
   };
 }

@@ -18,7 +18,8 @@ import { floats, floatTensor, intTensor } from '../ort/session.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
 import { partFeeds, type Feeds } from './feeds.ts';
 import { crossEntropy } from './losses.ts';
-import { graphShape, TrainableWeights, type ParameterArray } from './parameters.ts';
+import { gradientName, type GradientSum } from './gradientSum.ts';
+import { graphShape, TrainableWeights, type ParameterSet } from './parameters.ts';
 import {
   perceptionAccuracy,
   perceptionFeeds,
@@ -61,17 +62,15 @@ export interface BaseSize {
 }
 
 export class BaseStudent {
-  readonly parameters: ParameterArray;
+  readonly parameters: ParameterSet;
   private readonly config: ModelConfig;
   private readonly sessions: SessionCache<BaseSize>;
-  /** A batch's gradient, yet to be added; made when first needed. */
-  private fetched: ParameterArray | undefined;
   private readonly pictures: PictureFeeds;
 
   constructor(
     config: ModelConfig,
     weights: WeightSource,
-    parameters: ParameterArray,
+    parameters: ParameterSet,
     perceptionWeight: number,
     runtime: Runtime,
   ) {
@@ -82,16 +81,8 @@ export class BaseStudent {
     this.sessions = new SessionCache(build, runtime);
   }
 
-  /**
-   * Losses of a batch, and `scale` times the gradient of their sum.
-   * @param gradient the gradient is added to it or, with `mode` 'set', written into it
-   */
-  async learn(
-    lessons: readonly BaseLesson[],
-    gradient: ParameterArray,
-    scale: number,
-    mode: 'add' | 'set' = 'add',
-  ): Promise<BaseLosses> {
+  /** Losses of a batch. Adds `scale` times the gradient of their sum to `gradient`. */
+  async learn(lessons: readonly BaseLesson[], gradient: GradientSum, scale: number): Promise<BaseLosses> {
     const size = sizeOfBatch(lessons);
     const sequences = lessons.flatMap((lesson) => lesson.sequences);
     const session = await this.sessions.get(size);
@@ -108,11 +99,7 @@ export class BaseStudent {
       ),
       ...(size.questions > 0 && questionFeeds(this.config, sequences, size)),
     };
-    const target = mode === 'set' ? gradient : (this.fetched ??= gradient.zeros());
-    // A batch without questions has no gradient for the language model, and leaves there what it finds.
-    if (size.questions === 0) target.data.fill(0);
-    const result = await session.run(feeds, target.tensors(GRADIENT));
-    if (mode === 'add') gradient.add(target);
+    const result = await gradient.run(session, feeds);
     return {
       text: size.questions > 0 ? floats(result['text'])[0]! : 0,
       perception: floats(result['perception'])[0]!,
@@ -142,8 +129,6 @@ export function sizeOfBatch(lessons: readonly BaseLesson[]): BaseSize {
     length: questions === 0 ? 0 : wholePart(lessons.flatMap((lesson) => lesson.sequences)).size.text,
   };
 }
-
-const GRADIENT = 'gradient.';
 
 /**
  * Inputs: scale (1, 1); pictures (see readPictures), perception labels (see perceptionLoss), sequences (see readPart);
@@ -180,7 +165,7 @@ export function baseGraph(
     trained.map(({ value }) => value),
   ).forEach((value, i) => {
     const { name, ref } = trained[i]!;
-    graph.output(`${GRADIENT}${name}`, value, graphShape(ref.shape));
+    graph.output(gradientName(name), value, graphShape(ref.shape));
   });
   foldViews(graph);
   foldSums(graph);

@@ -1,18 +1,11 @@
 /** Lessons of any lengths and number, learnt in batches of similar ones. */
 
-import type { ParameterArray } from './parameters.ts';
-import type { Lesson, Losses, Stage, Student } from './student.ts';
+import type { GradientSum } from './gradientSum.ts';
+import type { LearnSettings, Lesson, Losses, Stage, Student } from './student.ts';
 
-export interface BatchSettings {
-  stage: Stage;
+export interface BatchSettings extends LearnSettings {
   /** Most lessons in one run of a graph; the rest accumulates. */
   batchSize: number;
-  /** Of each lesson's gradient. */
-  scale: number;
-  /** N(0, 1) numbers times its size are added to the targets that are aligned with. */
-  noise: () => number;
-  /** What an adapter's inputs are multiplied by. */
-  dropout: () => number;
 }
 
 /**
@@ -22,14 +15,14 @@ export interface BatchSettings {
 export async function learnInBatches(
   student: Student,
   lessons: readonly Lesson[],
-  { stage, batchSize, scale, noise, dropout }: BatchSettings,
-  gradient: ParameterArray,
+  settings: BatchSettings,
+  gradient: GradientSum,
 ): Promise<Losses[]> {
   const losses = new Array<Losses>(lessons.length);
-  for (const [n, batch] of batchesOf(lessons, stage, batchSize).entries()) {
+  gradient.clear();
+  for (const batch of batchesOf(lessons, settings.stage, settings.batchSize)) {
     const picked = batch.map((index) => lessons[index]!);
-    const mode = n === 0 ? 'set' : 'add';
-    const results = await student.learn(picked, stage, gradient, scale, noise, mode, dropout);
+    const results = await student.learn(picked, settings, gradient);
     results.forEach((result, i) => (losses[batch[i]!] = result));
   }
   return losses;

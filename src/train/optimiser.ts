@@ -1,6 +1,6 @@
 /** AdamW (arXiv 1711.05101) with clipping by the global norm, as PyTorch computes them. */
 
-import type { ParameterArray, Slot } from './parameters.ts';
+import type { AdamWUpdate, ParameterSet, Slot } from './parameters.ts';
 
 export interface AdamWSettings {
   beta1: number;
@@ -20,64 +20,70 @@ export const RELEASED_ADAMW: AdamWSettings = {
   decays: ({ shape }) => shape.length > 1,
 };
 
-export class AdamW {
+/** Running means of the gradient, m, and of its square, v. */
+export interface Moments {
+  first: ParameterSet;
+  second: ParameterSet;
+}
+
+/** The numbers of one update that all elements share. */
+export interface StepSizes {
+  /** What the gradient is multiplied by first. */
+  scale: number;
+  /** 1 - η λ */
+  decayed: number;
+  /** r η / (1 - β₁ᵗ), where r = √(1 - β₂ᵗ) */
+  stepSize: number;
+  /** r ε */
+  floor: number;
+}
+
+export class AdamW implements Moments {
   /** Updates so far. */
   steps = 0;
-  readonly first: ParameterArray;
-  readonly second: ParameterArray;
-  private readonly parameters: ParameterArray;
+  readonly first: ParameterSet;
+  readonly second: ParameterSet;
   private readonly settings: AdamWSettings;
+  private readonly move: AdamWUpdate;
 
-  constructor(parameters: ParameterArray, settings: AdamWSettings) {
-    this.parameters = parameters;
+  private constructor(settings: AdamWSettings, { first, second }: Moments, move: AdamWUpdate) {
     this.settings = settings;
-    this.first = parameters.zeros();
-    this.second = parameters.zeros();
+    this.first = first;
+    this.second = second;
+    this.move = move;
+  }
+
+  /** For parameters that live at least as long; its moments are where they are. */
+  static async open(parameters: ParameterSet, settings: AdamWSettings): Promise<AdamW> {
+    const moments = { first: await parameters.zeros(), second: await parameters.zeros() };
+    return new AdamW(settings, moments, await parameters.adamW(settings));
   }
 
   /**
    * m ← β₁ m + (1 - β₁) g, v ← β₂ v + (1 - β₂) g²,
    * θ ← (1 - η λ) θ - η m̂ / (√v̂ + ε), where m̂ = m / (1 - β₁ᵗ) and v̂ = v / (1 - β₂ᵗ).
-   * @param factor of the gradient: see clipFactor
+   * @param scale what the gradient is multiplied by first: see `clipFactor`
    */
-  update(gradient: ParameterArray, learningRate: number, factor = 1): void {
-    const { beta1, beta2, epsilon, weightDecay, decays } = this.settings;
-    const [added1, added2] = [1 - beta1, 1 - beta2];
+  async update(gradient: ParameterSet, learningRate: number, scale = 1): Promise<void> {
+    const { beta1, beta2, epsilon, weightDecay } = this.settings;
     this.steps++;
-    // η m̂ / (√v̂ + ε) with the corrections taken out of the loop: r η / (1 - β₁ᵗ) · m / (√v + r ε), r = √(1 - β₂ᵗ).
-    const secondRoot = Math.sqrt(1 - beta2 ** this.steps);
-    const stepSize = (secondRoot * learningRate) / (1 - beta1 ** this.steps);
-    const floor = secondRoot * epsilon;
-    for (const slot of this.parameters.slots) {
-      const kept = decays(slot) ? 1 - learningRate * weightDecay : 1;
-      const [theta, g] = [this.parameters.view(slot), gradient.view(slot)];
-      const [m, v] = [this.first.view(slot), this.second.view(slot)];
-      const { length } = theta;
-      for (let i = 0; i < length; i++) {
-        const each = Math.fround(factor * g[i]!);
-        // Rounded as they are stored, without reading them back.
-        const mean = Math.fround(beta1 * m[i]! + added1 * each);
-        const square = Math.fround(beta2 * v[i]! + added2 * each * each);
-        m[i] = mean;
-        v[i] = square;
-        theta[i] = kept * theta[i]! - (stepSize * mean) / (Math.sqrt(square) + floor);
-      }
-    }
+    // η m̂ / (√v̂ + ε) is r η / (1 - β₁ᵗ) · m / (√v + r ε), so that no element needs a correction of its own.
+    const root = Math.sqrt(1 - beta2 ** this.steps);
+    await this.move(gradient, this, {
+      scale,
+      decayed: 1 - learningRate * weightDecay,
+      stepSize: (root * learningRate) / (1 - beta1 ** this.steps),
+      floor: root * epsilon,
+    });
+  }
+
+  async release(): Promise<void> {
+    await this.first.release();
+    await this.second.release();
   }
 }
 
-/** √Σ g² */
-export function normOf({ data }: ParameterArray): number {
-  const { length } = data;
-  let sum = 0;
-  for (let i = 0; i < length; i++) {
-    const value = data[i]!;
-    sum += value * value;
-  }
-  return Math.sqrt(sum);
-}
-
-/** What shortens a gradient of length `norm` to `limit`; 1 for one that is not longer. */
+/** What scales a gradient of a norm above `limit` down to it; 1 for a shorter one. */
 export function clipFactor(norm: number, limit: number): number {
   return Math.min(1, limit / (norm + 1e-6)); // PyTorch's guard against division by zero
 }

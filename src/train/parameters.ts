@@ -1,6 +1,7 @@
 /**
- * What is trained, in memory: one flat array, of which each tensor is a view, so that the optimiser, the norm and
- * the moving average are loops over numbers.
+ * What is learnt, its gradient, its moments: a number for every element of every trainable tensor. They reside on the
+ * CPU, in one flat array of which each tensor is a view, or in buffers of the GPU (./parameterBuffers.ts), which they do
+ * not leave while training goes on. Trainer, optimiser and checkpoints use both alike.
  */
 
 import { readTensor } from '../checkpoint/safetensors.ts';
@@ -8,17 +9,49 @@ import type { WeightSource } from '../model/weightSource.ts';
 import { floatTensor, type RuntimeTensor } from '../ort/session.ts';
 import { sizeOf } from '../tensor/array.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
+import type { AdamWSettings, Moments, StepSizes } from './optimiser.ts';
 
-/** A tensor's place in the flat array. */
+/** A tensor's place among those of its set. */
 export interface Slot {
   name: string;
   shape: readonly number[];
+  /** In the flat array. */
   offset: number;
   length: number;
 }
 
-/** Numbers for every trainable tensor: weights, gradients or moments. */
-export class ParameterArray {
+/** Sets that are used together have the same slots and the same residence. */
+export interface ParameterSet {
+  readonly slots: readonly Slot[];
+  /** As a graph's inputs, or as what its outputs are written into, by prefix and name, without copying. */
+  tensors(prefix?: string): Readonly<Record<string, RuntimeTensor>>;
+  read(slot: Slot): Float32Array | Promise<Float32Array>;
+  write(slot: Slot, values: Float32Array): void | Promise<void>;
+  /** Another set with zeros. */
+  zeros(): ParameterSet | Promise<ParameterSet>;
+  /** Another set with the same numbers. */
+  copy(): ParameterSet | Promise<ParameterSet>;
+  /**
+   * x ← kept · x + added · other: a sum of gradients, or a step of the momentum teacher.
+   * @param slots of its own; all if absent
+   */
+  blend(other: this, kept: number, added: number, slots?: readonly Slot[]): void | Promise<void>;
+  /** √Σ x² */
+  norm(): number | Promise<number>;
+  /** An update of these numbers by AdamW: see ./optimiser.ts. */
+  adamW(settings: AdamWSettings): AdamWUpdate | Promise<AdamWUpdate>;
+  /** Gives buffers of the GPU back, which are not garbage-collected. */
+  release(): void | Promise<void>;
+}
+
+export type AdamWUpdate = (
+  gradient: ParameterSet,
+  moments: Moments,
+  sizes: StepSizes,
+) => void | Promise<void>;
+
+/** On the CPU. */
+export class ParameterArray implements ParameterSet {
   readonly slots: readonly Slot[];
   readonly data: Float32Array;
   private readonly made = new Map<string, Readonly<Record<string, RuntimeTensor>>>();
@@ -29,7 +62,6 @@ export class ParameterArray {
     this.data = data ?? new Float32Array(last === undefined ? 0 : last.offset + last.length);
   }
 
-  /** Zeros of the same layout. */
   zeros(): ParameterArray {
     return new ParameterArray(this.slots);
   }
@@ -38,38 +70,57 @@ export class ParameterArray {
     return new ParameterArray(this.slots, this.data.slice());
   }
 
-  /** θ ← decay · θ + (1 - decay) · other: the momentum teacher's step. */
-  follow(other: ParameterArray, decay: number): void {
-    const [own, leader] = [this.data, other.data];
-    for (let i = 0; i < own.length; i++) own[i] = decay * own[i]! + (1 - decay) * leader[i]!;
+  blend(other: ParameterSet, kept: number, added: number, slots = this.slots): void {
+    for (const slot of slots) {
+      const [own, others] = [this.view(slot), onCpu(other).view(slot)];
+      for (let i = 0; i < own.length; i++) own[i] = kept * own[i]! + added * others[i]!;
+    }
   }
 
-  /** The tensors of some names, which stand beside each other, as an array of their own in the same memory. */
-  part(takes: (name: string) => boolean): ParameterArray {
-    const taken = this.slots.filter(({ name }) => takes(name));
-    const start = taken[0]?.offset ?? 0;
-    const length = taken.reduce((sum, slot) => sum + slot.length, 0);
-    const slots = taken.map((slot) => ({ ...slot, offset: slot.offset - start }));
-    return new ParameterArray(slots, this.data.subarray(start, start + length));
+  norm(): number {
+    const { data } = this;
+    const { length } = data;
+    let sum = 0;
+    for (let i = 0; i < length; i++) {
+      const value = data[i]!;
+      sum += value * value;
+    }
+    return Math.sqrt(sum);
+  }
+
+  adamW({ beta1, beta2, decays }: AdamWSettings): AdamWUpdate {
+    const [added1, added2] = [1 - beta1, 1 - beta2];
+    return (gradient, { first, second }, { scale, decayed, stepSize, floor }) => {
+      for (const slot of this.slots) {
+        const kept = decays(slot) ? decayed : 1;
+        const viewOf = (set: ParameterSet): Float32Array => onCpu(set).view(slot);
+        const [theta, g, m, v] = [this.view(slot), viewOf(gradient), viewOf(first), viewOf(second)];
+        const { length } = theta;
+        for (let i = 0; i < length; i++) {
+          // Rounded as they are stored, without reading them back.
+          const each = Math.fround(scale * g[i]!);
+          const mean = Math.fround(beta1 * m[i]! + added1 * each);
+          const square = Math.fround(beta2 * v[i]! + added2 * each * each);
+          m[i] = mean;
+          v[i] = square;
+          theta[i] = kept * theta[i]! - (stepSize * mean) / (Math.sqrt(square) + floor);
+        }
+      }
+    };
   }
 
   view({ offset, length }: Slot): Float32Array {
     return this.data.subarray(offset, offset + length);
   }
 
-  /** Adds the numbers of another of the same layout. */
-  add(other: ParameterArray): void {
-    const [sums, added] = [this.data, other.data];
-    for (let i = 0; i < sums.length; i++) sums[i]! += added[i]!;
+  read(slot: Slot): Float32Array {
+    return this.view(slot);
   }
 
-  /** Takes `factor` times the numbers of another of the same layout. */
-  set(other: ParameterArray, factor: number): void {
-    const [own, taken] = [this.data, other.data];
-    for (let i = 0; i < own.length; i++) own[i] = factor * taken[i]!;
+  write(slot: Slot, values: Float32Array): void {
+    this.view(slot).set(values);
   }
 
-  /** The tensors as a graph's inputs or outputs, by prefix and name, without copying. */
   tensors(prefix = ''): Readonly<Record<string, RuntimeTensor>> {
     const tensors =
       this.made.get(prefix) ??
@@ -82,6 +133,14 @@ export class ParameterArray {
     this.made.set(prefix, tensors);
     return tensors;
   }
+
+  release(): void {}
+}
+
+/** The set as what it is where nothing else can be: worker threads and tests have theirs on the CPU. */
+export function onCpu(set: ParameterSet): ParameterArray {
+  if (set instanceof ParameterArray) return set;
+  throw new Error('expected parameters on the CPU');
 }
 
 /** As graphs take a tensor: a kernel of more axes is a matrix, one row for each of its outputs. */

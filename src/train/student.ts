@@ -14,25 +14,19 @@ import type { WeightSource } from '../model/weightSource.ts';
 import type { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, type RuntimeTensor } from '../ort/session.ts';
 import { partFeeds, type Feeds, type Input } from './feeds.ts';
+import { gradientName, type GradientSum } from './gradientSum.ts';
 import { sizeOf } from '../tensor/array.ts';
 import { maskFeeds, maskShapes } from './lora.ts';
-import type { ParameterArray } from './parameters.ts';
+import type { ParameterSet } from './parameters.ts';
 import { partsAtBlocks, ROUNDED, rowOf, wholePart, type BatchPart, type Rounding } from './parts.ts';
 import { slotsOf, type Part } from './reading.ts';
 import { pictureVectors, rowsOf, type AnySample, type Picture, type TrainingSequence } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
 import { SlotMemory } from './slotMemory.ts';
 import { tokensOf } from './tower.ts';
-import {
-  gradientName,
-  hiddenShape,
-  lossGraph,
-  memoryShape,
-  partGraph,
-  type LossSize,
-} from './studentGraphs.ts';
+import { hiddenShape, lossGraph, memoryShape, partGraph, type LossSize } from './studentGraphs.ts';
 import { lossFeeds, lossSize, sumsOf, lossTermsOf, type LossTerms } from './lossTerms.ts';
-import { asPatches, isTower, seenBy, type TrainedTower } from './trainedTower.ts';
+import { asPatches, seenBy, type TrainedTower } from './trainedTower.ts';
 
 export type Stage = 1 | 2;
 
@@ -49,22 +43,31 @@ export interface Losses {
   ce: number;
   /** Mean misalignment of the supervised latents; 0 without any. */
   alignment: number;
-  /** Final hidden states by position. */
+  /** Final hidden states by position; none if they were not wanted. */
   hidden: Float32Array[];
+}
+
+export interface LearnSettings {
+  stage: Stage;
+  /** Of each lesson's gradient. */
+  scale: number;
+  /** N(0, 1) numbers times its size are added to the targets that are aligned with. */
+  noise: () => number;
+  /** What an adapter's inputs are multiplied by: see maskNumbers. */
+  dropout: () => number;
+  /** Whether hidden states are wanted: beside losses they are much to fetch from a GPU. */
+  hidden: boolean;
 }
 
 type Outputs = Record<string, RuntimeTensor>;
 
 export class Student {
   /** All that is learnt. */
-  readonly parameters: ParameterArray;
-  private readonly language: ParameterArray;
+  readonly parameters: ParameterSet;
   private readonly config: ModelConfig;
-  private readonly frozen: ParameterArray;
+  private readonly frozen: ParameterSet;
   private readonly tower: TrainedTower | undefined;
   private readonly rounding: Rounding;
-  /** A gradient that is yet to be added to another; made when first needed. */
-  private fetched: ParameterArray | undefined;
   private readonly readers: SessionCache<Part>;
   private readonly learners: SessionCache<LossSize>;
   /** Dropout's masks by part: whichever graph reads it, its layers take the same ones. */
@@ -77,8 +80,8 @@ export class Student {
   constructor(
     config: ModelConfig,
     weights: WeightSource,
-    parameters: ParameterArray,
-    frozen: ParameterArray,
+    parameters: ParameterSet,
+    frozen: ParameterSet,
     runtime: Runtime,
     rounding = ROUNDED,
     tower?: TrainedTower,
@@ -86,7 +89,6 @@ export class Student {
     const { text } = config;
     this.config = config;
     this.parameters = parameters;
-    this.language = languageOf(parameters);
     this.frozen = frozen;
     this.tower = tower;
     this.rounding = rounding;
@@ -101,18 +103,12 @@ export class Student {
   /**
    * Losses of a batch, and `scale` times the gradient of Σ (ce + alignment) over its lessons.
    * @param lessons of any lengths; the closer they are, the less is padding
-   * @param gradient the gradient is added to it or, with `mode` 'set', written into it
-   * @param noise N(0, 1) numbers times its size are added to the targets that are aligned with
-   * @param dropout what an adapter's inputs are multiplied by (see maskNumbers)
+   * @param gradient the gradient is added to it
    */
   async learn(
     lessons: readonly Lesson[],
-    stage: Stage,
-    gradient: ParameterArray,
-    scale: number,
-    noise: () => number = () => 0,
-    mode: 'add' | 'set' = 'add',
-    dropout: () => number = () => 1,
+    { stage, scale, noise, dropout, hidden }: LearnSettings,
+    gradient: GradientSum,
   ): Promise<Losses[]> {
     const { text, latentSize, latentReach } = this.config;
     const sequences = lessons.map(({ sequence }) => sequence);
@@ -123,7 +119,6 @@ export class Student {
     );
     const inputs = inputsOf(lessons, terms, pictures, this.config);
     const intoFed = this.tower !== undefined && pictures.length > 0;
-    if (mode === 'set') gradient.part(isTower).data.fill(0);
     const parts =
       stage === 1
         ? [wholePart(sequences, this.rounding)]
@@ -132,7 +127,6 @@ export class Student {
     const read = await this.readAhead(parts, inputs, memory, dropout);
 
     const report = new Report(terms);
-    const ofLanguage = languageOf(gradient);
     let sentBack: Feeds | undefined;
     for (const [i, part] of [...parts.entries()].toReversed()) {
       const isRead = part.size.latents > 0 || i < parts.length - 1;
@@ -141,17 +135,14 @@ export class Student {
       // The parts before the last were read with theirs.
       if (i === parts.length - 1) Object.assign(read[i]!, this.drawMasks(part, dropout));
       const inputsOfPart = {
-        ...this.language.tensors(),
+        ...this.parameters.tensors(),
         ...this.frozen.tensors(),
         ...read[i],
         ...memory.feeds(part),
         ...lossFeeds(text, part, terms, size, scale, noise),
         ...(size.isRead && (sentBack ?? nothingSentBack(text, part.size))),
       };
-      const isFirst = mode === 'set' && sentBack === undefined;
-      const target = isFirst ? ofLanguage : (this.fetched ??= ofLanguage.zeros());
-      const result = await session.run(inputsOfPart, target.tensors(gradientName('')));
-      if (!isFirst) ofLanguage.add(target);
+      const result = await gradient.run(session, inputsOfPart, hidden ? [] : ['hidden']);
       report.add(part, result);
       if (i > 0) sentBack = this.sendBack(parts[i - 1]!, part, result, memory);
       else if (intoFed) await this.learnToSee(lessons, part, result, gradient);
@@ -168,7 +159,7 @@ export class Student {
     lessons: readonly Lesson[],
     part: BatchPart,
     result: Outputs,
-    gradient: ParameterArray,
+    gradient: GradientSum,
   ): Promise<void> {
     const { text, tokens, vision } = this.config;
     const fed = floats(result[gradientName('fed')]);
@@ -200,7 +191,7 @@ export class Student {
       const session = await this.readers.get(part.size);
       Object.assign(feeds[i]!, this.drawMasks(part, dropout));
       const result = await session.run({
-        ...this.language.tensors(),
+        ...this.parameters.tensors(),
         ...this.frozen.tensors(),
         ...feeds[i],
         ...memory.feeds(part),
@@ -254,10 +245,6 @@ function inputsOf(
   });
 }
 
-function languageOf(array: ParameterArray): ParameterArray {
-  return array.part((name) => !isTower(name));
-}
-
 /** Visits the sequences that go on in the next part, with the row of their last token in this one. */
 function eachHandedOn(
   part: BatchPart,
@@ -300,7 +287,8 @@ class Report {
     const apart = result['misalignment'];
     if (apart !== undefined)
       sumsOf(part, lessons, 'latents', floats(apart)).forEach((sum, b) => (this.alignment[b]! += sum));
-    const { data, dims } = result['hidden']!;
+    if (result['hidden'] === undefined) return;
+    const { data, dims } = result['hidden'];
     const states = rowsOf({ shape: [...dims], data: data as Float32Array });
     part.ranges.forEach(({ start, end }, b) => {
       for (let i = start; i < end; i++) this.hidden[b]![i] = states[rowOf(part, b, i)]!;

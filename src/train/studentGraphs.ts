@@ -8,6 +8,7 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { TextConfig } from '../model/config.ts';
 import { logitsOf } from '../model/decoder.ts';
 import type { WeightSource } from '../model/weightSource.ts';
+import { gradientName } from './gradientSum.ts';
 import { crossEntropy, misalignment } from './losses.ts';
 import { TrainableWeights } from './parameters.ts';
 import { opening, readPart, slotsOf, type Part } from './reading.ts';
@@ -24,8 +25,6 @@ export interface LossSize {
   /** Whether the gradient of what an opening part is fed with is wanted: pictures of a tower that is trained. */
   intoFed: boolean;
 }
-
-export const gradientName = (name: string): string => `gradient.${name}`;
 
 /** Inputs: a part's (see readPart). Outputs: hidden (B·s, C); keys_values (2·L, B, s, G·d). */
 export function partGraph(config: TextConfig, source: WeightSource, part: Part): GraphBuilder {

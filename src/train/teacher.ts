@@ -26,7 +26,7 @@ import type { WeightSource } from '../model/weightSource.ts';
 import { floats, floatTensor } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { partFeeds } from './feeds.ts';
-import { TrainableWeights, type ParameterArray } from './parameters.ts';
+import { TrainableWeights, type ParameterSet } from './parameters.ts';
 import { wholePart } from './parts.ts';
 import { opening, readPart } from './reading.ts';
 import {
@@ -39,7 +39,7 @@ import {
 } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
 import { meanOf, targetsOf, type TargetRule } from './targets.ts';
-import { isTower, seenBy, type TrainedTower } from './trainedTower.ts';
+import { seenBy, type TrainedTower } from './trainedTower.ts';
 
 /** What supervises one latent block. */
 export interface BlockTargets extends Selection {
@@ -60,10 +60,9 @@ export interface TeacherSettings extends SelectionSettings {
 }
 
 export class Teacher {
-  readonly parameters: ParameterArray;
+  readonly parameters: ParameterSet;
   private readonly config: ModelConfig;
-  private readonly language: ParameterArray;
-  private readonly frozen: ParameterArray;
+  private readonly frozen: ParameterSet;
   private readonly tower: TrainedTower | undefined;
   private readonly settings: TeacherSettings;
   private readonly sessions: SessionCache<number>;
@@ -76,15 +75,14 @@ export class Teacher {
   constructor(
     config: ModelConfig,
     weights: WeightSource,
-    parameters: ParameterArray,
-    frozen: ParameterArray,
+    parameters: ParameterSet,
+    frozen: ParameterSet,
     settings: TeacherSettings,
     runtime: Runtime,
     tower?: TrainedTower,
   ) {
     this.config = config;
     this.parameters = parameters;
-    this.language = parameters.part((name) => !isTower(name));
     this.frozen = frozen;
     this.tower = tower;
     this.settings = settings;
@@ -137,7 +135,7 @@ export class Teacher {
     const textCount = indices.filter(isText).length;
     const session = await this.sessions.get(S);
     const result = await session.run({
-      ...this.language.tensors(),
+      ...this.parameters.tensors(),
       ...this.frozen.tensors(),
       ...partFeeds(text, part, [{ ids, positions, fed: pictureVectors(ids, tokens.imagePad, pictures) }]),
       text: floatTensor(

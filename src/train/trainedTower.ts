@@ -14,10 +14,10 @@ import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor } from '../ort/session.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
 import type { Feeds } from './feeds.ts';
-import { graphShape, TrainableWeights, type ParameterArray } from './parameters.ts';
+import { gradientName, type GradientSum } from './gradientSum.ts';
+import { graphShape, TrainableWeights, type ParameterSet } from './parameters.ts';
 import type { Patches, Picture } from './sequence.ts';
 import { SessionCache, type Runtime } from './sessions.ts';
-import { gradientName } from './studentGraphs.ts';
 import { PictureFeeds, readPictures, tokensOf, type PictureBatch } from './tower.ts';
 
 /** Whether a weight is the tower's. */
@@ -27,13 +27,11 @@ const FEATURES_GRADIENT = gradientName('features');
 
 export class TrainedTower {
   private readonly config: VisionConfig;
-  private readonly parameters: ParameterArray;
+  private readonly parameters: ParameterSet;
   private readonly largest: number;
   private readonly pixels: PictureFeeds;
   private readonly readers: SessionCache<PictureBatch>;
   private readonly learners: SessionCache<PictureBatch>;
-  /** A batch's gradient, yet to be added; made when first needed. */
-  private fetched: ParameterArray | undefined;
 
   /**
    * @param parameters hold the tower's among others
@@ -42,12 +40,12 @@ export class TrainedTower {
   constructor(
     config: VisionConfig,
     weights: WeightSource,
-    parameters: ParameterArray,
+    parameters: ParameterSet,
     largest: number,
     runtime: Runtime,
   ) {
     this.config = config;
-    this.parameters = parameters.part(isTower);
+    this.parameters = parameters;
     this.largest = largest;
     this.pixels = new PictureFeeds(config);
     this.readers = new SessionCache((batch) => featuresGraph(config, weights, batch), runtime);
@@ -77,10 +75,8 @@ export class TrainedTower {
   async learn(
     pictures: readonly Patches[],
     sentBack: readonly Float32Array[],
-    gradient: ParameterArray,
+    gradient: GradientSum,
   ): Promise<void> {
-    const total = gradient.part(isTower);
-    const fetched = (this.fetched ??= total.zeros());
     for (const { batch, indices } of pictureBatches(pictures, this.largest)) {
       const session = await this.learners.get(batch);
       const shape = [tokensOf(this.config, batch), this.config.outputSize];
@@ -89,8 +85,7 @@ export class TrainedTower {
         ...this.feeds(batch, indices, pictures),
         [FEATURES_GRADIENT]: floatTensor(flat, shape),
       };
-      await session.run(feeds, fetched.tensors(gradientName('')));
-      total.add(fetched);
+      await gradient.run(session, feeds);
     }
   }
 

@@ -12,12 +12,14 @@ import type { WeightRef } from '../tensor/dtype.ts';
 import type { Runtime } from './sessions.ts';
 import { learnInBatches } from './batches.ts';
 import { initialFactors, maskNumbers, storedFactors, withFactors, type LoraSettings } from './lora.ts';
-import { AdamW, clipFactor, normOf, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
-import { readParameters, type ParameterArray } from './parameters.ts';
+import { GradientSum } from './gradientSum.ts';
+import { AdamW, clipFactor, RELEASED_ADAMW, type AdamWSettings } from './optimiser.ts';
+import { resident } from './parameterBuffers.ts';
+import { readParameters, type ParameterSet } from './parameters.ts';
 import { ROUNDED, type Rounding } from './parts.ts';
 import { learningRate, type Schedule } from './schedule.ts';
 import { sequenceOf, type AnySample } from './sequence.ts';
-import { Student, type Lesson, type Losses, type Stage } from './student.ts';
+import { Student, type LearnSettings, type Lesson, type Losses, type Stage } from './student.ts';
 import { languageModelWeights } from './studentGraphs.ts';
 import type { TargetRule } from './targets.ts';
 import { Teacher, type BlockTargets } from './teacher.ts';
@@ -49,6 +51,16 @@ export interface TrainingSettings {
   lora?: LoraSettings;
 }
 
+/** What is learnt and where its gradient goes; all in one residence. */
+interface Sets {
+  parameters: ParameterSet;
+  /** The teacher's copy. */
+  teacher: ParameterSet;
+  /** Weights that are not learnt; none without an adapter. */
+  frozen: ParameterSet;
+  gradient: ParameterSet;
+}
+
 /** The paper's settings; the released code has the same, but for its teacher, which never moves. */
 export const RELEASED_TRAINING: TrainingSettings = {
   stage: 1,
@@ -76,20 +88,17 @@ export interface StepReport {
 export class Trainer {
   readonly student: Student;
   readonly teacher: Teacher;
-  readonly optimiser: AdamW;
   readonly settings: TrainingSettings;
+  /** Of the last `learn`; looking at a sample writes into it too. */
+  readonly gradient: GradientSum;
   private readonly checkpoint: Checkpoint;
-  private readonly gradient: ParameterArray;
+  private readonly frozen: ParameterSet;
   private readonly noise: () => number;
   private readonly dropout: () => number;
+  private opened: Promise<AdamW> | undefined;
 
-  private constructor(
-    checkpoint: Checkpoint,
-    settings: TrainingSettings,
-    parameters: ParameterArray,
-    frozen: ParameterArray,
-    runtime: Runtime,
-  ) {
+  private constructor(checkpoint: Checkpoint, settings: TrainingSettings, sets: Sets, runtime: Runtime) {
+    const { parameters, teacher, frozen } = sets;
     const { config } = checkpoint;
     const { coverage, temperature, targets, noise, seed, lora } = settings;
     const selection = { coverage, temperature, targets, count: config.latentSize };
@@ -97,25 +106,24 @@ export class Trainer {
     this.checkpoint = checkpoint;
     this.settings = settings;
     const weights = weightsOf(checkpoint, lora);
-    const towerOf = (array: ParameterArray): TrainedTower | undefined =>
+    const towerOf = (set: ParameterSet): TrainedTower | undefined =>
       settings.vision === 'frozen'
         ? undefined
-        : new TrainedTower(config.vision, weights, array, settings.batchSize, runtime);
+        : new TrainedTower(config.vision, weights, set, settings.batchSize, runtime);
     const tower = towerOf(parameters);
     this.student = new Student(config, weights, parameters, frozen, runtime, settings.rounding, tower);
     const teacherWeights = weightsOf(checkpoint, lora && { ...lora, dropout: 0 });
-    const average = parameters.copy();
-    const teacherTower = towerOf(average);
-    this.teacher = new Teacher(config, teacherWeights, average, frozen, selection, runtime, teacherTower);
-    this.optimiser = new AdamW(parameters, settings.adamW);
-    this.gradient = parameters.zeros();
+    const teacherTower = towerOf(teacher);
+    this.teacher = new Teacher(config, teacherWeights, teacher, frozen, selection, runtime, teacherTower);
+    this.frozen = frozen;
+    this.gradient = new GradientSum(sets.gradient);
     this.noise = () => (noise === 0 ? 0 : noise * normal());
     this.dropout = maskNumbers(lora?.dropout ?? 0, seededNumbers(~seed));
   }
 
   /**
-   * Reads what is trained into memory as float32. An adapter that the checkpoint was opened with is merged into
-   * the weights or, with `lora`, trained further.
+   * Reads what is trained as float32 to where the runtime computes. An adapter that the checkpoint was opened with is
+   * merged into the weights or, with `lora`, trained further.
    * @throws UserError if `lora` has other settings than that adapter
    */
   static async open(checkpoint: Checkpoint, settings: TrainingSettings, runtime: Runtime): Promise<Trainer> {
@@ -124,8 +132,19 @@ export class Trainer {
     const { refs, frozen } = languageModelWeights(checkpoint.config.text, source);
     const tower = vision === 'trained' ? towerWeights(checkpoint.config.vision, source) : [];
     const first = firstValues(checkpoint, settings, refs.keys());
-    const parameters = await readParameters(new Map([...refs, ...tower]), first);
-    return new Trainer(checkpoint, settings, parameters, await readParameters(frozen), runtime);
+    const parameters = await resident(await readParameters(new Map([...refs, ...tower]), first), runtime);
+    const sets: Sets = {
+      parameters,
+      teacher: await parameters.copy(),
+      frozen: await resident(await readParameters(frozen), runtime),
+      gradient: await parameters.zeros(),
+    };
+    return new Trainer(checkpoint, settings, sets, runtime);
+  }
+
+  /** The optimiser of `step`; a run has its own (./run/step.ts), so it is made when first asked for. */
+  optimiser(): Promise<AdamW> {
+    return (this.opened ??= AdamW.open(this.student.parameters, this.settings.adamW));
   }
 
   /** One update by the mean gradient of the samples. */
@@ -133,12 +152,13 @@ export class Trainer {
     const lessons: Lesson[] = [];
     for (const sample of samples) lessons.push(await this.prepare(sample));
     const { losses, gradient } = await this.learn(lessons);
-    const gradientNorm = normOf(gradient);
-    const rate = learningRate(this.settings.schedule, this.optimiser.steps);
-    this.optimiser.update(gradient, rate, clipFactor(gradientNorm, this.settings.clip));
-    const { stage, teacherDecay } = this.settings;
+    const { schedule, clip, stage, teacherDecay } = this.settings;
+    const optimiser = await this.optimiser();
+    const gradientNorm = await gradient.norm();
+    const rate = learningRate(schedule, optimiser.steps);
+    await optimiser.update(gradient, rate, clipFactor(gradientNorm, clip));
     if (stage === 1 && teacherDecay !== 'frozen')
-      this.teacher.parameters.follow(this.student.parameters, teacherDecay);
+      await this.teacher.parameters.blend(this.student.parameters, teacherDecay, 1 - teacherDecay);
     return { learningRate: rate, gradientNorm, losses };
   }
 
@@ -150,16 +170,19 @@ export class Trainer {
     return { sample, sequence, targets: blocks.map(({ targets }) => targets) };
   }
 
-  /** Losses, and the mean gradient, which the next call overwrites. */
+  /**
+   * Losses, and the gradient, which the next call overwrites.
+   * @param options what is not as the trainer's settings say; the gradient is the mean's otherwise
+   */
   async learn(
     lessons: readonly Lesson[],
-    noise = this.noise,
-    dropout = this.dropout,
-  ): Promise<{ losses: Losses[]; gradient: ParameterArray }> {
+    options: Partial<LearnSettings> = {},
+  ): Promise<{ losses: Losses[]; gradient: ParameterSet }> {
     const { stage, batchSize } = this.settings;
-    const batches = { stage, batchSize, scale: 1 / lessons.length, noise, dropout };
-    const losses = await learnInBatches(this.student, lessons, batches, this.gradient);
-    return { losses, gradient: this.gradient };
+    const { noise, dropout } = this;
+    const usual = { stage, batchSize, scale: 1 / lessons.length, noise, dropout, hidden: true };
+    const losses = await learnInBatches(this.student, lessons, { ...usual, ...options }, this.gradient);
+    return { losses, gradient: await this.gradient.whole() };
   }
 
   /**
@@ -171,7 +194,7 @@ export class Trainer {
     const { blocks } = await this.teacher.supervise(sequence, sample);
     const lesson = { sample, sequence, targets: blocks.map(({ targets }) => targets) };
     // Of a step's own graphs, so that none is built for looking alone; the gradient comes out as nothing.
-    const unchanged = { noise: () => 0, dropout: () => 1 };
+    const unchanged = { noise: () => 0, dropout: () => 1, hidden: true };
     const batches = { stage: this.settings.stage, batchSize: 1, scale: 0, ...unchanged };
     const [losses] = await learnInBatches(this.student, [lesson], batches, this.gradient);
     const { latentSize } = this.checkpoint.config;
@@ -181,6 +204,9 @@ export class Trainer {
 
   async release(): Promise<void> {
     await Promise.all([this.student.release(), this.teacher.release()]);
+    await (await this.opened)?.release();
+    await this.gradient.release();
+    for (const set of [this.teacher.parameters, this.frozen, this.student.parameters]) await set.release();
   }
 }
 

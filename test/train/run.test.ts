@@ -11,6 +11,7 @@ import { asWeight, readStoredTensors, readTensor } from '../../src/checkpoint/sa
 import { largestDifference } from '../../src/conformance/check.ts';
 import { Model } from '../../src/engine/model.ts';
 import { AdamW } from '../../src/train/optimiser.ts';
+import { onCpu } from '../../src/train/parameters.ts';
 import { readConfig, trainingSettings } from '../../src/train/run/config.ts';
 import { curvesSvg } from '../../src/train/run/curves.ts';
 import { openData, Shuffle } from '../../src/train/run/data.ts';
@@ -244,22 +245,21 @@ describe('a checkpoint', () => {
       await Model.open(base, 'cpu'),
       await Trainer.open(base, settings, { provider: 'cpu' }),
     ];
-    const state = { ...learner, optimiser: new AdamW(learner.student, settings.adamW) };
-    await checkedStep(state, alone(config, learner), settings, learner.student.zeros());
+    const state = { ...learner, optimiser: await AdamW.open(learner.student, settings.adamW) };
+    await checkedStep(state, alone(config, learner), settings, learner.gradient);
     const folder = join(temporaryFolder(), 'step-1');
     await saveState(folder, state, base);
-    trainer.student.parameters.data.set(learner.student.data);
+    const parameters = onCpu(trainer.student.parameters);
+    parameters.data.set(onCpu(learner.student).data);
     const data = await openData(config);
     const { sample } = await data.at(0, featureReader(vision));
-    const gradient = learner.student.zeros();
 
     // Read without latents, so that both read the same vectors.
     const plan = sample.plan.filter((step) => step.type === 'text');
     const lesson = await trainer.prepare({ ...sample, plan });
-    const [{ hidden } = { hidden: [] }] = await trainer.student.learn([lesson], 1, gradient, 1);
-    const { slots } = trainer.student.parameters;
-    const slot = slots.find(({ name }) => name === 'model.embed_tokens.weight')!;
-    const table = trainer.student.parameters.view(slot);
+    const [{ hidden } = { hidden: [] }] = (await trainer.learn([lesson])).losses;
+    const slot = parameters.slots.find(({ name }) => name === 'model.embed_tokens.weight')!;
+    const table = parameters.view(slot);
     const [rows = 0, width = 0] = slot.shape;
     const expected = hidden.flatMap((vector) =>
       Array.from({ length: rows }, (_, row) =>
@@ -291,18 +291,19 @@ it('an adapter gives in inference the logits that its trainer had, and is refuse
     await Model.open(base, 'cpu'),
     await Trainer.open(base, settings, { provider: 'cpu' }),
   ];
-  const optimiser = new AdamW(learner.student, settings.adamW);
+  const optimiser = await AdamW.open(learner.student, settings.adamW);
   const state = { ...learner, optimiser, lora: settings.lora! };
-  const gradient = learner.student.zeros();
-  for (let step = 0; step < 2; step++) await checkedStep(state, alone(config, learner), settings, gradient);
+  for (let step = 0; step < 2; step++)
+    await checkedStep(state, alone(config, learner), settings, learner.gradient);
   const adapter = join(temporaryFolder(), 'step-2');
   await saveState(adapter, state, base);
-  trainer.student.parameters.data.set(learner.student.data);
+  onCpu(trainer.student.parameters).data.set(onCpu(learner.student).data);
 
   // Read without latents, so that all read the same vectors.
   const { sample } = await (await openData(config)).at(0, featureReader(plain));
   const lesson = await trainer.prepare({ ...sample, plan: [{ type: 'text', content: 'down' }] });
-  const [{ hidden } = { hidden: [] }] = await trainer.student.learn([lesson], 1, gradient, 1);
+  const dropout = (): number => 1;
+  const [{ hidden } = { hidden: [] }] = (await trainer.learn([lesson], { dropout })).losses;
   const adapted = await Model.open(await openCheckpoint(model, { adapter }), 'cpu');
   const read = async (reader: Model): Promise<Float32Array> => {
     const { embeddings, positions } = await reader.embedPrompt(lesson.sequence.ids, sample.pictures);

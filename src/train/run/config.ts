@@ -55,7 +55,7 @@ const Settings = z.strictObject({
   batch: whole(1).default(8),
   /** Most of them in one run of the graph. */
   microBatch: whole(1).default(8),
-  /** Threads that share a step's samples, each on a core of its own; 1 is the run's own, on all cores. */
+  /** Threads that share a step's samples, each on a core of its own; 1 is the run's own, on all cores or on the GPU. */
   workers: whole(1).max(64).default(1),
   /** The vision tower in stages 1 and 2; before them it is always trained. */
   vision: z.enum(['frozen', 'trained']).default(RELEASED_TRAINING.vision),

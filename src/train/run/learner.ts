@@ -11,7 +11,9 @@ import { Model } from '../../engine/model.ts';
 import { hashOf } from '../../maps/chance.ts';
 import { BaseStudent, baseWeights, lengthOfLesson } from '../base.ts';
 import { maskNumbers } from '../lora.ts';
-import { readParameters, type ParameterArray } from '../parameters.ts';
+import { GradientSum } from '../gradientSum.ts';
+import { resident } from '../parameterBuffers.ts';
+import { readParameters, type ParameterSet } from '../parameters.ts';
 import { isHead } from '../perception.ts';
 import type { Patches, Picture } from '../sequence.ts';
 import type { Runtime } from '../sessions.ts';
@@ -28,9 +30,11 @@ export type Losses = Record<string, number>;
 
 export interface Learner<Drawn = unknown> {
   /** What is trained. */
-  readonly student: ParameterArray;
+  readonly student: ParameterSet;
   /** The moving average, where the phase has one. */
-  readonly teacher?: ParameterArray;
+  readonly teacher?: ParameterSet;
+  /** Of what was learnt last. */
+  readonly gradient: GradientSum;
   /** What a sample can be looked at with, where the phase has latents. */
   readonly recipe?: Recipe;
   /** Prepares samples as far as no weights matter: what is drawn ahead is not lost. */
@@ -40,7 +44,7 @@ export interface Learner<Drawn = unknown> {
    * @param step counted from 0
    * @throws UserError naming the sample whose loss is not a number
    */
-  learn(drawn: Drawn, step: number, gradient: ParameterArray, scale: number): Promise<Losses>;
+  learn(drawn: Drawn, step: number, scale: number): Promise<Losses>;
   release(): Promise<void>;
 }
 
@@ -60,27 +64,31 @@ const isAsked = ({ lesson }: LocatedLesson): boolean => lesson.sequences.length 
 
 /** Perception alone, or with language. */
 class BaseLearner implements Learner<LocatedLesson[]> {
-  readonly student: ParameterArray;
+  readonly student: ParameterSet;
+  readonly gradient: GradientSum;
   private readonly learns: BaseStudent;
   private readonly data: MapData;
   private readonly config: RunConfig;
 
-  private constructor(config: RunConfig, data: MapData, student: BaseStudent) {
+  private constructor(config: RunConfig, data: MapData, student: BaseStudent, gradient: GradientSum) {
     this.config = config;
     this.data = data;
     this.learns = student;
     this.student = student.parameters;
+    this.gradient = gradient;
   }
 
   static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<BaseLearner> {
     const data = await openMaps(config, base);
     const refs = baseWeights(base.config, base.weights, config.stage === 'base');
     const head = await readHead(base.folder);
-    const parameters = await readParameters(refs, async (ref, name) =>
+    const values = await readParameters(refs, async (ref, name) =>
       isHead(name) ? (head.get(name) ?? new Float32Array(ref.length / 4)) : readTensor(ref),
     );
+    const parameters = await resident(values, runtime);
     const student = new BaseStudent(base.config, base.weights, parameters, config.perceptionWeight, runtime);
-    return new BaseLearner(config, data, student);
+    const gradient = new GradientSum(await parameters.zeros());
+    return new BaseLearner(config, data, student, gradient);
   }
 
   async draw(positions: readonly number[]): Promise<LocatedLesson[]> {
@@ -89,22 +97,15 @@ class BaseLearner implements Learner<LocatedLesson[]> {
     return lessons.toSorted((a, b) => lengthOfLesson(a.lesson) - lengthOfLesson(b.lesson));
   }
 
-  async learn(
-    lessons: LocatedLesson[],
-    _step: number,
-    gradient: ParameterArray,
-    scale: number,
-  ): Promise<Losses> {
+  async learn(lessons: LocatedLesson[], _step: number, scale: number): Promise<Losses> {
     const means = new Means(lessons.length);
     const asked = lessons.filter(isAsked).length;
-    const batches = alike(lessons, this.config.microBatch);
-    if (batches.length === 0) gradient.data.fill(0); // more workers than samples
-    for (const [i, batch] of batches.entries()) {
+    this.gradient.clear();
+    for (const batch of alike(lessons, this.config.microBatch)) {
       const { text, perception, accuracy } = await this.learns.learn(
         batch.map(({ lesson }) => lesson),
-        gradient,
+        this.gradient,
         scale * batch.length,
-        i === 0 ? 'set' : 'add',
       );
       if (!Number.isFinite(text + perception)) throw notANumber(batch.map(({ where }) => where).join(', '));
       const wrong = Object.entries(accuracy).map(([name, share]) => [`wrong.${name}`, 1 - share]);
@@ -115,15 +116,18 @@ class BaseLearner implements Learner<LocatedLesson[]> {
     return means.values;
   }
 
-  release(): Promise<void> {
-    return this.learns.release();
+  async release(): Promise<void> {
+    await this.learns.release();
+    await this.gradient.release();
+    await this.student.release();
   }
 }
 
 /** Stage 1 and 2 of the recipe. */
 class RecipeLearner implements Learner<LocatedSample[]> {
-  readonly student: ParameterArray;
-  readonly teacher: ParameterArray;
+  readonly student: ParameterSet;
+  readonly teacher: ParameterSet;
+  readonly gradient: GradientSum;
   readonly recipe: Recipe;
   private readonly data: TrainingData;
   private readonly config: RunConfig;
@@ -138,6 +142,7 @@ class RecipeLearner implements Learner<LocatedSample[]> {
     const { trainer } = recipe;
     this.student = trainer.student.parameters;
     this.teacher = trainer.teacher.parameters;
+    this.gradient = trainer.gradient;
   }
 
   static async open(config: RunConfig, base: Checkpoint, runtime: Runtime): Promise<RecipeLearner> {
@@ -161,28 +166,23 @@ class RecipeLearner implements Learner<LocatedSample[]> {
     return samples;
   }
 
-  async learn(
-    samples: LocatedSample[],
-    step: number,
-    gradient: ParameterArray,
-    scale: number,
-  ): Promise<Losses> {
+  async learn(samples: LocatedSample[], step: number, scale: number): Promise<Losses> {
     const { trainer } = this.recipe;
     const lessons: Lesson[] = [];
     for (const { where, sample } of samples)
       lessons.push(await located(where, () => trainer.prepare(sample)));
     const share = samples[0]!.position;
-    const learnt = await trainer.learn(
-      lessons,
-      noiseOf(this.config, step, share),
-      dropoutOf(this.config, step, share),
-    );
+    const learnt = await trainer.learn(lessons, {
+      noise: noiseOf(this.config, step, share),
+      dropout: dropoutOf(this.config, step, share),
+      scale,
+      hidden: false,
+    });
     const means = new Means(samples.length);
     learnt.losses.forEach(({ ce, alignment }, i) => {
       if (!Number.isFinite(ce + alignment)) throw notANumber(samples[i]!.where);
       means.add({ ce, alignment }, 1);
     });
-    gradient.set(learnt.gradient, scale * lessons.length);
     return means.values;
   }
 

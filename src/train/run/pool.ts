@@ -6,14 +6,13 @@
 
 import { Worker } from 'node:worker_threads';
 import { UserError, type ErrorDetails } from '../../base/errors.ts';
-import type { Provider } from '../../ort/session.ts';
-import type { ParameterArray } from '../parameters.ts';
+import { onCpu, type ParameterSet } from '../parameters.ts';
 import type { RunConfig } from './config.ts';
 import { Means, type Learner, type Losses } from './learner.ts';
 
-/** Losses of a step, whose gradient has been written into `gradient`. */
 export interface Learning {
-  learn(step: number, gradient: ParameterArray): Promise<Losses>;
+  /** Losses of a step, whose gradient is then in that of the run's own learner. */
+  learn(step: number): Promise<Losses>;
   release(): Promise<void>;
 }
 
@@ -26,15 +25,14 @@ export function shareOf({ batch }: RunConfig, step: number, worker: number, work
 /** All in this thread. */
 export function alone(config: RunConfig, learner: Learner): Learning {
   return {
-    learn: async (step, gradient) =>
-      learner.learn(await learner.draw(shareOf(config, step, 0, 1)), step, gradient, 1 / config.batch),
+    learn: async (step) =>
+      learner.learn(await learner.draw(shareOf(config, step, 0, 1)), step, 1 / config.batch),
     release: async () => undefined,
   };
 }
 
 export interface WorkerStart {
   config: RunConfig;
-  provider: Provider;
   index: number;
   /** float32 numbers in memory that all threads see. */
   student: SharedArrayBuffer;
@@ -50,32 +48,32 @@ export type WorkerAnswer = { ready: true } | { losses: Losses } | { failed: stri
 /**
  * Starts the workers.
  * @param script bundle of ./worker.ts
- * @param own arrays that the optimiser and the moving average write
+ * @param own what the optimiser and the moving average write and read, on the CPU
  */
 export async function openPool(
   config: RunConfig,
-  provider: Provider,
   script: string,
-  own: Pick<Learner, 'student' | 'teacher'>,
+  own: Pick<Learner, 'student' | 'teacher' | 'gradient'>,
 ): Promise<Learning> {
-  const shared = (array: ParameterArray): SharedArrayBuffer => new SharedArrayBuffer(array.data.byteLength);
+  const shared = (set: ParameterSet): SharedArrayBuffer => new SharedArrayBuffer(onCpu(set).data.byteLength);
   const student = shared(own.student);
   const teacher = own.teacher === undefined ? undefined : shared(own.teacher);
   const members = Array.from({ length: config.workers }, (_, index) => {
     const gradient = shared(own.student);
-    const start: WorkerStart = { config, provider, index, student, gradient, ...(teacher && { teacher }) };
+    const start: WorkerStart = { config, index, student, gradient, ...(teacher && { teacher }) };
     return new Member(script, start, new Float32Array(gradient));
   });
   await Promise.all(members.map((member) => member.answer()));
   return {
-    learn: async (step, gradient) => {
-      new Float32Array(student).set(own.student.data);
-      if (teacher !== undefined) new Float32Array(teacher).set(own.teacher!.data);
+    learn: async (step) => {
+      new Float32Array(student).set(onCpu(own.student).data);
+      if (teacher !== undefined) new Float32Array(teacher).set(onCpu(own.teacher!).data);
       const shares = await Promise.all(members.map((member) => member.learn(step)));
       const means = new Means(config.batch);
+      const sums = onCpu(await own.gradient.whole()).data;
       shares.forEach((losses, i) => {
         means.add(losses, shareOf(config, step, i, members.length).length);
-        const [sums, added] = [gradient.data, members[i]!.gradient];
+        const added = members[i]!.gradient;
         if (i === 0) sums.set(added);
         else for (let n = 0; n < sums.length; n++) sums[n]! += added[n]!;
       });

@@ -46,6 +46,7 @@ export interface RunResult {
 /** @throws UserError for a bad config or sample, a loss that is no number, or a disk that is full */
 export async function runTraining(configFile: string, options: RunOptions): Promise<RunResult> {
   const { given, config } = await readConfig(configFile);
+  if (options.provider === 'webgpu' && config.workers > 1) throw workersOnGpu(config, configFile);
   const base = await openStart(config);
   const { watch: _, ...decisive } = config;
   const resolved = { ...decisive, modelFingerprint: base.fingerprint, dataHash: await dataHash(config) };
@@ -73,21 +74,22 @@ async function learnOn(opened: Opened, resumeFrom: string | undefined): Promise<
   const { config, learner, options } = opened;
   const settings = trainingSettings(config);
   const { student, teacher } = learner;
+  const optimiser = await AdamW.open(student, settings.adamW);
   const state: TrainState = {
     student,
     ...(teacher && { teacher }),
-    optimiser: new AdamW(student, settings.adamW),
+    optimiser,
     ...(settings.lora && { lora: settings.lora }),
   };
-  if (resumeFrom !== undefined) await loadState(resumeFrom, state);
-  const learning =
-    config.workers === 1
-      ? alone(config, learner)
-      : await openPool(config, options.provider, scriptOf(options), learner);
+  let learning: Learning | undefined;
   try {
+    if (resumeFrom !== undefined) await loadState(resumeFrom, state);
+    learning =
+      config.workers === 1 ? alone(config, learner) : await openPool(config, scriptOf(options), learner);
     return await new Run({ ...opened, settings, state, learning }).go();
   } finally {
-    await learning.release();
+    await learning?.release();
+    await optimiser.release();
   }
 }
 
@@ -118,16 +120,15 @@ class Run {
   }
 
   async go(): Promise<RunResult> {
-    const { config, settings, state, learning, run, control, options } = this.parts;
+    const { config, settings, learner, state, learning, run, control, options } = this.parts;
     const { optimiser } = state;
     const last = Math.min(config.steps, options.lastStep ?? Infinity);
-    const gradient = state.student.zeros();
     options.onStart({ folder: run.folder, step: optimiser.steps, steps: last });
     await this.watch?.dropAfter(optimiser.steps);
     await control.say('running');
     while (optimiser.steps < last && (await this.betweenSteps())) {
       const start = performance.now();
-      const result = await this.savingBefore(() => checkedStep(state, learning, settings, gradient));
+      const result = await this.savingBefore(() => checkedStep(state, learning, settings, learner.gradient));
       const samplesPerSecond = (1000 * config.batch) / (performance.now() - start);
       const time = new Date().toISOString();
       const metric = { step: optimiser.steps, ...result, samplesPerSecond, time };
@@ -199,6 +200,16 @@ async function openOn(config: RunConfig, base: Checkpoint, provider: Provider): 
       { cause: error },
     );
   }
+}
+
+function workersOnGpu({ workers }: RunConfig, where: string): UserError {
+  return new UserError({
+    problem: 'Several workers cannot share a GPU',
+    expected: '"workers": 1 on WebGPU, whose weights stay in the buffers of one process',
+    found: `${workers}`,
+    where,
+    remedy: 'Set "workers" to 1, or train on the CPU (--device cpu, in VS Code the setting "ilvr.device").',
+  });
 }
 
 function scriptOf({ workerScript }: RunOptions): string {

@@ -14,7 +14,7 @@ import { adapterTensorName, writeAdapter } from '../../checkpoint/writeAdapter.t
 import { copyDescriptions, replaceFolder, writeJson } from '../../checkpoint/writeFolder.ts';
 import { writeSafetensors, type TensorSource } from '../../checkpoint/writeSafetensors.ts';
 import { baseWeights } from '../base.ts';
-import type { ParameterArray } from '../parameters.ts';
+import type { ParameterSet } from '../parameters.ts';
 import { isHead } from '../perception.ts';
 import type { TrainState } from './step.ts';
 
@@ -34,7 +34,7 @@ export async function saveState(folder: string, state: TrainState, base: Checkpo
     await writeLearnt(part, state, base);
     await writeSafetensors(path.join(part, STATE_TENSORS), [
       ...tensorsOf(state.student).filter(({ name }) => isHead(name)),
-      ...stateArrays(state).flatMap(([prefix, array]) => tensorsOf(array, prefix)),
+      ...stateSets(state).flatMap(([prefix, set]) => tensorsOf(set, prefix)),
     ]);
     await writeJson(path.join(part, STATE_FILE), { step: state.optimiser.steps });
   });
@@ -50,10 +50,10 @@ export async function loadState(folder: string, state: TrainState): Promise<void
   for (const slot of state.student.slots) {
     const name = isAdapter ? adapterTensorName(slot.name) : slot.name;
     const values = isHead(name) ? rest.float32(name) : learnt.float32(name);
-    state.student.view(slot).set(await values);
+    await state.student.write(slot, await values);
   }
-  for (const [prefix, array] of stateArrays(state))
-    for (const slot of array.slots) array.view(slot).set(await rest.float32(`${prefix}${slot.name}`));
+  for (const [prefix, set] of stateSets(state))
+    for (const slot of set.slots) await set.write(slot, await rest.float32(`${prefix}${slot.name}`));
   state.optimiser.steps = step;
 }
 
@@ -85,26 +85,24 @@ async function writeLearnt(folder: string, { student, lora }: TrainState, base: 
 }
 
 /** What training goes on from, but for the weights. */
-function stateArrays({ optimiser, teacher }: TrainState): [prefix: string, array: ParameterArray][] {
+function stateSets({ optimiser, teacher }: TrainState): [prefix: string, set: ParameterSet][] {
   return [
     ['first.', optimiser.first],
     ['second.', optimiser.second],
-    ...(teacher === undefined ? [] : ([['teacher.', teacher]] as const)).map(
-      ([prefix, array]): [string, ParameterArray] => [prefix, array],
-    ),
+    ...(teacher === undefined ? [] : [['teacher.', teacher] satisfies [string, ParameterSet]]),
   ];
 }
 
-function tensorsOf(array: ParameterArray, prefix = ''): TensorSource[] {
-  return array.slots.map((slot) => ({
+function tensorsOf(set: ParameterSet, prefix = ''): TensorSource[] {
+  return set.slots.map((slot) => ({
     name: `${prefix}${slot.name}`,
     shape: slot.shape,
-    read: () => array.view(slot),
+    read: () => set.read(slot),
   }));
 }
 
 /** What is not trained, as the checkpoint has it, an adapter of these weights merged in. */
-function frozenTensors({ config, weights }: Checkpoint, trained: ParameterArray): TensorSource[] {
+function frozenTensors({ config, weights }: Checkpoint, trained: ParameterSet): TensorSource[] {
   const names = new Set(trained.slots.map(({ name }) => name));
   return [...baseWeights(config, withoutAdapter(weights), true)]
     .filter(([name]) => !names.has(name) && !isHead(name))

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, UserError } from '../../base/errors.ts';
-import type { ParameterArray } from '../parameters.ts';
+import { onCpu } from '../parameters.ts';
 import { openLearner, type Learner, type Losses } from './learner.ts';
 import { shareOf, type WorkerAnswer, type WorkerRequest, type WorkerStart } from './pool.ts';
 import { openStart } from './start.ts';
@@ -15,22 +15,19 @@ class Share {
   private readonly student = new Float32Array(start.student);
   private readonly teacher = start.teacher && new Float32Array(start.teacher);
   private readonly gradient = new Float32Array(start.gradient);
-  /** As the runtime writes it, which takes no shared memory. */
-  private readonly learnt: ParameterArray;
   private ahead: { step: number; drawn: Promise<unknown> } | undefined;
 
   constructor(learner: Learner) {
     this.learner = learner;
-    this.learnt = learner.student.zeros();
   }
 
   async learn(step: number): Promise<Losses> {
     const { learner } = this;
-    learner.student.data.set(this.student);
-    if (this.teacher !== undefined) learner.teacher?.data.set(this.teacher);
+    onCpu(learner.student).data.set(this.student);
+    if (this.teacher !== undefined) onCpu(learner.teacher!).data.set(this.teacher);
     const drawn = this.ahead?.step === step ? await this.ahead.drawn : await this.draw(step);
-    const losses = await learner.learn(drawn, step, this.learnt, 1 / start.config.batch);
-    this.gradient.set(this.learnt.data);
+    const losses = await learner.learn(drawn, step, 1 / start.config.batch);
+    this.gradient.set(onCpu(await learner.gradient.whole()).data);
     return losses;
   }
 
@@ -48,8 +45,8 @@ class Share {
 }
 
 async function main(): Promise<void> {
-  const { config, provider } = start;
-  const learner = await openLearner(config, await openStart(config), { provider, threads: 1 });
+  const { config } = start;
+  const learner = await openLearner(config, await openStart(config), { provider: 'cpu', threads: 1 });
   const share = new Share(learner);
   parentPort!.on('message', (request: WorkerRequest) => {
     if (request === 'end') {
