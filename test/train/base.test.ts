@@ -131,6 +131,7 @@ it('pictures without questions teach the language model nothing, whatever was le
   await student.learn(asked, sum, 1);
   sum.clear();
   await student.learn(bare, sum, 1);
+  await sum.whole();
   expect(both.data).toEqual(alone.data);
   await student.release();
 });
