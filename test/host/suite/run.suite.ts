@@ -95,7 +95,7 @@ export function suite(claim: DeclareClaim): void {
           assert.equal(map?.values.length, picture.grid.rows * picture.grid.columns);
         }
       }
-      assert.equal(runPanels().length, 1);
+      await eventually('its panel', () => runPanels().length === 1);
     },
     model,
   );
