@@ -9,7 +9,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { wilsonInterval } from '../src/dataset/statistics.ts';
+import { mcNemarExact, wilsonInterval } from '../src/dataset/statistics.ts';
 
 const SEEDS = [1, 2];
 const STEPS = { stage1: 40, stage2: 60 };
@@ -53,17 +53,31 @@ const maps = path.join(folder, 'maps');
 ilvr('generate-maps', maps, '--count', '200', '--sizes', '3,4', '--split', 'held-out', '--seed', '80');
 
 // All variants with one seed before the next: what is stopped early still compares.
-const runs = SEEDS.flatMap((seed) =>
-  Object.entries(VARIANTS).map(([name, variant], i) => ({ name, right: score(train(i, seed, variant)) })),
-);
-console.log(`\n| variant | ${SEEDS.map((seed) => `seed ${seed}`).join(' | ')} | both | 95 % interval |`);
-console.log(`| --- | ${'--- | '.repeat(SEEDS.length + 2)}`);
-for (const name of Object.keys(VARIANTS)) {
-  const results = runs.filter((run) => run.name === name).map(({ right }) => right);
+const answers = new Map<string, boolean[][]>(Object.keys(VARIANTS).map((name) => [name, []]));
+for (const seed of SEEDS)
+  Object.entries(VARIANTS).forEach(([name, variant], i) =>
+    answers.get(name)!.push(score(train(i, seed, variant))),
+  );
+
+const recipe = [...answers.values()][0]!.flat();
+printRow('variant', ...SEEDS.map((seed) => `seed ${seed}`), 'both', '95 % interval', 'against the recipe');
+printRow(...Array<string>(SEEDS.length + 4).fill('---'));
+for (const [name, results] of answers) {
   const all = results.flat();
   const { low, high } = wilsonInterval(count(all), all.length);
-  const cells = [...results.map(share), share(all), `${percent(low)} to ${percent(high)} %`];
-  console.log(`| ${name} | ${cells.join(' | ')} |`);
+  const interval = `${percent(low)} to ${percent(high)} %`;
+  printRow(name, ...results.map(count), `${count(all)} of ${all.length}`, interval, against(recipe, all));
+}
+
+function printRow(...cells: (string | number)[]): void {
+  console.log(`| ${cells.join(' | ')} |`);
+}
+
+/** Difference in points and McNemar's exact test over all maps and seeds. */
+function against(before: readonly boolean[], after: readonly boolean[]): string {
+  const onlyA = count(before.map((right, i) => right && !after[i]));
+  const onlyB = count(after.map((right, i) => right && !before[i]));
+  return `${percent((onlyB - onlyA) / before.length)} points, p = ${mcNemarExact(onlyA, onlyB).toPrecision(2)}`;
 }
 
 /** Trains a variant. @returns its last checkpoint */
@@ -96,10 +110,6 @@ function score(model: string): boolean[] {
 
 function count(all: readonly boolean[]): number {
   return all.filter(Boolean).length;
-}
-
-function share(all: readonly boolean[]): string {
-  return `${percent(count(all) / all.length)} %`;
 }
 
 function percent(value: number): string {
