@@ -30,6 +30,8 @@ export interface GoalColours {
   dark: Rgb;
 }
 
+const WHITE: Rgb = [255, 255, 255];
+
 export function goalSprite(random: Random, kind: GoalKind, colours: GoalColours): Sprite {
   return GOALS[kind](random, colours);
 }
@@ -104,18 +106,19 @@ const GOALS: Record<GoalKind, (random: Random, colours: GoalColours) => Sprite> 
   ],
 };
 
-/** A box with a ribbon; lid, bow, wrapping and shading vary. */
+/** A box with a ribbon; lid, bow, wrapping and shading vary; the bow can be as large as the box. */
 function gift(random: Random, { main, second, dark }: GoalColours): Sprite {
   const [width, lid] = [between(random, 0.66, 0.86), between(random, 0.32, 0.42)];
   const bottom = between(random, 0.88, 0.95);
   const left = (1 - width) / 2;
   const ribbon = between(random, 0.1, 0.18);
+  const cover = pick(random, [mix(main, dark, 0.2), mix(main, WHITE, 0.4), mix(main, second, 0.35)]);
   return [
     box(left, lid, width, bottom - lid, main, pick(random, [0, 0.04])),
     ...wrapping(random, left, lid, width, bottom, second),
     box(left, bottom - 0.1, width, 0.1, mix(main, dark, 0.35)),
     ...(random() < 0.75
-      ? [box(left - 0.04, lid - 0.02, width + 0.08, 0.16, mix(main, dark, 0.2), 0.02)]
+      ? [box(left - 0.04, lid - 0.02, width + 0.08, between(random, 0.12, 0.24), cover, 0.02)]
       : []),
     box(0.5 - ribbon / 2, lid - 0.02, ribbon, bottom - lid + 0.02, second),
     ...(random() < 0.45 ? [box(left, (lid + bottom) / 2, width, ribbon * 0.8, second)] : []),
@@ -139,6 +142,8 @@ function wrapping(
 
 function bow(random: Random, y: number, colour: Rgb, dark: Rgb): Sprite {
   const wide = between(random, 0.18, 0.26);
+  const [long, thick] = [between(random, 0.14, 0.28), between(random, 0.1, 0.17)];
+  const shade = mix(colour, dark, 0.4);
   const forms = {
     loops: (side: number) => [oval(0.5 + side * wide * 0.65, y - 0.1, wide * 0.65, 0.1, colour)],
     wings: (side: number) => [
@@ -148,8 +153,13 @@ function bow(random: Random, y: number, colour: Rgb, dark: Rgb): Sprite {
       disc(0.5 + side * wide * 0.65, y - 0.11, 0.12, colour),
       disc(0.5 + side * wide * 0.65, y - 0.11, 0.05, mix(colour, dark, 0.6)),
     ],
+    drooping: (side: number) => [
+      polygon([0.5, y - 0.02, 0.5 + side * wide * 0.5, y + long, 0.5 + side * wide * 1.1, y + long], shade),
+      oval(0.5 + side * wide * 0.75, y - 0.04, wide * 0.75, thick, colour),
+      oval(0.5 + side * wide * 0.85, y - 0.03, wide * 0.35, thick * 0.4, shade),
+    ],
   };
-  const form = forms[pick(random, ['loops', 'wings', 'rings'] as const)];
+  const form = forms[pick(random, ['loops', 'wings', 'rings', 'drooping'] as const)];
   return [...[-1, 1].flatMap(form), disc(0.5, y - 0.05, 0.07, mix(colour, dark, 0.25))];
 }
 
@@ -222,14 +232,14 @@ function house(random: Random, { main, second, dark }: GoalColours): Sprite {
     box(0.5 - half, eaves - 0.04, 2 * half, 0.94 - eaves, main),
     polygon([0.5 - half - 0.1, eaves, 0.5, between(random, 0.06, 0.18), 0.5 + half + 0.1, eaves], second),
     box(doorX - 0.08, 0.64, 0.16, 0.26, dark),
-    ...(random() < 0.5 ? [box(1 - doorX - 0.06, 0.58, 0.13, 0.13, mix(main, [255, 255, 255], 0.6))] : []),
+    ...(random() < 0.5 ? [box(1 - doorX - 0.06, 0.58, 0.13, 0.13, mix(main, WHITE, 0.6))] : []),
     ...(random() < 0.25 ? [box(0.5 + half * 0.5, 0.1, 0.1, 0.2, dark)] : []),
   ];
 }
 
 /** Cut with a table on top, a rhombus, or an upright crystal of six corners. */
 function gem(random: Random, { main, second }: GoalColours): Sprite {
-  const pale = mix(main, [255, 255, 255], between(random, 0.1, 0.3));
+  const pale = mix(main, WHITE, between(random, 0.1, 0.3));
   const middle = between(random, 0.36, 0.56);
   const [half, top, low] = [
     between(random, 0.34, 0.45),

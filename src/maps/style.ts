@@ -115,6 +115,8 @@ export function withOtherFigures(style: Style, seed: number): Style {
 
 const ANY_HUE = [0, 360] as const;
 const LIVELY: ColourRange = { hue: ANY_HUE, saturation: [0.5, 1], lightness: [0.3, 0.65] };
+/** Also grey, dark and pale things. */
+const MUTED: ColourRange = { hue: ANY_HUE, saturation: [0.1, 1], lightness: [0.1, 0.8] };
 const DARK: ColourRange = { hue: ANY_HUE, saturation: [0.1, 0.6], lightness: [0.03, 0.15] };
 
 /** Ice most often, but also sand, grass, stone and night. */
@@ -142,33 +144,39 @@ function within(base: Rgb, colour: Rgb, most: number): Rgb {
 }
 
 /** Water most often, then darkness, then anything. */
-const HOLES: Record<'water' | 'dark' | 'any', ColourRange> = {
+const HOLES: Record<'water' | 'dark' | 'any' | 'muted', ColourRange> = {
   water: { hue: [185, 245], saturation: [0.5, 1], lightness: [0.25, 0.65] },
   dark: DARK,
   any: LIVELY,
+  muted: MUTED,
 };
-const HOLE_SHARES = { water: 5, dark: 2.5, any: 3 } as const;
+const HOLE_SHARES = { water: 5, dark: 2.5, any: 2, muted: 1 } as const;
 
-/** Least distance of the main colour of a hole, a goal and a player from the ground's colours. */
-const GROUND_CONTRAST = 34;
+/** Least distance of the main colour of a hole, a goal and a player from the ground's colours: clear, or just enough. */
+const CONTRASTS = [34, 34, 25] as const;
 /** The same for a hole's rim, which in some shapes is half of the hole, and for skin. */
 const RIM_CONTRAST = 26;
 
 function holeColours(random: Random, grounds: Rgb[]): HoleColours {
-  const main = standingOut(random, HOLES[pickWeighted(random, HOLE_SHARES)], grounds, GROUND_CONTRAST);
+  const main = standingOut(
+    random,
+    HOLES[pickWeighted(random, HOLE_SHARES)],
+    grounds,
+    pick(random, CONTRASTS),
+  );
   const drawn = pick(random, [
     mix(main, [0, 0, 0], between(random, 0.3, 0.7)),
     mix(main, [0, 0, 0], between(random, 0.1, 0.4)),
     mix(main, [255, 255, 255], between(random, 0.2, 0.5)),
     main,
-    standingOut(random, LIVELY, grounds, GROUND_CONTRAST),
+    standingOut(random, LIVELY, grounds, pick(random, CONTRASTS)),
   ]);
   const rim = nearest(drawn, grounds) < RIM_CONTRAST ? main : drawn;
   return { main, rim, light: mix(main, [255, 255, 255], between(random, 0.3, 0.8)) };
 }
 
 function goalColours(random: Random, around: Rgb[]): GoalColours {
-  const main = standingOut(random, LIVELY, around, GROUND_CONTRAST);
+  const main = standingOut(random, pick(random, THINGS), around, pick(random, CONTRASTS));
   return {
     main,
     second: standingOut(random, BRIGHT, [main], 35),
@@ -176,6 +184,8 @@ function goalColours(random: Random, around: Rgb[]): GoalColours {
   };
 }
 
+/** Most goals and players catch the eye. */
+const THINGS: readonly ColourRange[] = [LIVELY, LIVELY, MUTED];
 const BRIGHT: ColourRange = { hue: ANY_HUE, saturation: [0.5, 1], lightness: [0.4, 0.85] };
 const SKINS: readonly Rgb[] = [
   [255, 220, 185],
@@ -188,7 +198,12 @@ const SKINS: readonly Rgb[] = [
 /** Green caps most often. */
 function playerColours(random: Random, grounds: Rgb[], hole: Rgb): PlayerColours {
   const green: ColourRange = { hue: [90, 160], saturation: [0.4, 0.9], lightness: [0.22, 0.5] };
-  const main = standingOut(random, random() < 0.35 ? green : LIVELY, [...grounds, hole], GROUND_CONTRAST);
+  const main = standingOut(
+    random,
+    random() < 0.35 ? green : pick(random, THINGS),
+    [...grounds, hole],
+    pick(random, CONTRASTS),
+  );
   return {
     main,
     second: standingOut(random, LIVELY, [main, ...grounds], 25),
