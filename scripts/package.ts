@@ -14,6 +14,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { listFiles } from '@vscode/vsce';
 import { z } from 'zod';
 import { messageOf, UserError } from '../src/base/errors.ts';
 import { cacheRoot, readManifest, repositoryRoot } from './host/repository.ts';
@@ -45,6 +46,9 @@ const staged = [
 /** What the bundles load by `require`, with what those load in turn, whatever the platform. */
 const portableModules = ['onnxruntime-common', 'sharp', '@img/colour', 'detect-libc', 'semver'];
 
+/** Folders of `models` that users get; how they are made stays in the repository. */
+const bundledModels = ['control-bypassed', 'control-carrying', 'first-model'];
+
 /** Builds one VSIX and returns its path. */
 async function packageFor(target: Target, outFolder: string): Promise<string> {
   const { name, version } = await readManifest(repositoryRoot);
@@ -55,6 +59,7 @@ async function packageFor(target: Target, outFolder: string): Promise<string> {
   await stageReadme(staging);
   await stageManifest(staging);
   await stageRuntime(target, staging);
+  await checkModels(staging);
 
   await mkdir(outFolder, { recursive: true });
   const vsix = join(outFolder, `${name}-${target}-${version}.vsix`);
@@ -63,6 +68,20 @@ async function packageFor(target: Target, outFolder: string): Promise<string> {
   await runToEnd(vsce, ['package', ...options], staging);
   await rm(staging, { recursive: true, force: true });
   return vsix;
+}
+
+/** `.vscodeignore` can let megabytes through, or leave the bundled model out, without anything else failing. */
+async function checkModels(staging: string): Promise<void> {
+  const files = (await listFiles({ cwd: staging })).filter((file) => file.startsWith('models/'));
+  const found = [...new Set(files.map((file) => file.split('/')[1]!))].toSorted();
+  const whole = bundledModels.every((name) => files.includes(`models/${name}/model.safetensors`));
+  if (whole && found.join() === bundledModels.join()) return;
+  throw new UserError({
+    problem: 'The VSIX would not have the right models',
+    expected: `${bundledModels.join(', ')}, each with its weights`,
+    found: found.join(', ') || 'none',
+    remedy: 'Correct .vscodeignore.',
+  });
 }
 
 async function copyIfThere(path: string, staging: string): Promise<void> {
