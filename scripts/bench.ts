@@ -46,7 +46,7 @@ const { values: options, positionals } = parseArgs({
     batch: { type: 'string', default: '8' },
     rounds: { type: 'string', default: '7' },
     threads: { type: 'string', default: '1' },
-    model: { type: 'string', default: 'models/first-model' },
+    model: { type: 'string', default: 'models/maze' },
   },
 });
 if (positionals.join() !== 'training') throw new Error('usage: npm run bench -- training [--batch N]');

@@ -47,7 +47,7 @@ const staged = [
 const portableModules = ['onnxruntime-common', 'sharp', '@img/colour', 'detect-libc', 'semver'];
 
 /** Folders of `models` that users get; how they are made stays in the repository. */
-const bundledModels = ['control-bypassed', 'control-carrying', 'first-model'];
+const bundledModels = ['control-bypassed', 'control-carrying', 'maze'];
 
 /** Builds one VSIX and returns its path. */
 async function packageFor(target: Target, outFolder: string): Promise<string> {

@@ -24,9 +24,9 @@ const PHASES = [
   { name: 'figures', of: 'main' },
   { name: 'base3', of: 'main' },
   { name: 'base4', of: 'main', out: 'models/recipe/base' },
+  { name: 'base5', of: 'main' },
   { name: 'stage1', of: 'main' },
-  // Not bundled yet: it needs a longer stage 2 (docs/log.md).
-  { name: 'stage2', of: 'main' },
+  { name: 'stage2', of: 'main', out: 'models/maze' },
   { name: 'control-carrying', of: 'controls', out: 'models/control-carrying' },
   { name: 'control-bypassed', of: 'controls', out: 'models/control-bypassed' },
 ];

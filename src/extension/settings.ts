@@ -12,7 +12,7 @@ export const SECTION = 'ilvr';
 /** What is asked when nobody says otherwise; the bundled model was trained on it. */
 export const DEFAULT_QUESTION = 'Find a safe path to the goal.';
 /** Folder of the model that comes with the extension, relative to its root. */
-const BUNDLED_MODEL = 'models/first-model';
+const BUNDLED_MODEL = 'models/maze';
 
 /** How a run is made: all of a request but its question, pictures and id. */
 export interface RunSettings extends Omit<ReasonRequest, 'id' | 'question' | 'images' | 'helpers'> {

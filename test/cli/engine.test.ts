@@ -1,4 +1,4 @@
-/** The command line with the real engine and the bundled model, against the reference run. */
+/** The command line with the real engine, against the reference run and with the bundled model. */
 
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -16,7 +16,10 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     async () => {
       const out = join(temporaryFolder(), 'map-05.ilvr.json');
       const picture = join(GOLDENS, 'images', 'map-05.png');
-      const run = await ilvr(['reason', picture, '--device', 'cpu', '--trace', out], BUILT_ENGINE);
+      const question = 'Find a safe path to the goal.';
+      const model = join(GOLDENS, 'first-model');
+      const args = ['reason', picture, '--device', 'cpu', '--trace', out];
+      const run = await ilvr([...args, '--model', model, '--question', question], BUILT_ENGINE);
       expect(run.code, run.err).toBe(0);
       const trace = readTrace(readFileSync(out, 'utf8'), out);
       const golden = await goldenTrace('map-05');

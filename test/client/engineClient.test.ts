@@ -105,8 +105,10 @@ describe('a run', () => {
   });
 
   it('ends at the token limit inside a block, and says so', async () => {
-    const trace = await reason({ maxTokens: 18 });
-    expect(trace.tokens).toHaveLength(18);
+    const [block] = (await reason()).blocks;
+    const maxTokens = block!.startToken + 4; // the marker and three pads
+    const trace = await reason({ maxTokens });
+    expect(trace.tokens).toHaveLength(maxTokens);
     expect(trace.blocks.at(-1)).toMatchObject({ ended: 'limit', latents: 3 });
     expect(trace.latents).toHaveLength(2); // the last pad was never fed
   });

@@ -10,8 +10,9 @@ import { bundledModel } from '../fixtures/paths.ts';
 /** The bundled model with one layer of each tower. */
 export async function writeSmallModel(): Promise<string> {
   const folder = temporaryFolder();
+  const others = ['model.safetensors', 'ilvr_export.json'];
   for (const name of readdirSync(bundledModel))
-    if (name !== 'model.safetensors') copyFileSync(join(bundledModel, name), join(folder, name));
+    if (!others.includes(name)) copyFileSync(join(bundledModel, name), join(folder, name));
   const config = JSON.parse(readFileSync(join(bundledModel, 'config.json'), 'utf8')) as {
     vision_config: object;
   };

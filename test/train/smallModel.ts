@@ -44,7 +44,7 @@ export function randomPicture({ config }: Checkpoint, seed: number): Picture {
 function randomWeights(file: string): WeightSource {
   const random = seededNumbers(7);
   const places = new Map<string, number>();
-  const numbers = Float32Array.from({ length: 1_500_000 }, () => 0.6 * (random() - 0.5));
+  const numbers = Float32Array.from({ length: 2_500_000 }, () => 0.6 * (random() - 0.5));
   writeFileSync(file, new Uint8Array(numbers.buffer));
   let end = 0;
   return {

@@ -10,7 +10,7 @@ import { extension, inspector, RUN_MS, writeText } from './inspector.ts';
 
 /** More steps than anyone waits for: the claims stop it themselves. */
 function config(more: object = {}): string {
-  const model = join(extension().extensionPath, 'models/first-model');
+  const model = join(extension().extensionPath, 'models/maze');
   const settings = { model, data: 'samples.jsonl', run: 'runs/host', steps: 5000, batch: 2, ...more };
   return JSON.stringify({ ...settings, watch: { sample: 1, every: 1 } }, null, 2);
 }
