@@ -19,6 +19,11 @@ export interface SessionOptions {
   keepOnDevice?: readonly string[];
   /** Cores that one run may use on the CPU; all if absent. */
   threads?: number | undefined;
+  /**
+   * Intermediate results lie in the process's heap, which sessions share, and not in an arena that the session keeps:
+   * for many sessions of which one runs at a time. Of the CPU.
+   */
+  sharesMemory?: boolean;
 }
 
 export interface Session {
@@ -48,11 +53,12 @@ export function runtimeVersion(): string {
  * is as fast without.
  */
 export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
-  const { provider, weightsFolder, keepOnDevice = [], threads } = options;
+  const { provider, weightsFolder, keepOnDevice = [], threads, sharesMemory = false } = options;
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: [provider],
     logSeverityLevel: 3,
     ...(threads !== undefined && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
+    ...(sharesMemory && { enableCpuMemArena: false, enableMemPattern: false }),
     ...(provider === 'webgpu' &&
       keepOnDevice.length > 0 && {
         preferredOutputLocation: Object.fromEntries(

@@ -5,6 +5,12 @@ import { openSession, type Session, type SessionOptions } from '../ort/session.t
 /** Where graphs run. */
 export type Runtime = Pick<SessionOptions, 'provider' | 'threads'>;
 
+/**
+ * Sessions that may keep an arena, up to a gigabyte each; sizes that come later run in the heap, up to 5 % slower
+ * (docs/log.md). The first sizes of a run are mostly its frequent ones.
+ */
+const MOST_ARENAS = 4;
+
 export class SessionCache<Size> {
   private readonly build: (size: Size) => Uint8Array;
   private readonly runtime: Runtime;
@@ -17,11 +23,17 @@ export class SessionCache<Size> {
 
   async get(size: Size): Promise<Session> {
     const key = JSON.stringify(size);
-    // Every weight is an input, so there is no folder to find any in.
-    const session =
-      this.opened.get(key) ?? openSession(this.build(size), { ...this.runtime, weightsFolder: '' });
+    const session = this.opened.get(key) ?? this.open(size);
     this.opened.set(key, session);
     return session;
+  }
+
+  private open(size: Size): Promise<Session> {
+    return openSession(this.build(size), {
+      ...this.runtime,
+      weightsFolder: '', // every weight is an input
+      sharesMemory: this.opened.size >= MOST_ARENAS,
+    });
   }
 
   async release(): Promise<void> {
