@@ -20,10 +20,11 @@ export interface SessionOptions {
   /** Cores that one run may use on the CPU; all if absent. */
   threads?: number | undefined;
   /**
-   * Intermediate results lie in the process's heap, which sessions share, and not in an arena that the session keeps:
-   * for many sessions of which one runs at a time. Of the CPU.
+   * For many sessions of which one runs at a time, on the CPU: each run takes the memory that it needs from the session's
+   * arena, or from the heap that all share. Otherwise the runtime plans one block for all results of a run, which is slow
+   * where it is large: see docs/log.md.
    */
-  sharesMemory?: boolean;
+  memory?: 'arena' | 'heap';
 }
 
 export interface Session {
@@ -53,12 +54,12 @@ export function runtimeVersion(): string {
  * is as fast without.
  */
 export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
-  const { provider, weightsFolder, keepOnDevice = [], threads, sharesMemory = false } = options;
+  const { provider, weightsFolder, keepOnDevice = [], threads, memory } = options;
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: [provider],
     logSeverityLevel: 3,
     ...(threads !== undefined && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
-    ...(sharesMemory && { enableCpuMemArena: false, enableMemPattern: false }),
+    ...(memory !== undefined && { enableCpuMemArena: memory === 'arena', enableMemPattern: false }),
     ...(provider === 'webgpu' &&
       keepOnDevice.length > 0 && {
         preferredOutputLocation: Object.fromEntries(

@@ -6,7 +6,7 @@ import { openSession, type Session, type SessionOptions } from '../ort/session.t
 export type Runtime = Pick<SessionOptions, 'provider' | 'threads'>;
 
 /**
- * Sessions that may keep an arena, up to a gigabyte each; sizes that come later run in the heap, up to 5 % slower
+ * Sessions that keep an arena, of as much as a gigabyte; those of later sizes share the heap and are up to 5 % slower
  * (docs/log.md). The first sizes of a run are mostly its frequent ones.
  */
 const MOST_ARENAS = 4;
@@ -32,7 +32,7 @@ export class SessionCache<Size> {
     return openSession(this.build(size), {
       ...this.runtime,
       weightsFolder: '', // every weight is an input
-      sharesMemory: this.opened.size >= MOST_ARENAS,
+      memory: this.opened.size < MOST_ARENAS ? 'arena' : 'heap',
     });
   }
 
