@@ -20,9 +20,9 @@ export interface SessionOptions {
   /** Cores that one run may use on the CPU; all if absent. */
   threads?: number | undefined;
   /**
-   * For many sessions of which one runs at a time, on the CPU: each run takes the memory that it needs from the session's
-   * arena, or from the heap that all share. Otherwise the runtime plans one block for all results of a run, which is slow
-   * where it is large: see docs/log.md.
+   * For many sessions of which one runs at a time, on the CPU: a run takes memory result by result from the session's arena,
+   * or from the heap that all share. Otherwise the session also plans one block for all results and keeps it, which
+   * doubles what it holds (docs/log.md).
    */
   memory?: 'arena' | 'heap';
 }
