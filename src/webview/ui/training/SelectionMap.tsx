@@ -88,7 +88,7 @@ export function SelectionMap(props: SelectionMapProps): VNode {
 function targetNote({ selected }: WatchedSelection, target: number | undefined): string {
   if (target === undefined) return 'not supervised';
   const place = selected.indexOf(target);
-  return place < 0 ? 'target not picked' : `target is ${ordinal(place + 1)}`;
+  return place < 0 ? 'target missed' : `target is ${ordinal(place + 1)}`;
 }
 
 function ordinal(place: number): string {
