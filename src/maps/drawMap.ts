@@ -11,8 +11,11 @@ import type { Position } from './grid.ts';
 import { compressJpeg } from './jpeg.ts';
 import { blur, enlarge, light, type Picture } from './picture.ts';
 import {
+  area,
+  bent,
   blankTile,
   mirrored,
+  moved,
   outlineTile,
   overlay,
   paintSprite,
@@ -101,21 +104,30 @@ function paintTiles(style: Style): Tiles {
 function paintGoal(style: Style): Tile {
   const { seed, goal } = style;
   const sprite = goalSprite(randomFor('goal', seed), goal.kind, goal.colours);
-  return paintThing(style, placed(anyBuild(randomFor('goal build', seed), sprite), goal.size));
+  return paintThing(style, anyBuild(randomFor('goal build', seed), sprite, goal.size));
 }
 
 function paintPlayer(style: Style): Tile {
   const { seed, player } = style;
   const sprite = playerSprite(randomFor('player', seed), player.kind, player.colours);
-  const figure = anyBuild(randomFor('build', seed), sprite);
-  return paintThing(style, placed(player.mirrored ? mirrored(figure) : figure, player.size));
+  const figure = player.mirrored ? mirrored(sprite) : sprite;
+  return paintThing(style, anyBuild(randomFor('build', seed), figure, player.size));
 }
 
-/** Broad or slender, low or tall, some leaning: no kind has one outline. */
-function anyBuild(random: Random, sprite: Sprite): Sprite {
+/**
+ * Broad or slender, low or tall, some leaning, bent, off the middle or without details: no kind has one outline.
+ */
+function anyBuild(random: Random, sprite: Sprite, size: number): Sprite {
   const lean = random() < 0.3 ? between(random, -0.12, 0.12) : 0;
-  return stretched(sprite, between(random, 0.8, 1.08), between(random, 0.85, 1.04), lean);
+  const built = stretched(sprite, between(random, 0.74, 1.1), between(random, 0.8, 1.06), lean);
+  const shaped = random() < 0.4 ? bent(random, built) : built;
+  const plain = random() < 0.25 ? shaped.filter((shape) => area(shape) > DETAIL || random() < 0.5) : shaped;
+  const scaled = placed(plain, size);
+  return random() < 0.6 ? moved(random, scaled) : scaled;
 }
+
+/** Shapes up to this share of the cell are details. */
+const DETAIL = 0.025;
 
 /** What lies in the ground has its rim and no outline. */
 function paintFlat(style: Style, sprite: Sprite): Tile {

@@ -5,6 +5,7 @@
  * bytes on every machine, without a native call or a promise per picture.
  */
 
+import { between, type Random } from './chance.ts';
 import type { Rgb } from './colour.ts';
 
 export interface Shape {
@@ -131,6 +132,52 @@ export function stretched(sprite: Sprite, wide: number, high: number, lean: numb
       i % 2 === 0 ? 0.5 + (value - 0.5) * wide - (all[i + 1]! - 0.5) * lean : 0.5 + (value - 0.5) * high,
     ),
   }));
+}
+
+/** Bent by a wave across and one along, each of at most this share of the cell. */
+const BEND = 0.035;
+
+/** The sprite with its corners moved by two long waves, as a hand would draw it. */
+export function bent(random: Random, sprite: Sprite): Sprite {
+  const wave = (): ((at: number) => number) => {
+    const [height, turns, phase] = [
+      between(random, 0, BEND),
+      between(random, 0.5, 1.5),
+      between(random, 0, 1),
+    ];
+    return (at) => height * Math.sin(2 * Math.PI * (turns * at + phase));
+  };
+  const [across, along] = [wave(), wave()];
+  return sprite.map((shape) => ({
+    ...shape,
+    points: shape.points.map(
+      (value, i, all) => value + (i % 2 === 0 ? across(all[i + 1]!) : along(all[i - 1]!)),
+    ),
+  }));
+}
+
+/** Most that a thing stands off the middle, as a share of the cell. */
+const SHIFT = 0.08;
+
+/** The sprite a little off the middle of its cell, as far as there is room. */
+export function moved(random: Random, sprite: Sprite): Sprite {
+  const [dx, dy] = [0, 1].map((axis) => {
+    const values = sprite.flatMap(({ points }) => points.filter((_, i) => i % 2 === axis));
+    const [before, after] = [Math.min(...values), 1 - Math.max(...values)];
+    const near = (room: number): number => Math.min(SHIFT, Math.max(0, room));
+    return between(random, -near(before), near(after));
+  });
+  return placed(sprite, 1, dx, dy);
+}
+
+/** Share of the cell, by the shoelace formula. */
+export function area({ points }: Shape): number {
+  let twice = 0;
+  for (let i = 0; i < points.length; i += 2) {
+    const next = (i + 2) % points.length;
+    twice += points[i]! * points[next + 1]! - points[next]! * points[i + 1]!;
+  }
+  return Math.abs(twice) / 2;
 }
 
 /** Left and right exchanged. */

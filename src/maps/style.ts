@@ -69,7 +69,7 @@ export function styleOf(seed: number): Style {
     hole: {
       kind: pick(random, HOLE_KINDS),
       colours: hole,
-      size: between(random, 0.7, 1),
+      size: between(random, 0.5, 1),
       varied: random() < 0.4,
     },
     goal: { kind: pickWeighted(random, GOAL_WEIGHTS), colours: goal, size: between(random, 0.54, 0.94) },
@@ -238,7 +238,9 @@ function standingOut(random: Random, range: ColourRange, others: readonly Rgb[],
 
 const WIDE: ColourRange = { hue: ANY_HUE, saturation: [0, 1], lightness: [0, 1] };
 
+/** Dark whatever the ground, or unlike it. */
 function outlineColour(random: Random, ground: Rgb): Rgb {
+  if (random() < 0.3) return drawColour(random, DARK);
   return mix(opposite(ground), drawColour(random, LIVELY), between(random, 0, 0.2));
 }
 
