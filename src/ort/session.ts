@@ -82,9 +82,10 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
       if (results === undefined) return session.run(feeds);
       const wanted = session.outputNames.filter((name) => !unwanted.includes(name));
       const places = Object.fromEntries(wanted.map((name) => [name, results[name] ?? null]));
-      const outputs = Object.entries(await session.run(feeds, places));
-      freeCopies(outputs.flatMap(([name, tensor]) => (name in results ? [tensor] : [])));
-      return Object.fromEntries(outputs.filter(([name]) => !(name in results)));
+      const outputs = await session.run(feeds, places);
+      const fresh = Object.entries(outputs).filter(([name]) => !(name in results));
+      freeCopies(outputs, results);
+      return Object.fromEntries(fresh);
     },
     release: () => session.release(),
   };
@@ -94,12 +95,18 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
  * The binding copies an output also where it was written into a tensor that is on the CPU. Copies that wait for the
  * collector make it mark the whole heap once in a training step: 4 % of its time (docs/log.md).
  */
-function freeCopies(copies: readonly RuntimeTensor[]): void {
-  const onCpu = copies.filter(({ location }) => location === 'cpu');
-  NOWHERE.postMessage(
-    undefined,
-    onCpu.map((tensor) => floats(tensor).buffer as ArrayBuffer),
-  );
+function freeCopies(
+  outputs: Readonly<Record<string, RuntimeTensor>>,
+  given: Readonly<Record<string, RuntimeTensor>>,
+): void {
+  const copies = Object.entries(outputs).flatMap(([name, output]) => {
+    const place = given[name];
+    if (place?.location !== 'cpu' || output.location !== 'cpu') return [];
+    const copy = floats(output).buffer as ArrayBuffer;
+    // A binding that made none would return the memory itself.
+    return copy === floats(place).buffer ? [] : [copy];
+  });
+  NOWHERE.postMessage(undefined, copies);
 }
 
 /** A closed port: what is moved into a message of its is freed at once. */
