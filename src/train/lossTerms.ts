@@ -2,6 +2,7 @@
 
 import type { TextConfig } from '../model/config.ts';
 import { floatTensor, intTensor } from '../ort/session.ts';
+import { dot } from '../tensor/array.ts';
 import type { Feeds } from './feeds.ts';
 import { padded, rowOf, type BatchPart } from './parts.ts';
 import { IGNORED, type TrainingSequence } from './sequence.ts';
@@ -139,6 +140,6 @@ function within<T extends Place>({ ranges }: BatchPart, lesson: number, items: r
 }
 
 function unit(vector: Float32Array): Float32Array {
-  const length = Math.hypot(...vector);
+  const length = Math.sqrt(dot(vector, 0, vector, 0, vector.length));
   return vector.map((value) => value / length);
 }
