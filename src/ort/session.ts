@@ -4,7 +4,6 @@
  * `run` blocks this process's event loop, which is why all of this lives in a child process.
  */
 
-import { MessageChannel } from 'node:worker_threads';
 import ort from 'onnxruntime-node';
 
 export type Provider = 'cpu' | 'webgpu';
@@ -33,8 +32,8 @@ export interface Session {
   readonly outputs: readonly string[];
   /**
    * Runs the graph. Errors of the runtime come through as they are.
-   * @param results tensors, wherever they are, that outputs are written into and that are not returned; the
-   * others come in fresh ones on the CPU. Not for sessions with `keepOnDevice`.
+   * @param results tensors, wherever they are, that outputs are written into; the others come in fresh ones
+   * on the CPU. Not for sessions with `keepOnDevice`.
    * @param unwanted outputs that are not brought at all
    */
   run(
@@ -81,37 +80,11 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
     run: async (feeds, results, unwanted = []) => {
       if (results === undefined) return session.run(feeds);
       const wanted = session.outputNames.filter((name) => !unwanted.includes(name));
-      const places = Object.fromEntries(wanted.map((name) => [name, results[name] ?? null]));
-      const outputs = await session.run(feeds, places);
-      const fresh = Object.entries(outputs).filter(([name]) => !(name in results));
-      freeCopies(outputs, results);
-      return Object.fromEntries(fresh);
+      return session.run(feeds, Object.fromEntries(wanted.map((name) => [name, results[name] ?? null])));
     },
     release: () => session.release(),
   };
 }
-
-/**
- * The binding copies an output also where it was written into a tensor that is on the CPU. Copies that wait for the
- * collector make it mark the whole heap once in a training step: 4 % of its time (docs/log.md).
- */
-function freeCopies(
-  outputs: Readonly<Record<string, RuntimeTensor>>,
-  given: Readonly<Record<string, RuntimeTensor>>,
-): void {
-  const copies = Object.entries(outputs).flatMap(([name, output]) => {
-    const place = given[name];
-    if (place?.location !== 'cpu' || output.location !== 'cpu') return [];
-    const copy = floats(output).buffer as ArrayBuffer;
-    // A binding that made none would return the memory itself.
-    return copy === floats(place).buffer ? [] : [copy];
-  });
-  NOWHERE.postMessage(undefined, copies);
-}
-
-/** A closed port: what is moved into a message of its is freed at once. */
-const NOWHERE = new MessageChannel().port1;
-NOWHERE.close();
 
 export function floatTensor(data: Float32Array, shape: readonly number[]): RuntimeTensor {
   return new ort.Tensor('float32', data, shape);

@@ -174,6 +174,14 @@ describe('mistakes are told', () => {
     await expect(generate({ count: 1, ...settings }, folder)).rejects.toThrow(message);
   });
 
+  it('a folder that an earlier version began, whose drawings were others', async () => {
+    const folder = await generate({ count: 1 });
+    const file = join(folder, 'generator.json');
+    const header = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...header, version: 1 }));
+    await expect(generate({ count: 1 }, folder)).rejects.toThrow(/another version: expected 2, found 1/);
+  });
+
   it('samples by someone else, a damaged generator.json, a file for a folder', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'samples.jsonl'), '');
