@@ -27,6 +27,8 @@ import {
 export interface GeneratorSettings extends MapOptions {
   /** Maps; each has as many lines as there are questions. */
   count: number;
+  /** One for all sizes. */
+  minMoves: number;
 }
 
 /** Rises when the same settings would no longer give the same bytes. */

@@ -39,11 +39,11 @@ export interface MapOptions {
   form: PlanForm;
   /** The seed of one style for all, or another style for each map. */
   style: number | 'varied';
-  /** Maps whose shortest path is shorter are left out; 1 keeps all. */
-  minMoves: number;
+  /** Maps whose shortest path is shorter are left out; 1 keeps all. Several are taken in turn, as sizes are. */
+  minMoves: number | readonly number[];
 }
 
-export const MAP_DEFAULTS: MapOptions = {
+export const MAP_DEFAULTS: MapOptions & { minMoves: number } = {
   seed: 0,
   sizes: [3, 4, 5, 6],
   split: 'train',
@@ -113,18 +113,23 @@ const MAP_TRIES = 20_000;
 
 function mapAt({ seed, sizes, split, minMoves }: MapOptions, index: number): GridMap {
   const size = sizes[index % sizes.length]!;
+  const leasts = listed(minMoves);
+  const least = leasts[index % leasts.length]!;
   const random = randomFor('map', seed, index);
   for (let i = 0; i < MAP_TRIES; i++) {
     const map = drawGrid(random, size);
-    if (splitOf(map) === split && (shortestLength(map) ?? 0) >= minMoves) return map;
+    if (splitOf(map) === split && (shortestLength(map) ?? 0) >= least) return map;
   }
   throw new UserError({
     problem: `No map of ${size}×${size} cells has a shortest path that long`,
-    expected: `one of at least ${minMoves} moves`,
+    expected: `one of at least ${least} moves`,
     found: `none in ${MAP_TRIES} maps`,
     remedy: 'Ask for larger maps, or for shorter paths.',
   });
 }
+
+const listed = (minMoves: MapOptions['minMoves']): readonly number[] =>
+  typeof minMoves === 'number' ? [minMoves] : minMoves;
 
 /** @throws UserError for the first option that is out of range */
 export function checkMapOptions(options: MapOptions): void {
@@ -138,7 +143,9 @@ export function checkMapOptions(options: MapOptions): void {
   checkChoice('wording', options.wording, WORDINGS);
   checkChoice('form of plans', options.form, PLAN_FORMS);
   if (options.style !== 'varied') checkWhole('style', options.style, 0, 2 ** 32 - 1);
-  checkWhole('least number of moves', options.minMoves, 1, MAX_SIZE ** 2);
+  const leasts = listed(options.minMoves);
+  if (leasts.length === 0) throw invalid('least number of moves', 'at least one', 'none');
+  for (const least of leasts) checkWhole('least number of moves', least, 1, MAX_SIZE ** 2);
 }
 
 export function checkWhole(what: string, value: number, low: number, high: number): void {

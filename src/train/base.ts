@@ -25,8 +25,8 @@ import {
   perceptionFeeds,
   perceptionLoss,
   withPerceptionHead,
+  type Accuracy,
   type PerceptionLabels,
-  type Property,
 } from './perception.ts';
 import { wholePart } from './parts.ts';
 import { opening, readPart } from './reading.ts';
@@ -50,7 +50,7 @@ export interface BaseLosses {
   /** Weighted sum over the properties, see perception.ts. */
   perception: number;
   /** Share of merged tokens whose property is told right. */
-  accuracy: Record<Property, number>;
+  accuracy: Accuracy;
 }
 
 export interface BaseSize {

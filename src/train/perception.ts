@@ -1,13 +1,13 @@
 /**
- * Direct supervision of what a picture's tokens say about a map: what lies in the cell, where it is, how
- * far the goal is from it and which moves lead there. Language alone leaves the picture unread for long
+ * Direct supervision of what a picture's tokens say about a map: what lies in the cell at a token's centre and
+ * at its corners, where the cell is, how far the goal is from it and which moves lead there. Language alone leaves the picture unread for long
  * (docs/log.md). The head that tells is a matrix of the trainer's; no checkpoint needs it.
  *
  * Letters: T merged tokens of all pictures, C their width, V classes of one property.
  */
 
 import { GOAL, HOLE, SAFE, START, type GridMap } from '../dataset/scoring.ts';
-import { distancesToGoal, MAX_SIZE, movesForward, MOVES } from '../maps/grid.ts';
+import { distancesToGoal, MAX_SIZE, movesForward, MOVES, type Position } from '../maps/grid.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { Weight, WeightSource } from '../model/weightSource.ts';
 import { add, gemm, mean, mul, split } from '../onnx/arithmetic.ts';
@@ -19,9 +19,16 @@ import { crossEntropy } from './losses.ts';
 /** Distances from this one on are one class; the class after it is for cells that no way leads from. */
 const FAR = 12;
 
-/** Classes and share of the loss of each property. */
+/**
+ * Classes and share of the loss of each property. Corners are what a token's outermost patches show: where cells do not
+ * fall on tokens, as on 5 × 5 maps, each of up to four cells is then asked of every token it reaches into.
+ */
 const PROPERTIES = {
-  cell: { classes: 4, weight: 3 },
+  cell: { classes: 4, weight: 1.5 },
+  topLeft: { classes: 4, weight: 0.5 },
+  topRight: { classes: 4, weight: 0.5 },
+  bottomLeft: { classes: 4, weight: 0.5 },
+  bottomRight: { classes: 4, weight: 0.5 },
   row: { classes: MAX_SIZE, weight: 0.25 },
   column: { classes: MAX_SIZE, weight: 0.25 },
   distance: { classes: FAR + 2, weight: 0.5 },
@@ -88,19 +95,40 @@ export type PerceptionLabels = Record<Property, number[]>;
 
 const CELL_CLASSES = { [SAFE]: 0, [HOLE]: 1, [START]: 2, [GOAL]: 3 } as const;
 
-/** The cell at a token's centre speaks for the token. */
+/** Where in a token each property of its contents is read: down and right of the centre, in outermost patches. */
+const PLACES = {
+  cell: [0, 0],
+  topLeft: [-1, -1],
+  topRight: [-1, 1],
+  bottomLeft: [1, -1],
+  bottomRight: [1, 1],
+} as const;
+type Place = keyof typeof PLACES;
+type Corner = Exclude<Place, 'cell'>;
+const PLACE_NAMES = Object.keys(PLACES) as Place[];
+
+/** The cell at a token's centre speaks for the token, but for what its corners show. */
 export function perceptionLabels(map: GridMap, grid: PatchGrid, mergeSize: number): PerceptionLabels {
-  const [rows, columns] = [grid.height / mergeSize, grid.width / mergeSize];
   const distances = distancesToGoal(map);
-  const labels: PerceptionLabels = { cell: [], row: [], column: [], distance: [], moves: [] };
-  for (let y = 0; y < rows; y++) {
-    for (let x = 0; x < columns; x++) {
-      const row = Math.floor(((y + 0.5) * map.length) / rows);
-      const column = Math.floor(((x + 0.5) * map[0]!.length) / columns);
+  const labels = Object.fromEntries(PROPERTY_NAMES.map((name) => [name, []])) as unknown as PerceptionLabels;
+  const [centre, outermost] = [mergeSize / 2, (mergeSize - 1) / 2]; // in patches, from the token's edge and centre
+  for (let top = 0; top < grid.height; top += mergeSize) {
+    for (let left = 0; left < grid.width; left += mergeSize) {
+      const cellAt = (place: Place): Position => {
+        const [down, right] = PLACES[place];
+        return [
+          Math.floor(((top + centre + down * outermost) * map.length) / grid.height),
+          Math.floor(((left + centre + right * outermost) * map[0]!.length) / grid.width),
+        ];
+      };
+      for (const place of PLACE_NAMES) {
+        const [row, column] = cellAt(place);
+        labels[place].push(CELL_CLASSES[map[row]![column]!]);
+      }
+      const [row, column] = cellAt('cell');
       const distance = distances[row]![column]!;
       const open = distance !== Infinity;
       const moves = open ? movesForward(map, distances, [row, column]) : [];
-      labels.cell.push(CELL_CLASSES[map[row]![column]!]);
       labels.row.push(row);
       labels.column.push(column);
       labels.distance.push(open ? Math.min(distance, FAR) : FAR + 1);
@@ -122,11 +150,11 @@ export function perceptionFeeds(pictures: readonly PerceptionLabels[], count: nu
   );
 }
 
+/** What is told of how much is right: the four corners are one. */
+export type Accuracy = Record<Exclude<Property, Corner> | 'corners', number>;
+
 /** Share of tokens whose likeliest class is right, by property. */
-export function perceptionAccuracy(
-  perceived: Float32Array,
-  pictures: readonly PerceptionLabels[],
-): Record<Property, number> {
+export function perceptionAccuracy(perceived: Float32Array, pictures: readonly PerceptionLabels[]): Accuracy {
   let first = 0;
   const shares = PROPERTY_NAMES.map((name) => {
     const { classes } = PROPERTIES[name];
@@ -138,7 +166,11 @@ export function perceptionAccuracy(
     first += classes;
     return [name, right.length / labels.length] as const;
   });
-  return Object.fromEntries(shares) as Record<Property, number>;
+  const { topLeft, topRight, bottomLeft, bottomRight, ...others } = Object.fromEntries(shares) as Record<
+    Property,
+    number
+  >;
+  return { ...others, corners: (topLeft + topRight + bottomLeft + bottomRight) / 4 };
 }
 
 function argMax(values: Float32Array): number {

@@ -11,6 +11,7 @@ const KNOWN: Record<string, string> = {
   alignment: 'misalignment',
   perception: 'perception',
   'wrong.cell': 'cells told wrong',
+  'wrong.corners': 'corners told wrong',
   'wrong.row': 'rows told wrong',
   'wrong.column': 'columns told wrong',
   'wrong.distance': 'distances told wrong',

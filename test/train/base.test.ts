@@ -152,4 +152,19 @@ it('a token is told by the cell at its centre: what lies there, how far the goal
   expect(labels.distance[at(2, 0)]).toBe(13); // no way
   expect(labels.moves[at(2, 2)]).toBe(0);
   expect(labels.row[at(2, 0)]).toBe(2);
+  expect([labels.topLeft, labels.bottomRight]).toEqual([labels.cell, labels.cell]);
+});
+
+it('where cells do not fall on tokens, a token also tells what its corners show', () => {
+  const map: GridMap = [
+    [START, HOLE],
+    [SAFE, GOAL],
+  ];
+  const labels = perceptionLabels(map, { height: 6, width: 6 }, 2); // 3 × 3 tokens: the middle one lies on all cells
+  const middle = 4;
+  expect(labels.topLeft[middle]).toBe(2);
+  expect(labels.topRight[middle]).toBe(1);
+  expect(labels.bottomLeft[middle]).toBe(0);
+  expect(labels.bottomRight[middle]).toBe(3);
+  expect(labels.bottomRight[0]).toBe(2);
 });

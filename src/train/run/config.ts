@@ -24,9 +24,11 @@ const MapSettings = z.strictObject({
   alternate: z.array(z.enum(QUESTION_KINDS)).default([...MAP_DEFAULTS.alternate]),
   form: z.enum(PLAN_FORMS).default('latents'),
   style: z.union([z.number(), z.literal('varied')]).default(MAP_DEFAULTS.style),
-  minMoves: whole(1).default(MAP_DEFAULTS.minMoves),
+  minMoves: z.union([whole(1), z.array(whole(1)).min(1)]).default(1),
   /** Pictures of many figures beside each map, for the perception head; stages perception and base only. */
   galleries: whole(0).max(16).default(0),
+  /** Their sizes, in turn; those of the maps if not given. */
+  gallerySizes: z.array(z.number()).min(1).optional(),
 });
 
 const Lora = z.strictObject({

@@ -37,6 +37,8 @@ export async function openMaps(config: RunConfig, checkpoint: Checkpoint): Promi
 
 function drawnMaps(options: Generator, withText: boolean, checkpoint: Checkpoint): MapData {
   checkMapOptions(options);
+  const galleries = { ...options, sizes: options.gallerySizes ?? options.sizes };
+  checkMapOptions(galleries);
   const see = (picture: DrawnPicture): Patches => patchesOf(asImage(picture), checkpoint.processor);
   // A map, then its galleries.
   const period = 1 + options.galleries;
@@ -45,7 +47,7 @@ function drawnMaps(options: Generator, withText: boolean, checkpoint: Checkpoint
       const [index, place] = [Math.floor(position / period), position % period];
       if (place > 0) {
         const gallery = index * options.galleries + place - 1;
-        const { map, picture } = galleryItem(options, gallery);
+        const { map, picture } = galleryItem(galleries, gallery);
         const lesson = lessonOf(checkpoint, map, see(picture), []);
         return { where: `gallery ${gallery + 1} of the generator`, lesson };
       }
