@@ -269,7 +269,10 @@ describe('a checkpoint', () => {
     const exported = await Model.open(await openCheckpoint(folder), 'cpu');
     const { embeddings, positions } = await exported.embedPrompt(lesson.sequence.ids, sample.pictures);
     const read = await exported.prefill(exported.newCache(), embeddings, positions);
-    expect(largestDifference((await exported.logits(read.hidden)).data, expected)).toBeLessThan(1e-5);
+    // Rounding is a share of the logits, and these grow with the bundled model that the small one is cut from.
+    const largest = Math.max(...expected.map(Math.abs));
+    const apart = largestDifference((await exported.logits(read.hidden)).data, expected);
+    expect(apart / largest).toBeLessThan(1e-6);
     const again = (await openData(config)).at(0, featureReader(exported));
     expect((await again).sample.pictures).toEqual(sample.pictures);
 
