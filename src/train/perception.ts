@@ -1,7 +1,8 @@
 /**
  * Direct supervision of what a picture's tokens say about a map: what lies in the cell at a token's centre and
- * at its corners, where the cell is, how far the goal is from it and which moves lead there. Language alone leaves the picture unread for long
- * (docs/log.md). The head that tells is a matrix of the trainer's; no checkpoint needs it.
+ * at its corners, where the cell is, how far the goal is from it and which moves lead there. Language alone
+ * leaves the picture unread for long (docs/log.md). The head that tells is a matrix of the trainer's; no
+ * checkpoint needs it.
  *
  * Letters: T merged tokens of all pictures, C their width, V classes of one property.
  */

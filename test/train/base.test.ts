@@ -13,7 +13,7 @@ import { BaseStudent, baseWeights, type BaseLesson } from '../../src/train/base.
 import { GradientSum } from '../../src/train/gradientSum.ts';
 import { resident } from '../../src/train/parameterBuffers.ts';
 import { readParameters } from '../../src/train/parameters.ts';
-import { isHead, perceptionLabels } from '../../src/train/perception.ts';
+import { isHead, perceptionAccuracy, perceptionLabels, PROPERTY_NAMES } from '../../src/train/perception.ts';
 import { sequenceOf } from '../../src/train/sequence.ts';
 import { PictureFeeds, readPictures, tokensOf } from '../../src/train/tower.ts';
 import { readTensor } from '../../src/checkpoint/safetensors.ts';
@@ -167,4 +167,19 @@ it('where cells do not fall on tokens, a token also tells what its corners show'
   expect(labels.bottomLeft[middle]).toBe(0);
   expect(labels.bottomRight[middle]).toBe(3);
   expect(labels.bottomRight[0]).toBe(2);
+});
+
+it('accuracy counts the four corners as one share', () => {
+  const map: GridMap = [[START, GOAL]];
+  const labels = perceptionLabels(map, { height: 2, width: 4 }, 2); // 2 tokens
+  const widths = [4, 4, 4, 4, 4, 8, 8, 14, 16];
+  const perceived = [0, 1].flatMap((token) =>
+    PROPERTY_NAMES.flatMap((name, i) => {
+      const told = name === 'topRight' && token === 0 ? SAFE : labels[name][token];
+      return Array.from({ length: widths[i]! }, (_, n) => (n === told ? 1 : 0));
+    }),
+  );
+  const { corners, ...others } = perceptionAccuracy(Float32Array.from(perceived), [labels]);
+  expect(corners).toBe(7 / 8);
+  expect(others).toEqual({ cell: 1, row: 1, column: 1, distance: 1, moves: 1 });
 });

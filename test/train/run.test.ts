@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { asWeight, readStoredTensors, readTensor } from '../../src/checkpoint/safetensors.ts';
+import { writeSafetensors } from '../../src/checkpoint/writeSafetensors.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import { Model } from '../../src/engine/model.ts';
 import { AdamW } from '../../src/train/optimiser.ts';
@@ -130,6 +131,25 @@ describe('a run', () => {
     },
     120_000,
   );
+
+  it('whose perception head is an earlier version’s is not gone on with; as a model it begins with another head', async () => {
+    const settings = { model, stage: 'perception', data: { generator: { sizes: [3] } }, steps: 2 };
+    const config = writeConfig(settings);
+    await run(config, { lastStep: 1 });
+    const folder = join(runFolder(config), 'checkpoints', 'step-1');
+    const file = join(folder, 'state.safetensors');
+    const tensors = [];
+    for (const [name, tensor] of await readStoredTensors(file)) {
+      const values = await readTensor(asWeight(name, tensor));
+      const [shape, kept] = name === 'perception.bias' ? [[50], values.slice(0, 50)] : [tensor.shape, values];
+      tensors.push({ name, shape, read: () => kept });
+    }
+    await writeSafetensors(file, tensors);
+    await expect(run(config)).rejects.toThrow(/another version.*66 numbers of perception\.bias, found 50/);
+    const again = writeConfig({ ...settings, model: folder, steps: 1 });
+    await run(again);
+    expect(lossesOf(again)).toHaveLength(1);
+  }, 60_000);
 
   it('stops after the step when cancelled and saves; another config is refused by its keys', async () => {
     const settings = { model, data: { generator: { sizes: [3], form: 'latents' } } };

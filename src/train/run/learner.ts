@@ -60,6 +60,11 @@ export async function openLearner(config: RunConfig, base: Checkpoint, runtime: 
     : BaseLearner.open(config, base, runtime);
 }
 
+/** As it was trained; anew where there is none, or one that told other properties. */
+function headOf(trained: Float32Array | undefined, length: number): Float32Array {
+  return trained?.length === length ? trained : new Float32Array(length);
+}
+
 const isAsked = ({ lesson }: LocatedLesson): boolean => lesson.sequences.length > 0;
 
 /** Perception alone, or with language. */
@@ -83,7 +88,7 @@ class BaseLearner implements Learner<LocatedLesson[]> {
     const refs = baseWeights(base.config, base.weights, config.stage === 'base');
     const head = await readHead(base.folder);
     const values = await readParameters(refs, async (ref, name) =>
-      isHead(name) ? (head.get(name) ?? new Float32Array(ref.length / 4)) : readTensor(ref),
+      isHead(name) ? headOf(head.get(name), ref.length / 4) : readTensor(ref),
     );
     const parameters = await resident(values, runtime);
     const student = new BaseStudent(base.config, base.weights, parameters, config.perceptionWeight, runtime);

@@ -5,6 +5,7 @@
 
 import path from 'node:path';
 import { z } from 'zod';
+import { UserError } from '../../base/errors.ts';
 import { ADAPTER_TENSORS } from '../../checkpoint/adapter.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { isFile, parseWith, readJson } from '../../checkpoint/json.ts';
@@ -14,7 +15,7 @@ import { adapterTensorName, writeAdapter } from '../../checkpoint/writeAdapter.t
 import { copyDescriptions, replaceFolder, writeJson } from '../../checkpoint/writeFolder.ts';
 import { writeSafetensors, type TensorSource } from '../../checkpoint/writeSafetensors.ts';
 import { baseWeights } from '../base.ts';
-import type { ParameterSet } from '../parameters.ts';
+import type { ParameterSet, Slot } from '../parameters.ts';
 import { isHead } from '../perception.ts';
 import type { TrainState } from './step.ts';
 
@@ -49,12 +50,25 @@ export async function loadState(folder: string, state: TrainState): Promise<void
   const [learnt, rest] = [await openSafetensors(path.join(folder, file)), await openState(folder)];
   for (const slot of state.student.slots) {
     const name = isAdapter ? adapterTensorName(slot.name) : slot.name;
-    const values = isHead(name) ? rest.float32(name) : learnt.float32(name);
-    await state.student.write(slot, await values);
+    const values = await (isHead(name) ? rest.float32(name) : learnt.float32(name));
+    checkLength(slot, values, folder);
+    await state.student.write(slot, values);
   }
   for (const [prefix, set] of stateSets(state))
     for (const slot of set.slots) await set.write(slot, await rest.float32(`${prefix}${slot.name}`));
   state.optimiser.steps = step;
+}
+
+/** An earlier version's perception head told fewer properties: its numbers would be taken for those of others. */
+function checkLength({ name, length }: Slot, values: Float32Array, where: string): void {
+  if (values.length === length) return;
+  throw new UserError({
+    problem: 'This run was begun by another version, whose weights have other sizes',
+    expected: `${length} numbers of ${name}`,
+    found: String(values.length),
+    where,
+    remedy: 'Begin another run with this checkpoint as its "model".',
+  });
 }
 
 /** The perception head that was trained with a model; empty for a model that has none. */
