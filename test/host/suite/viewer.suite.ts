@@ -14,6 +14,14 @@ function customTabs(): vscode.TabInputCustom[] {
     .filter((input) => input instanceof vscode.TabInputCustom);
 }
 
+let written: Promise<vscode.Uri> | undefined;
+
+/** Written once: its editor stays open, and could read the file while a later claim writes it again. */
+function smallTraceFile(): Promise<vscode.Uri> {
+  written ??= writeTraceFile('small.ilvr.json', smallTrace());
+  return written;
+}
+
 export function suite(claim: DeclareClaim): void {
   let engineBefore: number | undefined;
   claim('the extension is there', async () => {
@@ -21,7 +29,7 @@ export function suite(claim: DeclareClaim): void {
   });
 
   claim('a trace file opens in the trace editor by default', async () => {
-    const uri = await writeTraceFile('small.ilvr.json', smallTrace());
+    const uri = await smallTraceFile();
     await vscode.commands.executeCommand('vscode.open', uri);
     await eventually('the editor', () =>
       customTabs().some(({ viewType, uri: shown }) => viewType === 'ilvr.trace' && shown.path === uri.path),
@@ -30,7 +38,7 @@ export function suite(claim: DeclareClaim): void {
 
   claim('a trace as text has one line per step, and blocks tell their latents and end', async () => {
     const trace = smallTrace();
-    const document = await openText(await writeTraceFile('small.ilvr.json', trace));
+    const document = await openText(await smallTraceFile());
     assert.equal(document.languageId, 'ilvr-trace');
     for (const block of trace.blocks) {
       const { text } = document.lineAt(blockLine(document, block.index));
@@ -42,7 +50,7 @@ export function suite(claim: DeclareClaim): void {
   });
 
   claim('a latent has a hover with pictures and figures, each part within 100,000 characters', async () => {
-    const document = await openText(await writeTraceFile('small.ilvr.json', smallTrace()));
+    const document = await openText(await smallTraceFile());
     const line = blockLine(document, 0);
     const column = document.lineAt(line).text.lastIndexOf('1:');
     const parts = await hoverAt(document, new vscode.Position(line, column));
@@ -56,7 +64,7 @@ export function suite(claim: DeclareClaim): void {
   });
 
   claim('a block has a hover with all its maps, a text step one with its tokens', async () => {
-    const document = await openText(await writeTraceFile('small.ilvr.json', smallTrace()));
+    const document = await openText(await smallTraceFile());
     const line = blockLine(document, 0);
     const block = await hoverAt(document, new vscode.Position(line, 6));
     assert.ok(block.some((part) => part.includes('<img src="data:image/png;base64,')));
@@ -66,7 +74,7 @@ export function suite(claim: DeclareClaim): void {
 
   claim('the lines about the run have hovers with its pictures', async () => {
     const trace = smallTrace();
-    const document = await openText(await writeTraceFile('small.ilvr.json', trace));
+    const document = await openText(await smallTraceFile());
     const parts = await hoverAt(document, new vscode.Position(0, 3));
     assert.equal(parts.length, trace.pictures.length);
     assert.ok(parts.every((part) => part.includes('<img src="data:image/png;base64,')));
@@ -74,7 +82,7 @@ export function suite(claim: DeclareClaim): void {
 
   claim('the outline lists steps, and latents below their block', async () => {
     const trace = smallTrace();
-    const document = await openText(await writeTraceFile('small.ilvr.json', trace));
+    const document = await openText(await smallTraceFile());
     const symbols = await vscode.commands.executeCommand<vscode.DocumentSymbol[]>(
       'vscode.executeDocumentSymbolProvider',
       document.uri,
@@ -87,7 +95,7 @@ export function suite(claim: DeclareClaim): void {
 
   claim('an exported trace reads back equal', async () => {
     const trace = smallTrace();
-    const source = await writeTraceFile('small.ilvr.json', trace);
+    const source = await smallTraceFile();
     const target = file('exported.ilvr.json');
     await vscode.commands.executeCommand('ilvr.exportTrace', source, target);
     const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(target));
