@@ -39,19 +39,7 @@ export function goalSprite(random: Random, kind: GoalKind, colours: GoalColours)
 const GOALS: Record<GoalKind, (random: Random, colours: GoalColours) => Sprite> = {
   gift,
   chest,
-  flag: (random, { main, second, dark }) => {
-    const low = between(random, 0.45, 0.58);
-    const tip = pick(random, [
-      [0.9, (0.1 + low) / 2],
-      [0.9, 0.1, 0.78, (0.1 + low) / 2, 0.9, low],
-      [0.88, 0.1, 0.88, low],
-    ]);
-    return [
-      oval(0.3, 0.9, 0.18, 0.06, dark),
-      box(0.26, 0.08, 0.08, 0.82, second),
-      polygon([0.34, 0.1, ...tip, 0.34, low], main),
-    ];
-  },
+  flag,
   star: (random, { main, second }) => {
     const points = pick(random, [5, 5, 5, 6, 4]);
     const inner = between(random, 0.38, 0.5);
@@ -106,12 +94,29 @@ const GOALS: Record<GoalKind, (random: Random, colours: GoalColours) => Sprite> 
   ],
 };
 
+/** A cloth on a pole, from a small pennant at the top to half of the cell; the pole's foot stands in the ground or on it. */
+function flag(random: Random, { main, second, dark }: GoalColours): Sprite {
+  const [low, far] = [between(random, 0.38, 0.6), between(random, 0.68, 0.94)];
+  const [thick, foot] = [between(random, 0.05, 0.1), between(random, 0.72, 0.94)];
+  const middle = (0.1 + low) / 2;
+  const tip = pick(random, [
+    [far, middle],
+    [far, 0.1, far - 0.12, middle, far, low],
+    [far, 0.1, far, low],
+  ]);
+  return [
+    ...(random() < 0.6 ? [oval(0.26 + thick / 2, foot, between(random, 0.1, 0.2), 0.06, dark)] : []),
+    box(0.26, 0.08, thick, foot - 0.08, pick(random, [second, dark])),
+    polygon([0.26 + thick, 0.1, ...tip, 0.26 + thick, low], main),
+  ];
+}
+
 /** A box with a ribbon; lid, bow, wrapping and shading vary; the bow can be as large as the box. */
 function gift(random: Random, { main, second, dark }: GoalColours): Sprite {
-  const [width, lid] = [between(random, 0.66, 0.86), between(random, 0.32, 0.42)];
+  const [width, lid] = [between(random, 0.6, 0.86), between(random, 0.32, 0.5)];
   const bottom = between(random, 0.88, 0.95);
   const left = (1 - width) / 2;
-  const ribbon = between(random, 0.1, 0.18);
+  const ribbon = between(random, 0.07, 0.18);
   const cover = pick(random, [mix(main, dark, 0.2), mix(main, WHITE, 0.4), mix(main, second, 0.35)]);
   return [
     box(left, lid, width, bottom - lid, main, pick(random, [0, 0.04])),
@@ -141,17 +146,19 @@ function wrapping(
 }
 
 function bow(random: Random, y: number, colour: Rgb, dark: Rgb): Sprite {
-  const wide = between(random, 0.18, 0.26);
+  const wide = between(random, 0.18, 0.36);
+  const high = wide * between(random, 0.4, 0.75);
   const [long, thick] = [between(random, 0.14, 0.28), between(random, 0.1, 0.17)];
+  const hollow = between(random, 0.4, 0.75);
   const shade = mix(colour, dark, 0.4);
   const forms = {
-    loops: (side: number) => [oval(0.5 + side * wide * 0.65, y - 0.1, wide * 0.65, 0.1, colour)],
+    loops: (side: number) => [oval(0.5 + side * wide * 0.65, y - high * 0.8, wide * 0.65, high, colour)],
     wings: (side: number) => [
-      polygon([0.5, y - 0.06, 0.5 + side * wide, y - 0.24, 0.5 + side * wide, y + 0.01], colour),
+      polygon([0.5, y - 0.06, 0.5 + side * wide, y - 2 * high, 0.5 + side * wide, y + 0.01], colour),
     ],
     rings: (side: number) => [
-      disc(0.5 + side * wide * 0.65, y - 0.11, 0.12, colour),
-      disc(0.5 + side * wide * 0.65, y - 0.11, 0.05, mix(colour, dark, 0.6)),
+      disc(0.5 + side * wide * 0.65, y - high * 0.9, high, colour),
+      disc(0.5 + side * wide * 0.65, y - high * 0.9, high * hollow, mix(colour, dark, 0.6)),
     ],
     drooping: (side: number) => [
       polygon([0.5, y - 0.02, 0.5 + side * wide * 0.5, y + long, 0.5 + side * wide * 1.1, y + long], shade),

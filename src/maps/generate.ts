@@ -32,7 +32,7 @@ export interface GeneratorSettings extends MapOptions {
 }
 
 /** Rises when the same settings would no longer give the same bytes. */
-const GENERATOR_VERSION = 2;
+const GENERATOR_VERSION = 3;
 const FORMAT = 'ilvr-maps';
 const MAX_COUNT = 999_999;
 

@@ -126,16 +126,19 @@ const GROUNDS: Record<'ice' | 'pale' | 'middle' | 'dark', ColourRange> = {
   middle: { hue: ANY_HUE, saturation: [0.1, 0.6], lightness: [0.4, 0.7] },
   dark: { hue: ANY_HUE, saturation: [0.1, 0.7], lightness: [0.08, 0.25] },
 };
-const GROUND_SHARES = { ice: 10, pale: 5, middle: 3, dark: 3 } as const;
+const GROUND_SHARES = { ice: 10, pale: 5, middle: 4, dark: 5 } as const;
 
 function groundColours(random: Random): GroundColours {
   const base = drawColour(random, GROUNDS[pickWeighted(random, GROUND_SHARES)]);
   const toward = random() < 0.5 ? opposite(base) : drawColour(random, LIVELY);
-  // Far enough to be seen, near enough not to look like a thing of its own.
-  const wanted = between(random, 5, 16);
+  // Far enough to be seen; mostly too near to look like a thing of its own.
+  const wanted = random() < 0.3 ? between(random, 16, 50) : between(random, 5, 16);
   const share = wanted / Math.max(wanted, colourDistance(base, toward));
   const lighter = mix(base, [255, 255, 255], between(random, 0.4, 1));
-  return { base, accent: random() < 0.4 ? within(base, lighter, 18) : mix(base, toward, share) };
+  return {
+    base,
+    accent: random() < 0.4 ? within(base, lighter, Math.max(18, wanted)) : mix(base, toward, share),
+  };
 }
 
 /** `colour`, drawn nearer to `base` until it is at most `most` away. */
@@ -153,7 +156,7 @@ const HOLES: Record<'water' | 'dark' | 'any' | 'muted', ColourRange> = {
 const HOLE_SHARES = { water: 5, dark: 2.5, any: 2, muted: 1 } as const;
 
 /** Least distance of the main colour of a hole, a goal and a player from the ground's colours: clear, or just enough. */
-const CONTRASTS = [34, 34, 25] as const;
+const CONTRASTS = [34, 34, 25, 22] as const;
 /** The same for a hole's rim, which in some shapes is half of the hole, and for skin. */
 const RIM_CONTRAST = 26;
 

@@ -179,7 +179,7 @@ describe('mistakes are told', () => {
     const file = join(folder, 'generator.json');
     const header = JSON.parse(readFileSync(file, 'utf8')) as object;
     writeFileSync(file, JSON.stringify({ ...header, version: 1 }));
-    await expect(generate({ count: 1 }, folder)).rejects.toThrow(/another version: expected 2, found 1/);
+    await expect(generate({ count: 1 }, folder)).rejects.toThrow(/another version: expected 3, found 1/);
   });
 
   it('samples by someone else, a damaged generator.json, a file for a folder', async () => {
