@@ -27,6 +27,7 @@ const PHASES = [
   { name: 'base5', of: 'main' },
   { name: 'base6', of: 'main' },
   { name: 'base7', of: 'main' },
+  { name: 'base8', of: 'main' },
   { name: 'stage1', of: 'main' },
   { name: 'stage2', of: 'main', out: 'models/maze' },
   { name: 'control-carrying', of: 'controls', out: 'models/control-carrying' },
