@@ -94,7 +94,7 @@ const GOALS: Record<GoalKind, (random: Random, colours: GoalColours) => Sprite> 
   ],
 };
 
-/** A cloth on a pole, from a small pennant at the top to half of the cell; the pole's foot stands in the ground or on it. */
+/** A cloth on a pole, from a small pennant at the top to half of the cell; some poles have a foot. */
 function flag(random: Random, { main, second, dark }: GoalColours): Sprite {
   const [low, far] = [between(random, 0.38, 0.6), between(random, 0.68, 0.94)];
   const [thick, foot] = [between(random, 0.05, 0.1), between(random, 0.72, 0.94)];

@@ -35,7 +35,7 @@ export class SlotMemory {
     this.slots = new Uint8Array(last.batch * last.past);
   }
 
-  /** What a part sees of the parts before it: its inputs past and seen, if it has any. */
+  /** What a part sees of the parts before it: its graph's inputs past and seen. The first part's graph has neither. */
   feeds({ size, offset }: BatchPart): Feeds {
     if (size.past === 0) return {};
     const [, batch, past] = this.shape;

@@ -26,7 +26,12 @@ export async function fileOf(content: Uint8Array): Promise<string> {
   return path.join(await folderOf({ 'model.safetensors': content }), 'model.safetensors');
 }
 
-/** The bytes of a safetensors file: any header (text or object), any data, any claimed header length. */
+/**
+ * The bytes of a safetensors file, which broken arguments break in a chosen way.
+ * @param header as JSON, or text that need be none
+ * @param data bytes after it, or how many zeros
+ * @param claimed the header's length as the file says it, if that is not the true one
+ */
 export function safetensors(
   header: string | object,
   data: Uint8Array | number,
