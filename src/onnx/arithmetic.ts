@@ -67,6 +67,7 @@ const MOST_PARTS = 7;
 
 /** Consecutive parts of x along an axis, any number of them. */
 export function split(graph: GraphBuilder, x: Value, lengths: readonly number[], axis: number): Value[] {
+  if (lengths.length === 1) return [x];
   if (lengths.length <= MOST_PARTS)
     return graph.ops('Split', [x, graph.ints(lengths)], lengths.length, { axis });
   const groups = Array.from({ length: Math.ceil(lengths.length / MOST_PARTS) }, (_, i) =>

@@ -122,7 +122,9 @@ function targetFeeds(
     within(part, b, latents).forEach(({ index, target }, i) => {
       const m = (b * count) / lessons.length + i;
       places[m] = BigInt(rowOf(part, b, index - 1));
-      targets.set(unit(target.map((value) => value + noise())), m * width);
+      const row = targets.subarray(m * width, (m + 1) * width);
+      for (let c = 0; c < width; c++) row[c] = target[c]! + noise();
+      toUnit(row);
       weights[m] = scale / latents.length;
     });
   });
@@ -139,7 +141,7 @@ function within<T extends Place>({ ranges }: BatchPart, lesson: number, items: r
   return items.filter(({ index }) => start < index && index <= end);
 }
 
-function unit(vector: Float32Array): Float32Array {
+function toUnit(vector: Float32Array): void {
   const length = Math.sqrt(dot(vector, 0, vector, 0, vector.length));
-  return vector.map((value) => value / length);
+  for (let i = 0; i < vector.length; i++) vector[i] = vector[i]! / length;
 }

@@ -136,22 +136,27 @@ function pastInputs(
   };
 }
 
+/** Of one key/value head. */
 interface KeysAndValues {
-  /** (B, G, d, slots) */
+  /** (B, d, slots) */
   key: Value;
-  /** (B, G, slots, d) */
+  /** (B, slots, d) */
   value: Value;
 }
 
-/** Keys and values of the past and of what the part has read so far, by layer. */
+/**
+ * Keys and values of the past and of what the part has read so far, by layer and key/value head. Each of these
+ * heads has its own products: the queries that read it stand together in a row, (B · length, R·d), which is
+ * (B, length·R, d) without moving a number. All heads in one product would have to be transposed.
+ */
 class Memory {
   private readonly graph: GraphBuilder;
   private readonly config: TextConfig;
   private readonly part: Part;
-  /** To add to the scores, by piece: each latent is one, the text another. */
+  /** To add to the scores, by piece: each latent is one, the text another. (…, its length · R, slots) */
   private readonly masks: Value[];
-  private readonly past: KeysAndValues[];
-  private readonly own: KeysAndValues[] = [];
+  private readonly past: KeysAndValues[][];
+  private readonly own: KeysAndValues[][] = [];
   /** (B, slots, G·d) of each piece, by layer: keys, values */
   private readonly pieces: [Value[], Value[]][];
 
@@ -159,35 +164,21 @@ class Memory {
     this.graph = graph;
     this.config = config;
     this.part = part;
-    this.masks = masksOf(graph, part);
+    this.masks = masksOf(graph, part, config.heads / config.kvHeads);
     this.pieces = Array.from({ length: config.layers }, () => [[], []]);
     this.past = past === undefined ? [] : this.layersOf(past);
   }
 
   /** softmax(q kᵀ / √d + mask) v over the past and what the part has read up to the end of this piece. */
   attend(piece: number, length: number): Attend {
-    const { graph } = this;
-    const { batch: B, past: T } = this.part;
-    const { heads: H, kvHeads: G, headSize: d } = this.config;
-    const R = H / G;
     return (layer, q, k, v) => {
       const own = this.extend(layer, length, k, v);
-      const read = T === 0 ? [own] : [this.past[layer]!, own];
-      const grouped = graph.transpose(graph.reshape(q, [B, length, H, d]), [0, 2, 1, 3]); // (B, G·R, length, d)
-      const queries = graph.reshape(grouped, [B, G, R * length, d]);
-      // The scale right after the product, which the runtime then joins with it.
-      const scores = concat(
-        graph,
-        read.map(({ key }) => mul(graph, matMul(graph, queries, key), 1 / Math.sqrt(d))),
-        3,
-      ); // (B, G, R·length, slots)
-      const scaled = graph.reshape(scores, [B, H, length, -1]);
-      const masked = add(graph, scaled, this.masks[piece]!);
-      const probabilities = graph.op('Softmax', [masked], { axis: -1 }); // (B, H, length, slots)
-      const shares = graph.reshape(probabilities, [B, G, R * length, -1]);
-      const mixed = this.mix(read, shares, piece, length); // (B, G, R·length, d)
-      const joined = graph.transpose(graph.reshape(mixed, [B, H, length, d]), [0, 2, 1, 3]); // (B, length, H, d)
-      return graph.reshape(joined, [B * length, H * d]);
+      const mixed = this.byHead(q, length).map((queries, head) => {
+        const past = this.past[layer]?.[head];
+        const read = past === undefined ? [own[head]!] : [past, own[head]!];
+        return this.read(read, queries, piece, length);
+      });
+      return concat(this.graph, mixed, 1); // (B · length, H·d)
     };
   }
 
@@ -204,66 +195,97 @@ class Memory {
     );
   }
 
+  /** What the queries (B, length·R, d) of one head read, (B · length, R·d). */
+  private read(read: readonly KeysAndValues[], queries: Value, piece: number, length: number): Value {
+    const { graph } = this;
+    const { batch: B } = this.part;
+    // The scale right after the product, which the runtime then joins with it.
+    const scores = concat(
+      graph,
+      read.map(({ key }) => mul(graph, matMul(graph, queries, key), 1 / Math.sqrt(this.config.headSize))),
+      2,
+    ); // (B, length·R, slots)
+    const masked = add(graph, scores, this.masks[piece]!);
+    const probabilities = graph.op('Softmax', [masked], { axis: -1 });
+    return graph.reshape(this.mix(read, probabilities, piece, length), [B * length, -1]);
+  }
+
   private mix(read: readonly KeysAndValues[], shares: Value, piece: number, length: number): Value {
     const { graph, part } = this;
     if (read.length === 1) return matMul(graph, shares, read[0]!.value);
     const own = piece < part.latents ? piece + 1 : part.latents + length;
-    const parts = split(graph, shares, [part.past, own], 3);
+    const parts = split(graph, shares, [part.past, own], 2);
     const [before, since] = parts.map((share, i) => matMul(graph, share, read[i]!.value));
     return add(graph, before!, since!);
   }
 
   /** Adds a piece's keys and values (B · length, G, d) to the layer's own. */
-  private extend(layer: number, length: number, k: Value, v: Value): KeysAndValues {
+  private extend(layer: number, length: number, k: Value, v: Value): KeysAndValues[] {
     const { graph } = this;
     const { batch: B } = this.part;
     const { kvHeads: G, headSize: d } = this.config;
     [k, v].forEach((value, i) => this.pieces[layer]![i]!.push(graph.reshape(value, [B, length, G * d])));
-    const added = this.headed(k, v, length);
+    const added = this.heads(k, v, length);
     const before = this.own[layer];
     return (this.own[layer] =
       before === undefined
         ? added
-        : {
-            key: concat(graph, [before.key, added.key], 3),
-            value: concat(graph, [before.value, added.value], 2),
-          });
+        : added.map(({ key, value }, head) => ({
+            key: concat(graph, [before[head]!.key, key], 2),
+            value: concat(graph, [before[head]!.value, value], 1),
+          })));
   }
 
-  private headed(k: Value, v: Value, length: number): KeysAndValues {
+  /** @param k,v what is (B · length, G·d) in whatever shape */
+  private heads(k: Value, v: Value, length: number): KeysAndValues[] {
+    const [keys, values] = [k, v].map((value) => this.byHead(value, length));
+    return keys!.map((key, head) => ({
+      key: this.graph.transpose(key, [0, 2, 1]),
+      value: values![head]!,
+    }));
+  }
+
+  /** Rows (B · length, G·n·d) → for each key/value head (B, length·n, d) */
+  private byHead(rows: Value, length: number): Value[] {
     const { graph } = this;
     const { batch: B } = this.part;
     const { kvHeads: G, headSize: d } = this.config;
-    const heads = (value: Value, perm: number[]): Value =>
-      graph.transpose(graph.reshape(value, [B, length, G, d]), perm);
-    return { key: heads(k, [0, 2, 3, 1]), value: heads(v, [0, 2, 1, 3]) };
+    const heads = split(graph, graph.reshape(rows, [B * length, G, -1]), new Array<number>(G).fill(1), 1);
+    return heads.map((head) => graph.reshape(head, [B, -1, d]));
   }
 
-  private layersOf(past: Value): KeysAndValues[] {
+  private layersOf(past: Value): KeysAndValues[][] {
     const { layers } = this.config;
     const parts = split(this.graph, past, new Array<number>(2 * layers).fill(1), 0);
     return Array.from({ length: layers }, (_, layer) =>
-      this.headed(parts[2 * layer]!, parts[2 * layer + 1]!, this.part.past),
+      this.heads(parts[2 * layer]!, parts[2 * layer + 1]!, this.part.past),
     );
   }
 }
 
-/** By piece, what is added to its scores (…, its length, T + slots read up to its end). */
-function masksOf(graph: GraphBuilder, part: Part): Value[] {
+/**
+ * By piece, what is added to its scores (…, its length · R, T + slots read up to its end): the R queries of a slot
+ * that read one head see the same.
+ */
+function masksOf(graph: GraphBuilder, part: Part, R: number): Value[] {
   const { batch: B, past: T, latents: K, text: E } = part;
   const s = slotsOf(part);
   const mask = graph.input('mask', 'float32', [s, s]);
-  if (K === 0) return [mask];
+  const ofQueries = (value: Value, rows: number, slots: number): Value =>
+    graph.reshape(expand(graph, graph.reshape(value, [-1, rows, 1, slots]), [1, rows, R, slots]), [
+      -1,
+      rows * R,
+      slots,
+    ]);
+  if (K === 0) return [ofQueries(mask, s, s)];
   const [seen, seenByText] = split(graph, graph.input('seen', 'float32', [B, 1, 2, T]), [1, 1], 2);
   // A latent sees all of its part that was read before it.
   const latents = Array.from({ length: K }, (_, i) =>
-    concat(graph, [seen!, zeros(graph, [B, 1, 1, i + 1])], 3),
+    ofQueries(concat(graph, [seen!, zeros(graph, [B, 1, 1, i + 1])], 3), 1, T + i + 1),
   );
   const ofText = graph.reshape(split(graph, mask, [K, E], 0)[1]!, [1, 1, E, s]);
-  return [
-    ...latents,
-    concat(graph, [expand(graph, seenByText!, [B, 1, E, T]), expand(graph, ofText, [B, 1, E, s])], 3),
-  ];
+  const both = [expand(graph, seenByText!, [B, 1, E, T]), expand(graph, ofText, [B, 1, E, s])];
+  return [...latents, ofQueries(concat(graph, both, 3), E, T + s)];
 }
 
 /** (1, B·s, width) → (B, length, width) for each length */
