@@ -17,7 +17,6 @@ import {
   expand,
   gemm,
   matMul,
-  mean,
   mul,
   neg,
   rows,
@@ -332,25 +331,24 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   // y = σ(x): ∂x = g y (1 - y)
   Sigmoid: ({ graph, y, g }) => [mul(graph, g[0]!, mul(graph, y[0]!, sub(graph, 1, y[0]!)))],
 
-  // y = x w / r, r = √(mean x² + ε): ∂w = Σ g x / r, ∂x = g w / r - x (g x · w) / (n r³).
-  // r is computed again: the node's own second result is wrong on WebGPU.
+  // y = z w, z = x / r, r = √(mean x² + ε): ∂w = Σ g z, ∂x = (g w - z mean(g w z)) / r.
+  // r is computed again: the node's own second result is wrong on WebGPU. Means are products with a column of 1 / n.
   SimplifiedLayerNormalization: (step) => {
     const { graph, node, x, g } = step;
     const shape = step.shape(x[0]!);
     const n = shape.at(-1)!;
-    const N = sizeOf(shape) / n;
-    const square = mean(graph, mul(graph, x[0]!, x[0]!), [-1]);
-    const over = div(graph, 1, sqrt(graph, add(graph, square, floatAttribute(node, 'epsilon')))); // 1 / r
-    const gx = mul(graph, g[0]!, x[0]!);
-    const flat = graph.reshape(gx, [N, n]);
-    const weight = graph.reshape(x[1]!, [n, 1]);
-    const dw = gemm(graph, graph.reshape(over, [1, N]), false, flat, false); // (1, n)
-    const along = graph.reshape(gemm(graph, flat, false, weight, false), [...shape.slice(0, -1), 1]);
-    const cube = mul(graph, mul(graph, over, over), mul(graph, over, 1 / n));
-    const straight = mul(graph, mul(graph, g[0]!, x[1]!), over);
+    const [rowsOfX, rowsOfG] = [x[0]!, g[0]!].map((value) => graph.reshape(value, [-1, n]));
+    const nths = expand(graph, graph.scalar(1 / n), [n, 1]);
+    const epsilon = expand(graph, graph.scalar(floatAttribute(node, 'epsilon')), [1, 1]);
+    const square = graph.op('Gemm', [mul(graph, rowsOfX!, rowsOfX!), nths, epsilon]); // (N, 1)
+    const r = sqrt(graph, square);
+    const z = div(graph, rowsOfX!, r);
+    const gz = mul(graph, rowsOfG!, z);
+    const along = gemm(graph, gz, false, mul(graph, graph.reshape(x[1]!, [n, 1]), nths), false); // (N, 1)
+    const across = sub(graph, mul(graph, rowsOfG!, x[1]!), mul(graph, z, along));
     return [
-      sub(graph, straight, mul(graph, x[0]!, mul(graph, along, cube))),
-      graph.reshape(dw, step.shape(x[1]!)),
+      graph.reshape(div(graph, across, r), shape),
+      graph.reshape(sum(graph, gz, [0]), step.shape(x[1]!)),
     ];
   },
 
