@@ -30,7 +30,12 @@ const bundles: BuildOptions[] = [
   { ...node, entryPoints: { extension: 'src/extension/extension.ts' } },
   { ...node, entryPoints: { engine: 'src/engine/main.ts' } },
   { ...node, entryPoints: { trainWorker: 'src/train/run/worker.ts' } },
-  { ...node, entryPoints: { cli: 'src/cli/main.ts' }, banner: { js: '#!/usr/bin/env node' } },
+  {
+    ...node,
+    entryPoints: { cli: 'src/cli/main.ts' },
+    // What training gains by the option: see src/extension/trainingProcess.ts.
+    banner: { js: '#!/usr/bin/env -S node --single-threaded-gc' },
+  },
   {
     ...common,
     platform: 'browser',

@@ -117,8 +117,7 @@ function percent(value: number): string {
 }
 
 function ilvr(...args: string[]): void {
-  const { status } = spawnSync(process.execPath, [path.join(root, 'dist/cli.cjs'), ...args], {
-    stdio: 'inherit',
-  });
+  const command = ['--single-threaded-gc', path.join(root, 'dist/cli.cjs'), ...args];
+  const { status } = spawnSync(process.execPath, command, { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -14,7 +14,8 @@ import { bootstrap, root } from './bootstrap.mjs';
 
 const recipe = path.join(root, 'models/recipe');
 const runs = path.join(root, 'build/bundled');
-const ilvr = path.join(root, 'dist/cli.cjs');
+/** With what training gains by: see src/extension/trainingProcess.ts. */
+const ilvr = ['--single-threaded-gc', path.join(root, 'dist/cli.cjs')];
 
 /** Phases in order; those with `out` end in a bundled model. */
 const PHASES = [
@@ -39,14 +40,14 @@ const { values } = parseArgs({ options: { only: { type: 'string' } } });
 bootstrap();
 const initial = path.join(runs, 'initial');
 if (!existsSync(path.join(initial, 'model.safetensors')))
-  run(process.execPath, [ilvr, 'initialise', path.join(recipe, 'blank'), initial, '--seed', '0']);
+  run(process.execPath, [...ilvr, 'initialise', path.join(recipe, 'blank'), initial, '--seed', '0']);
 for (const { name, of, out } of PHASES) {
   if (values.only !== undefined && values.only !== of) continue;
   console.log(`\n── ${name}`);
-  if (!isFinished(name)) run(process.execPath, [ilvr, 'train', path.join(recipe, `${name}.json`)]);
+  if (!isFinished(name)) run(process.execPath, [...ilvr, 'train', path.join(recipe, `${name}.json`)]);
   console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
   if (out === undefined) continue;
-  run(process.execPath, [ilvr, 'export', path.join(runs, name), path.join(root, out)]);
+  run(process.execPath, [...ilvr, 'export', path.join(runs, name), path.join(root, out)]);
   copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), path.join(root, out, 'README.md'));
 }
 
