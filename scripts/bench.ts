@@ -135,27 +135,31 @@ async function report(
   const share = (of: (round: number) => number): string =>
     `${median(times.products.map((time, round) => (100 * time) / of(round))).toFixed(0)} %`;
   const gradientAt = (round: number): number => times.gradient[round]!;
-  console.log(`${title}, ${threads} threads, ${opened.folder}`);
+  console.log(`${title}, ${threads} thread${threads === 1 ? '' : 's'}, ${opened.folder}`);
   console.log(`matrix products alone   ${multiply!.toFixed(0)} ms  ${speed(multiply!)}`);
   console.log(`forward and backward    ${step!.toFixed(0)} ms  ${speed(step!)}  ${share(gradientAt)}`);
   const whole = share((round) => gradientAt(round) + times.update[round]!);
   console.log(`with clipping and AdamW ${(step! + update!).toFixed(0)} ms  ${whole}`);
 }
 
-/** One picture of 36 tokens, two texts and a block. */
+/** As the recipe's: a picture of 36 tokens, and after each of four moves a block. */
 function sampleOf({ config }: Checkpoint, seed: number): TrainingSample {
   const random = seededNumbers(seed);
   const shape = [36, config.text.hiddenSize];
   const data = Float32Array.from({ length: sizeOf(shape) }, () => random() - 0.5);
   const side = 6 * config.vision.mergeSize;
   const picture: Picture = { grid: { height: side, width: side }, features: { shape, data } };
+  const moves = ['right (2,1)', 'right (3,1)', 'down (3,2)', 'down (3,3)'];
   return {
-    question: '<image> Find a safe path to the goal.',
+    question: '<image>Find a safe path to the goal.',
     pictures: [picture],
     plan: [
-      { type: 'text', content: 'right, right, down, down' },
-      { type: 'latent', helper: picture },
-      { type: 'text', content: 'right, down, down' },
+      { type: 'text', content: 'Start (1,1), goal (3,3).\n' },
+      ...moves.flatMap((move) => [
+        { type: 'text' as const, content: `${move}\n` },
+        { type: 'latent' as const, helper: picture },
+      ]),
+      { type: 'text', content: 'Answer: \\boxed{RRDD}' },
     ],
   };
 }

@@ -9,8 +9,24 @@ export function seededNumbers(seed: number): () => number {
   };
 }
 
-/** N(0, 1) by Box and Muller, the same for the same seed. */
+/** N(0, 1), the same for the same seed: a point in the unit disc gives two (the polar method, George Marsaglia). */
 export function normalNumbers(seed: number): () => number {
   const uniform = seededNumbers(seed);
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+  let second = NaN;
+  return () => {
+    if (!Number.isNaN(second)) {
+      const normal = second;
+      second = NaN;
+      return normal;
+    }
+    let x: number, y: number, square: number;
+    do {
+      x = 2 * uniform() - 1;
+      y = 2 * uniform() - 1;
+      square = x * x + y * y;
+    } while (square >= 1 || square === 0);
+    const scale = Math.sqrt((-2 * Math.log(square)) / square);
+    second = scale * y;
+    return scale * x;
+  };
 }
