@@ -7,7 +7,7 @@
  * Two steps: stage 1 with its latents, and the base phase, which trains the vision tower too.
  *
  *   --batch N    sequences in a batch (8)
- *   --rounds N   timed rounds; medians count, of shares too (15)
+ *   --rounds N   timed rounds; medians count, of shares too (25)
  *   --threads N  threads of the CPU (1: the trainer runs one session per core)
  *   --model DIR  checkpoint (the bundled one)
  */
@@ -45,7 +45,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     batch: { type: 'string', default: '8' },
-    rounds: { type: 'string', default: '15' },
+    rounds: { type: 'string', default: '25' },
     threads: { type: 'string', default: '1' },
     model: { type: 'string', default: 'models/maze' },
   },
