@@ -128,7 +128,7 @@ async function report(
   }
   await raw.release();
 
-  const operations = products.reduce((sum, product) => sum + operationsOf(product), 0);
+  const operations = products.reduce((sum, each) => sum + each.operations, 0);
   const [multiply, step, update] = [times.products, times.gradient, times.update].map(median);
   const speed = (milliseconds: number): string => `${(operations / milliseconds / 1e6).toFixed(1)} GFLOP/s`;
   // By round: what slows the machine down for a while slows both down.
@@ -184,31 +184,52 @@ function baseLessonOf(checkpoint: Checkpoint, seed: number): BaseLesson {
   };
 }
 
+/** A matrix as it lies in memory. */
+interface Operand {
+  shape: Shape;
+  /** Which the runtime's product reads transposed; a Gemm has attributes for that. */
+  transpose?: Node;
+}
+
 interface Product {
   node: Node;
-  a: Shape;
-  b: Shape;
+  operands: Operand[];
   result: Shape;
+  /** A multiplication and an addition per term. */
+  operations: number;
 }
 
 /** Every Gemm and MatMul of a graph. */
 function productsOf(graph: GraphBuilder): Product[] {
   const shapes = new Shapes(graph);
-  return graph
-    .neededNodes()
+  const nodes = graph.neededNodes();
+  const transposes = new Map(nodes.filter(swapsLastAxes).map((node) => [node.outputs[0]!, node]));
+  return nodes
     .filter(({ op }) => op === 'Gemm' || op === 'MatMul')
     .map((node) => {
-      const [a, b] = [node.inputs[0]!, node.inputs[1]!].map((value) => shapes.of(value));
-      return { node, a: a!, b: b!, result: shapes.of(node.outputs[0]!) };
+      const operands = [node.inputs[0]!, node.inputs[1]!].map((value): Operand => {
+        const transpose = transposes.get(value);
+        return transpose
+          ? { shape: shapes.of(transpose.inputs[0]!), transpose }
+          : { shape: shapes.of(value) };
+      });
+      const result = shapes.of(node.outputs[0]!);
+      const terms = shapes.of(node.inputs[0]!).at(node.attributes['transA'] === 1 ? -2 : -1)!;
+      return { node, operands, result, operations: 2 * sizeOf(result) * terms };
     });
 }
 
-/** A multiplication and an addition per term. */
-function operationsOf({ node, a, result }: Product): number {
-  return 2 * sizeOf(result) * (node.attributes['transA'] === 1 ? a.at(-2)! : a.at(-1)!);
+/** The runtime makes such a node part of the product after it. */
+function swapsLastAxes({ op, attributes }: Node): boolean {
+  if (op !== 'Transpose') return false;
+  const perm = attributes['perm'] as number[];
+  return [...perm.slice(0, -2), perm.at(-1)!, perm.at(-2)!].every((axis, i) => axis === i);
 }
 
-/** A graph of these products and nothing else, each with inputs of its own, or the runtime would join equal ones. */
+/**
+ * A graph of these products and nothing else, each with inputs of its own, or the runtime would join equal ones. Whether
+ * it has a Transpose before it or an attribute of Gemm, a transposed operand is the runtime's product's to read.
+ */
 async function openProducts(products: readonly Product[]) {
   const graph = new GraphBuilder('products');
   const first = graph.input('first', 'int64', [1, 1]);
@@ -219,8 +240,12 @@ async function openProducts(products: readonly Product[]) {
     feeds[name] = floatTensor(data, shape);
     return graph.input(name, 'float32', shape);
   };
-  products.forEach(({ node, a, b, result }, i) => {
-    const product = graph.op(node.op, [input(`a${i}`, a), input(`b${i}`, b)], node.attributes);
+  products.forEach(({ node, operands, result }, i) => {
+    const inputs = operands.map(({ shape, transpose }, side) => {
+      const matrix = input(`x${i}.${side}`, shape);
+      return transpose ? graph.op('Transpose', [matrix], transpose.attributes) : matrix;
+    });
+    const product = graph.op(node.op, inputs, node.attributes);
     // One number of each comes out: whole results would have to be copied.
     const flat = graph.reshape(product, [sizeOf(result)]);
     graph.output(`y${i}`, graph.op('Gather', [flat, first]), [1, 1]);

@@ -20,11 +20,11 @@ export interface SessionOptions {
   /** Cores that one run may use on the CPU; all if absent. */
   threads?: number | undefined;
   /**
-   * For many sessions of which one runs at a time, on the CPU: a run takes memory result by result from the session's arena,
-   * or from the heap that all share. Otherwise the session also plans one block for all results and keeps it, which
-   * doubles what it holds (docs/log.md).
+   * For many sessions of which one runs at a time, on the CPU: a run takes memory result by result from the heap that
+   * all share, or from the session's arena, or the session plans one block for all results and keeps it too, which
+   * doubles what it holds (docs/log.md). A plan if absent.
    */
-  memory?: 'arena' | 'heap';
+  memory?: 'heap' | 'arena' | 'plan';
 }
 
 export interface Session {
@@ -54,12 +54,13 @@ export function runtimeVersion(): string {
  * is as fast without.
  */
 export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
-  const { provider, weightsFolder, keepOnDevice = [], threads, memory } = options;
+  const { provider, weightsFolder, keepOnDevice = [], threads, memory = 'plan' } = options;
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: [provider],
     logSeverityLevel: 3,
     ...(threads !== undefined && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
-    ...(memory !== undefined && { enableCpuMemArena: memory === 'arena', enableMemPattern: false }),
+    enableCpuMemArena: memory !== 'heap',
+    enableMemPattern: memory === 'plan',
     ...(provider === 'webgpu' &&
       keepOnDevice.length > 0 && {
         preferredOutputLocation: Object.fromEntries(
