@@ -19,7 +19,7 @@ import { readTensor } from '../src/checkpoint/safetensors.ts';
 import { drawGrid } from '../src/maps/grid.ts';
 import { pixelsPerPatch } from '../src/model/vision.ts';
 import { GraphBuilder, type Node, type Value } from '../src/onnx/graphBuilder.ts';
-import { Shapes, type Shape } from '../src/onnx/shapes.ts';
+import { intsAttribute, Shapes, type Shape } from '../src/onnx/shapes.ts';
 import { floatTensor, intTensor, openSession, type RuntimeTensor } from '../src/ort/session.ts';
 import { sizeOf } from '../src/tensor/array.ts';
 import {
@@ -220,10 +220,10 @@ function productsOf(graph: GraphBuilder): Product[] {
 }
 
 /** The runtime makes such a node part of the product after it. */
-function swapsLastAxes({ op, attributes }: Node): boolean {
-  if (op !== 'Transpose') return false;
-  const perm = attributes['perm'] as number[];
-  return [...perm.slice(0, -2), perm.at(-1)!, perm.at(-2)!].every((axis, i) => axis === i);
+function swapsLastAxes(node: Node): boolean {
+  if (node.op !== 'Transpose') return false;
+  const perm = intsAttribute(node, 'perm');
+  return [...perm.slice(0, -2), perm.at(-1), perm.at(-2)].every((axis, i) => axis === i);
 }
 
 /**

@@ -10,41 +10,19 @@ test('normal numbers have the moments of N(0, 1), and no number tells of the nex
     drawn.reduce((sum, x, i) => sum + of(x, i), 0) / COUNT;
   const successor = (i: number): number => drawn[(i + 1) % COUNT]!;
 
-  expectNear(
-    mean((x) => x),
-    0,
-    1,
-  );
-  expectNear(
-    mean((x) => x ** 2),
-    1,
-    Math.sqrt(2),
-  );
-  expectNear(
-    mean((x) => x ** 3),
-    0,
-    Math.sqrt(15),
-  );
-  expectNear(
-    mean((x) => x ** 4),
-    3,
-    Math.sqrt(96),
-  );
-  expectNear(
-    mean((x) => Number(Math.abs(x) > 2)),
-    0.0455,
-    Math.sqrt(0.0455 * 0.9545),
-  );
-  expectNear(
-    mean((x, i) => x * successor(i)),
-    0,
-    1,
-  );
-  expectNear(
-    mean((x, i) => x ** 2 * successor(i) ** 2),
-    1,
-    Math.sqrt(8),
-  );
+  const moments: [of: (x: number, i: number) => number, expected: number, deviation: number][] = [
+    [(x) => x, 0, 1],
+    [(x) => x ** 2, 1, Math.sqrt(2)],
+    [(x) => x ** 3, 0, Math.sqrt(15)],
+    [(x) => x ** 4, 3, Math.sqrt(96)],
+    [(x) => Number(Math.abs(x) > 2), 0.0455, Math.sqrt(0.0455 * 0.9545)],
+    [(x, i) => x * successor(i), 0, 1],
+    [(x, i) => x ** 2 * successor(i) ** 2, 1, Math.sqrt(8)],
+  ];
+  for (const [of, expected, deviation] of moments) {
+    const standardError = deviation / Math.sqrt(COUNT);
+    expect(Math.abs(mean(of) - expected)).toBeLessThan(4 * standardError);
+  }
 });
 
 test('normal numbers of one seed are the same, of two seeds others', () => {
@@ -52,8 +30,3 @@ test('normal numbers of one seed are the same, of two seeds others', () => {
   expect(drawn(3)).toEqual(drawn(3));
   expect(drawn(3)).not.toEqual(drawn(4));
 });
-
-/** Within four standard errors. @param deviation of one number */
-function expectNear(mean: number, expected: number, deviation: number): void {
-  expect(Math.abs(mean - expected)).toBeLessThan((4 * deviation) / Math.sqrt(COUNT));
-}

@@ -24,6 +24,6 @@ it('sessions of many sizes do not keep memory for each', async () => {
   for (let size = 0; size < sizes; size++) await (await sessions.get(size)).run(feeds);
   const grown = process.memoryUsage.rss() - before;
   await sessions.release();
-  // Four arenas and the heap; one for each would hold 1.5 GiB or more.
+  // A plan, three arenas and the heap; an arena for each would hold 1.5 GiB or more.
   expect(grown / 2 ** 20).toBeLessThan(768);
 });
