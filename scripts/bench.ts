@@ -15,8 +15,8 @@
 import { parseArgs } from 'node:util';
 import { seededNumbers } from '../src/base/random.ts';
 import { openCheckpoint, type Checkpoint } from '../src/checkpoint/checkpoint.ts';
-import { readTensor } from '../src/checkpoint/safetensors.ts';
-import { drawGrid } from '../src/maps/grid.ts';
+import { readTensor } from '../src/checkpoint/formats/safetensors.ts';
+import { drawGrid } from '../src/mazes/grid.ts';
 import { pixelsPerPatch } from '../src/model/vision.ts';
 import { GraphBuilder, type Node, type Value } from '../src/onnx/graphBuilder.ts';
 import { intsAttribute, Shapes, type Shape } from '../src/onnx/shapes.ts';
@@ -29,13 +29,13 @@ import {
   lengthOfLesson,
   sizeOfBatch,
   type BaseLesson,
-} from '../src/train/base.ts';
+} from '../src/train/base/student.ts';
 import { lossSize, lossTermsOf } from '../src/train/lossTerms.ts';
 import { GradientSum } from '../src/train/gradientSum.ts';
 import { AdamW, clipFactor, RELEASED_ADAMW } from '../src/train/optimiser.ts';
 import { readParameters, type ParameterSet } from '../src/train/parameters.ts';
 import { wholePart } from '../src/train/parts.ts';
-import { isHead, perceptionLabels } from '../src/train/perception.ts';
+import { isHead, perceptionLabels } from '../src/train/base/perception.ts';
 import { sequenceOf, type Picture, type TrainingSample } from '../src/train/sequence.ts';
 import type { Lesson } from '../src/train/student.ts';
 import { lossGraph } from '../src/train/studentGraphs.ts';

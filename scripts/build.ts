@@ -33,7 +33,7 @@ const bundles: BuildOptions[] = [
   {
     ...node,
     entryPoints: { cli: 'src/cli/main.ts' },
-    // What training gains by the option: see src/extension/trainingProcess.ts.
+    // What training gains by the option: see src/extension/training/process.ts.
     banner: { js: '#!/usr/bin/env -S node --single-threaded-gc' },
   },
   {

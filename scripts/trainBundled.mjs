@@ -14,7 +14,7 @@ import { bootstrap, root } from './bootstrap.mjs';
 
 const recipe = path.join(root, 'models/recipe');
 const runs = path.join(root, 'build/bundled');
-/** With what training gains by: see src/extension/trainingProcess.ts. */
+/** With what training gains by: see src/extension/training/process.ts. */
 const ilvr = ['--single-threaded-gc', path.join(root, 'dist/cli.cjs')];
 
 /** Phases in order; those with `out` end in a bundled model. */

@@ -7,11 +7,11 @@
 
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { encodePrompt, promptParts } from '../../src/checkpoint/chatTemplate.ts';
+import { encodePrompt, promptParts } from '../../src/checkpoint/text/chatTemplate.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import { processImage } from '../../src/checkpoint/image.ts';
-import { writeSafetensors } from '../../src/checkpoint/writeSafetensors.ts';
-import { Model } from '../../src/engine/model.ts';
+import { processImage } from '../../src/checkpoint/pixels/image.ts';
+import { writeSafetensors } from '../../src/checkpoint/formats/writeSafetensors.ts';
+import { Model } from '../../src/inference/model.ts';
 
 const PICTURE = fileURLToPath(new URL('../../examples/map-01.png', import.meta.url));
 const QUESTION = 'Go down, then right. Where do you stand?';

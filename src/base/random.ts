@@ -1,5 +1,10 @@
+/** Numbers and choices by chance. Everything here is a function of its seed alone. */
+
+/** Gives numbers from 0 to below 1. */
+export type Random = () => number;
+
 /** Numbers from 0 to below 1 that are the same everywhere for the same seed (mulberry32, Tommy Ettinger). */
-export function seededNumbers(seed: number): () => number {
+export function seededNumbers(seed: number): Random {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -29,4 +34,43 @@ export function normalNumbers(seed: number): () => number {
     second = scale * y;
     return scale * x;
   };
+}
+
+/** A 32-bit hash of the parts: FNV-1a over their text, mixed by MurmurHash3's finaliser. */
+export function hashOf(...parts: (string | number)[]): number {
+  let hash = 0x811c9dc5;
+  for (const character of parts.join('\u0000')) {
+    hash = Math.imul(hash ^ character.codePointAt(0)!, 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+/** Numbers of their own for each list of parts: what is drawn for one purpose leaves the others alone. */
+export function randomFor(...parts: (string | number)[]): Random {
+  return seededNumbers(hashOf(...parts));
+}
+
+/** From `low` to below `high`. */
+export function between(random: Random, low: number, high: number): number {
+  return low + (high - low) * random();
+}
+
+/** A whole number from `low` to `high`, both included. */
+export function wholeBetween(random: Random, low: number, high: number): number {
+  return low + Math.floor(random() * (high - low + 1));
+}
+
+/** @throws RangeError for an empty list */
+export function pick<T>(random: Random, from: readonly T[]): T {
+  if (from.length === 0) throw new RangeError('there is nothing to pick from');
+  return from[Math.floor(random() * from.length)]!;
+}
+
+/** A key of the table, as often as its weight is of all weights. */
+export function pickWeighted<K extends string>(random: Random, weights: Record<K, number>): K {
+  const keys = Object.keys(weights) as K[];
+  let left = random() * keys.reduce((sum, key) => sum + weights[key], 0);
+  return keys.find((key) => (left -= weights[key]) < 0) ?? keys.at(-1)!;
 }

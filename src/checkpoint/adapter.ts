@@ -13,9 +13,9 @@ import type { LowRank } from '../model/weightSource.ts';
 import { filesHash } from './hash.ts';
 import { isFile, parseWith, readJson, show } from './json.ts';
 import { canonicalName, newerName } from './names.ts';
-import { asWeight, readStoredTensors } from './safetensors.ts';
-import type { StoredTensor } from './safetensors.ts';
-import { readTorchTensors } from './torchFile.ts';
+import { asWeight, readStoredTensors } from './formats/safetensors.ts';
+import type { StoredTensor } from './formats/safetensors.ts';
+import { readTorchTensors } from './formats/torchFile.ts';
 
 export interface Adapter {
   /** Absolute path. */

@@ -7,14 +7,14 @@ import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/
 import type { Dtype } from '../tensor/dtype.ts';
 import { isAdapter, notAModel, openAdapter } from './adapter.ts';
 import type { Adapter } from './adapter.ts';
-import { loadChatTemplate } from './chatTemplate.ts';
-import type { ChatTemplate } from './chatTemplate.ts';
+import { loadChatTemplate } from './text/chatTemplate.ts';
+import type { ChatTemplate } from './text/chatTemplate.ts';
 import { declaredTying, parseModelConfig, withLatentTokens } from './config.ts';
 import { parseGenerationConfig, parseProcessorConfig } from './defaults.ts';
 import { checkpointFingerprint, withAdapter } from './hash.ts';
 import { isFile, parseWith, readJson, readJsonIfPresent } from './json.ts';
-import { loadTokenizer } from './tokenizer.ts';
-import type { Tokenizer } from './tokenizer.ts';
+import { loadTokenizer } from './text/tokenizer.ts';
+import type { Tokenizer } from './text/tokenizer.ts';
 import { openWeights } from './weights.ts';
 import type { Weights } from './weights.ts';
 

@@ -18,7 +18,7 @@ import { SUPPORTED_ARCHITECTURE } from './config.ts';
 import { isFile, parseWith, readJson } from './json.ts';
 import { readMerged } from './mergeAdapter.ts';
 import { copyDescriptions, replaceFolder, writeJson } from './writeFolder.ts';
-import { writeSafetensors, type TensorSource } from './writeSafetensors.ts';
+import { writeSafetensors, type TensorSource } from './formats/writeSafetensors.ts';
 
 export type ExportDtype = 'bfloat16' | 'float32';
 

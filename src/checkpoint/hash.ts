@@ -12,8 +12,8 @@ import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { CancelledError } from '../base/errors.ts';
 import { sizeOfFile } from './json.ts';
-import { MAX_HEADER_BYTES, readTensorBytes } from './safetensors.ts';
-import { torchFileIdentity } from './torchFile.ts';
+import { MAX_HEADER_BYTES, readTensorBytes } from './formats/safetensors.ts';
+import { torchFileIdentity } from './formats/torchFile.ts';
 
 export interface HashOptions {
   signal?: AbortSignal;

@@ -13,9 +13,9 @@ import { isAdapter, notAModel } from './adapter.ts';
 import { canonicalName } from './names.ts';
 import { isFile, parseWith, readJson, show } from './json.ts';
 import { locate } from './locations.ts';
-import { asWeight, readStoredTensors } from './safetensors.ts';
-import type { StoredTensor } from './safetensors.ts';
-import { readTorchTensors } from './torchFile.ts';
+import { asWeight, readStoredTensors } from './formats/safetensors.ts';
+import type { StoredTensor } from './formats/safetensors.ts';
+import { readTorchTensors } from './formats/torchFile.ts';
 
 /** A checkpoint's tensors; nothing of them is in memory. */
 export interface Weights {

@@ -5,7 +5,7 @@
 
 import { copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { cannotWrite, isSystemError, replaceFile, syncFolder } from './writeSafetensors.ts';
+import { cannotWrite, isSystemError, replaceFile, syncFolder } from './formats/writeSafetensors.ts';
 
 /**
  * Replaces a folder by what `write` puts into an empty one.

@@ -3,11 +3,11 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
-import { generateMaps, type GeneratorSettings } from '../maps/generate.ts';
-import { parseQuestions, parseSizes, parseStyle } from '../maps/parse.ts';
-import { PLAN_FORMS, WORDINGS } from '../maps/questions.ts';
-import { SPLITS } from '../maps/split.ts';
-import { MAP_DEFAULTS } from '../maps/stream.ts';
+import { generateMaps, type GeneratorSettings } from '../mazes/generate.ts';
+import { parseQuestions, parseSizes, parseStyle } from '../mazes/parse.ts';
+import { PLAN_FORMS, WORDINGS } from '../mazes/questions.ts';
+import { SPLITS } from '../mazes/split.ts';
+import { MAP_DEFAULTS } from '../mazes/stream.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
 

@@ -18,7 +18,7 @@ export interface ModelOptions {
   device: DeviceRequest;
 }
 
-/** What is fed at the latents: the model's own, or an intervention (see ../engine/intervention.ts). */
+/** What is fed at the latents: the model's own, or an intervention (see ../inference/intervention.ts). */
 export const FED = ['own', 'zero', 'noise', 'swap', 'markers'] as const;
 export type Fed = (typeof FED)[number];
 

@@ -2,8 +2,8 @@
 
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { prepareImage, processImage } from '../checkpoint/image.ts';
-import { openSafetensors, type TensorFile } from '../checkpoint/tensorFile.ts';
+import { prepareImage, processImage } from '../checkpoint/pixels/image.ts';
+import { openSafetensors, type TensorFile } from '../checkpoint/formats/tensorFile.ts';
 import type { ProcessorConfig } from '../model/config.ts';
 import { UserError } from '../base/errors.ts';
 import type { PatchGrid } from '../model/positions.ts';

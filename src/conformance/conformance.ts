@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 import { UserError, messageOf } from '../base/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
-import { Model } from '../engine/model.ts';
+import { Model } from '../inference/model.ts';
 import type { Provider } from '../ort/session.ts';
 import { Answers } from './answers.ts';
 import type { Check, Measure, NotRun } from './check.ts';

@@ -1,9 +1,9 @@
 /** The model itself: one forward pass, and greedy runs of the released loop with its latent blocks. */
 
-import { promptParts, encodePrompt, type PromptPart } from '../checkpoint/chatTemplate.ts';
-import { generate, type NewToken } from '../engine/generate.ts';
-import type { LatentMode } from '../engine/latentProtocol.ts';
-import type { Model } from '../engine/model.ts';
+import { promptParts, encodePrompt, type PromptPart } from '../checkpoint/text/chatTemplate.ts';
+import { generate, type NewToken } from '../inference/generate.ts';
+import type { LatentMode } from '../inference/latentProtocol.ts';
+import type { Model } from '../inference/model.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import type { Answers } from './answers.ts';

@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
-import { smartResize } from '../checkpoint/smartResize.ts';
-import { loadTokenizer, type Tokenizer } from '../checkpoint/tokenizer.ts';
+import { smartResize } from '../checkpoint/pixels/smartResize.ts';
+import { loadTokenizer, type Tokenizer } from '../checkpoint/text/tokenizer.ts';
 import {
   finalAnswer,
   movesIn,

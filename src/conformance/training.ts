@@ -1,7 +1,7 @@
 /** Training: what the teacher selects, losses and gradients of both stages, and sequences of AdamW steps. */
 
-import type { TensorFile } from '../checkpoint/tensorFile.ts';
-import type { Model } from '../engine/model.ts';
+import type { TensorFile } from '../checkpoint/formats/tensorFile.ts';
+import type { Model } from '../inference/model.ts';
 import type { ParameterSet } from '../train/parameters.ts';
 import { EXACT } from '../train/parts.ts';
 import { RELEASED_ADAMW } from '../train/optimiser.ts';

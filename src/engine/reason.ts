@@ -1,13 +1,13 @@
 /**
  * One question, from pictures and text to the events of a trace.
- * What it decides: which pictures the model sees, what is captured. How to generate is ./generate.ts.
+ * What it decides: which pictures the model sees, what is captured. How to generate is ../inference/generate.ts.
  */
 
 import { toBase64 } from '../base/base64.ts';
 import { UserError } from '../base/errors.ts';
-import { encodePrompt, promptParts } from '../checkpoint/chatTemplate.ts';
-import { processImage, type ProcessedImage } from '../checkpoint/image.ts';
-import { StreamDecoder } from '../checkpoint/tokenizer.ts';
+import { encodePrompt, promptParts } from '../checkpoint/text/chatTemplate.ts';
+import { processImage, type ProcessedImage } from '../checkpoint/pixels/image.ts';
+import { StreamDecoder } from '../checkpoint/text/tokenizer.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
 import type { NumericArray } from '../tensor/array.ts';
@@ -15,9 +15,9 @@ import type { ReasonEvent } from '../trace/events.ts';
 import { TOTAL_TIMING } from '../trace/format.ts';
 import { joinHeads } from '../trace/maps.ts';
 import type { TraceDevice, TraceModel, TracePicture, TraceToken } from '../trace/schema.ts';
-import { compareLatent, type PictureFeatures } from './compare.ts';
-import { generate, type GenerateObserver, type NewToken } from './generate.ts';
-import type { Model } from './model.ts';
+import { compareLatent, type PictureFeatures } from '../inference/compare.ts';
+import { generate, type GenerateObserver, type NewToken } from '../inference/generate.ts';
+import type { Model } from '../inference/model.ts';
 
 export interface RunContext {
   model: Model;

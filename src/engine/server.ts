@@ -16,7 +16,7 @@ import {
 } from '../protocol/engine.ts';
 import type { TraceModel } from '../trace/schema.ts';
 import { chooseDevice, tryWebGpu } from './device.ts';
-import { Model } from './model.ts';
+import { Model } from '../inference/model.ts';
 import { reason } from './reason.ts';
 
 interface Loaded {

@@ -3,8 +3,8 @@
 import type { Event } from 'vscode';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
-import type { RunResult } from './runController.ts';
-import type { RunSummary } from './runStore.ts';
+import type { RunResult } from './run/controller.ts';
+import type { RunSummary } from './run/store.ts';
 import type { RunSettings } from './settings.ts';
 
 export type { RunResult, RunSummary };

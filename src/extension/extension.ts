@@ -2,28 +2,28 @@
 
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { ActiveTrace } from './activeTrace.ts';
+import { ActiveTrace } from './trace/active.ts';
 import type { InspectorApi } from './api.ts';
 import { registerCommands } from './commands.ts';
 import { EngineService } from './engineService.ts';
-import { TraceExporter } from './exportCommand.ts';
+import { TraceExporter } from './trace/exportCommand.ts';
 import { createLog } from './log.ts';
 import { selectModel } from './modelCommand.ts';
-import { ReasonCommand } from './reasonCommand.ts';
+import { ReasonCommand } from './run/reasonCommand.ts';
 import { Reporter } from './report.ts';
-import { Runs } from './runs.ts';
-import { RunSessions } from './runSession.ts';
-import { RunStore } from './runStore.ts';
+import { Runs } from './run/runs.ts';
+import { RunSessions } from './run/session.ts';
+import { RunStore } from './run/store.ts';
 import { StatusBar } from './statusBar.ts';
-import { TraceDocuments } from './traceDocument.ts';
-import { registerTraceEditor, TraceEditors } from './traceEditor.ts';
-import { registerTraceHover } from './traceHover.ts';
-import { TraceLibrary } from './traceLibrary.ts';
-import { registerTraceOutline } from './traceOutline.ts';
-import { TracePanels } from './tracePanels.ts';
-import { TrainCommand } from './trainCommand.ts';
-import { TrainingPanels } from './trainingPanels.ts';
-import { TrainingRuns } from './trainingRuns.ts';
+import { TraceDocuments } from './trace/document.ts';
+import { registerTraceEditor, TraceEditors } from './trace/editor.ts';
+import { registerTraceHover } from './trace/hover.ts';
+import { TraceLibrary } from './trace/library.ts';
+import { registerTraceOutline } from './trace/outline.ts';
+import { TracePanels } from './trace/panels.ts';
+import { TrainCommand } from './training/command.ts';
+import { TrainingPanels } from './training/panels.ts';
+import { TrainingRuns } from './training/runs.ts';
 
 let runStore: RunStore | undefined;
 

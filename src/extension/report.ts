@@ -6,9 +6,9 @@
 import * as vscode from 'vscode';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/engineClient.ts';
-import { openPlace } from './places.ts';
+import { openPlace } from './trace/places.ts';
 import { SettingError } from './settings.ts';
-import { TrainingError } from './trainingProcess.ts';
+import { TrainingError } from './training/process.ts';
 
 /** A button under an error message. */
 export interface Remedy {

@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../base/disposable.ts';
 import { messageOf } from '../base/errors.ts';
 import type { EngineService } from './engineService.ts';
-import type { Runs } from './runs.ts';
+import type { Runs } from './run/runs.ts';
 import { modelFolder, SECTION } from './settings.ts';
 
 const PROVIDERS = { webgpu: 'WebGPU', cpu: 'CPU' } as const;

@@ -79,7 +79,7 @@ export interface ImageInput {
   bytes: Uint8Array;
 }
 
-/** What is fed at the latents in place of the model's own; see ../engine/intervention.ts. */
+/** What is fed at the latents in place of the model's own; see ../inference/intervention.ts. */
 export type LatentIntervention =
   | { kind: 'zero' }
   /** `sample` tells the samples of an evaluation apart, so that each gets noise of its own. */

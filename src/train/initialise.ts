@@ -6,16 +6,15 @@
 import { copyFile, mkdir, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { normalNumbers } from '../base/random.ts';
+import { hashOf, normalNumbers } from '../base/random.ts';
 import { parseModelConfig } from '../checkpoint/config.ts';
 import { isFile, readJson } from '../checkpoint/json.ts';
-import { writeSafetensors, type TensorSource } from '../checkpoint/writeSafetensors.ts';
-import { hashOf } from '../maps/chance.ts';
+import { writeSafetensors, type TensorSource } from '../checkpoint/formats/writeSafetensors.ts';
 import type { ModelConfig } from '../model/config.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { sizeOf } from '../tensor/array.ts';
-import { baseWeights } from './base.ts';
-import { isHead } from './perception.ts';
+import { baseWeights } from './base/student.ts';
+import { isHead } from './base/perception.ts';
 
 /** Standard deviation of the embedding, as in the config of the release. */
 const EMBEDDING_DEVIATION = 0.02;

@@ -4,7 +4,7 @@
  * not leave while training goes on. Trainer, optimiser and checkpoints use both alike.
  */
 
-import { readTensor } from '../checkpoint/safetensors.ts';
+import { readTensor } from '../checkpoint/formats/safetensors.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { floatTensor, type RuntimeTensor } from '../ort/session.ts';
 import { sizeOf } from '../tensor/array.ts';

@@ -4,8 +4,13 @@
  */
 
 import { UserError } from '../base/errors.ts';
-import { encodePrompt, expandImages, promptParts, type ChatTemplate } from '../checkpoint/chatTemplate.ts';
-import type { Tokenizer } from '../checkpoint/tokenizer.ts';
+import {
+  encodePrompt,
+  expandImages,
+  promptParts,
+  type ChatTemplate,
+} from '../checkpoint/text/chatTemplate.ts';
+import type { Tokenizer } from '../checkpoint/text/tokenizer.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { mropePositions, type PatchGrid, type Position } from '../model/positions.ts';
 import type { NumericArray } from '../tensor/array.ts';

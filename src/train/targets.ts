@@ -3,7 +3,7 @@
  * that the selection is measured against.
  */
 
-import type { Random } from '../maps/chance.ts';
+import type { Random } from '../base/random.ts';
 
 /**
  * - selected: the features that the teacher's query is most similar to

@@ -8,8 +8,7 @@
  */
 
 import { UserError } from '../base/errors.ts';
-import { seededNumbers } from '../base/random.ts';
-import { hashOf } from '../maps/chance.ts';
+import { hashOf, seededNumbers } from '../base/random.ts';
 import { add, matMul, mean, mul } from '../onnx/arithmetic.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import type { ModelConfig, TextConfig } from '../model/config.ts';

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { openAdapter } from '../../src/checkpoint/adapter.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
-import { Model } from '../../src/engine/model.ts';
+import { Model } from '../../src/inference/model.ts';
 import { golden, haveGoldens } from './goldens.ts';
 import { expectUserError, folderOf, randomSource, safetensors } from './support.ts';
 import { torchFile } from './torch.ts';

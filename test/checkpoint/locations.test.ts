@@ -3,7 +3,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { locate } from '../../src/checkpoint/locations.ts';
-import { Model } from '../../src/engine/model.ts';
+import { Model } from '../../src/inference/model.ts';
 import { bundledModel } from '../fixtures/paths.ts';
 import { folderOf } from './support.ts';
 

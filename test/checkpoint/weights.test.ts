@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { checkpointFingerprint, checkpointHash } from '../../src/checkpoint/hash.ts';
-import { openSafetensors } from '../../src/checkpoint/tensorFile.ts';
-import { readTensor } from '../../src/checkpoint/safetensors.ts';
+import { openSafetensors } from '../../src/checkpoint/formats/tensorFile.ts';
+import { readTensor } from '../../src/checkpoint/formats/safetensors.ts';
 import { canonicalName } from '../../src/checkpoint/names.ts';
 import { openWeights } from '../../src/checkpoint/weights.ts';
 import { CancelledError } from '../../src/base/errors.ts';

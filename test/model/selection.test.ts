@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openSafetensors } from '../../src/checkpoint/tensorFile.ts';
+import { openSafetensors } from '../../src/checkpoint/formats/tensorFile.ts';
 import {
   candidatesOf,
   cosines,

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { exportCheckpoint } from '../../src/checkpoint/exportCheckpoint.ts';
-import { openSafetensors } from '../../src/checkpoint/tensorFile.ts';
+import { openSafetensors } from '../../src/checkpoint/formats/tensorFile.ts';
 import { readConfig } from '../../src/train/run/config.ts';
 import { runTraining } from '../../src/train/run/run.ts';
 import { openStart } from '../../src/train/run/start.ts';

@@ -2,8 +2,8 @@
 
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asWeight, readStoredTensors, readTensor } from '../../src/checkpoint/safetensors.ts';
-import { writeSafetensors } from '../../src/checkpoint/writeSafetensors.ts';
+import { asWeight, readStoredTensors, readTensor } from '../../src/checkpoint/formats/safetensors.ts';
+import { writeSafetensors } from '../../src/checkpoint/formats/writeSafetensors.ts';
 import { EXAMPLES, temporaryFolder } from '../fixtures/cli.ts';
 import { bundledModel } from '../fixtures/paths.ts';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { seededNumbers } from '../../src/base/random.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
-import { Model } from '../../src/engine/model.ts';
+import { Model } from '../../src/inference/model.ts';
 import { pixelsPerPatch } from '../../src/model/vision.ts';
 import { onCpu, ParameterArray, type ParameterSet, type Slot } from '../../src/train/parameters.ts';
 import type { AnySample, Patches, TrainingSample } from '../../src/train/sequence.ts';

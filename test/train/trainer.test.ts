@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { Checkpoint } from '../../src/checkpoint/checkpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import type { Provider } from '../../src/ort/session.ts';
-import { Model } from '../../src/engine/model.ts';
+import { Model } from '../../src/inference/model.ts';
 import { visible } from '../../src/model/latentReach.ts';
 import { onCpu, type Slot } from '../../src/train/parameters.ts';
 import { EXACT } from '../../src/train/parts.ts';

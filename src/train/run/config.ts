@@ -4,9 +4,9 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { readText, show } from '../../checkpoint/json.ts';
-import { PLAN_FORMS, QUESTION_KINDS, WORDINGS } from '../../maps/questions.ts';
-import { SPLITS } from '../../maps/split.ts';
-import { MAP_DEFAULTS } from '../../maps/stream.ts';
+import { PLAN_FORMS, QUESTION_KINDS, WORDINGS } from '../../mazes/questions.ts';
+import { SPLITS } from '../../mazes/split.ts';
+import { MAP_DEFAULTS } from '../../mazes/stream.ts';
 import { LORA_TARGETS, RELEASED_LORA } from '../lora.ts';
 import { RELEASED_ADAMW } from '../optimiser.ts';
 import { TARGET_RULES } from '../targets.ts';
@@ -50,7 +50,7 @@ const Settings = z.strictObject({
   data: z.union([z.string().min(1), z.strictObject({ generator: MapSettings })]),
   /** Folder for metrics and checkpoints. */
   run: z.string().min(1),
-  /** 'perception' and 'base' come before the recipe: see ../base.ts. */
+  /** 'perception' and 'base' come before the recipe: see ../base. */
   stage: z.literal(['perception', 'base', 1, 2]).default(RELEASED_TRAINING.stage),
   steps: whole(1),
   /** Samples in a step, in the base phase maps; they accumulate. */

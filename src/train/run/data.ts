@@ -6,10 +6,9 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { UserError } from '../../base/errors.ts';
-import { seededNumbers } from '../../base/random.ts';
+import { hashOf, seededNumbers } from '../../base/random.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
-import { hashOf } from '../../maps/chance.ts';
-import { checkMapOptions, mapItem, type MapOptions } from '../../maps/stream.ts';
+import { checkMapOptions, mapItem, type MapOptions } from '../../mazes/stream.ts';
 import type { Patches, Picture, PlanStep, TrainingSample } from '../sequence.ts';
 import type { RunConfig } from './config.ts';
 import { asImage, type PictureReader } from './pictures.ts';

@@ -4,24 +4,23 @@
  */
 
 import { UserError } from '../../base/errors.ts';
-import { normalNumbers, seededNumbers } from '../../base/random.ts';
+import { hashOf, normalNumbers, seededNumbers } from '../../base/random.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import { readTensor } from '../../checkpoint/safetensors.ts';
-import { Model } from '../../engine/model.ts';
-import { hashOf } from '../../maps/chance.ts';
-import { BaseStudent, baseWeights, lengthOfLesson } from '../base.ts';
+import { readTensor } from '../../checkpoint/formats/safetensors.ts';
+import { Model } from '../../inference/model.ts';
+import { BaseStudent, baseWeights, lengthOfLesson } from '../base/student.ts';
 import { maskNumbers } from '../lora.ts';
 import { GradientSum } from '../gradientSum.ts';
 import { resident } from '../parameterBuffers.ts';
 import { readParameters, type ParameterSet } from '../parameters.ts';
-import { isHead } from '../perception.ts';
+import { isHead } from '../base/perception.ts';
 import type { Patches, Picture } from '../sequence.ts';
 import type { Runtime } from '../sessions.ts';
 import type { Lesson } from '../student.ts';
 import { Trainer } from '../trainer.ts';
 import { trainingSettings, type RunConfig } from './config.ts';
 import { located, openData, type LocatedSample, type TrainingData } from './data.ts';
-import { openMaps, type LocatedLesson, type MapData } from './maps.ts';
+import { openMaps, type LocatedLesson, type MapData } from './lessons.ts';
 import { featureReader, patchReader, type PictureReader } from './pictures.ts';
 import { readHead } from './savedState.ts';
 

@@ -1,9 +1,9 @@
 /** Pictures as the trainer takes them: what a frozen tower makes of them, or patches for one that is trained. */
 
 import { readFile } from 'node:fs/promises';
-import { decodeImage, type DecodedImage } from '../../checkpoint/decodeImage.ts';
-import { prepareImage } from '../../checkpoint/image.ts';
-import type { Model } from '../../engine/model.ts';
+import { decodeImage, type DecodedImage } from '../../checkpoint/pixels/decodeImage.ts';
+import { prepareImage } from '../../checkpoint/pixels/image.ts';
+import type { Model } from '../../inference/model.ts';
 import type { ProcessorConfig } from '../../model/config.ts';
 import type { Patches, Picture } from '../sequence.ts';
 

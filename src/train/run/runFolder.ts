@@ -16,7 +16,7 @@ import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
 import { isFile, parseWith, readJson, show } from '../../checkpoint/json.ts';
 import { writeJson } from '../../checkpoint/writeFolder.ts';
-import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/writeSafetensors.ts';
+import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/formats/writeSafetensors.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
 import { completed } from './config.ts';
 import { curvesSvg } from './curves.ts';

@@ -10,13 +10,13 @@ import { ADAPTER_TENSORS } from '../../checkpoint/adapter.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { isFile, parseWith, readJson } from '../../checkpoint/json.ts';
 import { readMerged, withoutAdapter } from '../../checkpoint/mergeAdapter.ts';
-import { openSafetensors } from '../../checkpoint/tensorFile.ts';
+import { openSafetensors } from '../../checkpoint/formats/tensorFile.ts';
 import { adapterTensorName, writeAdapter } from '../../checkpoint/writeAdapter.ts';
 import { copyDescriptions, replaceFolder, writeJson } from '../../checkpoint/writeFolder.ts';
-import { writeSafetensors, type TensorSource } from '../../checkpoint/writeSafetensors.ts';
-import { baseWeights } from '../base.ts';
+import { writeSafetensors, type TensorSource } from '../../checkpoint/formats/writeSafetensors.ts';
+import { baseWeights } from '../base/student.ts';
 import type { ParameterSet, Slot } from '../parameters.ts';
-import { isHead } from '../perception.ts';
+import { isHead } from '../base/perception.ts';
 import type { TrainState } from './step.ts';
 
 const MODEL_FILE = 'model.safetensors';

@@ -1,0 +1,206 @@
+/**
+ * One run, from waiting for its turn to its last event: asks the engine, folds events into the trace,
+ * has it saved as it grows, and ends the trace whatever happens to the engine.
+ */
+
+import * as vscode from 'vscode';
+import { CancelledError, messageOf } from '../../base/errors.ts';
+import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import { EngineDiedError } from '../../client/engineClient.ts';
+import type { ImageInput } from '../../protocol/engine.ts';
+import type { NumericArray } from '../../tensor/array.ts';
+import { applyEvent, startTrace, type ReasonEvent } from '../../trace/events.ts';
+import type { Trace } from '../../trace/schema.ts';
+import { stepsOf } from '../../trace/steps.ts';
+import type { EngineService } from '../engineService.ts';
+import type { RunStore } from './store.ts';
+import type { RunSettings } from '../settings.ts';
+
+/** Everything a run is made from; kept for "Run again". */
+export interface RunRequest {
+  question: string;
+  images: ImageInput[];
+  helpers: ImageInput[];
+  settings: RunSettings;
+}
+
+/** How a run ended. A run that the engine's death ended has a partial trace and a failure. */
+export interface RunResult {
+  runId: string;
+  status: 'complete' | 'cancelled' | 'failed';
+  failure?: string;
+}
+
+export type RunPhase = 'waiting' | 'loading' | 'running' | 'ended';
+
+export class RunController implements Disposable {
+  readonly id: string;
+  readonly request: RunRequest;
+  phase: RunPhase = 'waiting';
+  /** Absent until the engine has begun. */
+  trace: Trace | undefined;
+  /** What goes on before the first event. */
+  progress: string | undefined;
+  /** Why it failed, and in which phase. */
+  error: unknown;
+  failedWhile: RunPhase | undefined;
+
+  private readonly store = new DisposableStore();
+  private readonly engine: EngineService;
+  private readonly runs: RunStore;
+  private readonly abort = new AbortController();
+  private readonly events = this.store.add(new vscode.EventEmitter<ReasonEvent>());
+  private readonly progressed = this.store.add(new vscode.EventEmitter<string | undefined>());
+
+  readonly onEvent = this.events.event;
+  readonly onProgress = this.progressed.event;
+
+  constructor(id: string, request: RunRequest, engine: EngineService, runs: RunStore) {
+    this.id = id;
+    this.request = request;
+    this.engine = engine;
+    this.runs = runs;
+  }
+
+  /** Stops the run between two steps; the trace so far is kept. */
+  cancel(): void {
+    this.abort.abort();
+  }
+
+  get isCancelled(): boolean {
+    return this.abort.signal.aborted;
+  }
+
+  /**
+   * Runs when `turn` resolves. Rejects if the run could not be made (a bad image, no model);
+   * an engine that died on the way gives a failed result and a partial trace instead.
+   */
+  async run(turn: Promise<void>): Promise<RunResult> {
+    const lease = this.engine.lease();
+    const listener = this.engine.onProgress(({ id, message, fraction }) => {
+      if (id === this.id) this.report(withPercentage(message, fraction));
+    });
+    try {
+      await this.waitFor(turn);
+      const status = await this.ask();
+      return { runId: this.id, status };
+    } catch (error) {
+      return this.failed(error);
+    } finally {
+      this.phase = 'ended';
+      this.report(undefined);
+      listener.dispose();
+      lease.dispose();
+      if (this.trace) await this.runs.save(this.trace);
+    }
+  }
+
+  /** "3 steps, 2 blocks": for the progress notification. */
+  describe(): string {
+    if (this.trace === undefined || this.progress !== undefined) return this.progress ?? '';
+    const { blocks, tokens } = this.trace;
+    return vscode.l10n.t(
+      '{0} steps, {1} latent blocks, {2} tokens',
+      stepsOf(this.trace).length,
+      blocks.length,
+      tokens.length,
+    );
+  }
+
+  dispose(): void {
+    this.cancel();
+    this.store.dispose();
+  }
+
+  private async waitFor(turn: Promise<void>): Promise<void> {
+    const stopped = new Promise<never>((_, reject) => {
+      const stop = (): void => reject(new CancelledError('The run'));
+      if (this.isCancelled) stop();
+      this.abort.signal.addEventListener('abort', stop, { once: true });
+    });
+    // It may reject long after the wait is over.
+    stopped.catch(() => undefined);
+    await Promise.race([turn, stopped]);
+  }
+
+  private async ask(): Promise<'complete' | 'cancelled'> {
+    const { model, adapter, device, ...settings } = this.request.settings;
+    const { question, images, helpers } = this.request;
+    const { signal } = this.abort;
+    this.phase = 'loading';
+    this.report(vscode.l10n.t('Loading the model …'));
+    const load = { id: this.id, folder: model, device, ...(adapter !== undefined && { adapter }) };
+    await this.engine.load(load, signal);
+    this.phase = 'running';
+    this.report(vscode.l10n.t('Encoding pictures …'));
+    const request = { id: this.id, question, images, helpers, ...settings };
+    return this.engine.reason(request, (event) => this.apply(event), signal);
+  }
+
+  private apply(event: ReasonEvent): void {
+    const own = withOwnBuffers(event);
+    if (own.type === 'start') this.trace = startTrace(own);
+    else if (this.trace !== undefined) applyEvent(this.trace, own);
+    // What the run gives now says more than how it was prepared.
+    if (own.type === 'token' && this.progress !== undefined) this.report(undefined);
+    if (this.trace !== undefined) this.runs.schedule(this.trace);
+    this.events.fire(own);
+  }
+
+  private failed(error: unknown): RunResult {
+    const cancelled = error instanceof CancelledError;
+    const status = cancelled ? 'cancelled' : 'failed';
+    const failure = cancelled ? undefined : messageOf(error);
+    if (this.trace?.status === 'running') {
+      this.apply({ type: 'done', status, ...(failure !== undefined && { failure }) });
+    }
+    if (cancelled) return { runId: this.id, status };
+    this.error = error;
+    this.failedWhile = this.phase;
+    if (error instanceof EngineDiedError && this.trace !== undefined) {
+      return { runId: this.id, status, failure: error.message };
+    }
+    throw error;
+  }
+
+  private report(message: string | undefined): void {
+    this.progress = message;
+    this.progressed.fire(message);
+  }
+}
+
+function withPercentage(message: string, fraction: number | undefined): string {
+  return fraction === undefined ? message : `${message} (${Math.floor(fraction * 100)} %)`;
+}
+
+/**
+ * Arrays that arrive from a process are views into whole message buffers. VS Code's webview channel
+ * sends a view's whole buffer, so each array gets a buffer of its own.
+ */
+function withOwnBuffers(event: ReasonEvent): ReasonEvent {
+  if (event.type === 'token-attention') return { ...event, attention: ownBuffer(event.attention) };
+  if (event.type !== 'latent') return event;
+  const { latent } = event;
+  const comparisons = latent.comparisons.map((comparison) => ({
+    ...comparison,
+    similarity: ownBuffer(comparison.similarity),
+    selection: {
+      ...comparison.selection,
+      cosines: ownBuffer(comparison.selection.cosines),
+      probabilities: ownBuffer(comparison.selection.probabilities),
+    },
+  }));
+  return {
+    ...event,
+    latent: {
+      ...latent,
+      vector: ownBuffer(latent.vector),
+      attention: ownBuffer(latent.attention),
+      comparisons,
+    },
+  };
+}
+
+function ownBuffer({ shape, data }: NumericArray): NumericArray {
+  return { shape, data: data.slice() };
+}

@@ -1,0 +1,138 @@
+/**
+ * "Reason about image": from the palette, a menu, or code. Finds the pictures, asks what is missing,
+ * and starts the run.
+ */
+
+import * as vscode from 'vscode';
+import { CancelledError, UserError } from '../../base/errors.ts';
+import type { ReasonOptions } from '../api.ts';
+import { chooseImages, folderOf, imageInEditor, imagesOf, readImages } from './imageFiles.ts';
+import { askHelpers, askQuestion, checkQuestion, rememberQuestion } from './questionDialog.ts';
+import type { RunRequest, RunResult } from './controller.ts';
+import type { Runs } from './runs.ts';
+import type { RunSessions } from './session.ts';
+import { findSample } from './sampleLookup.ts';
+import { defaultQuestion, readRunSettings } from '../settings.ts';
+import { baseName, type TraceLibrary } from '../trace/library.ts';
+import type { TracePanel } from '../trace/panel.ts';
+
+export class ReasonCommand {
+  private readonly context: vscode.ExtensionContext;
+  private readonly sessions: RunSessions;
+  private readonly runs: Runs;
+  private readonly library: TraceLibrary;
+
+  constructor(context: vscode.ExtensionContext, sessions: RunSessions, runs: Runs, library: TraceLibrary) {
+    this.context = context;
+    this.sessions = sessions;
+    this.runs = runs;
+    this.library = library;
+  }
+
+  /**
+   * @param target a picture, or several from code
+   * @param more options from code; the selected files from the explorer's menu
+   * @returns undefined when a dialog was left
+   */
+  async reason(target?: unknown, more?: unknown): Promise<RunResult | undefined> {
+    requireTrust();
+    const uris = urisIn(target, more);
+    if (isReasonOptions(more)) return this.reasonWithoutDialogs(uris, more);
+    const images = uris.length > 0 ? uris : await pickImages();
+    const [first] = images ?? [];
+    if (images === undefined || first === undefined) return undefined;
+    // Bad settings are told before any question is asked.
+    readRunSettings(this.context);
+    const sample = await findSample(first);
+    const question = await askQuestion(this.context.globalState, sample);
+    if (question === undefined) return undefined;
+    const checked = checkQuestion(question);
+    const helpers = await askHelpers(first, sample);
+    if (helpers === undefined) return undefined;
+    await rememberQuestion(this.context.globalState, checked);
+    return orCancelled(this.sessions.start(await this.request(images, checked, helpers, {}), 'ask'));
+  }
+
+  /** Runs a panel's question again with today's settings, and with helper images added meanwhile. */
+  async runAgain(panel: TracePanel): Promise<RunResult | undefined> {
+    requireTrust();
+    const settings = readRunSettings(this.context);
+    const request = await this.earlierRequest(panel.run);
+    const helpers = [...request.helpers, ...panel.addedHelpers.splice(0)];
+    return orCancelled(this.sessions.start({ ...request, helpers, settings }, 'ask', panel));
+  }
+
+  private async reasonWithoutDialogs(uris: vscode.Uri[], options: ReasonOptions): Promise<RunResult> {
+    const question = checkQuestion(options.question ?? defaultQuestion());
+    const helpers = (options.helpers ?? []).map((uri) => vscode.Uri.parse(uri.toString(), true));
+    const request = await this.request(uris, question, helpers, options.settings ?? {});
+    return this.sessions.start(request, options.whenBusy ?? 'wait');
+  }
+
+  private async request(
+    images: vscode.Uri[],
+    question: string,
+    helpers: vscode.Uri[],
+    overrides: NonNullable<ReasonOptions['settings']>,
+  ): Promise<RunRequest> {
+    if (images.length === 0) throw new UserError({ problem: 'No image was given', expected: 'at least one' });
+    const settings = readRunSettings(this.context, overrides);
+    return {
+      question,
+      images: await readImages(images),
+      helpers: await readImages(helpers),
+      settings,
+    };
+  }
+
+  private async earlierRequest(runId: string): Promise<Omit<RunRequest, 'settings'>> {
+    const run = this.runs.get(runId);
+    if (run !== undefined) return run.request;
+    const trace = await this.library.open({ run: runId });
+    return { question: trace.question, ...imagesOf(trace) };
+  }
+}
+
+/** True for a call from code with options; menus pass arrays of files or an editor's group. */
+export function isReasonOptions(value: unknown): value is ReasonOptions {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('groupId' in value);
+}
+
+async function pickImages(): Promise<vscode.Uri[] | undefined> {
+  const open = imageInEditor();
+  if (open === undefined) return chooseImages(vscode.l10n.t('Reason about which image?'));
+  const items = [
+    { label: baseName(open), description: vscode.l10n.t('in the editor'), here: true },
+    { label: vscode.l10n.t('Choose files…'), here: false },
+  ];
+  const picked = await vscode.window.showQuickPick(items, {
+    title: vscode.l10n.t('Reason about which image?'),
+  });
+  if (picked === undefined) return undefined;
+  return picked.here ? [open] : chooseImages(vscode.l10n.t('Reason about which image?'), folderOf(open));
+}
+
+/** The explorer passes the clicked file and all selected ones. */
+function urisIn(target: unknown, more: unknown): vscode.Uri[] {
+  const selected = Array.isArray(more) && more.length > 0 ? more : Array.isArray(target) ? target : [target];
+  return selected.filter((value) => value instanceof vscode.Uri);
+}
+
+/** @throws UserError in a workspace whose files must not decide what runs */
+export function requireTrust(): void {
+  if (vscode.workspace.isTrusted) return;
+  throw new UserError({
+    problem: 'Models run in trusted workspaces only',
+    remedy: 'Traces can be read all the same. To run a model here, trust this workspace first.',
+  });
+}
+
+/** From a menu, a run that was cancelled in a dialog is nothing to report. */
+async function orCancelled(run: Promise<RunResult>): Promise<RunResult | undefined> {
+  try {
+    return await run;
+  } catch (error) {
+    if (error instanceof CancelledError) return undefined;
+    throw error;
+  }
+}

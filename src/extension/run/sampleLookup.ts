@@ -1,0 +1,63 @@
+/** Finds the dataset sample that an image belongs to, so that its question and helpers can be offered. */
+
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import * as vscode from 'vscode';
+import { readLines } from '../../dataset/lines.ts';
+import { helperImagesOf, parseSample } from '../../dataset/samples.ts';
+
+/** Larger files are datasets to train on, and nobody waits for a dialog while they are read. */
+const MAX_BYTES = 32 * 2 ** 20;
+const MAX_FILES = 10;
+
+/** What a sample says about an image. */
+export interface ImageSample {
+  /** Name of the JSONL file. */
+  source: string;
+  /** Without `<image>`. */
+  question: string;
+  helpers: vscode.Uri[];
+}
+
+/**
+ * Looks through the JSONL files beside `image`, `samples.jsonl` first. An offer only: files that are
+ * no samples, or that cannot be read, give none.
+ */
+export async function findSample(image: vscode.Uri): Promise<ImageSample | undefined> {
+  if (image.scheme !== 'file') return undefined;
+  const folder = dirname(image.fsPath);
+  for (const file of await jsonLinesFiles(folder)) {
+    try {
+      const sample = await findInFile(join(folder, file), image.fsPath);
+      if (sample) return sample;
+    } catch {
+      // Damaged or of another kind; whoever opens it as a dataset is told.
+    }
+  }
+  return undefined;
+}
+
+async function jsonLinesFiles(folder: string): Promise<string[]> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.jsonl'));
+  return names.toSorted((a, b) => rank(a) - rank(b) || a.localeCompare(b)).slice(0, MAX_FILES);
+}
+
+async function findInFile(file: string, image: string): Promise<ImageSample | undefined> {
+  if ((await stat(file)).size > MAX_BYTES) return undefined;
+  for await (const line of readLines(file)) {
+    // Most lines name other pictures and need not be parsed.
+    if (!line.text.includes(basename(image))) continue;
+    const sample = await parseSample(line, file).catch(() => undefined);
+    if (sample === undefined || !sample.images.includes(image)) continue;
+    return {
+      source: basename(file),
+      question: sample.question.replaceAll('<image>', '').trim(),
+      helpers: helperImagesOf(sample).map((path) => vscode.Uri.file(path)),
+    };
+  }
+  return undefined;
+}
+
+function rank(name: string): number {
+  return name === 'samples.jsonl' ? 0 : 1;
+}

@@ -1,0 +1,141 @@
+/**
+ * A run as the window shows it: its panel, the progress notification with its cancel button, and
+ * what is offered when it fails.
+ */
+
+import * as vscode from 'vscode';
+import { CancelledError, UserError } from '../../base/errors.ts';
+import { EngineDiedError } from '../../client/engineClient.ts';
+import type { Remedy, Reporter } from '../report.ts';
+import type { RunController, RunRequest, RunResult } from './controller.ts';
+import type { Runs } from './runs.ts';
+import { SettingError, type RunSettings } from '../settings.ts';
+import type { TracePanel } from '../trace/panel.ts';
+import type { TracePanels } from '../trace/panels.ts';
+
+export type WhenBusy = 'ask' | 'wait' | 'stop';
+
+/** The notification's step count changes at most this often. */
+const PROGRESS_MS = 300;
+
+export class RunSessions {
+  private readonly runs: Runs;
+  private readonly panels: TracePanels;
+  private readonly reporter: Reporter;
+
+  constructor(runs: Runs, panels: TracePanels, reporter: Reporter) {
+    this.runs = runs;
+    this.panels = panels;
+    this.reporter = reporter;
+  }
+
+  /**
+   * Starts a run and shows it, in `panel` or a new one. Resolves when it has ended.
+   * @throws whatever kept it from giving an answer, already shown
+   */
+  async start(request: RunRequest, whenBusy: WhenBusy, panel?: TracePanel): Promise<RunResult> {
+    await this.makeRoom(whenBusy);
+    const { run, done } = this.runs.start(request);
+    const before = panel?.run;
+    const shown = panel ?? this.panels.open(run.id, request.images[0]?.name ?? '');
+    if (panel) panel.show(run.id);
+    // Both outcomes are looked at below; the notification only waits.
+    void showProgress(run, done);
+    try {
+      const result = await done;
+      if (run.error !== undefined) this.reporter.show(run.error, this.remedies(run, run.error));
+      return result;
+    } catch (error) {
+      this.reporter.show(error, this.remedies(run, error));
+      throw error;
+    } finally {
+      // A run that never began has nothing to show.
+      if (run.trace === undefined && before === undefined) shown.close();
+      else if (run.trace === undefined && before !== undefined) shown.show(before);
+    }
+  }
+
+  /** Stops the run that is going on, or asks which of several. */
+  async stop(): Promise<void> {
+    const active = this.runs.active();
+    const run = active.length > 1 ? await chooseRun(active) : active[0];
+    run?.cancel();
+  }
+
+  private async makeRoom(whenBusy: WhenBusy): Promise<void> {
+    const active = this.runs.active();
+    if (active.length === 0) return;
+    const choice = whenBusy === 'ask' ? await askWhenBusy(active[0]!) : whenBusy;
+    if (choice === undefined) throw new CancelledError('The run');
+    if (choice === 'stop') for (const run of active) run.cancel();
+  }
+
+  /** Buttons for what went wrong in `run`. */
+  private remedies(run: RunController, error: unknown): Remedy[] {
+    const { request } = run;
+    const again = (settings: Partial<RunSettings>): Promise<unknown> =>
+      this.start(
+        { ...request, settings: { ...request.settings, ...settings } },
+        'ask',
+        this.panels.find(run.id),
+      );
+    const remedies: Remedy[] = [];
+    if (error instanceof EngineDiedError) {
+      remedies.push({ title: vscode.l10n.t('Run again'), run: () => again({}) });
+    }
+    const mayBeDevice = error instanceof EngineDiedError || !(error instanceof UserError);
+    if (request.settings.device !== 'cpu' && (mayBeDevice || request.settings.device === 'webgpu')) {
+      remedies.push({ title: vscode.l10n.t('Run on CPU'), run: () => again({ device: 'cpu' }) });
+    }
+    const isModel = run.failedWhile === 'loading' && error instanceof UserError;
+    if (isModel && !(error instanceof SettingError)) {
+      remedies.push({
+        title: vscode.l10n.t('Select model folder'),
+        run: () => vscode.commands.executeCommand('ilvr.selectModel'),
+      });
+    }
+    return remedies;
+  }
+}
+
+function showProgress(run: RunController, done: Promise<RunResult>): Thenable<void> {
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: vscode.l10n.t('ILVR: {0}', run.request.images[0]?.name ?? ''),
+    cancellable: true,
+  };
+  return vscode.window.withProgress(options, async (progress, token) => {
+    const listener = token.onCancellationRequested(() => run.cancel());
+    const timer = setInterval(() => progress.report({ message: run.describe() }), PROGRESS_MS);
+    try {
+      await done;
+    } catch {
+      // The session shows it, with buttons.
+    } finally {
+      clearInterval(timer);
+      listener.dispose();
+    }
+  });
+}
+
+async function askWhenBusy(active: RunController): Promise<'wait' | 'stop' | undefined> {
+  const choices = [
+    { label: vscode.l10n.t('Wait until it has ended'), choice: 'wait' as const },
+    { label: vscode.l10n.t('Stop it; its trace so far is kept'), choice: 'stop' as const },
+  ];
+  const picked = await vscode.window.showQuickPick(choices, {
+    title: vscode.l10n.t('A run on {0} is going on', active.request.images[0]?.name ?? '?'),
+    placeHolder: active.describe(),
+  });
+  return picked?.choice;
+}
+
+async function chooseRun(active: RunController[]): Promise<RunController | undefined> {
+  const items = active.map((run) => ({
+    label: run.request.images[0]?.name ?? run.id,
+    description: run.phase,
+    detail: run.request.question,
+    run,
+  }));
+  return (await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Stop which run?') }))?.run;
+}

@@ -1,0 +1,74 @@
+/** Traces as read-only text documents of the scheme and language `ilvr-trace`. */
+
+import * as vscode from 'vscode';
+import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { Trace } from '../../trace/schema.ts';
+import {
+  isSameRef,
+  nameOf,
+  refOf,
+  textUri,
+  TRACE_SCHEME,
+  type TraceLibrary,
+  type TraceRef,
+} from './library.ts';
+import { traceLines, type TraceLine } from './text.ts';
+
+export class TraceDocuments implements vscode.TextDocumentContentProvider, Disposable {
+  private readonly store = new DisposableStore();
+  private readonly library: TraceLibrary;
+  private readonly changed = this.store.add(new vscode.EventEmitter<vscode.Uri>());
+
+  readonly onDidChange = this.changed.event;
+
+  constructor(library: TraceLibrary) {
+    this.library = library;
+    this.store.add(vscode.workspace.registerTextDocumentContentProvider(TRACE_SCHEME, this));
+    this.store.add(library.onDidChange((ref) => this.refresh(ref)));
+  }
+
+  /** A trace that cannot be read gives a document that says why. */
+  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    try {
+      const trace = await this.library.open(refOf(uri));
+      return `${traceLines(trace)
+        .map(({ text }) => text)
+        .join('\n')}\n`;
+    } catch (error) {
+      return `# ${messageOf(error)}\n`;
+    }
+  }
+
+  /** Opens a trace's document in an editor. */
+  async show(ref: TraceRef): Promise<vscode.TextEditor> {
+    const trace = await this.library.open(ref);
+    const document = await vscode.workspace.openTextDocument(textUri(ref, nameOf(ref, trace)));
+    return vscode.window.showTextDocument(document, { preview: false });
+  }
+
+  dispose(): void {
+    this.store.dispose();
+  }
+
+  private refresh(ref: TraceRef): void {
+    for (const { uri } of vscode.workspace.textDocuments) {
+      if (uri.scheme === TRACE_SCHEME && isSameRef(refOf(uri), ref)) this.changed.fire(uri);
+    }
+  }
+}
+
+/** What a document shows, line by line; undefined while it cannot be read. */
+export async function readDocument(
+  library: TraceLibrary,
+  document: vscode.TextDocument,
+): Promise<{ ref: TraceRef; trace: Trace; lines: TraceLine[] } | undefined> {
+  try {
+    const ref = refOf(document.uri);
+    const trace = await library.open(ref);
+    return { ref, trace, lines: traceLines(trace) };
+  } catch {
+    // The document's own text already says why.
+    return undefined;
+  }
+}

@@ -1,0 +1,123 @@
+/**
+ * The editor for trace files. Read-only, needs no engine, and works in a workspace that is not
+ * trusted: reading a trace executes nothing.
+ */
+
+import * as vscode from 'vscode';
+import { DisposableStore } from '../../base/disposable.ts';
+import type { PanelState } from '../../protocol/panel.ts';
+import type { ActiveTrace } from './active.ts';
+import type { Reporter } from '../report.ts';
+import { baseName, type TraceLibrary, type TraceRef } from './library.ts';
+import { TraceView, type PanelActions } from './view.ts';
+import type { PanelSelection } from '../../protocol/panel.ts';
+
+export const EDITOR_TYPE = 'ilvr.trace';
+
+export interface EditorServices {
+  extensionUri: vscode.Uri;
+  library: TraceLibrary;
+  reporter: Reporter;
+  active: ActiveTrace;
+  exportTrace: (ref: TraceRef) => Promise<unknown>;
+  openAsText: (ref: TraceRef) => Promise<unknown>;
+}
+
+export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
+  private readonly services: EditorServices;
+  private readonly views = new Map<string, TraceView>();
+  private readonly selections = new Map<string, PanelSelection>();
+
+  constructor(services: EditorServices) {
+    this.services = services;
+  }
+
+  /** A file that is no trace is refused here, and VS Code shows the message in the editor's place. */
+  async openCustomDocument(uri: vscode.Uri): Promise<vscode.CustomDocument> {
+    const { library, reporter } = this.services;
+    try {
+      await library.open({ file: uri });
+    } catch (error) {
+      reporter.record(error);
+      throw error;
+    }
+    const watcher = watchFile(uri, () => library.invalidate(uri));
+    return { uri, dispose: () => watcher.dispose() };
+  }
+
+  async resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): Promise<void> {
+    const { extensionUri, library, reporter, active } = this.services;
+    const { uri } = document;
+    const ref = { file: uri };
+    const store = new DisposableStore();
+    const state = async (): Promise<PanelState> => ({
+      trace: await library.open(ref),
+      fileName: baseName(uri),
+      canRun: false,
+    });
+    const view = store.add(new TraceView({ panel, extensionUri, actions: this.actions(ref), state }));
+    store.add(
+      library.onDidChange((changed) => {
+        if ('file' in changed && changed.file.toString() === uri.toString()) reporter.watch(view.refresh());
+      }),
+    );
+    const markActive = (): void => {
+      if (panel.active) active.enter(view, ref);
+    };
+    markActive();
+    store.add(panel.onDidChangeViewState(markActive));
+    this.addView(uri, view);
+    panel.onDidDispose(() => {
+      active.leave(view);
+      if (this.views.get(uri.toString()) === view) this.views.delete(uri.toString());
+      store.dispose();
+    });
+  }
+
+  /** Opens a file's editor, with a latent selected if one is given. */
+  async open(file: vscode.Uri, selection?: PanelSelection): Promise<void> {
+    const view = this.views.get(file.toString());
+    if (selection && view) view.select(selection);
+    else if (selection) this.selections.set(file.toString(), selection);
+    await vscode.commands.executeCommand('vscode.openWith', file, EDITOR_TYPE);
+  }
+
+  private addView(uri: vscode.Uri, view: TraceView): void {
+    const key = uri.toString();
+    this.views.set(key, view);
+    const selection = this.selections.get(key);
+    this.selections.delete(key);
+    if (selection) view.select(selection);
+  }
+
+  private actions(ref: TraceRef): PanelActions {
+    const { reporter, exportTrace, openAsText } = this.services;
+    return {
+      exportTrace: async () => reporter.watch(exportTrace(ref)),
+      openAsText: async () => reporter.watch(openAsText(ref)),
+      // A viewer says canRun: false, so its page offers none of these.
+      cancel: nothing,
+      runAgain: nothing,
+      addHelpers: nothing,
+      chooseHelpers: nothing,
+    };
+  }
+}
+
+export function registerTraceEditor(editors: TraceEditors): vscode.Disposable {
+  return vscode.window.registerCustomEditorProvider(EDITOR_TYPE, editors, {
+    supportsMultipleEditorsPerDocument: true,
+  });
+}
+
+function watchFile(uri: vscode.Uri, changed: () => void): vscode.Disposable {
+  const pattern = new vscode.RelativePattern(vscode.Uri.joinPath(uri, '..'), baseName(uri));
+  const watcher = vscode.workspace.createFileSystemWatcher(pattern);
+  watcher.onDidChange(changed);
+  watcher.onDidCreate(changed);
+  return watcher;
+}
+
+async function nothing(): Promise<void> {
+  // A viewer has nothing to run.
+}

@@ -1,0 +1,40 @@
+/** "Open trace…": a kept run, or a file. */
+
+import * as vscode from 'vscode';
+import type { RunStore, RunSummary } from '../run/store.ts';
+import type { TraceRef } from './library.ts';
+
+interface TraceItem extends vscode.QuickPickItem {
+  /** Absent on the item that asks for a file. */
+  run?: string;
+}
+
+/** Asks which trace; undefined when the dialog was left. */
+export async function chooseTrace(runStore: RunStore): Promise<TraceRef | undefined> {
+  const runs = await runStore.list();
+  const items: TraceItem[] = [
+    { label: vscode.l10n.t('$(folder-opened) Choose a file…') },
+    ...runs.map(itemOf),
+  ];
+  const picked = await vscode.window.showQuickPick(items, {
+    title: vscode.l10n.t('Open which trace?'),
+    matchOnDetail: true,
+  });
+  if (picked === undefined) return undefined;
+  if (picked.run !== undefined) return { run: picked.run };
+  const [file] =
+    (await vscode.window.showOpenDialog({
+      title: vscode.l10n.t('Open trace'),
+      filters: { [vscode.l10n.t('ILVR traces')]: ['json'] },
+    })) ?? [];
+  return file && { file };
+}
+
+function itemOf({ id, createdAt, status, question, pictures }: RunSummary): TraceItem {
+  return {
+    label: pictures.join(', ') || vscode.l10n.t('(no picture yet)'),
+    description: `${new Date(createdAt).toLocaleString()} · ${status}`,
+    detail: question,
+    run: id,
+  };
+}

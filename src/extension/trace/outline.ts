@@ -1,0 +1,45 @@
+/** The outline of a trace's text: steps, and a block's latents below it. */
+
+import * as vscode from 'vscode';
+import { describeEnd } from '../../trace/steps.ts';
+import { readDocument } from './document.ts';
+import { TRACE_SCHEME, type TraceLibrary } from './library.ts';
+import type { TraceLine } from './text.ts';
+
+export class TraceOutline implements vscode.DocumentSymbolProvider {
+  private readonly library: TraceLibrary;
+
+  constructor(library: TraceLibrary) {
+    this.library = library;
+  }
+
+  async provideDocumentSymbols(document: vscode.TextDocument): Promise<vscode.DocumentSymbol[]> {
+    const shown = await readDocument(this.library, document);
+    return shown?.lines.flatMap((line, row) => symbolsOf(line, row)) ?? [];
+  }
+}
+
+export function registerTraceOutline(library: TraceLibrary): vscode.Disposable {
+  const provider = new TraceOutline(library);
+  return vscode.languages.registerDocumentSymbolProvider({ scheme: TRACE_SCHEME }, provider, {
+    label: 'ILVR',
+  });
+}
+
+function symbolsOf({ step, number, text, latents }: TraceLine, row: number): vscode.DocumentSymbol[] {
+  if (step === undefined) return [];
+  const range = new vscode.Range(row, 0, row, text.length);
+  if (step.kind === 'text') {
+    const name = `${number}  ${step.text.trim()}`;
+    return [new vscode.DocumentSymbol(name, '', vscode.SymbolKind.String, range, range)];
+  }
+  const detail = `${step.block.latents} latents, ${describeEnd(step.block.ended)}`;
+  const name = `${number}  block ${step.block.index + 1}`;
+  const symbol = new vscode.DocumentSymbol(name, detail, vscode.SymbolKind.Array, range, range);
+  symbol.children = latents.map(({ latent, start, end }) => {
+    const at = new vscode.Range(row, start, row, end);
+    const mass = text.slice(start, end).split(':')[1] ?? '';
+    return new vscode.DocumentSymbol(`latent ${latent.index + 1}`, mass, vscode.SymbolKind.Number, at, at);
+  });
+  return [symbol];
+}

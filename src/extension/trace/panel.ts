@@ -1,0 +1,155 @@
+/**
+ * One panel of a run. It is opened with its run and stays with it through "Run again"; it gets every
+ * event while the run goes on and the whole trace whenever its page starts anew.
+ */
+
+import * as vscode from 'vscode';
+import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import type { ImageInput } from '../../protocol/engine.ts';
+import type { PanelSelection, PanelState } from '../../protocol/panel.ts';
+import type { ActiveTrace } from './active.ts';
+import type { EngineService } from '../engineService.ts';
+import { chooseImages, readImages } from '../run/imageFiles.ts';
+import type { Reporter } from '../report.ts';
+import type { Runs } from '../run/runs.ts';
+import type { TraceLibrary, TraceRef } from './library.ts';
+import { TraceView, type PanelActions } from './view.ts';
+
+/** What panels need from the rest of the extension. */
+export interface PanelServices {
+  extensionUri: vscode.Uri;
+  engine: EngineService;
+  library: TraceLibrary;
+  runs: Runs;
+  reporter: Reporter;
+  active: ActiveTrace;
+  /** Notes which run a panel shows, for the next window. */
+  remember: (title: string, runId: string) => void;
+  /** Runs the question of `panel` again, in the same panel. */
+  runAgain: (panel: TracePanel) => Promise<unknown>;
+  exportTrace: (ref: TraceRef) => Promise<unknown>;
+  openAsText: (ref: TraceRef) => Promise<unknown>;
+}
+
+export class TracePanel implements Disposable {
+  /** Pictures that were added in the panel, for the next run. */
+  readonly addedHelpers: ImageInput[] = [];
+
+  private readonly store = new DisposableStore();
+  private readonly services: PanelServices;
+  private readonly panel: vscode.WebviewPanel;
+  private readonly view: TraceView;
+  private runId: string;
+  private following: DisposableStore | undefined;
+
+  constructor(panel: vscode.WebviewPanel, runId: string, services: PanelServices) {
+    const { extensionUri, engine } = services;
+    this.panel = panel;
+    this.services = services;
+    this.runId = runId;
+    panel.iconPath = {
+      light: vscode.Uri.joinPath(extensionUri, 'media/panel-light.svg'),
+      dark: vscode.Uri.joinPath(extensionUri, 'media/panel-dark.svg'),
+    };
+    this.view = this.store.add(
+      new TraceView({ panel, extensionUri, actions: this.actions(), state: () => this.state() }),
+    );
+    // An open panel may run again at any time, so it keeps the model.
+    this.store.add(engine.lease());
+    this.store.add(panel.onDidChangeViewState(() => this.markActive()));
+    this.follow();
+  }
+
+  /** The run that is shown. */
+  get run(): string {
+    return this.runId;
+  }
+
+  get ref(): TraceRef {
+    return { run: this.runId };
+  }
+
+  /** Shows another run from now on. */
+  show(runId: string): void {
+    this.runId = runId;
+    this.services.remember(this.panel.title, runId);
+    this.follow();
+    this.services.reporter.watch(this.view.refresh());
+  }
+
+  reveal(selection?: PanelSelection): void {
+    this.panel.reveal();
+    if (selection) this.view.select(selection);
+  }
+
+  close(): void {
+    this.panel.dispose();
+  }
+
+  dispose(): void {
+    this.services.active.leave(this);
+    this.following?.dispose();
+    this.store.dispose();
+  }
+
+  /** Passes on what happens in the current run, if it is a live one. */
+  private follow(): void {
+    this.following?.dispose();
+    this.following = new DisposableStore();
+    this.markActive();
+    const run = this.services.runs.get(this.runId);
+    if (run === undefined) return;
+    this.following.add(run.onEvent((event) => this.view.event(event)));
+    this.following.add(run.onProgress((message) => this.view.progress(message)));
+  }
+
+  private async state(): Promise<PanelState> {
+    const run = this.services.runs.get(this.runId);
+    const trace = run === undefined ? await this.services.library.open(this.ref) : run.trace;
+    return {
+      canRun: true,
+      ...(trace && { trace }),
+      ...(run?.progress !== undefined && { progress: run.progress }),
+    };
+  }
+
+  private actions(): PanelActions {
+    const { reporter, runs, runAgain, exportTrace, openAsText } = this.services;
+    // The page cannot show errors as well as the window can, so none goes back to it.
+    const shown =
+      <Args extends unknown[]>(action: (...args: Args) => Promise<unknown>) =>
+      async (...args: Args): Promise<void> => {
+        reporter.watch(action(...args));
+      };
+    return {
+      cancel: async () => runs.get(this.runId)?.cancel(),
+      runAgain: shown(() => runAgain(this)),
+      exportTrace: shown(() => exportTrace(this.ref)),
+      openAsText: shown(() => openAsText(this.ref)),
+      addHelpers: async (files) => this.addHelpers(files),
+      chooseHelpers: shown(() => this.chooseHelpers()),
+    };
+  }
+
+  private async chooseHelpers(): Promise<void> {
+    const uris = await chooseImages(vscode.l10n.t('Helper images to compare with the latents'));
+    if (uris) this.addHelpers(await readImages(uris));
+  }
+
+  private addHelpers(files: ImageInput[]): void {
+    if (files.length === 0) return;
+    this.addedHelpers.push(...files);
+    const { reporter, runAgain } = this.services;
+    reporter.inform(
+      vscode.l10n.t(
+        '{0} helper images are compared with the latents on the next run.',
+        this.addedHelpers.length,
+      ),
+      { title: vscode.l10n.t('Run again'), run: () => runAgain(this) },
+    );
+  }
+
+  private markActive(): void {
+    if (this.panel.active) this.services.active.enter(this, this.ref);
+  }
+}

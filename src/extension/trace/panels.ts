@@ -1,0 +1,100 @@
+/**
+ * All run panels of the window, and their return after a reload. A page's stored state is the page's
+ * own; which run it showed is noted here, under the panel's title, which VS Code gives back and which
+ * is made unique for that.
+ */
+
+import * as vscode from 'vscode';
+import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import { UserError } from '../../base/errors.ts';
+import { resourceRoot } from '../panelHtml.ts';
+import { TracePanel, type PanelServices } from './panel.ts';
+
+/** Also the serializer's key and part of an activation event, so it must never change. */
+export const PANEL_TYPE = 'ilvr.panel';
+const MEMORY_KEY = 'ilvr.panels';
+/** Panels that are remembered; more than anyone keeps open. */
+const REMEMBERED = 50;
+
+export class TracePanels implements vscode.WebviewPanelSerializer, Disposable {
+  private readonly store = new DisposableStore();
+  private readonly services: PanelServices;
+  private readonly memory: vscode.Memento;
+  private readonly panels = new Set<TracePanel>();
+
+  constructor(services: Omit<PanelServices, 'remember'>, memory: vscode.Memento) {
+    this.services = { ...services, remember: (title, runId) => this.remember(title, runId) };
+    this.memory = memory;
+    this.store.add(vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, this));
+  }
+
+  /**
+   * The panel that shows a run, opened if there is none.
+   * @param name for its title
+   */
+  open(runId: string, name: string): TracePanel {
+    const existing = this.find(runId);
+    if (existing) {
+      existing.reveal();
+      return existing;
+    }
+    const title = uniqueTitle(`ILVR: ${name}`);
+    this.remember(title, runId);
+    const panel = vscode.window.createWebviewPanel(PANEL_TYPE, title, vscode.ViewColumn.Active, {
+      enableScripts: true,
+      localResourceRoots: [resourceRoot(this.services.extensionUri)],
+    });
+    return this.add(panel, runId);
+  }
+
+  find(runId: string): TracePanel | undefined {
+    return [...this.panels].find(({ run }) => run === runId);
+  }
+
+  /** VS Code gives back a panel of the last window, at the latest when it is looked at. */
+  async deserializeWebviewPanel(panel: vscode.WebviewPanel): Promise<void> {
+    const runId = this.remembered()[panel.title];
+    if (runId !== undefined) {
+      this.add(panel, runId);
+      return;
+    }
+    panel.dispose();
+    this.services.reporter.record(
+      new UserError({ problem: 'A panel came back whose run is not known', found: panel.title }),
+    );
+  }
+
+  dispose(): void {
+    this.store.dispose();
+    for (const panel of this.panels) panel.dispose();
+  }
+
+  private remember(title: string, runId: string): void {
+    const { [title]: _, ...others } = this.remembered();
+    const entries = Object.entries({ ...others, [title]: runId }).slice(-REMEMBERED);
+    this.services.reporter.watch(this.memory.update(MEMORY_KEY, Object.fromEntries(entries)));
+  }
+
+  /** Run ids by panel titles, oldest first. */
+  private remembered(): Record<string, string> {
+    return this.memory.get<Record<string, string>>(MEMORY_KEY, {});
+  }
+
+  private add(panel: vscode.WebviewPanel, runId: string): TracePanel {
+    const shown = new TracePanel(panel, runId, this.services);
+    this.panels.add(shown);
+    panel.onDidDispose(() => {
+      this.panels.delete(shown);
+      shown.dispose();
+    });
+    return shown;
+  }
+}
+
+/** Panels in background tabs exist before VS Code gives them back, so tabs are asked, not panels. */
+function uniqueTitle(wanted: string): string {
+  const taken = new Set(vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs.map(({ label }) => label)));
+  let title = wanted;
+  for (let copy = 2; taken.has(title); copy++) title = `${wanted} (${copy})`;
+  return title;
+}

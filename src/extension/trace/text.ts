@@ -1,0 +1,87 @@
+/**
+ * A trace as text: a few lines about the run, then one line per step. The lines know what they show,
+ * so that hovers, the outline and links find it by position. Knows nothing of VS Code.
+ *
+ *     Find a safe path to the goal.
+ *     …
+ *      1  Start (2,2), goal (1,1).
+ *      2  left
+ *      3  ◆ block 1 · 8 latents · end forced after K · mass on image 0.41 · 1:0.40 2:0.42 …
+ */
+
+import { firstLookRow, massBySource } from '../../trace/maps.ts';
+import type { Trace, TraceLatent } from '../../trace/schema.ts';
+import {
+  blockSummary,
+  describeEnd,
+  describeIntervention,
+  describeReach,
+  stepsOf,
+  type Step,
+} from '../../trace/steps.ts';
+
+/** Where a latent stands in its block's line. */
+export interface LatentSpan {
+  latent: TraceLatent;
+  start: number;
+  end: number;
+}
+
+export interface TraceLine {
+  text: string;
+  /** Absent on the lines about the run and on blank ones. */
+  step?: Step;
+  /** 1-based. */
+  number?: number;
+  latents: LatentSpan[];
+}
+
+/** All lines of the document. */
+export function traceLines(trace: Trace): TraceLine[] {
+  const header = headerOf(trace).map((text) => ({ text, latents: [] }));
+  const steps = stepsOf(trace).map((step, i) => lineOf(trace, step, i + 1));
+  return [...header, { text: '', latents: [] }, ...steps];
+}
+
+/** Share of a latent's attention on all pictures: mean over layers and heads. */
+export function pictureMass(trace: Trace, latent: TraceLatent): number {
+  return massBySource(trace, firstLookRow(trace, latent.attention)).pictures;
+}
+
+/** The lines about the run: what was asked, of which model, on which device, how it ended. */
+export function headerOf(trace: Trace): string[] {
+  const { model, device, settings, tokens } = trace;
+  const sampling = settings.temperature === 0 ? 'greedy' : `temperature ${settings.temperature}`;
+  const { intervention } = settings;
+  const replaced = intervention === undefined ? '' : `, ${describeIntervention(intervention)}`;
+  const parameters = `${(model.parameters / 1e6).toFixed(1)} M parameters`;
+  return [
+    `# ${trace.question.replaceAll('\n', ' ')}`,
+    `# ${model.name} · ${parameters}, ${model.dtype} · ${device.provider} (${device.name})`,
+    ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
+    `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents}${replaced} · ${sampling}, seed ${settings.seed}`,
+    `# ${trace.status}${trace.failure === undefined ? '' : `: ${trace.failure.replaceAll('\n', ' ')}`} · ${trace.createdAt} · run ${trace.id}`,
+  ];
+}
+
+function lineOf(trace: Trace, step: Step, number: number): TraceLine {
+  const lead = `${String(number).padStart(3)}  `;
+  if (step.kind === 'text') return { text: lead + step.text.trim(), step, number, latents: [] };
+  const { block, latents } = step;
+  const masses = latents.map((latent) => pictureMass(trace, latent));
+  const mean = masses.reduce((sum, mass) => sum + mass, 0) / masses.length;
+  const facts = [
+    `${lead}◆ block ${block.index + 1}`,
+    `${block.latents} latents`,
+    describeEnd(block.ended),
+    ...(masses.length > 0 ? [`mass on image ${mean.toFixed(2)}`] : []),
+  ];
+  let text = facts.join(' · ');
+  const spans = latents.map((latent, i) => {
+    text += i === 0 ? ' · ' : ' ';
+    const start = text.length;
+    text += `${latent.index + 1}:${masses[i]!.toFixed(2)}`;
+    return { latent, start, end: text.length };
+  });
+  return { text, step, number, latents: spans };
+}

@@ -1,0 +1,89 @@
+/**
+ * The host's end of one webview that shows a trace: its page, its channel, its lifetime. Used by run
+ * panels and by the editor for trace files.
+ */
+
+import * as vscode from 'vscode';
+import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import type { PanelHost, PanelMethods, PanelSelection, PanelState } from '../../protocol/panel.ts';
+import { packed } from '../../protocol/pack.ts';
+import { connect } from '../../protocol/rpc.ts';
+import type { ReasonEvent } from '../../trace/events.ts';
+import { panelHtml, resourceRoot } from '../panelHtml.ts';
+
+/** What the reader can ask for; `ready` is the view's own business. */
+export type PanelActions = Omit<PanelHost, 'ready'>;
+
+export interface TraceViewOptions {
+  panel: vscode.WebviewPanel;
+  extensionUri: vscode.Uri;
+  actions: PanelActions;
+  /** What is to be shown now. */
+  state: () => PanelState | Promise<PanelState>;
+}
+
+export class TraceView implements Disposable {
+  private readonly store = new DisposableStore();
+  private readonly options: TraceViewOptions;
+  private readonly panel: ReturnType<typeof connect<PanelMethods, PanelHost>>;
+  /** VS Code ends a hidden webview's script; what is sent then is lost, and `ready` comes again. */
+  private isReady = false;
+  private pendingSelection: PanelSelection | undefined;
+
+  constructor(options: TraceViewOptions) {
+    this.options = options;
+    const { panel, extensionUri, actions } = options;
+    const { webview } = panel;
+    webview.options = { enableScripts: true, localResourceRoots: [resourceRoot(extensionUri)] };
+    this.panel = connect<PanelMethods, PanelHost>(
+      { ...actions, ready: () => this.ready() },
+      packed({
+        post: (message) => void webview.postMessage(message),
+        on: (listener) => this.store.add(webview.onDidReceiveMessage(listener)),
+      }),
+    );
+    this.store.add(
+      panel.onDidChangeViewState(() => {
+        if (!panel.visible) this.isReady = false;
+      }),
+    );
+    webview.html = panelHtml(webview, extensionUri, panel.title);
+  }
+
+  /** Replaces everything shown, if anything is. */
+  async refresh(): Promise<void> {
+    if (!this.isReady) return;
+    const state = await this.options.state();
+    await this.panel.show.asEvent(state);
+  }
+
+  /** Passes one event on; a panel that is not there yet will get the whole trace instead. */
+  event(event: ReasonEvent): void {
+    if (this.isReady) void this.panel.event.asEvent(event);
+  }
+
+  progress(message: string | undefined): void {
+    if (this.isReady) void this.panel.progress.asEvent(message ?? null);
+  }
+
+  /** Moves the selection, now or as soon as the page is there. */
+  select(selection: PanelSelection): void {
+    if (this.isReady) void this.panel.select.asEvent(selection);
+    else this.pendingSelection = selection;
+  }
+
+  dispose(): void {
+    this.isReady = false;
+    this.store.dispose();
+    this.panel.$close();
+  }
+
+  private async ready(): Promise<void> {
+    const state = await this.options.state();
+    // From here on events are passed on; none can slip between the snapshot and this line.
+    this.isReady = true;
+    await this.panel.show.asEvent(state);
+    if (this.pendingSelection) this.select(this.pendingSelection);
+    this.pendingSelection = undefined;
+  }
+}

@@ -1,0 +1,174 @@
+/** The training runs that this window has started: their processes, their pages, their place in the status bar. */
+
+import { basename } from 'node:path';
+import * as vscode from 'vscode';
+import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import { UserError } from '../../base/errors.ts';
+import type { TrainingState } from '../../protocol/training.ts';
+import { progressOf, timeText } from '../../watch/progress.ts';
+import type { WatchRequest } from '../../watch/status.ts';
+import { writeLog } from '../log.ts';
+import type { Reporter } from '../report.ts';
+import { TrainingFolder } from './folder.ts';
+import { TrainingError, TrainingProcess } from './process.ts';
+
+export interface TrainingServices {
+  cliPath: string;
+  log: vscode.LogOutputChannel;
+  reporter: Reporter;
+  /** Shows the page of a run. */
+  show: (folder: string) => void;
+  /** Makes a checkpoint the model that questions are asked of. */
+  useModel: (folder: string) => Promise<unknown>;
+}
+
+interface Running {
+  folder: TrainingFolder;
+  ended: Promise<boolean>;
+}
+
+export class TrainingRuns implements Disposable {
+  private readonly store = new DisposableStore();
+  private readonly services: TrainingServices;
+  private readonly running = new Map<string, Running>();
+  private readonly item: vscode.StatusBarItem;
+  private readonly changed = this.store.add(new vscode.EventEmitter<void>());
+
+  readonly onDidChange = this.changed.event;
+
+  constructor(services: TrainingServices) {
+    this.services = services;
+    this.item = this.store.add(
+      vscode.window.createStatusBarItem('ilvr.training', vscode.StatusBarAlignment.Right, 51),
+    );
+    this.item.name = vscode.l10n.t('ILVR training');
+    this.item.command = 'ilvr.trainingMenu';
+  }
+
+  /** Folders of the runs whose processes are there. */
+  get folders(): string[] {
+    return [...this.running.keys()];
+  }
+
+  stateOf(folder: string): TrainingState | undefined {
+    return this.running.get(folder)?.folder.state;
+  }
+
+  /**
+   * Begins a run, or goes on with it.
+   * @returns its folder, as soon as that is known
+   * @throws TrainingError if it cannot begin
+   */
+  async start(config: string, device: 'cpu' | 'webgpu'): Promise<string> {
+    const { cliPath, log } = this.services;
+    const process = new TrainingProcess({
+      cliPath,
+      config,
+      device,
+      log: (level, text) => writeLog(log, level, text),
+    });
+    const folder = await process.opened;
+    const followed = new TrainingFolder(folder, () => this.update());
+    this.running.set(folder, { folder: followed, ended: process.ended });
+    this.services.reporter.watch(this.untilEnd(folder, followed, process));
+    await followed.start();
+    this.changed.fire();
+    this.update();
+    return folder;
+  }
+
+  async pause(folder: string): Promise<void> {
+    await ask(folder, 'pause');
+  }
+
+  /** A paused process goes on; where there is none, a new one does. */
+  async resume(folder: string): Promise<void> {
+    const asked = new TrainingFolder(folder, () => undefined);
+    await asked.refresh();
+    if (asked.state.state === 'paused') return asked.ask({ want: 'run' });
+    const status = await asked.status();
+    if (status === undefined) {
+      throw new UserError({
+        problem: 'It is not known how this run was started',
+        expected: 'status.json',
+        where: folder,
+        remedy: 'Start it from its config file.',
+      });
+    }
+    await this.start(status.config, status.device === 'webgpu' ? 'webgpu' : 'cpu');
+  }
+
+  async stop(folder: string): Promise<void> {
+    await ask(folder, 'stop');
+  }
+
+  async watch(folder: string, watch: WatchRequest): Promise<void> {
+    await new TrainingFolder(folder, () => undefined).ask({ watch });
+  }
+
+  dispose(): void {
+    // The processes notice that nobody listens any more, and end after their step.
+    for (const { folder } of this.running.values()) folder.dispose();
+    this.store.dispose();
+  }
+
+  private async untilEnd(folder: string, followed: TrainingFolder, process: TrainingProcess): Promise<void> {
+    try {
+      const isFinished = await process.ended;
+      await followed.refresh();
+      this.tellEnd(followed.state, isFinished);
+    } catch (error) {
+      const remedies = [
+        { title: vscode.l10n.t('Show run'), run: () => this.services.show(folder) },
+        ...(error instanceof TrainingError && error.place === undefined
+          ? [{ title: vscode.l10n.t('Resume'), run: () => this.resume(folder) }]
+          : []),
+      ];
+      this.services.reporter.show(error, remedies);
+    } finally {
+      followed.dispose();
+      this.running.delete(folder);
+      this.changed.fire();
+      this.update();
+    }
+  }
+
+  private tellEnd({ name, folder, metrics }: TrainingState, isFinished: boolean): void {
+    const { reporter, show, useModel } = this.services;
+    const step = metrics.at(-1)?.step ?? 0;
+    if (step === 0) return;
+    const checkpoint = vscode.Uri.joinPath(vscode.Uri.file(folder), 'checkpoints', `step-${step}`).fsPath;
+    reporter.inform(
+      isFinished
+        ? vscode.l10n.t('Training "{0}" is finished after {1} steps.', name, step)
+        : vscode.l10n.t('Training "{0}" was stopped after {1} steps, which are kept.', name, step),
+      { title: vscode.l10n.t('Show run'), run: () => show(folder) },
+      { title: vscode.l10n.t('Use this model'), run: () => useModel(checkpoint) },
+    );
+  }
+
+  /** One item whatever runs: the first run's figures. */
+  private update(): void {
+    const [first] = this.running.values();
+    void vscode.commands.executeCommand('setContext', 'ilvr.training', first !== undefined);
+    if (first === undefined) return this.item.hide();
+    const { state, metrics, steps, name } = first.folder.state;
+    const step = metrics.at(-1)?.step ?? 0;
+    const left = steps === undefined ? undefined : progressOf(metrics, steps)?.secondsLeft;
+    const icon = state === 'paused' ? 'debug-pause' : 'sync~spin';
+    const parts = [
+      `$(${icon}) ${step}${steps === undefined ? '' : `/${steps}`}`,
+      ...(left === undefined || state === 'paused' ? [] : [timeText(left)]),
+    ];
+    this.item.text = parts.join(' · ');
+    this.item.tooltip = vscode.l10n.t('ILVR training "{0}": press to show, pause or stop it', name);
+    this.item.accessibilityInformation = {
+      label: vscode.l10n.t('ILVR training {0}, step {1} of {2}', basename(name), step, steps ?? '?'),
+    };
+    this.item.show();
+  }
+}
+
+async function ask(folder: string, want: 'pause' | 'stop'): Promise<void> {
+  await new TrainingFolder(folder, () => undefined).ask({ want });
+}

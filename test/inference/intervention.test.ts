@@ -1,0 +1,217 @@
+/** Latents replaced and hidden, with the small real model: what is fed, and what the answer then depends on. */
+
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { Model } from '../../src/inference/model.ts';
+import { reason } from '../../src/engine/reason.ts';
+import { describeModel } from '../../src/engine/server.ts';
+import type { LatentReach } from '../../src/model/latentReach.ts';
+import { REASON_DEFAULTS, type LatentIntervention, type ReasonRequest } from '../../src/protocol/engine.ts';
+import { applyEvent, startTrace } from '../../src/trace/events.ts';
+import { readTrace, writeTrace } from '../../src/trace/file.ts';
+import type { Trace } from '../../src/trace/schema.ts';
+import { bundledModel, exampleImage, examples } from '../fixtures/paths.ts';
+
+const OTHER_IMAGE = join(examples, 'map-02.png');
+const K = 8;
+
+const folders: string[] = [];
+const models = new Map<LatentReach | undefined, Model>();
+/** Own latents of both pictures, by the ordinary model. */
+let own: Trace;
+let other: Trace;
+
+beforeAll(async () => {
+  for (const reach of [undefined, 'only', 'none'] as const) models.set(reach, await open(reach));
+  own = await run({});
+  other = await run({ image: OTHER_IMAGE });
+});
+afterAll(async () => {
+  for (const model of models.values()) await model.release();
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+/** The bundled model, with another latent reach. */
+async function open(reach: LatentReach | undefined): Promise<Model> {
+  const folder = mkdtempSync(join(tmpdir(), 'ilvr-test-'));
+  folders.push(folder);
+  cpSync(bundledModel, folder, { recursive: true });
+  const path = join(folder, 'config.json');
+  const config = JSON.parse(readFileSync(path, 'utf8')) as object;
+  writeFileSync(path, JSON.stringify({ ...config, ...(reach !== undefined && { latent_reach: reach }) }));
+  return Model.open(await openCheckpoint(folder), 'cpu');
+}
+
+interface Run extends Partial<ReasonRequest> {
+  reach?: LatentReach;
+  image?: string;
+}
+
+/** A run up to the first tokens after its first block. */
+async function run({ reach, image = exampleImage, ...more }: Run): Promise<Trace> {
+  const model = models.get(reach)!;
+  let trace: Trace | undefined;
+  await reason(
+    {
+      model,
+      describe: { model: describeModel(model.checkpoint), device: DEVICE },
+      version: 'test',
+      emit: (event) => {
+        if (event.type === 'start') trace = startTrace(event);
+        else applyEvent(trace!, event);
+      },
+      progress: () => undefined,
+      pause: async () => undefined,
+    },
+    {
+      ...REASON_DEFAULTS,
+      id: 'run',
+      question: model.checkpoint.question!,
+      images: [{ name: 'map', bytes: readFileSync(image) }],
+      helpers: [],
+      maxTokens: 60,
+      ...more,
+    },
+  );
+  return trace!;
+}
+
+const DEVICE = {
+  requested: 'cpu',
+  provider: 'cpu',
+  reason: 'a test',
+  name: 'a processor',
+  runtime: 'any',
+} as const;
+
+const vectors = (trace: Trace): Float32Array[] => trace.latents.map(({ vector }) => vector.data);
+const norm = (vector: Float32Array): number => Math.hypot(...vector);
+
+const REPLACED: (() => LatentIntervention)[] = [
+  () => ({ kind: 'zero' }),
+  () => ({ kind: 'noise', sample: 1 }),
+  () => ({ kind: 'swap', latents: vectors(other) }),
+];
+
+describe('an intervention', () => {
+  it('of none is not written into the trace', () => {
+    expect(own.settings).not.toHaveProperty('intervention');
+    expect(own.model).not.toHaveProperty('latentReach');
+    expect(own.latents.length).toBeGreaterThan(K);
+  });
+
+  it('zero feeds zeros, and the trace says so and can be read again', async () => {
+    const trace = await run({ intervention: { kind: 'zero' } });
+    expect(trace.latents.length).toBeGreaterThanOrEqual(K);
+    for (const vector of vectors(trace)) expect(vector.every((value) => value === 0)).toBe(true);
+    expect(trace.settings.intervention).toBe('zero');
+    expect(readTrace(writeTrace(trace), 'file').settings.intervention).toBe('zero');
+  });
+
+  it('noise feeds other vectors of the norm of the own one, by seed and sample', async () => {
+    const noise = (sample: number, seed = 0): Promise<Trace> =>
+      run({ intervention: { kind: 'noise', sample }, seed, maxTokens: 40 });
+    const [first, again, sample, seed] = [await noise(1), await noise(1), await noise(2), await noise(1, 1)];
+    // Up to the first latent the run is the model's own, so there the norms can be compared.
+    expect(norm(vectors(first)[0]!)).toBeCloseTo(norm(vectors(own)[0]!), 3);
+    expect(vectors(again)).toEqual(vectors(first));
+    for (const different of [own, sample, seed]) expect(vectors(different)[0]).not.toEqual(vectors(first)[0]);
+    expect(vectors(first)[1]).not.toEqual(vectors(first)[0]);
+  });
+
+  it("swap feeds the other run's latents in order, again from the first where it has fewer", async () => {
+    const latents = vectors(other).slice(0, 5);
+    const trace = await run({ intervention: { kind: 'swap', latents } });
+    expect(vectors(trace)).toEqual(trace.latents.map((_, i) => latents[i % 5]));
+  });
+
+  it('swap leaves the own latents where the other run has none', async () => {
+    const trace = await run({ intervention: { kind: 'swap', latents: [] } });
+    expect(vectors(trace)).toEqual(vectors(own));
+  });
+
+  it.each(['forced', 'free'] as const)(
+    'markers (%s) makes blocks of start and end alone',
+    async (latents) => {
+      const trace = await run({ intervention: { kind: 'markers' }, latents });
+      expect(trace.latents).toEqual([]);
+      expect(trace.blocks.length).toBeGreaterThan(0);
+      for (const block of trace.blocks) {
+        expect(block.latents).toBe(0);
+        if (block.ended === 'forced') expect(block.endToken).toBe(block.startToken + 1);
+      }
+      expect(readTrace(writeTrace(trace), 'file').blocks).toEqual(trace.blocks);
+    },
+  );
+});
+
+describe('latent reach', () => {
+  it('none: the answer is the same to the id, whatever stands at the latents', async () => {
+    const plain = await run({ reach: 'none' });
+    expect(plain.model.latentReach).toBe('none');
+    expect(plain.latents.length).toBeGreaterThanOrEqual(K);
+    for (const intervention of REPLACED.map((make) => make())) {
+      const trace = await run({ reach: 'none', intervention });
+      expect(vectors(trace)).not.toEqual(vectors(plain));
+      expect(trace.tokens.map(withoutAttention)).toEqual(plain.tokens.map(withoutAttention));
+    }
+  });
+
+  it('only: with the latents of another run, nothing after a block depends on the picture', async () => {
+    const latents = vectors(other);
+    const swapped = (image: string): Promise<Trace> =>
+      // The first block is forced to the same place; all up to it may depend on the picture.
+      run({ reach: 'only', intervention: { kind: 'swap', latents }, image, force: { 0: START } });
+    const [a, b] = [await swapped(exampleImage), await swapped(OTHER_IMAGE)];
+    const rest = (trace: Trace): unknown => trace.tokens.slice(1).map(withoutAttention);
+    expect(a.prompt.ids).toEqual(b.prompt.ids);
+    expect(rest(a)).toEqual(rest(b));
+    const last = (trace: Trace): number[] =>
+      Array.from(trace.tokens.findLast(({ attention }) => attention)!.attention!.data);
+    expect(last(a)).toEqual(last(b));
+    // Not so with each run's own latents, or the test would hold for a model that answers always the same.
+    const free = (image: string): Promise<Trace> => run({ reach: 'only', image, force: { 0: START } });
+    expect(rest(await free(exampleImage))).not.toEqual(rest(await free(OTHER_IMAGE)));
+  });
+
+  it.each(['only', 'none'] as const)(
+    '%s: attention is 0 exactly at what the mask hides, and its rows sum to 1',
+    async (reach) => {
+      // Long enough that the cache moves growing rows into its frozen part.
+      const trace = await run({ reach, maxTokens: 100, force: { 0: START, 10: START } });
+      const [first, second] = trace.blocks;
+      const start = trace.prompt.ids.length;
+      const after = trace.tokens.findLast(({ attention }) => attention)!;
+      const keys = after.position + 1;
+      const [from, to] = [start + first!.startToken + 1, start + first!.endToken!];
+      expect([to - from, start + second!.startToken]).toEqual([K, start + 10]);
+      const pads = new Set(trace.latents.map(({ position }) => position));
+      const last = trace.blocks.findLast(({ endToken }) => endToken !== undefined)!;
+      const ended = start + last.endToken!;
+      const inLast = (key: number): boolean => key > start + last.startToken && key < ended;
+      const hidden = (key: number): boolean =>
+        reach === 'none' ? pads.has(key) : key < ended && !inLast(key);
+      for (const row of rowsOf(after.attention!.data, keys)) {
+        row.forEach((value, key) => expect([key, value === 0]).toEqual([key, hidden(key)]));
+        expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+      }
+      // A latent's own row.
+      const latent = trace.latents[K - 1]!;
+      for (const row of rowsOf(latent.attention.data, latent.position + 1)) {
+        expect(row.slice(0, from).every((value) => value === 0)).toBe(reach === 'only');
+        expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+      }
+    },
+  );
+});
+
+const START = 495;
+
+const withoutAttention = (token: Trace['tokens'][number]): unknown => ({ ...token, attention: undefined });
+
+function rowsOf(data: Float32Array, width: number): Float32Array[] {
+  return Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
+}
