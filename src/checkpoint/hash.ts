@@ -11,7 +11,7 @@ import type { Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import path from 'node:path';
 import { CancelledError } from '../base/errors.ts';
-import { sizeOfFile } from './json.ts';
+import { sizeOfFile } from '../files/plainFile.ts';
 import { MAX_HEADER_BYTES, readTensorBytes } from './formats/safetensors.ts';
 import { torchFileIdentity } from './formats/torchFile.ts';
 

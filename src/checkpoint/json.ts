@@ -2,9 +2,9 @@
  * Reading JSON that somebody else wrote: bounded, checked against a schema, and complaining in the
  * four parts of a `UserError` instead of a stack trace.
  */
-import { readFile, stat } from 'node:fs/promises';
 import type { z } from 'zod';
 import { UserError, messageOf } from '../base/errors.ts';
+import { isFile, readPlainFile } from '../files/plainFile.ts';
 
 /** Configs are a few kilobytes; a tokenizer of 150,000 tokens is 11 MB. Anything far beyond is no config. */
 const MAX_JSON_BYTES = 128 * 1024 * 1024;
@@ -38,36 +38,9 @@ export async function readJsonIfPresent(file: string): Promise<unknown> {
  * @throws UserError if it is missing, no plain file or beyond the size bound.
  */
 export async function readText(file: string): Promise<string> {
-  const size = await sizeOfFile(file);
-  if (size > MAX_JSON_BYTES) {
-    throw new UserError({
-      problem: 'the file is too large to be read as text',
-      expected: `at most ${MAX_JSON_BYTES} bytes`,
-      found: `${size} bytes`,
-      where: file,
-    });
-  }
-  return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
-}
-
-/**
- * Size in bytes of a plain file (or a link to one, as in the Hugging Face cache).
- * @throws UserError if it is missing or something else, so that opening it could not block or surprise.
- */
-export async function sizeOfFile(file: string): Promise<number> {
-  const info = await stat(file).catch(() => undefined);
-  if (info?.isFile()) return info.size;
-  throw new UserError({
-    problem: 'cannot open the file',
-    expected: 'a readable file',
-    found: info === undefined ? 'nothing' : info.isDirectory() ? 'a folder' : 'a special file',
-    where: file,
-  });
-}
-
-/** Whether a plain file of that name exists. */
-export async function isFile(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => undefined))?.isFile() ?? false;
+  const bytes = await readPlainFile(file, { maxBytes: MAX_JSON_BYTES });
+  // Drops the mark.
+  return new TextDecoder().decode(bytes);
 }
 
 /**

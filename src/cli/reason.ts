@@ -1,9 +1,9 @@
 /** `ilvr reason`: one question about some pictures, answered in the terminal. */
 
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { readPictureFile } from '../files/pictureFile.ts';
 import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
 import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
@@ -182,12 +182,5 @@ function questionOf({ question }: ReasonOptions, { defaults, model }: LoadedMode
 
 /** @throws UserError if the file cannot be read */
 export async function readImage(path: string): Promise<ImageInput> {
-  try {
-    return { name: basename(path), bytes: await readFile(path) };
-  } catch (error) {
-    throw new UserError(
-      { problem: 'This picture cannot be read', found: messageOf(error), where: path },
-      { cause: error },
-    );
-  }
+  return { name: basename(path), bytes: await readPictureFile(path) };
 }

@@ -5,13 +5,13 @@
  * of the reference reader (https://github.com/huggingface/safetensors, `SafeTensors::deserialize`):
  * at most 100 MB, no holes, no overlaps, nothing outside the file. No tensor is read before it is asked for.
  */
-import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { z } from 'zod';
 import { UserError, messageOf } from '../../base/errors.ts';
+import { openPlainFile } from '../../files/plainFile.ts';
 import { toFloat32 } from '../../tensor/dtype.ts';
 import type { Dtype, WeightRef } from '../../tensor/dtype.ts';
-import { show, sizeOfFile } from '../json.ts';
+import { show } from '../json.ts';
 import { duplicateKey } from '../duplicateKeys.ts';
 
 /** The reference's own bound (MAX_HEADER_SIZE). */
@@ -50,8 +50,7 @@ export interface StoredTensor extends Omit<WeightRef, 'dtype'> {
  * @throws UserError for anything that is not a sound safetensors file.
  */
 export async function readStoredTensors(file: string): Promise<Map<string, StoredTensor>> {
-  const size = await sizeOfFile(file);
-  const handle = await open(file);
+  const { handle, size } = await openPlainFile(file);
   try {
     return parseHeader(await readHeaderBytes(handle, size, file), size, file);
   } finally {
@@ -97,9 +96,7 @@ export async function readTensor(ref: WeightRef): Promise<Float32Array> {
 export async function readTensorBytes(
   ref: Omit<StoredTensor, 'dtype' | 'shape'>,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const handle = await open(ref.file).catch((error: unknown) => {
-    throw new UserError({ problem: 'cannot open the file', found: messageOf(error), where: ref.file });
-  });
+  const { handle } = await openPlainFile(ref.file);
   try {
     const bytes = new Uint8Array(ref.length);
     await readFully(handle, bytes, ref.offset, ref.file);

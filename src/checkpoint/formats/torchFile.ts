@@ -3,10 +3,10 @@
  * the tensors and `data/KEY` is the memory of storage KEY. A weight is a range of that memory and is pointed
  * at like one in a safetensors file.
  */
-import { open } from 'node:fs/promises';
 import { UserError } from '../../base/errors.ts';
 import { sizeOf } from '../../tensor/array.ts';
-import { show, sizeOfFile } from '../json.ts';
+import { openPlainFile } from '../../files/plainFile.ts';
+import { show } from '../json.ts';
 import { readStateDict } from './pickle.ts';
 import type { PickledTensor } from './pickle.ts';
 import { ELEMENT_BYTES, readFully, readTensorBytes } from './safetensors.ts';
@@ -67,9 +67,9 @@ async function openArchive(file: string): Promise<ZipDirectory & { prefix: strin
 
 /** A pickle without an archive around it (before PyTorch 1.6) begins with its protocol number. */
 async function refuseOlderFormat(file: string): Promise<void> {
-  if ((await sizeOfFile(file)) < 2) return;
-  const handle = await open(file);
+  const { handle, size } = await openPlainFile(file);
   try {
+    if (size < 2) return;
     const start = new Uint8Array(2);
     await readFully(handle, start, 0, file);
     if (start[0] !== 0x80) return;

@@ -5,10 +5,10 @@
  * The archive comes from a stranger: directory and local headers are compared, every range is checked to lie
  * inside the file and to overlap no other, and nothing is decompressed.
  */
-import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { UserError } from '../../base/errors.ts';
-import { show, sizeOfFile } from '../json.ts';
+import { openPlainFile } from '../../files/plainFile.ts';
+import { show } from '../json.ts';
 import { readFully } from './safetensors.ts';
 
 /** Bytes of an entry inside the file. */
@@ -47,8 +47,7 @@ const [SEE_64_SHORT, SEE_64] = [0xffff, 0xffffffff];
  * @throws UserError if it is no zip archive, is damaged, or has compressed or encrypted entries
  */
 export async function readZip(file: string): Promise<ZipDirectory> {
-  const size = await sizeOfFile(file);
-  const handle = await open(file);
+  const { handle, size } = await openPlainFile(file);
   try {
     const archive: Archive = { handle, size, file };
     const { offset, length, count } = await findDirectory(archive);

@@ -10,7 +10,8 @@ import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
 import { UserError, messageOf } from '../../base/errors.ts';
 import type { SpecialTokens } from '../../model/config.ts';
-import { isFile, parseWith, readJsonIfPresent, readText } from '../json.ts';
+import { isFile } from '../../files/plainFile.ts';
+import { parseWith, readJsonIfPresent, readText } from '../json.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 const MAX_TEMPLATE_CHARACTERS = 1_000_000;

@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import { fromBase64 } from '../../base/base64.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
+import { MAX_PICTURE_BYTES, readPictureFile } from '../../files/pictureFile.ts';
 import type { ImageInput } from '../../protocol/engine.ts';
 import type { Trace, TracePicture } from '../../trace/schema.ts';
 import { baseName } from '../trace/library.ts';
@@ -12,7 +13,10 @@ const IMAGE_PREVIEW = 'imagePreview.previewEditor';
 /** What the menus offer; the engine itself goes by content, not by name. */
 const IMAGE_ENDINGS = ['png', 'jpg', 'jpeg', 'webp', 'gif', 'bmp', 'avif', 'tif', 'tiff'];
 
-/** Reads pictures as bytes, so that remote and virtual files work too. */
+/**
+ * Reads pictures as bytes, so that remote and virtual files work too.
+ * @throws UserError for a file that cannot be read, is no plain file or is too large
+ */
 export async function readImages(uris: readonly vscode.Uri[]): Promise<ImageInput[]> {
   return Promise.all(uris.map(readImage));
 }
@@ -59,11 +63,16 @@ export function folderOf(uri: vscode.Uri): vscode.Uri {
 }
 
 async function readImage(uri: vscode.Uri): Promise<ImageInput> {
+  const name = baseName(uri);
+  if (uri.scheme === 'file') return { name, bytes: await readPictureFile(uri.fsPath) };
   try {
-    return { name: baseName(uri), bytes: await vscode.workspace.fs.readFile(uri) };
+    const { type, size } = await vscode.workspace.fs.stat(uri);
+    if ((type & vscode.FileType.File) === 0) throw new Error('it is no plain file');
+    if (size > MAX_PICTURE_BYTES) throw new Error(`${size} bytes are more than ${MAX_PICTURE_BYTES}`);
+    return { name, bytes: await vscode.workspace.fs.readFile(uri) };
   } catch (error) {
     throw new UserError(
-      { problem: 'This image cannot be read', found: messageOf(error), where: uri.toString(true) },
+      { problem: 'This picture cannot be opened', found: messageOf(error), where: uri.toString(true) },
       { cause: error },
     );
   }

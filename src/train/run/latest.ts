@@ -2,7 +2,8 @@
 
 import path from 'node:path';
 import { UserError } from '../../base/errors.ts';
-import { isFile, readText, show } from '../../checkpoint/json.ts';
+import { isFile } from '../../files/plainFile.ts';
+import { readText, show } from '../../checkpoint/json.ts';
 
 /**
  * The step of the checkpoint to go on from; undefined if the folder has none.

@@ -1,8 +1,8 @@
 /** Pictures as the trainer takes them: what a frozen tower makes of them, or patches for one that is trained. */
 
-import { readFile } from 'node:fs/promises';
 import { decodeImage, type DecodedImage } from '../../checkpoint/pixels/decodeImage.ts';
 import { prepareImage } from '../../checkpoint/pixels/image.ts';
+import { readPictureFile } from '../../files/pictureFile.ts';
 import type { Model } from '../../inference/model.ts';
 import type { ProcessorConfig } from '../../model/config.ts';
 import type { Patches, Picture } from '../sequence.ts';
@@ -24,7 +24,7 @@ export class PictureReader<P extends Picture | Patches> {
   async file(file: string): Promise<P> {
     const known = this.remembered.get(file);
     if (known !== undefined) return known;
-    const picture = await this.read(await decodeImage(await readFile(file), file));
+    const picture = await this.read(await decodeImage(await readPictureFile(file), file));
     this.bytes += ('pixels' in picture ? picture.pixels : picture.features.data).byteLength;
     if (this.bytes <= MAX_REMEMBERED_BYTES) this.remembered.set(file, picture);
     return picture;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { ADAPTER_CONFIG, notAModel } from '../../checkpoint/adapter.ts';
 import { openCheckpoint, type Checkpoint } from '../../checkpoint/checkpoint.ts';
-import { isFile } from '../../checkpoint/json.ts';
+import { isFile } from '../../files/plainFile.ts';
 import { checkAdapter } from '../trainer.ts';
 import { trainingSettings, type RunConfig } from './config.ts';
 import { newestCheckpoint } from './latest.ts';

@@ -6,7 +6,7 @@
 import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UserError } from '../../base/errors.ts';
-import { isFile } from '../../checkpoint/json.ts';
+import { isFile } from '../../files/plainFile.ts';
 import { replaceFile } from '../../checkpoint/formats/writeSafetensors.ts';
 import { cosines, select, type Selection, type SelectionSettings } from '../../model/selection.ts';
 import type { WatchRequest } from '../../watch/status.ts';

@@ -1,11 +1,11 @@
 /** The sample that is watched: as the trainer reads it, and its helper pictures for people to see. */
 
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { decodeImage, encodePng, type DecodedImage } from '../../checkpoint/pixels/decodeImage.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
+import { readPictureFile } from '../../files/pictureFile.ts';
 import { mapItem, type MapOptions } from '../../mazes/stream.ts';
 import type { PatchGrid } from '../../model/positions.ts';
 import type { AnySample, Patches, Picture, PlanStep } from '../sequence.ts';
@@ -52,7 +52,7 @@ async function fromFile(file: string, index: number, reader: Pictures): Promise<
   const found = await sampleAt(file, index);
   const where = `${file}:${found.line}`;
   const read = async (picture: string): Promise<DecodedImage> =>
-    decodeImage(await readFile(picture), picture);
+    decodeImage(await readPictureFile(picture), picture);
   return located(where, async () => {
     const pictures: (Picture | Patches)[] = [];
     for (const image of found.images) pictures.push(await reader.read(await read(image)));

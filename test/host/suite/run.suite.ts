@@ -242,7 +242,7 @@ export function suite(claim: DeclareClaim): void {
 
   claim('an image that does not exist is refused by name', async () => {
     const message = await refusal(file('missing.png'), { question: QUESTION });
-    assert.match(message, /This image cannot be read.*missing\.png/);
+    assert.match(message, /This picture cannot be opened.*missing\.png/);
   });
 
   claim(

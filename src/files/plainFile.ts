@@ -1,0 +1,115 @@
+/**
+ * Opening files whose names come from outside. Opening a named pipe waits for a writer, a device may never
+ * end, and a file may be larger than the memory: each is refused before anything waits or is allocated.
+ */
+
+import { constants, type Stats } from 'node:fs';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
+import { messageOf, UserError } from '../base/errors.ts';
+
+/** What stands at a path that is no plain file, by the question that tells it. */
+const KINDS = [
+  [(info) => info.isDirectory(), 'a folder'],
+  [(info) => info.isFIFO(), 'a named pipe'],
+  [(info) => info.isSocket(), 'a socket'],
+  [(info) => info.isCharacterDevice() || info.isBlockDevice(), 'a device'],
+] as const satisfies readonly (readonly [(info: Stats) => boolean, string])[];
+
+/** Whether a plain file, or a link to one, exists at a path. */
+export async function isFile(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isFile() ?? false;
+}
+
+/**
+ * Size in bytes of a plain file, or of the one a link points to.
+ * @throws UserError if nothing is there or it is something else
+ */
+export async function sizeOfFile(path: string, what = 'file'): Promise<number> {
+  const info = await told(path, what, () => stat(path));
+  refuseOthers(info, path, what);
+  return info.size;
+}
+
+/**
+ * Opens a plain file, or a link to one, for reading. Never waits for another process.
+ * @param what it should be, for messages: "picture"
+ * @throws UserError if nothing is there, it cannot be opened, or it is something else
+ */
+export async function openPlainFile(
+  path: string,
+  what = 'file',
+): Promise<{ handle: FileHandle; size: number }> {
+  // A device may act on being opened, so its kind is asked first; and again after, in case it was exchanged.
+  await sizeOfFile(path, what);
+  const handle = await told(path, what, () => open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)));
+  try {
+    const info = await handle.stat();
+    refuseOthers(info, path, what);
+    return { handle, size: info.size };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/**
+ * The bytes of a plain file.
+ * @param options.maxBytes more are refused, by the size the file claims before any is read
+ * @throws UserError as `openPlainFile`, if it cannot be read, or if it is larger than that
+ */
+export async function readPlainFile(
+  path: string,
+  { what = 'file', maxBytes }: { what?: string; maxBytes: number },
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { handle, size } = await openPlainFile(path, what);
+  try {
+    if (size > maxBytes) throw tooLarge(path, what, maxBytes, size);
+    // Some files are longer than they claim (those of /proc claim 0), so one byte more is asked for.
+    const bytes = await told(path, what, () =>
+      buffer(handle.createReadStream({ end: maxBytes, autoClose: false })),
+    );
+    if (bytes.length > maxBytes) throw tooLarge(path, what, maxBytes, bytes.length);
+    return bytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+function refuseOthers(info: Stats, path: string, what: string): void {
+  if (info.isFile()) return;
+  const found = KINDS.find(([is]) => is(info))?.[1] ?? 'something else';
+  throw new UserError({
+    problem: `This ${what} cannot be opened`,
+    expected: 'a plain file',
+    found,
+    where: path,
+  });
+}
+
+/** What the system answers, told with the path. */
+async function told<T>(path: string, what: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    throw new UserError(
+      {
+        problem: `This ${what} cannot be opened`,
+        expected: 'a readable file',
+        found: missing ? 'nothing' : messageOf(error),
+        where: path,
+      },
+      { cause: error },
+    );
+  }
+}
+
+function tooLarge(path: string, what: string, maxBytes: number, found: number): UserError {
+  return new UserError({
+    problem: `This ${what} is too large`,
+    expected: `at most ${maxBytes} bytes`,
+    found: `${found} bytes`,
+    where: path,
+  });
+}
