@@ -22,7 +22,7 @@ if (folder === undefined || answers === undefined)
 const model = await Model.open(await openCheckpoint(folder, { adapter }), 'cpu');
 const { checkpoint } = model;
 const image = await processImage(await readFile(PICTURE), PICTURE, checkpoint.processor);
-const grid = { height: image.grid.h, width: image.grid.w };
+const { grid } = image;
 const { ids } = encodePrompt(checkpoint, { parts: promptParts(QUESTION, 1, 'first') }, [image.mergedTokens]);
 const features = await model.encodeImage(image.pixelValues, grid);
 const { embeddings, positions } = await model.embedPrompt(ids, [{ features, grid }]);

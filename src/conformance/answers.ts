@@ -56,8 +56,7 @@ export class Answers {
     const image = decoded
       ? prepareImage(decoded, processor)
       : await processImage(await readFile(join(this.folder, 'images', name)), name, processor);
-    const grid = { height: image.grid.h, width: image.grid.w };
-    return { pixels: image.pixelValues, rgb: image.rgb, grid, tokens: image.mergedTokens };
+    return { pixels: image.pixelValues, rgb: image.rgb, grid: image.grid, tokens: image.mergedTokens };
   }
 
   private async decoded(name: string) {

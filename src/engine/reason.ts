@@ -132,7 +132,7 @@ async function encodePictures(context: RunContext, request: ReasonRequest): Prom
     context.progress(`encoding ${input.name}`, pictures.length / all.length);
     await context.pause();
     const image = await processImage(input.bytes, input.name, model.checkpoint.processor);
-    const grid = { height: image.grid.h, width: image.grid.w };
+    const { grid } = image;
     const features = await model.encodeImage(image.pixelValues, grid);
     const inPrompt = role === 'input' || request.helperMode === 'prompt';
     pictures.push({ id, name: input.name, role, inPrompt, image, grid, features });

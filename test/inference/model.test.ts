@@ -70,7 +70,7 @@ it('no position attends to a later one', async () => {
 
 it('two equal pictures have equal features, whatever came before', async () => {
   const image = await processImage(readFileSync(exampleImage), 'map', model.checkpoint.processor);
-  const grid = { height: image.grid.h, width: image.grid.w };
+  const { grid } = image;
   const first = await model.encodeImage(image.pixelValues, grid);
   await model.encodeImage(
     image.pixelValues.map((value) => -value),

@@ -1,9 +1,9 @@
 /** From a picture file to everything that the model and the viewer need of it. */
 import type { ProcessorConfig } from '../../model/config.ts';
+import type { PatchGrid } from '../../model/positions.ts';
 import { decodeImage, encodePng } from './decodeImage.ts';
 import type { DecodedImage } from './decodeImage.ts';
 import { toPatches } from './patches.ts';
-import type { PatchGrid } from './patches.ts';
 import { resizeBicubic } from './resize.ts';
 import { smartResize } from './smartResize.ts';
 
@@ -58,7 +58,7 @@ export function prepareImage(
   const resized = smartResize(height, width, { minPixels, maxPixels, factor: patchSize * mergeSize });
   const rgb = resizeBicubic(image.rgb, width, height, resized.width, resized.height);
   const { pixelValues, grid } = toPatches(rgb, resized.width, resized.height, config);
-  const mergedTokens = (grid.t * grid.h * grid.w) / mergeSize ** 2;
+  const mergedTokens = (grid.height * grid.width) / mergeSize ** 2;
   return {
     source: { width, height },
     exifOrientation,

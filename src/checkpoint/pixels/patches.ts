@@ -5,16 +5,10 @@
  */
 import { UserError } from '../../base/errors.ts';
 import type { ProcessorConfig } from '../../model/config.ts';
-
-/** Patches along time, height and width. */
-export interface PatchGrid {
-  t: number;
-  h: number;
-  w: number;
-}
+import { patchCoordinates, type PatchGrid } from '../../model/positions.ts';
 
 export interface Patches {
-  /** [t·h·w, channels × frames × side × side]: 1176 numbers per row for 3 × 2 × 14 × 14. */
+  /** [patches, channels × frames × side × side]: 1176 numbers per row for 3 × 2 × 14 × 14. */
   pixelValues: Float32Array;
   grid: PatchGrid;
 }
@@ -27,12 +21,12 @@ const CHANNELS = 3;
  */
 export function toPatches(rgb: Uint8Array, width: number, height: number, config: ProcessorConfig): Patches {
   const { patchSize: side, mergeSize, temporalPatchSize: frames } = config;
-  const grid = { t: 1, h: height / side, w: width / side };
+  const grid = { height: height / side, width: width / side };
   checkGrid(grid, mergeSize, width, height);
   const levels = normalised(config);
-  const pixelValues = new Float32Array(grid.h * grid.w * CHANNELS * frames * side * side);
+  const pixelValues = new Float32Array(grid.height * grid.width * CHANNELS * frames * side * side);
   let to = 0;
-  for (const [row, column] of mergeOrder(grid, mergeSize)) {
+  for (const { row, column } of patchCoordinates(grid, mergeSize)) {
     for (let channel = 0; channel < CHANNELS; channel++) {
       const plane = copyPatch(
         pixelValues,
@@ -49,17 +43,6 @@ export function toPatches(rgb: Uint8Array, width: number, height: number, config
     }
   }
   return { pixelValues, grid };
-}
-
-/** Patch positions [row, column], one merged token's block after the other, each block in reading order. */
-export function* mergeOrder({ h, w }: PatchGrid, mergeSize: number): Generator<[number, number]> {
-  for (let blockRow = 0; blockRow < h; blockRow += mergeSize) {
-    for (let blockColumn = 0; blockColumn < w; blockColumn += mergeSize) {
-      for (let i = 0; i < mergeSize * mergeSize; i++) {
-        yield [blockRow + Math.floor(i / mergeSize), blockColumn + (i % mergeSize)];
-      }
-    }
-  }
 }
 
 /** Writes one channel of one patch, [side, side], and returns how many numbers that was. */
@@ -92,8 +75,8 @@ function normalised({ mean, std, rescaleFactor }: ProcessorConfig): Float32Array
   );
 }
 
-function checkGrid({ h, w }: PatchGrid, mergeSize: number, width: number, height: number): void {
-  if (Number.isInteger(h / mergeSize) && Number.isInteger(w / mergeSize)) return;
+function checkGrid(grid: PatchGrid, mergeSize: number, width: number, height: number): void {
+  if (Number.isInteger(grid.height / mergeSize) && Number.isInteger(grid.width / mergeSize)) return;
   throw new UserError({
     problem: 'the picture cannot be cut into patches',
     expected: 'sides that are multiples of patch size × merge size',

@@ -45,7 +45,7 @@ export function patchReader(processor: ProcessorConfig): PictureReader<Patches> 
 
 export function patchesOf(image: DecodedImage, processor: ProcessorConfig): Patches {
   const { pixelValues, grid } = prepareImage(image, processor);
-  return { pixels: pixelValues, grid: { height: grid.h, width: grid.w } };
+  return { pixels: pixelValues, grid };
 }
 
 /** A drawn picture as if it had been decoded. */

@@ -5,9 +5,10 @@ import { describe, expect, test } from 'vitest';
 import { parseProcessorConfig } from '../../../src/checkpoint/defaults.ts';
 import { decodeImage } from '../../../src/checkpoint/pixels/decodeImage.ts';
 import { prepareImage, processImage } from '../../../src/checkpoint/pixels/image.ts';
-import { mergeOrder, toPatches } from '../../../src/checkpoint/pixels/patches.ts';
+import { toPatches } from '../../../src/checkpoint/pixels/patches.ts';
 import { resizeBicubic } from '../../../src/checkpoint/pixels/resize.ts';
 import { roundHalfEven, smartResize } from '../../../src/checkpoint/pixels/smartResize.ts';
+import { patchCoordinates } from '../../../src/model/positions.ts';
 import { openSafetensors } from '../../../src/checkpoint/formats/tensorFile.ts';
 import { golden, goldenJson, haveGoldens } from '../goldens.ts';
 import { expectUserError } from '../support.ts';
@@ -54,14 +55,15 @@ test('the pass that saves more work comes first', () => {
 
 describe('patches', () => {
   test('come in blocks of merged tokens', () => {
-    expect([...mergeOrder({ t: 1, h: 2, w: 4 }, 2)].join(' ')).toBe('0,0 0,1 1,0 1,1 0,2 0,3 1,2 1,3');
+    const places = patchCoordinates({ height: 2, width: 4 }, 2).map(({ row, column }) => `${row},${column}`);
+    expect(places.join(' ')).toBe('0,0 0,1 1,0 1,1 0,2 0,3 1,2 1,3');
   });
   test('hold channel, frame, row, column', () => {
     const rgb = new Uint8Array(28 * 28 * 3);
     rgb[(1 * 28 + 2) * 3 + 1] = 255; // row 1, column 2, green
     const plain: typeof config = { ...config, mean: [0, 0, 0], std: [1, 1, 1] };
     const { pixelValues, grid } = toPatches(rgb, 28, 28, plain);
-    expect(grid).toEqual({ t: 1, h: 2, w: 2 });
+    expect(grid).toEqual({ height: 2, width: 2 });
     const lit = [...pixelValues].flatMap((value, i) => (value > 0 ? [i] : []));
     expect(lit).toEqual([2 * 196 + 16, 3 * 196 + 16]); // green, first and second frame
   });
@@ -197,7 +199,7 @@ test('processing gives a display picture of at most 2048 pixels a side', async (
     .toBuffer();
   const image = await processImage(wide, 'x', config);
   expect(image.source).toEqual({ width: 4096, height: 100 });
-  expect(image.mergedTokens * 4).toBe(image.grid.h * image.grid.w);
+  expect(image.mergedTokens * 4).toBe(image.grid.height * image.grid.width);
   expect(await sharp(image.displayPng).metadata()).toMatchObject({ width: 2048, height: 50, format: 'png' });
 });
 
@@ -246,7 +248,7 @@ describe.skipIf(!haveGoldens)('the reference pictures', () => {
     const prepared = prepareImage(decoded, processor);
     expect(prepared.source).toEqual({ width: size[0], height: size[1] });
     expect(prepared.resized).toEqual({ width: resized[0], height: resized[1] });
-    expect(prepared.grid).toEqual({ t, h, w });
+    expect([t, prepared.grid]).toEqual([1, { height: h, width: w }]);
     expect(Buffer.compare(prepared.rgb, await answers.bytes(`pixels.${image}`))).toBe(0);
     if (!answers.names.includes(`pixel_values.${image}`)) return;
     const expected = await answers.float32(`pixel_values.${image}`);
