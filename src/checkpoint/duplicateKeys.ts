@@ -3,6 +3,8 @@
  * where tensors lie, that would let one header mean two things to two readers.
  */
 
+import { closingQuote } from '../base/json.ts';
+
 /**
  * The first key that occurs twice in one object, or undefined.
  * @param json text that `JSON.parse` has accepted; this scanner relies on it.
@@ -27,11 +29,4 @@ export function duplicateKey(json: string): string | undefined {
     }
   }
   return undefined;
-}
-
-function closingQuote(json: string, start: number): number {
-  for (let end = start + 1; ; end++) {
-    if (json[end] === '\\') end++;
-    else if (json[end] === '"' || end >= json.length) return end;
-  }
 }

