@@ -11,7 +11,7 @@ import {
   type SampleResult,
 } from './results.ts';
 import { percent, sizesOf } from './scores.ts';
-import { printable, type Terminal } from './terminal.ts';
+import { label as labelOf, type Styled, type Terminal } from './terminal.ts';
 
 /** Below this probability a difference is called more than chance, as is customary. */
 export const SIGNIFICANCE = 0.05;
@@ -83,11 +83,11 @@ function describeFiles(
 ): void {
   const describe = (path: string, { header }: Results): string =>
     [`${path} · model ${short(header.model)} on ${header.provider}`, fedIn(header)].join(' · ');
-  terminal.line(`${label(terminal, 'A')}${printable(describe(pathA, a))}`);
-  terminal.line(`${label(terminal, 'B')}${printable(describe(pathB, b))}`);
+  terminal.line(label('A'), describe(pathA, a));
+  terminal.line(label('B'), describe(pathB, b));
   const different = differencesOf(a.header, b.header);
   const text = different.length === 0 ? 'nothing: the same model and settings' : different.join(', ');
-  terminal.line(`${label(terminal, 'differ in')}${printable(text)}`);
+  terminal.line(label('differ in'), text);
 }
 
 function describePairs(terminal: Terminal, a: Results, b: Results, pairs: Pair[]): void {
@@ -97,12 +97,12 @@ function describePairs(terminal: Terminal, a: Results, b: Results, pairs: Pair[]
   ] as const;
   const alone = left.filter(([, count]) => count > 0).map(([name, count]) => `${count} only in ${name}`);
   const rest = alone.length === 0 ? '' : ` (left out: ${alone.join(', ')})`;
-  terminal.line(`${label(terminal, 'samples')}${pairs.length} in both${rest}`);
+  terminal.line(label('samples'), `${pairs.length} in both${rest}`);
   const failed = (['a', 'b'] as const).map(
     (side) => pairs.filter((pair) => pair[side].error !== undefined).length,
   );
   if (failed.some((count) => count > 0)) {
-    terminal.line(`${label(terminal, 'no answer')}${failed[0]} in A, ${failed[1]} in B, counted as wrong`);
+    terminal.line(label('no answer'), `${failed[0]} in A, ${failed[1]} in B, counted as wrong`);
   }
 }
 
@@ -118,7 +118,7 @@ function reportRow(terminal: Terminal, name: string, pairs: Pair[]): void {
     `B − A ${points(difference)} points (95 % interval ${points(low)} to ${points(high)})`,
     `p ${probability(mcNemarExact(onlyA, onlyB))}`,
   ];
-  terminal.line(`${terminal.style('dim', name.padEnd(10))}${facts.join('   ')}`);
+  terminal.line(label(name), facts.join('   '));
 }
 
 export function countsOf(pairs: Pair[]): PairedCounts {
@@ -169,6 +169,6 @@ function short(hash: string): string {
   return hash.slice(0, 12);
 }
 
-function label(terminal: Terminal, text: string): string {
-  return terminal.style('dim', text.padEnd(10));
+function label(text: string): Styled {
+  return labelOf(text, 10);
 }

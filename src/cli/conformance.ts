@@ -2,7 +2,6 @@
 
 import { resolve } from 'node:path';
 import { EXIT, type CliContext } from './context.ts';
-import { printable } from './terminal.ts';
 
 export interface ConformanceOptions {
   device: 'cpu' | 'webgpu';
@@ -20,7 +19,7 @@ export async function conformance(
     dir: resolve(dir),
     device,
     ...(filter !== undefined && { filter }),
-    onCase: (line) => terminal.line(printable(line)),
+    onCase: (line) => terminal.line(line),
   });
   if (notRun > 0) terminal.line(`${notRun} not run`);
   terminal.line(`${passed} passed, ${failed} failed`);

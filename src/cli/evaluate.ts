@@ -11,7 +11,7 @@ import { fileHash, openResults, type ResultsHeader, type SampleResult } from './
 import { SamplePass, type PassOptions } from './samplePass.ts';
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
-import { printable, type Terminal } from './terminal.ts';
+import { label, type Terminal } from './terminal.ts';
 
 export interface EvaluateOptions extends ModelOptions, PassOptions {
   /** What is fed at the latents; all: each of them in turn. */
@@ -110,9 +110,7 @@ function otherQuestion(
   if (question !== undefined) return { question, forMapsOnly: false };
   const own = loaded.defaults.question;
   if (sampleQuestions || own === undefined) return undefined;
-  terminal.line(
-    `${terminal.style('dim', 'asking'.padEnd(9))}the model's own question of every map: ${printable(own)}`,
-  );
+  terminal.line(label('asking'), `the model's own question of every map: ${own}`);
   terminal.line(`${' '.repeat(9)}(--sample-questions asks in the file's words)`);
   return { question: own, forMapsOnly: true };
 }

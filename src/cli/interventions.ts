@@ -5,7 +5,7 @@ import { countsOf, points, probability, SIGNIFICANCE, type Pair } from './compar
 import type { Fed } from './options.ts';
 import type { SampleResult } from './results.ts';
 import { accuracy, sizesOf } from './scores.ts';
-import type { Terminal } from './terminal.ts';
+import { label, Styled, type Terminal } from './terminal.ts';
 
 /** Results of one pass, in the order of the samples. */
 export interface FedResults {
@@ -23,17 +23,14 @@ const DEEDS: Record<Exclude<Fed, 'own'>, string> = {
 /** Prints success of each and per size, differences to own with interval and p, and what they come down to. */
 export function reportInterventions(terminal: Terminal, passes: FedResults[]): void {
   const own = passes.find(({ fed }) => fed === 'own')?.results ?? [];
-  const label = (text: string): string => terminal.style('dim', text.padEnd(9));
   terminal.line();
-  for (const row of successRows(passes)) terminal.line(label(row[0]!) + row.slice(1).join('  '));
+  for (const row of successRows(passes)) terminal.line(label(row[0]!), row.slice(1).join('  '));
   terminal.line();
-  terminal.line(
-    terminal.style('dim', "Against own, with Newcombe's 95 % interval and McNemar's exact test:"),
-  );
+  terminal.line(new Styled('dim', "Against own, with Newcombe's 95 % interval and McNemar's exact test:"));
   const replaced = passes.flatMap(({ fed, results }) =>
     fed === 'own' ? [] : [{ fed, pairs: pairUp(own, results) }],
   );
-  for (const { fed, pairs } of replaced) terminal.line(label(fed) + differenceOf(pairs));
+  for (const { fed, pairs } of replaced) terminal.line(label(fed), differenceOf(pairs));
   terminal.line();
   if (own.length > 0 && own.every(({ latents }) => latents === 0))
     terminal.line('The model made no latents, so there was nothing to replace.');

@@ -13,6 +13,7 @@ import { addGenerateMaps } from './generateMaps.ts';
 import { addGenerationOptions, addModelOptions, FED, integer, INTERVENE_HELP } from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
 import { addInitialise } from './initialise.ts';
+import { Styled } from './terminal.ts';
 import { addTrain } from './train.ts';
 
 const EXIT_CODES = `
@@ -55,7 +56,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.print(text),
-      writeErr: (text) => terminal.error(text.trimEnd()),
+      writeErr: (text) => terminal.errorLines(text.trimEnd()),
     })
     .showHelpAfterError('(see --help)')
     .addHelpText('after', EXIT_CODES);
@@ -171,8 +172,8 @@ function report(error: unknown, { terminal, debug, signal }: CliContext): number
     terminal.error('Cancelled.');
     return EXIT.cancelled;
   }
-  terminal.error(terminal.style('red', messageOf(error)));
-  if (debug && error instanceof Error) terminal.error(error.stack ?? '');
+  terminal.error(new Styled('red', messageOf(error)));
+  if (debug && error instanceof Error) terminal.errorLines(error.stack ?? '');
   else if (!(error instanceof UserError || error instanceof EngineDiedError))
     terminal.error('This is a defect of the program; ILVR_DEBUG=1 shows where.');
   return EXIT.failed;

@@ -11,6 +11,7 @@ import { EXIT, type CliContext } from './context.ts';
 import { requestOptions, type Fed, type GenerationOptions, type ModelOptions } from './options.ts';
 import { reportEvent, reportSummary } from './reporter.ts';
 import { withModel } from './session.ts';
+import { label } from './terminal.ts';
 import type { EngineClient } from '../client/engineClient.ts';
 import { writeTraceFiles } from './traceOutput.ts';
 
@@ -150,7 +151,7 @@ async function conclude({ terminal }: CliContext, trace: Trace, out: string | un
   if (out === undefined) return;
   const [file, ...strips] = await writeTraceFiles(trace, out);
   const pictures = strips.length === 1 ? '1 picture' : `${strips.length} pictures`;
-  terminal.line(`${terminal.style('dim', 'trace'.padEnd(9))}${file} and ${pictures} of its blocks beside it`);
+  terminal.line(label('trace'), `${file} and ${pictures} of its blocks beside it`);
 }
 
 function requestFor(

@@ -7,19 +7,18 @@ import { firstLook, firstLookRow, mapOf, massBySource } from '../trace/maps.ts';
 import type { Trace, TraceBlock, TracePicture } from '../trace/schema.ts';
 import { answerText, blockSummary, describeIntervention, latentsOf } from '../trace/steps.ts';
 import { seconds } from './session.ts';
-import { printable, type Terminal } from './terminal.ts';
+import { label, Styled, type Terminal } from './terminal.ts';
 
 /** Prints an event that has just been folded into `trace`. */
 export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent): void {
   switch (event.type) {
     case 'prompt':
-      terminal.line(`${label(terminal, 'question')}${printable(trace.question)}`);
-      for (const picture of trace.pictures)
-        terminal.line(`${label(terminal, 'picture')}${describe(picture)}`);
+      terminal.line(label('question'), trace.question);
+      for (const picture of trace.pictures) terminal.line(label('picture'), describe(picture));
       terminal.line();
       return;
     case 'token':
-      if (event.token.kind === 'text') terminal.print(printable(event.token.text));
+      if (event.token.kind === 'text') terminal.print(event.token.text);
       return;
     case 'block-start':
       terminal.print(atNewLine(trace));
@@ -28,7 +27,7 @@ export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent
       terminal.passing(`◆ block ${event.latent.block + 1} · latent ${event.latent.index + 1}`);
       return;
     case 'block-end':
-      terminal.line(terminal.style('cyan', blockLine(trace, event.block)));
+      terminal.line(new Styled('cyan', blockLine(trace, event.block)));
       return;
     default:
       return;
@@ -43,9 +42,9 @@ export function reportSummary(terminal: Terminal, trace: Trace): void {
   terminal.line();
   const { intervention } = trace.settings;
   const replaced = intervention === undefined ? '' : `, ${describeIntervention(intervention)}`;
-  terminal.line(`${label(terminal, 'blocks')}${blockSummary(trace)}${replaced}`);
-  terminal.line(`${label(terminal, 'answer')}${terminal.style('bold', printable(answer))}${status}`);
-  terminal.line(`${label(terminal, 'tokens')}${trace.tokens.length}, latents included`);
+  terminal.line(label('blocks'), `${blockSummary(trace)}${replaced}`);
+  terminal.line(label('answer'), new Styled('bold', answer), status);
+  terminal.line(label('tokens'), `${trace.tokens.length}, latents included`);
   reportTimings(terminal, trace);
 }
 
@@ -55,8 +54,8 @@ function reportTimings(terminal: Terminal, { timings }: Trace): void {
   const parts = timings.filter(({ name }) => name !== TOTAL_TIMING);
   const sum = parts.reduce((before, { milliseconds }) => before + milliseconds, 0);
   const total = timings.find(({ name }) => name === TOTAL_TIMING)?.milliseconds ?? sum;
-  const listed = parts.map(({ name, milliseconds }) => `${printable(name)} ${seconds(milliseconds)}`);
-  terminal.line(`${label(terminal, 'time')}${seconds(total)}: ${listed.join(' · ')}`);
+  const listed = parts.map(({ name, milliseconds }) => `${name} ${seconds(milliseconds)}`);
+  terminal.line(label('time'), `${seconds(total)}: ${listed.join(' · ')}`);
 }
 
 /** "◆ block 2 · 8 latents · forced · peak row 3 column 2 · mass on image .80" */
@@ -91,7 +90,7 @@ function peakOf(trace: Trace, block: TraceBlock, pictures: TracePicture[]): stri
     sums.forEach((value, i) => {
       if (value <= best.value) return;
       const row = Math.floor(i / picture.grid.columns) + 1;
-      const where = pictures.length > 1 ? ` of ${printable(picture.name)}` : '';
+      const where = pictures.length > 1 ? ` of ${picture.name}` : '';
       best = { value, text: `peak row ${row} column ${(i % picture.grid.columns) + 1}${where}` };
     });
   }
@@ -108,9 +107,5 @@ function describe({ name, role, width, height, grid, range, exifOrientation }: T
   const use =
     role === 'input' ? 'input' : range === undefined ? 'helper, compared only' : 'helper, in prompt';
   const turned = exifOrientation === 1 ? '' : `, turned upright (EXIF orientation ${exifOrientation})`;
-  return `${printable(name)} · ${use} · ${width} × ${height} px · ${grid.rows} × ${grid.columns} tokens${turned}`;
-}
-
-function label(terminal: Terminal, text: string): string {
-  return terminal.style('dim', text.padEnd(9));
+  return `${name} · ${use} · ${width} × ${height} px · ${grid.rows} × ${grid.columns} tokens${turned}`;
 }

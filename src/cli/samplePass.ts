@@ -24,7 +24,7 @@ import { requestOptions, type Fed, type GenerationOptions } from './options.ts';
 import { interventionOf, readImage, runRequest, vectorsOf } from './reason.ts';
 import { appendResult, type SampleResult } from './results.ts';
 import type { Session } from './session.ts';
-import { printable } from './terminal.ts';
+import { Styled, type Part } from './terminal.ts';
 
 export interface PassOptions extends GenerationOptions {
   /** Prints the figures only. */
@@ -86,7 +86,7 @@ export class SamplePass {
   private report(fed: Fed, result: SampleResult, done: number): void {
     if (this.options.quiet) return;
     const { terminal } = this.context;
-    terminal.line(resultLine(this.context, result));
+    terminal.line(...resultLine(result));
     const pass = fed === 'own' ? '' : `${fed}: `;
     terminal.passing(`${pass}${done} of ${this.samples.length} done`, done / this.samples.length);
   }
@@ -247,8 +247,9 @@ async function requestFor(sample: Sample, options: GenerationOptions): Promise<R
   };
 }
 
-function resultLine({ terminal }: CliContext, result: SampleResult): string {
-  const mark = result.success ? terminal.style('green', '✓') : terminal.style('red', '✗');
+function resultLine(result: SampleResult): Part[] {
+  const mark = result.success ? new Styled('green', '✓') : new Styled('red', '✗');
   const name = result.mapId ?? `line ${result.line}`;
-  return `${mark} ${name.padEnd(8)} ${printable(result.answer).slice(0, 40).padEnd(10)} ${printable(result.error ?? result.verdict)}`;
+  const answer = result.answer.slice(0, 40).padEnd(10);
+  return [mark, ` ${name.padEnd(8)} ${answer} ${result.error ?? result.verdict}`];
 }

@@ -5,17 +5,14 @@ import type { Sample } from '../dataset/samples.ts';
 import type { GridMap } from '../dataset/scoring.ts';
 import { wilsonInterval } from '../dataset/statistics.ts';
 import type { SampleResult } from './results.ts';
-import { printable, type Terminal } from './terminal.ts';
+import { label as labelOf, Styled, type Terminal } from './terminal.ts';
 
 /** Prints accuracy with its interval, per map size, by the other readings, and the baselines. */
 export function reportScores(terminal: Terminal, samples: Sample[], results: SampleResult[]): void {
   terminal.line();
   if (results.length < samples.length)
     terminal.line(`${results.length} of ${samples.length} samples are done; these figures are of those.`);
-  const label = (text: string): string => terminal.style('dim', text.padEnd(20));
-  terminal.line(
-    `${label('accuracy')}${terminal.style('bold', accuracy(results.map(({ success }) => success)))}`,
-  );
+  terminal.line(label('accuracy'), new Styled('bold', accuracy(results.map(({ success }) => success))));
   const done = new Set(results.map(({ line }) => line));
   const tried = samples.filter(({ line }) => done.has(line));
   for (const size of sizesOf(results)) {
@@ -24,24 +21,25 @@ export function reportScores(terminal: Terminal, samples: Sample[], results: Sam
     const beside =
       baselines &&
       `; random walk ${percent(baselines.randomWalk)}, same plan ${percent(baselines.majority.share)}`;
-    terminal.line(`${label(`  ${size} × ${size}`)}${accuracy(outcomes)}${beside ?? ''}`);
+    terminal.line(label(`  ${size} × ${size}`), `${accuracy(outcomes)}${beside ?? ''}`);
   }
   const strict = results.flatMap((result) => result.strict ?? []);
   const released = results.flatMap((result) => result.released ?? []);
-  if (strict.length > 0) terminal.line(`${label('strict parser')}${accuracy(strict)}`);
-  if (released.length > 0) terminal.line(`${label('released reading')}${accuracy(released)}`);
-  reportBaselines(terminal, label, tried);
+  if (strict.length > 0) terminal.line(label('strict parser'), accuracy(strict));
+  if (released.length > 0) terminal.line(label('released reading'), accuracy(released));
+  reportBaselines(terminal, tried);
   const errors = results.filter(({ error }) => error !== undefined).length;
-  if (errors > 0) terminal.line(`${label('not answered')}${errors}, counted as wrong`);
+  if (errors > 0) terminal.line(label('not answered'), `${errors}, counted as wrong`);
 }
 
-function reportBaselines(terminal: Terminal, label: (text: string) => string, samples: Sample[]): void {
+function reportBaselines(terminal: Terminal, samples: Sample[]): void {
   const baselines = baselinesOf(mapsOf(samples));
   if (baselines !== undefined) {
     const { randomWalk, majority } = baselines;
-    terminal.line(`${label('random walk')}${percent(randomWalk)} expected, stopping at the goal`);
+    terminal.line(label('random walk'), `${percent(randomWalk)} expected, stopping at the goal`);
     terminal.line(
-      `${label('same plan always')}${percent(majority.share)} with ${majority.moves}, the best such plan`,
+      label('same plan always'),
+      `${percent(majority.share)} with ${majority.moves}, the best such plan`,
     );
   }
   const answers = samples.flatMap(({ map, answer }) =>
@@ -49,11 +47,16 @@ function reportBaselines(terminal: Terminal, label: (text: string) => string, sa
   );
   const usual = majorityAnswer(answers);
   if (usual === undefined) return;
-  const text = printable(usual.answer).slice(0, 40);
+  const text = usual.answer.slice(0, 40);
   const noun = baselines === undefined ? '' : ' of the samples without a map';
   terminal.line(
-    `${label('same answer always')}${percent(usual.share)}${noun} with ${text}, the most frequent one`,
+    label('same answer always'),
+    `${percent(usual.share)}${noun} with ${text}, the most frequent one`,
   );
+}
+
+function label(text: string): Styled {
+  return labelOf(text, 20);
 }
 
 function mapsOf(samples: Sample[]): GridMap[] {

@@ -9,7 +9,7 @@ import type { TraceDevice } from '../trace/schema.ts';
 import { describeReach } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
 import { loadOptions, type ModelOptions } from './options.ts';
-import { printable } from './terminal.ts';
+import { label, Styled } from './terminal.ts';
 
 export interface Session {
   client: EngineClient;
@@ -90,7 +90,7 @@ class Engine {
     this.client = new EngineClient({
       enginePath: context.enginePath,
       log: (level, text) => {
-        if (debug || level === 'error') terminal.error(terminal.style('dim', printable(text)));
+        if (debug || level === 'error') terminal.error(new Styled('dim', text));
       },
       exited: (reason) => {
         this.ended = reason;
@@ -98,8 +98,8 @@ class Engine {
       // Loading can take minutes and belongs in a log; the preparation of each run does not.
       progress: ({ message, fraction }) => {
         if (!shows) return;
-        if (this.loading) terminal.progress(printable(message), fraction);
-        else terminal.passing(printable(message), fraction);
+        if (this.loading) terminal.progress(message, fraction);
+        else terminal.passing(message, fraction);
       },
     });
   }
@@ -119,7 +119,7 @@ class Engine {
     this.loading = false;
     const restore = async (): Promise<void> => {
       if (this.ended === undefined) return;
-      context.terminal.error(`The engine ended unexpectedly (${printable(this.ended)}). Starting it again.`);
+      context.terminal.error(`The engine ended unexpectedly (${this.ended}). Starting it again.`);
       checkSame(loaded, await load());
       this.ended = undefined;
     };
@@ -145,22 +145,19 @@ function checkSame(before: LoadedModel, now: LoadedModel): void {
 }
 
 function describeModel({ terminal }: CliContext, { model, device, milliseconds }: LoadedModel): void {
-  const label = (text: string): string => terminal.style('dim', text.padEnd(9));
   const size = `${(model.parameters / 1e6).toFixed(2)} M parameters, ${model.dtype}`;
   const latents = model.latentSize === undefined ? 'no latent tokens' : `K = ${model.latentSize}`;
-  terminal.line(
-    `${label('model')}${printable(model.name)} · ${size} · ${latents} · loaded in ${seconds(milliseconds)}`,
-  );
+  terminal.line(label('model'), `${model.name} · ${size} · ${latents} · loaded in ${seconds(milliseconds)}`);
   if (model.adapter !== undefined) {
     const { name, rank, alpha } = model.adapter;
-    terminal.line(`${label('adapter')}${printable(name)} · LoRA, r ${rank}, alpha ${alpha}`);
+    terminal.line(label('adapter'), `${name} · LoRA, r ${rank}, alpha ${alpha}`);
   }
-  if (model.latentReach !== undefined) terminal.line(`${label('reach')}${describeReach(model.latentReach)}`);
-  terminal.line(`${label('device')}${describeDevice(device)}`);
+  if (model.latentReach !== undefined) terminal.line(label('reach'), describeReach(model.latentReach));
+  terminal.line(label('device'), describeDevice(device));
 }
 
 function describeDevice({ provider, name, reason }: TraceDevice): string {
-  return printable(`${provider === 'webgpu' ? 'WebGPU' : 'CPU'} · ${name} · ${reason}`);
+  return `${provider === 'webgpu' ? 'WebGPU' : 'CPU'} · ${name} · ${reason}`;
 }
 
 /** A duration for a reader. */

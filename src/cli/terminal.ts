@@ -1,10 +1,13 @@
 /**
  * What the command line prints: results on the output, progress and faults on the error stream.
  *
- * On a terminal, progress is one line that updates itself; elsewhere it is a plain line per message.
+ * Whatever is printed may hold text from a model, a file or a stranger's folder, so everything is made
+ * printable here; the only escapes that reach a terminal are those of a style. On a terminal, progress is one
+ * line that updates itself; elsewhere it is a plain line per message.
  */
 
 import { styleText } from 'node:util';
+import { oneLine, printable } from '../base/plainText.ts';
 
 export interface Output {
   write(text: string): unknown;
@@ -12,7 +15,25 @@ export interface Output {
   columns?: number;
 }
 
-export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
+type Style = 'bold' | 'dim' | 'green' | 'red' | 'cyan';
+
+/** A piece of a line in a style, which the terminal alone turns into escapes. */
+export class Styled {
+  readonly style: Style;
+  readonly text: string;
+
+  constructor(style: Style, text: string) {
+    this.style = style;
+    this.text = text;
+  }
+}
+
+export type Part = string | Styled;
+
+/** What a line is about, in a column of its own. */
+export function label(text: string, width = 9): Styled {
+  return new Styled('dim', text.padEnd(width));
+}
 
 export interface TerminalOptions {
   out: Output;
@@ -41,39 +62,40 @@ export class Terminal {
     this.colour = !env['NO_COLOR'] && (forced || out.isTTY === true);
   }
 
-  /** Writes a piece of text as it comes; see `line` for whole lines. */
+  /** Writes a piece of text as it comes, with its line ends; see `line` for whole lines. */
   print(text: string): void {
-    if (text === '') return;
-    this.clearProgress();
-    this.out.write(text);
-    this.atLineStart = text.endsWith('\n');
+    this.write(printable(text));
   }
 
   /** Writes a whole line, on a line of its own. */
-  line(text = ''): void {
-    this.print(`${this.atLineStart ? '' : '\n'}${text}\n`);
+  line(...parts: Part[]): void {
+    this.write(`${this.atLineStart ? '' : '\n'}${this.render(parts)}\n`);
   }
 
   /** Writes a line to the error stream. */
-  error(text: string): void {
-    this.clearProgress();
-    if (!this.atLineStart) this.print('\n');
-    this.err.write(`${text}\n`);
+  error(...parts: Part[]): void {
+    this.writeError(this.render(parts));
+  }
+
+  /** Writes a text of several lines to the error stream. */
+  errorLines(text: string): void {
+    this.writeError(printable(text));
   }
 
   /** Shows what is going on; `fraction` from 0 to 1 where it is known. */
   progress(message: string, fraction?: number): void {
     if (this.quiet) return;
+    const text = oneLine(message);
     if (this.err.isTTY !== true) {
-      if (message !== this.shownProgress) this.err.write(`${message}\n`);
-      this.shownProgress = message;
+      if (text !== this.shownProgress) this.err.write(`${text}\n`);
+      this.shownProgress = text;
       return;
     }
     if (!this.atLineStart) return;
     const share = fraction === undefined ? '' : ` ${Math.round(fraction * 100)} %`;
     const room = (this.err.columns || PLAIN_WIDTH) - share.length - 1;
-    this.err.write(`${ERASE_LINE}${message.slice(0, room)}${share}`);
-    this.shownProgress = message;
+    this.err.write(`${ERASE_LINE}${text.slice(0, room)}${share}`);
+    this.shownProgress = text;
   }
 
   /** Progress that is not worth a line of a log. */
@@ -88,14 +110,26 @@ export class Terminal {
     }
   }
 
-  style(style: Style, text: string): string {
-    return this.colour ? styleText(style, text, { validateStream: false }) : text;
+  private write(text: string): void {
+    if (text === '') return;
+    this.clearProgress();
+    this.out.write(text);
+    this.atLineStart = text.endsWith('\n');
   }
-}
 
-/** Text of a model or a file, made harmless: control characters could move the cursor or retitle the window. */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, (character) =>
-    character === '\n' || character === '\t' ? character : '\uFFFD',
-  );
+  private writeError(text: string): void {
+    this.clearProgress();
+    if (!this.atLineStart) this.write('\n');
+    this.err.write(`${text}\n`);
+  }
+
+  private render(parts: Part[]): string {
+    return parts
+      .map((part) => {
+        if (typeof part === 'string') return oneLine(part);
+        const text = oneLine(part.text);
+        return this.colour ? styleText(part.style, text, { validateStream: false }) : text;
+      })
+      .join('');
+  }
 }

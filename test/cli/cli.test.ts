@@ -1,13 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { forcedTokens } from '../../src/cli/options.ts';
-import { printable, Terminal } from '../../src/cli/terminal.ts';
+import { Styled, Terminal } from '../../src/cli/terminal.ts';
 import { readTrace } from '../../src/trace/file.ts';
 import { buildFakeEngine, EXAMPLES, ilvr, temporaryFolder, type CliRun } from '../fixtures/cli.ts';
 
 const MAP = join(EXAMPLES, 'map-01.png');
+const MODEL = join(EXAMPLES, '../models/maze');
 
 let engine = '';
 let folder = '';
@@ -470,7 +471,40 @@ describe('the terminal', () => {
     expect(written).toEqual(['Loading\n']);
   });
 
-  it("never passes on a model's control characters", () => {
-    expect(printable('a\u001B[2Jb\u0007\r\n\tc')).toBe('a\uFFFD[2Jb\uFFFD\uFFFD\n\tc');
+  it("passes on a style's escapes and nobody else's, whatever is printed", () => {
+    const written: string[] = [];
+    const stream = { write: (text: string) => written.push(text), isTTY: true };
+    const terminal = new Terminal({ out: stream, err: stream, env: {} });
+    const hostile = 'a\u001B[2Jb\u0007\r\n\tc\u202E';
+    terminal.print(hostile);
+    expect(written.splice(0).join('')).toBe('a\\u001b[2Jb\\u0007\n\tc\\u202e');
+    terminal.line(new Styled('red', hostile), hostile);
+    const shown = 'a\\u001b[2Jb\\u0007 c\\u202e';
+    expect(written.splice(0).join('')).toBe(`\n\u001B[31m${shown}\u001B[39m${shown}\n`);
+    terminal.error(hostile);
+    expect(written.splice(0).join('')).toBe(`${shown}\n`);
+    terminal.errorLines(hostile);
+    expect(written.splice(0).join('')).toBe('a\\u001b[2Jb\\u0007\n\tc\\u202e\n');
+    terminal.progress(hostile);
+    expect(written.splice(0).join('')).toBe(`\r\u001B[2K${shown}`);
+  });
+
+  it('shows the name of a tensor that would steer it, in the error about its file', async () => {
+    const model = join(temporaryFolder(), 'model');
+    cpSync(MODEL, model, { recursive: true, filter: (path) => !path.endsWith('.safetensors') });
+    const name = 'evil\u001b]0;PWNED\u0007\u001b[31mred';
+    const index = JSON.stringify({ weight_map: { [name]: `${name}.safetensors` } });
+    writeFileSync(join(model, 'model.safetensors.index.json'), index);
+    const { code, out, err } = await ilvr(['export', model, join(folder, 'never')], engine, { tty: true });
+    expect(code).toBe(1);
+    expect(err).toContain('evil\\u001b]0;PWNED\\u0007\\u001b[31mred');
+    expect(controlsIn(out + err)).toEqual([]);
   });
 });
+
+/** Control characters but line ends and what a style or a progress line writes. */
+function controlsIn(text: string): string[] {
+  const own = ['\r', ...[2, 31, 32, 36, 39, 22, 1].map((code) => `\u001B[${code}m`), '\u001B[2K'];
+  const rest = own.reduce((left, code) => left.replaceAll(code, ''), text);
+  return rest.match(/[^\P{Cc}\n]/gu) ?? [];
+}
