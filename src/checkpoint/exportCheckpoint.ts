@@ -18,7 +18,9 @@ import { SUPPORTED_ARCHITECTURE } from './config.ts';
 import { isFile } from '../files/plainFile.ts';
 import { parseWith, readJson } from './json.ts';
 import { readMerged } from './mergeAdapter.ts';
-import { copyDescriptions, replaceFolder, writeJson } from './writeFolder.ts';
+import { writeJson } from '../files/replaceFile.ts';
+import { replaceFolder } from '../files/replaceFolder.ts';
+import { copyDescriptions } from './copyDescriptions.ts';
 import { writeSafetensors, type TensorSource } from './formats/writeSafetensors.ts';
 
 export type ExportDtype = 'bfloat16' | 'float32';
@@ -56,7 +58,7 @@ export async function exportCheckpoint(
   await checkReplaceable(folder, checkpoint);
   const weights = weightsOf(checkpoint);
   const part = `${folder}.part-${randomBytes(4).toString('hex')}`;
-  await replaceFolder(folder, async (into) => writeInto(into, checkpoint, weights, options), part);
+  await replaceFolder(folder, async (into) => writeInto(into, checkpoint, weights, options), { part });
   const refs = [...weights.values()];
   return {
     tensors: refs.length,

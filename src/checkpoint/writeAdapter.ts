@@ -7,7 +7,7 @@
 import path from 'node:path';
 import { ADAPTER_CONFIG, ADAPTER_TENSORS } from './adapter.ts';
 import { newerName } from './names.ts';
-import { writeJson } from './writeFolder.ts';
+import { writeJson } from '../files/replaceFile.ts';
 import { writeSafetensors, type TensorSource } from './formats/writeSafetensors.ts';
 
 export interface WrittenAdapter {

@@ -1,8 +1,8 @@
 /** A trace on disk: its JSON, and a picture of every latent block beside it. */
 
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
-import { messageOf, UserError } from '../base/errors.ts';
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { cannotWrite, replaceFile } from '../files/replaceFile.ts';
 import { encodePng } from '../render/png.ts';
 import { renderBlockStrip } from '../render/strip.ts';
 import { writeTrace } from '../trace/file.ts';
@@ -30,36 +30,14 @@ export async function writeTraceFiles(trace: Trace, out: string): Promise<string
         files.push([`${out}${stripSuffix(index, i, picture, kind)}`, encodePng(strip)]);
     }
   });
-  for (const [path, content] of files) await writeAtomically(path, content);
+  await mkdir(dirname(out), { recursive: true }).catch((error: unknown) => {
+    throw cannotWrite(out, error);
+  });
+  for (const [path, content] of files) await replaceFile(path, content);
   return files.map(([path]) => path);
 }
 
 function stripSuffix(block: number, place: number, { id }: TracePicture, kind: MapKind): string {
   const which = place === 0 ? '' : `.${id.replaceAll(/[^\w-]/g, '_')}.${kind}`;
   return `.block-${block + 1}${which}.png`;
-}
-
-/**
- * Writes beside the target and renames, so that a reader never meets half a file.
- * @throws UserError if the place cannot be written
- */
-export async function writeAtomically(path: string, content: string | Uint8Array): Promise<void> {
-  const target = resolve(path);
-  const temporary = `${target}.${process.pid}.tmp`;
-  try {
-    await mkdir(dirname(target), { recursive: true });
-    await writeFile(temporary, content);
-    await rename(temporary, target);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw new UserError(
-      {
-        problem: 'A file cannot be written',
-        found: messageOf(error),
-        where: target,
-        remedy: 'Choose another place, or free some.',
-      },
-      { cause: error },
-    );
-  }
 }

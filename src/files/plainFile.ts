@@ -76,13 +76,17 @@ export async function readPlainFile(
   }
 }
 
+/** What something is that is no plain file: "a folder". */
+export function kindOf(info: Stats): string {
+  return KINDS.find(([is]) => is(info))?.[1] ?? 'something else';
+}
+
 function refuseOthers(info: Stats, path: string, what: string): void {
   if (info.isFile()) return;
-  const found = KINDS.find(([is]) => is(info))?.[1] ?? 'something else';
   throw new UserError({
     problem: `This ${what} cannot be opened`,
     expected: 'a plain file',
-    found,
+    found: kindOf(info),
     where: path,
   });
 }

@@ -7,10 +7,11 @@
  */
 
 import { createReadStream } from 'node:fs';
-import { appendFile, mkdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { writeJson } from '../files/replaceFile.ts';
 import { SAFE, START, startOf, type GridMap } from '../dataset/scoring.ts';
 import { shortestLength, type Position } from './grid.ts';
 import { toPng, type Picture } from './picture.ts';
@@ -199,8 +200,7 @@ async function beginFolder(
   const content = { format: FORMAT, version: GENERATOR_VERSION, command: commandFor(settings), settings };
   await writing(folder, async () => {
     await mkdir(folder, { recursive: true });
-    await writeFile(`${file}.part`, `${JSON.stringify(content, null, 2)}\n`);
-    await rename(`${file}.part`, file);
+    await writeJson(file, content);
   });
 }
 

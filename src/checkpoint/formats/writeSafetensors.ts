@@ -2,10 +2,8 @@
  * Writes safetensors files, one tensor in memory at a time, so that a file is there whole or not at all.
  * The header is padded with spaces to a multiple of 8 bytes, as the reference writer pads it.
  */
-import { open, rename, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import path from 'node:path';
-import { UserError, messageOf } from '../../base/errors.ts';
+import { replaceFile } from '../../files/replaceFile.ts';
 import { sizeOf } from '../../tensor/array.ts';
 import { BYTES } from '../../tensor/dtype.ts';
 
@@ -36,57 +34,6 @@ export async function writeSafetensors(
       await writeFully(handle, bytesOf(values, dtype));
     }
   });
-}
-
-/**
- * Replaces a file by what `write` writes: into a temporary file, to the disk, then renamed.
- * @throws UserError if that fails; the file is then as it was
- */
-export async function replaceFile(file: string, write: (handle: FileHandle) => Promise<void>): Promise<void> {
-  const temporary = `${file}.part`;
-  try {
-    const handle = await open(temporary, 'w');
-    try {
-      await write(handle);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-    await syncFolder(path.dirname(file));
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw isSystemError(error) ? cannotWrite(file, error) : error;
-  }
-}
-
-/** Makes the names in a folder durable. Windows cannot open folders, and does so by itself. */
-export async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const handle = await open(folder);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** A refusal of the file system, told so that its reader can mend it. */
-export function cannotWrite(where: string, error: unknown): UserError {
-  return new UserError(
-    {
-      problem: 'cannot write',
-      found: messageOf(error),
-      where,
-      remedy: 'Check that the disk has room and that the folder may be written; what was there is unchanged.',
-    },
-    { cause: error },
-  );
-}
-
-/** Whether the file system said no, as against a defect of ours or a fault in what is written. */
-export function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error;
 }
 
 /** bfloat16 bits of float32 values, rounded to nearest, ties to even; NaN stays NaN. */

@@ -7,11 +7,12 @@
  * the editor's side of that service may be gone.
  */
 
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { UserError } from '../../base/errors.ts';
 import type { Disposable } from '../../base/disposable.ts';
+import { replaceFile } from '../../files/replaceFile.ts';
 import { finishTrace } from '../../trace/events.ts';
 import { readTrace, TRACE_SUFFIX, writeTrace } from '../../trace/file.ts';
 import type { Trace } from '../../trace/schema.ts';
@@ -171,11 +172,4 @@ function summaryOf(trace: Trace): RunSummary {
   const { id, createdAt, status, question } = trace;
   const pictures = trace.pictures.filter(({ role }) => role === 'input').map(({ name }) => name);
   return { id, createdAt, status, question, pictures };
-}
-
-/** Readers see the old text or the new one, never half of it. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`;
-  await writeFile(partial, text);
-  await rename(partial, path);
 }

@@ -1,7 +1,7 @@
 /** "Export trace as JSON": a save dialog, an atomic write, a notification that opens the file. */
 
-import { randomUUID } from 'node:crypto';
 import * as vscode from 'vscode';
+import { replaceFile } from '../../files/replaceFile.ts';
 import { TRACE_SUFFIX, writeTrace } from '../../trace/file.ts';
 import { folderOf } from '../run/imageFiles.ts';
 import type { Reporter } from '../report.ts';
@@ -28,7 +28,7 @@ export class TraceExporter {
     const trace = await this.library.open(ref);
     const file = target ?? (await this.chooseFile(nameOf(ref, trace)));
     if (file === undefined) return undefined;
-    await writeAtomically(file, new TextEncoder().encode(writeTrace(trace)));
+    await write(file, new TextEncoder().encode(writeTrace(trace)));
     this.lastFolder = folderOf(file);
     this.reporter.inform(vscode.l10n.t('The trace was exported to {0}.', baseName(file)), {
       title: vscode.l10n.t('Open'),
@@ -52,17 +52,8 @@ export class TraceExporter {
   }
 }
 
-/** A reader, or a full disk, never leaves half a file under the final name. */
-async function writeAtomically(file: vscode.Uri, bytes: Uint8Array): Promise<void> {
-  const partial = vscode.Uri.joinPath(
-    folderOf(file),
-    `.${baseName(file)}.${randomUUID().slice(0, 8)}.partial`,
-  );
-  try {
-    await vscode.workspace.fs.writeFile(partial, bytes);
-    await vscode.workspace.fs.rename(partial, file, { overwrite: true });
-  } catch (error) {
-    await vscode.workspace.fs.delete(partial).then(undefined, () => undefined);
-    throw error;
-  }
+/** A reader, or a full disk, never leaves half a file under the final name; other file systems see to it themselves. */
+async function write(file: vscode.Uri, bytes: Uint8Array): Promise<void> {
+  if (file.scheme === 'file') await replaceFile(file.fsPath, bytes);
+  else await vscode.workspace.fs.writeFile(file, bytes);
 }

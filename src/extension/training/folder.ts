@@ -3,11 +3,12 @@
  * is asked again and again, because file events do not come from network disks and other machines.
  */
 
-import { open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import type { Disposable } from '../../base/disposable.ts';
+import { writeJson } from '../../files/replaceFile.ts';
 import type { Look, RunState, TrainingChange, TrainingState } from '../../protocol/training.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
 import {
@@ -121,10 +122,7 @@ export class TrainingFolder implements Disposable {
   async ask(wanted: Partial<Control>): Promise<void> {
     const file = join(this.folder, CONTROL_FILE);
     const next = { ...(await this.control()), ...wanted };
-    // Written beside and renamed: the run must never read half of it.
-    const part = `${file}.${process.pid}.part`;
-    await writeFile(part, `${JSON.stringify(next)}\n`);
-    await rename(part, file);
+    await writeJson(file, next);
     await this.refresh();
   }
 

@@ -15,7 +15,7 @@ import {
   type RunStatus,
   type WatchRequest,
 } from '../../watch/status.ts';
-import { writeJson } from '../../checkpoint/writeFolder.ts';
+import { writeJson } from '../../files/replaceFile.ts';
 import { writing } from './runFolder.ts';
 
 /** How often a paused run asks whether to go on. */

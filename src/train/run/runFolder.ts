@@ -16,8 +16,7 @@ import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
 import { isFile } from '../../files/plainFile.ts';
 import { parseWith, readJson, show } from '../../checkpoint/json.ts';
-import { writeJson } from '../../checkpoint/writeFolder.ts';
-import { cannotWrite, isSystemError, replaceFile } from '../../checkpoint/formats/writeSafetensors.ts';
+import { cannotWrite, isSystemError, replaceFile, writeJson } from '../../files/replaceFile.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
 import { completed } from './config.ts';
 import { curvesSvg } from './curves.ts';
@@ -67,12 +66,8 @@ export class RunFolder {
 
   /** Names the checkpoint, which is complete, as the one to go on from, and draws the curves. */
   async finishCheckpoint(step: number): Promise<void> {
-    await replaceFile(path.join(this.folder, 'curves.svg'), async (handle) => {
-      await handle.writeFile(curvesSvg(this.metrics));
-    });
-    await replaceFile(path.join(this.folder, 'latest'), async (handle) => {
-      await handle.writeFile(`step-${step}\n`);
-    });
+    await replaceFile(path.join(this.folder, 'curves.svg'), curvesSvg(this.metrics));
+    await replaceFile(path.join(this.folder, 'latest'), `step-${step}\n`);
   }
 
   private get metricsFile(): string {
@@ -84,9 +79,7 @@ export class RunFolder {
     if (!(await isFile(this.metricsFile))) return;
     const lines = (await readFile(this.metricsFile, 'utf8')).split('\n');
     this.metrics = lines.flatMap((line) => metricOf(line) ?? []).filter((line) => line.step <= step);
-    await replaceFile(this.metricsFile, async (handle) => {
-      await handle.writeFile(this.metrics.map((line) => `${JSON.stringify(line)}\n`).join(''));
-    });
+    await replaceFile(this.metricsFile, this.metrics.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
 }
 

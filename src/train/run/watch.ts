@@ -3,11 +3,11 @@
  * student's latents select there by the same rule. Nothing of the training depends on it.
  */
 
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { isFile } from '../../files/plainFile.ts';
-import { replaceFile } from '../../checkpoint/formats/writeSafetensors.ts';
+import { replaceFile } from '../../files/replaceFile.ts';
 import { cosines, select, type Selection, type SelectionSettings } from '../../model/selection.ts';
 import type { WatchRequest } from '../../watch/status.ts';
 import {
@@ -63,9 +63,7 @@ export class Watch {
     await writing(this.folder, async () => {
       await mkdir(this.folder, { recursive: true });
       if (!(this.sample instanceof UserError)) await this.writePictures(this.sample!);
-      await replaceFile(path.join(this.folder, watchedFile(look)), async (handle) => {
-        await handle.writeFile(JSON.stringify(look));
-      });
+      await replaceFile(path.join(this.folder, watchedFile(look)), JSON.stringify(look));
       await this.thinOut();
     });
   }
@@ -121,7 +119,7 @@ export class Watch {
   private async writePictures({ helpers }: WatchedSample): Promise<void> {
     for (const helper of helpers) {
       const file = helper && path.join(this.folder, helper.file);
-      if (file !== undefined && !(await isFile(file))) await writeFile(file, helper!.png);
+      if (file !== undefined && !(await isFile(file))) await replaceFile(file, helper!.png);
     }
   }
 

@@ -102,7 +102,7 @@ export function suite(claim: DeclareClaim): void {
     assert.deepEqual(readTrace(text, 'exported'), trace);
     const names = (await vscode.workspace.fs.readDirectory(file('.'))).map(([name]) => name);
     assert.deepEqual(
-      names.filter((name) => name.endsWith('.partial')),
+      names.filter((name) => /\.part(ial)?$/.test(name)),
       [],
     );
   });
