@@ -45,8 +45,8 @@ export function plainText(text: string, limit = MAX_PLAIN): string {
   return shortened(line, limit);
 }
 
-/** An error's remedy stands last, so the middle is left out. */
-function shortened(text: string, limit: number): string {
+/** Beginning and end of a text that is too long: an error's remedy stands last. */
+export function shortened(text: string, limit: number): string {
   if (text.length <= limit) return text;
   const head = Math.ceil(limit * 0.6);
   const cut = `${text.slice(0, head)} … ${text.slice(text.length - (limit - head))}`;

@@ -8,6 +8,7 @@ import type { ActiveTrace } from './trace/active.ts';
 import { diagnose } from './diagnose.ts';
 import type { EngineService } from './engineService.ts';
 import type { TraceExporter } from './trace/exportCommand.ts';
+import type { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
 import { chooseTrace } from './trace/openCommand.ts';
 import { isReasonOptions, type ReasonCommand } from './run/reasonCommand.ts';
@@ -22,7 +23,7 @@ import type { TracePanels } from './trace/panels.ts';
 
 export interface CommandServices {
   context: vscode.ExtensionContext;
-  log: vscode.LogOutputChannel;
+  log: Log;
   reporter: Reporter;
   active: ActiveTrace;
   engine: EngineService;

@@ -12,7 +12,7 @@ import { DisposableStore, type Disposable } from '../base/disposable.ts';
 import { EngineClient } from '../client/engineClient.ts';
 import type { LoadedModel, LoadRequest, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
-import { writeLog } from './log.ts';
+import type { Log } from './log.ts';
 
 /** How long an unused model stays in memory. */
 const GRACE_MS = 5 * 60_000;
@@ -36,7 +36,7 @@ export class EngineService implements Disposable {
   private readonly client: EngineClient;
   private readonly changed = this.store.add(new vscode.EventEmitter<EngineStatus>());
   private readonly progressed = this.store.add(new vscode.EventEmitter<EngineProgress>());
-  private readonly log: vscode.LogOutputChannel;
+  private readonly log: Log;
   private leases = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private current: EngineStatus = { state: 'off' };
@@ -45,12 +45,12 @@ export class EngineService implements Disposable {
   readonly onDidChange = this.changed.event;
   readonly onProgress = this.progressed.event;
 
-  constructor(enginePath: string, log: vscode.LogOutputChannel) {
+  constructor(enginePath: string, log: Log) {
     this.log = log;
     this.client = this.store.add(
       new EngineClient({
         enginePath,
-        log: (level, text) => writeLog(log, level, text),
+        log: (level, text) => log.write(level, text),
         progress: (progress) => this.progressed.fire(progress),
         exited: (reason) => this.exited(reason),
       }),
@@ -85,7 +85,8 @@ export class EngineService implements Disposable {
     this.update({ ...this.current, state: 'loading' });
     try {
       const loaded = await this.client.load(request, signal);
-      this.log.info(
+      this.log.write(
+        'info',
         `${loaded.model.name} is open on ${loaded.device.provider} (${loaded.device.name}) after ${Math.round(loaded.milliseconds)} ms. ${loaded.device.reason}`,
       );
       this.update({ state: 'ready', loaded });
@@ -137,8 +138,8 @@ export class EngineService implements Disposable {
 
   private exited(reason: string): void {
     this.processId = undefined;
-    if (this.leases > 0) this.log.error(`The engine process ended: ${reason}.`);
-    else this.log.info('The engine process ended: the model was no longer in use.');
+    if (this.leases > 0) this.log.write('error', `The engine process ended: ${reason}.`);
+    else this.log.write('info', 'The engine process ended: the model was no longer in use.');
     this.update({ state: 'off' });
   }
 

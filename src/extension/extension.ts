@@ -7,7 +7,7 @@ import type { InspectorApi } from './api.ts';
 import { registerCommands } from './commands.ts';
 import { EngineService } from './engineService.ts';
 import { TraceExporter } from './trace/exportCommand.ts';
-import { createLog } from './log.ts';
+import { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
 import { ReasonCommand } from './run/reasonCommand.ts';
 import { Reporter } from './report.ts';
@@ -33,7 +33,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     subscriptions.push(item);
     return item;
   };
-  const log = own(createLog());
+  const log = own(new Log());
   const reporter = new Reporter(log);
   const active = new ActiveTrace();
   const runFolder = join(context.globalStorageUri.fsPath, 'runs');

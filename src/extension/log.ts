@@ -1,15 +1,24 @@
 /** The extension's log: one output channel, shown by "ILVR: Show log". */
 
 import * as vscode from 'vscode';
+import { printable } from '../base/plainText.ts';
 
 export type LogLevel = 'info' | 'warn' | 'error';
 
-/** Opens the channel; the engine's lines and ours go to the same place, in order. */
-export function createLog(): vscode.LogOutputChannel {
-  return vscode.window.createOutputChannel('ILVR Inspector', { log: true });
-}
+/** The engine's lines and ours go to the same place, in order; what they hold from outside is made printable. */
+export class Log implements vscode.Disposable {
+  private readonly channel = vscode.window.createOutputChannel('ILVR Inspector', { log: true });
 
-/** Writes one line of the level that the engine gave it. */
-export function writeLog(log: vscode.LogOutputChannel, level: LogLevel, text: string): void {
-  if (text.trim() !== '') log[level](text);
+  /** Writes lines of one level; nothing for a blank text. */
+  write(level: LogLevel, text: string): void {
+    if (text.trim() !== '') this.channel[level](printable(text));
+  }
+
+  show(): void {
+    this.channel.show();
+  }
+
+  dispose(): void {
+    this.channel.dispose();
+  }
 }

@@ -3,11 +3,12 @@
 import * as vscode from 'vscode';
 import { UserError } from '../base/errors.ts';
 import { modelFolder, SECTION } from './settings.ts';
+import { choose, type Choice } from './window.ts';
 
 const RECENT_KEY = 'ilvr.models';
 const RECENT_LENGTH = 8;
 
-interface ModelItem extends vscode.QuickPickItem {
+interface ModelItem extends Choice {
   /** Value of the setting; undefined asks for a folder. */
   folder?: string;
 }
@@ -51,11 +52,11 @@ async function chooseModel(context: vscode.ExtensionContext): Promise<string | u
     ...context.globalState
       .get<string[]>(RECENT_KEY, [])
       .map((folder) => ({ label: folder, description: used(folder), folder })),
-    { label: vscode.l10n.t('$(folder-opened) Choose a folder…') },
+    { label: vscode.l10n.t('Choose a folder…'), icon: 'folder-opened' },
   ];
-  const picked = await vscode.window.showQuickPick(items, {
+  const picked = await choose(items, {
     title: vscode.l10n.t('Which model?'),
-    placeHolder: vscode.l10n.t('A folder in Hugging Face layout: config.json, weights, tokenizer'),
+    placeholder: vscode.l10n.t('A folder in Hugging Face layout: config.json, weights, tokenizer'),
   });
   if (picked === undefined || picked.folder !== undefined) return picked?.folder;
   const [folder] =

@@ -6,38 +6,35 @@
 import * as vscode from 'vscode';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/engineClient.ts';
+import { plainText } from '../base/plainText.ts';
+import type { Log } from './log.ts';
 import { openPlace } from './trace/places.ts';
 import { SettingError } from './settings.ts';
 import { TrainingError } from './training/process.ts';
-
-/** A button under an error message. */
-export interface Remedy {
-  title: string;
-  run: () => unknown;
-}
+import { showError, showInformation, type Button } from './window.ts';
 
 export class Reporter {
-  /** The last message that was shown. */
+  /** The last message that was shown, as it was shown. */
   lastError: string | undefined;
-  private readonly log: vscode.LogOutputChannel;
+  private readonly log: Log;
   /** An error passes several rims on its way out; the innermost knows the best buttons. */
   private readonly shown = new WeakSet<object>();
 
-  constructor(log: vscode.LogOutputChannel) {
+  constructor(log: Log) {
     this.log = log;
   }
 
   /** Writes `error` to the log and remembers it, without a notification. */
   record(error: unknown): string {
     const message = messageOf(error);
-    this.lastError = message;
+    this.lastError = plainText(message);
     const expected = error instanceof UserError || error instanceof EngineDiedError;
-    this.log.error(expected || !(error instanceof Error) ? message : (error.stack ?? message));
+    this.log.write('error', expected || !(error instanceof Error) ? message : (error.stack ?? message));
     return message;
   }
 
   /** Shows `error` unless the user caused it by cancelling. Does not wait for a button. */
-  show(error: unknown, remedies: Remedy[] = []): void {
+  show(error: unknown, remedies: Button[] = []): void {
     if (error instanceof CancelledError || error instanceof vscode.CancellationError) return;
     if (error instanceof Error) {
       if (this.shown.has(error)) return;
@@ -45,12 +42,12 @@ export class Reporter {
     }
     const message = this.record(error);
     const buttons = [...remedies, ...remediesFor(error), this.showLog()];
-    this.watch(press(vscode.window.showErrorMessage(message, ...buttons)));
+    this.watch(showError(message, buttons));
   }
 
   /** Shows a message that is no error, with buttons; does not wait for one. */
-  inform(message: string, ...buttons: Remedy[]): void {
-    this.watch(press(vscode.window.showInformationMessage(message, ...buttons)));
+  inform(message: string, ...buttons: Button[]): void {
+    this.watch(showInformation(message, buttons));
   }
 
   /** A listener or timer's promise: its failure is shown rather than lost. */
@@ -58,7 +55,7 @@ export class Reporter {
     promise.then(undefined, (error: unknown) => this.show(error));
   }
 
-  private showLog(): Remedy {
+  private showLog(): Button {
     return { title: vscode.l10n.t('Show log'), run: () => this.log.show() };
   }
 }
@@ -84,13 +81,7 @@ export function registerCommand<Args extends unknown[]>(
   });
 }
 
-/** Waits for a button and does what it says. */
-async function press(chosen: Thenable<Remedy | undefined>): Promise<void> {
-  const button = await chosen;
-  await button?.run();
-}
-
-function remediesFor(error: unknown): Remedy[] {
+function remediesFor(error: unknown): Button[] {
   if (error instanceof TrainingError && error.place !== undefined) {
     const { place } = error;
     return [{ title: vscode.l10n.t('Open file'), run: () => openPlace(place) }];

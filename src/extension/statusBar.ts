@@ -7,12 +7,13 @@ import { messageOf } from '../base/errors.ts';
 import type { EngineService } from './engineService.ts';
 import type { Runs } from './run/runs.ts';
 import { modelFolder, SECTION } from './settings.ts';
+import { StatusItem } from './window.ts';
 
 const PROVIDERS = { webgpu: 'WebGPU', cpu: 'CPU' } as const;
 
 export class StatusBar implements Disposable {
   private readonly store = new DisposableStore();
-  private readonly item: vscode.StatusBarItem;
+  private readonly item: StatusItem;
   private readonly context: vscode.ExtensionContext;
   private readonly engine: EngineService;
   private readonly runs: Runs;
@@ -22,10 +23,12 @@ export class StatusBar implements Disposable {
     this.engine = engine;
     this.runs = runs;
     this.item = this.store.add(
-      vscode.window.createStatusBarItem('ilvr.model', vscode.StatusBarAlignment.Right, 50),
+      new StatusItem('ilvr.model', {
+        name: vscode.l10n.t('ILVR model'),
+        command: 'ilvr.selectModel',
+        priority: 50,
+      }),
     );
-    this.item.name = vscode.l10n.t('ILVR model');
-    this.item.command = 'ilvr.selectModel';
     this.store.add(engine.onDidChange(() => this.update()));
     this.store.add(runs.onDidChange(() => this.update()));
     this.store.add(
@@ -34,7 +37,6 @@ export class StatusBar implements Disposable {
       }),
     );
     this.update();
-    this.item.show();
   }
 
   dispose(): void {
@@ -46,9 +48,12 @@ export class StatusBar implements Disposable {
     const busy = state === 'loading' || this.runs.active().length > 0;
     const name = state === 'ready' && loaded ? loaded.model.name : this.configuredName();
     const device = state === 'ready' && loaded ? ` · ${PROVIDERS[loaded.device.provider]}` : '';
-    this.item.text = `$(${busy ? 'sync~spin' : 'eye'}) ${name}${device}`;
-    this.item.tooltip = this.tooltip();
-    this.item.accessibilityInformation = { label: vscode.l10n.t('ILVR model {0}{1}', name, device) };
+    this.item.show({
+      icon: busy ? 'sync~spin' : 'eye',
+      text: `${name}${device}`,
+      tooltip: this.tooltip(),
+      spoken: vscode.l10n.t('ILVR model {0}{1}', name, device),
+    });
   }
 
   private configuredName(): string {

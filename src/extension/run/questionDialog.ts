@@ -7,12 +7,13 @@ import { UserError } from '../../base/errors.ts';
 import { chooseImages, folderOf } from './imageFiles.ts';
 import type { ImageSample } from './sampleLookup.ts';
 import { defaultQuestion } from '../settings.ts';
+import { choose, chooseOrType, type Choice } from '../window.ts';
 
 const HISTORY_KEY = 'ilvr.questions';
 const HISTORY_LENGTH = 20;
 
-interface QuestionItem extends vscode.QuickPickItem {
-  question?: string;
+interface QuestionItem extends Choice {
+  question: string;
 }
 
 /** Asks for the question; undefined when the dialog was left. */
@@ -21,29 +22,18 @@ export async function askQuestion(
   sample: ImageSample | undefined,
 ): Promise<string | undefined> {
   const offered = offeredQuestions(memory, sample);
-  const picker = vscode.window.createQuickPick<QuestionItem>();
-  picker.title = vscode.l10n.t('What is the question?');
-  picker.placeholder = offered[0]?.question ?? '';
-  picker.step = 1;
-  picker.totalSteps = 2;
-  picker.ignoreFocusOut = true;
-  picker.items = offered;
-  picker.onDidChangeValue((value) => {
-    // Free text stands first, so that Enter takes what was typed.
-    const typed = { label: value, question: value, alwaysShow: true, description: vscode.l10n.t('as typed') };
-    picker.items = value === '' ? offered : [typed, ...offered.filter(({ label }) => label !== value)];
+  const typed = (value: string): QuestionItem => ({
+    label: value,
+    question: value,
+    description: vscode.l10n.t('as typed'),
   });
-  return new Promise((resolve) => {
-    picker.onDidAccept(() => {
-      resolve(picker.selectedItems[0]?.question ?? picker.value);
-      picker.dispose();
-    });
-    picker.onDidHide(() => {
-      resolve(undefined);
-      picker.dispose();
-    });
-    picker.show();
+  const picked = await chooseOrType(offered, typed, {
+    title: vscode.l10n.t('What is the question?'),
+    placeholder: offered[0]?.question ?? '',
+    step: 1,
+    totalSteps: 2,
   });
+  return picked?.question;
 }
 
 /** The question without surrounding blanks; an empty one is refused. */
@@ -84,9 +74,9 @@ export async function askHelpers(
           files,
           none,
         ];
-  const picked = await vscode.window.showQuickPick(items, {
+  const picked = await choose(items, {
     title: vscode.l10n.t('Helper images to compare with the latents'),
-    placeHolder: vscode.l10n.t('The model does not see them unless "ilvr.helpers" says so'),
+    placeholder: vscode.l10n.t('The model does not see them unless "ilvr.helpers" says so'),
     ignoreFocusOut: true,
   });
   if (picked === undefined) return undefined;

@@ -15,6 +15,7 @@ import { findSample } from './sampleLookup.ts';
 import { defaultQuestion, readRunSettings } from '../settings.ts';
 import { baseName, type TraceLibrary } from '../trace/library.ts';
 import type { TracePanel } from '../trace/panel.ts';
+import { choose } from '../window.ts';
 
 export class ReasonCommand {
   private readonly context: vscode.ExtensionContext;
@@ -105,7 +106,7 @@ async function pickImages(): Promise<vscode.Uri[] | undefined> {
     { label: baseName(open), description: vscode.l10n.t('in the editor'), here: true },
     { label: vscode.l10n.t('Choose files…'), here: false },
   ];
-  const picked = await vscode.window.showQuickPick(items, {
+  const picked = await choose(items, {
     title: vscode.l10n.t('Reason about which image?'),
   });
   if (picked === undefined) return undefined;

@@ -6,12 +6,13 @@
 import * as vscode from 'vscode';
 import { CancelledError, UserError } from '../../base/errors.ts';
 import { EngineDiedError } from '../../client/engineClient.ts';
-import type { Remedy, Reporter } from '../report.ts';
+import type { Reporter } from '../report.ts';
 import type { RunController, RunRequest, RunResult } from './controller.ts';
 import type { Runs } from './runs.ts';
 import { SettingError, type RunSettings } from '../settings.ts';
 import type { TracePanel } from '../trace/panel.ts';
 import type { TracePanels } from '../trace/panels.ts';
+import { choose, showProgress, type Button } from '../window.ts';
 
 export type WhenBusy = 'ask' | 'wait' | 'stop';
 
@@ -40,7 +41,7 @@ export class RunSessions {
     const shown = panel ?? this.panels.open(run.id, request.images[0]?.name ?? '');
     if (panel) panel.show(run.id);
     // Both outcomes are looked at below; the notification only waits.
-    void showProgress(run, done);
+    void showRun(run, done);
     try {
       const result = await done;
       if (run.error !== undefined) this.reporter.show(run.error, this.remedies(run, run.error));
@@ -71,7 +72,7 @@ export class RunSessions {
   }
 
   /** Buttons for what went wrong in `run`. */
-  private remedies(run: RunController, error: unknown): Remedy[] {
+  private remedies(run: RunController, error: unknown): Button[] {
     const { request } = run;
     const again = (settings: Partial<RunSettings>): Promise<unknown> =>
       this.start(
@@ -79,7 +80,7 @@ export class RunSessions {
         'ask',
         this.panels.find(run.id),
       );
-    const remedies: Remedy[] = [];
+    const remedies: Button[] = [];
     if (error instanceof EngineDiedError) {
       remedies.push({ title: vscode.l10n.t('Run again'), run: () => again({}) });
     }
@@ -98,15 +99,11 @@ export class RunSessions {
   }
 }
 
-function showProgress(run: RunController, done: Promise<RunResult>): Thenable<void> {
-  const options = {
-    location: vscode.ProgressLocation.Notification,
-    title: vscode.l10n.t('ILVR: {0}', run.request.images[0]?.name ?? ''),
-    cancellable: true,
-  };
-  return vscode.window.withProgress(options, async (progress, token) => {
+function showRun(run: RunController, done: Promise<RunResult>): Thenable<void> {
+  const title = vscode.l10n.t('ILVR: {0}', run.request.images[0]?.name ?? '');
+  return showProgress(title, async (report, token) => {
     const listener = token.onCancellationRequested(() => run.cancel());
-    const timer = setInterval(() => progress.report({ message: run.describe() }), PROGRESS_MS);
+    const timer = setInterval(() => report(run.describe()), PROGRESS_MS);
     try {
       await done;
     } catch {
@@ -123,9 +120,9 @@ async function askWhenBusy(active: RunController): Promise<'wait' | 'stop' | und
     { label: vscode.l10n.t('Wait until it has ended'), choice: 'wait' as const },
     { label: vscode.l10n.t('Stop it; its trace so far is kept'), choice: 'stop' as const },
   ];
-  const picked = await vscode.window.showQuickPick(choices, {
+  const picked = await choose(choices, {
     title: vscode.l10n.t('A run on {0} is going on', active.request.images[0]?.name ?? '?'),
-    placeHolder: active.describe(),
+    placeholder: active.describe(),
   });
   return picked?.choice;
 }
@@ -137,5 +134,5 @@ async function chooseRun(active: RunController[]): Promise<RunController | undef
     detail: run.request.question,
     run,
   }));
-  return (await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Stop which run?') }))?.run;
+  return (await choose(items, { title: vscode.l10n.t('Stop which run?') }))?.run;
 }

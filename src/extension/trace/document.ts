@@ -3,6 +3,7 @@
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { messageOf } from '../../base/errors.ts';
+import { oneLine } from '../../base/plainText.ts';
 import type { Trace } from '../../trace/schema.ts';
 import {
   isSameRef,
@@ -36,7 +37,7 @@ export class TraceDocuments implements vscode.TextDocumentContentProvider, Dispo
         .map(({ text }) => text)
         .join('\n')}\n`;
     } catch (error) {
-      return `# ${messageOf(error)}\n`;
+      return `# ${oneLine(messageOf(error))}\n`;
     }
   }
 

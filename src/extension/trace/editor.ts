@@ -9,6 +9,7 @@ import type { PanelState } from '../../protocol/panel.ts';
 import type { ActiveTrace } from './active.ts';
 import type { Reporter } from '../report.ts';
 import { baseName, type TraceLibrary, type TraceRef } from './library.ts';
+import { shownError } from '../window.ts';
 import { TraceView, type PanelActions } from './view.ts';
 import type { PanelSelection } from '../../protocol/panel.ts';
 
@@ -39,7 +40,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
       await library.open({ file: uri });
     } catch (error) {
       reporter.record(error);
-      throw error;
+      throw shownError(error);
     }
     const watcher = watchFile(uri, () => library.invalidate(uri));
     return { uri, dispose: () => watcher.dispose() };

@@ -1,12 +1,12 @@
 /**
  * Hovers in a trace's text: on a latent its maps, on a block all its maps in a row, on a text step
- * what its tokens looked at. Pictures are data URIs; each Markdown part has VS Code's limit of
- * 100,000 characters to itself, so each picture gets a part of its own.
+ * what its tokens looked at. Pictures are data URIs; each part has VS Code's limit of 100,000 characters
+ * to itself, so each picture gets a part of its own, and so does the link, which must not stand beside names.
  */
 
 import * as vscode from 'vscode';
 import { drawMap, MAP_STYLE, renderMap } from '../../render/overlay.ts';
-import { dataUri, HOVER_BYTES, pngUnder } from '../../render/png.ts';
+import { HOVER_BYTES, pngUnder } from '../../render/png.ts';
 import { pictureAt } from '../../render/picture.ts';
 import { renderBlockStrip } from '../../render/strip.ts';
 import type { Raster } from '../../render/raster.ts';
@@ -22,6 +22,16 @@ import {
 } from '../../trace/maps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
 import { describeEnd, type Step } from '../../trace/steps.ts';
+import {
+  codeMarkup,
+  commandLink,
+  joinMarkup,
+  markup,
+  ownWords,
+  pictureMarkup,
+  type Markup,
+} from '../markup.ts';
+import { hoverOf } from '../window.ts';
 import { readDocument } from './document.ts';
 import { TRACE_SCHEME, type TraceLibrary, type TraceRef } from './library.ts';
 import { pictureMass, type TraceLine } from './text.ts';
@@ -49,15 +59,15 @@ export class TraceHover implements vscode.HoverProvider {
     const line = shown?.lines[position.line];
     if (shown === undefined || line === undefined || line.text === '') return undefined;
     const { ref, trace } = shown;
-    if (line.step === undefined) return new vscode.Hover(runParts(trace));
+    if (line.step === undefined) return hoverOf(runParts(trace));
     const span = line.latents.find(
       ({ start, end }) => position.character >= start && position.character < end,
     );
     if (span) {
       const range = new vscode.Range(position.line, span.start, position.line, span.end);
-      return new vscode.Hover(latentParts(ref, trace, span.latent), range);
+      return hoverOf(latentParts(ref, trace, span.latent), range);
     }
-    return new vscode.Hover(stepParts(ref, trace, line, line.step), document.lineAt(position.line).range);
+    return hoverOf(stepParts(ref, trace, line, line.step), document.lineAt(position.line).range);
   }
 }
 
@@ -67,33 +77,31 @@ export function registerTraceHover(library: TraceLibrary): vscode.Disposable {
 }
 
 /** The pictures that were asked about, on the lines about the run. */
-function runParts(trace: Trace): vscode.MarkdownString[] {
+function runParts(trace: Trace): Markup[] {
   return trace.pictures.slice(0, MAX_PICTURES).flatMap((picture) => {
     const part = pictureOf(Math.min(MAP_WIDTH, picture.width), `${picture.role} image`, (width) =>
       pictureAt(picture, width),
     );
     const { width, height, grid, tokenSize } = picture;
-    part?.appendMarkdown(
-      `\n\n${picture.role} image ${escaped(picture.name)}: ${width} × ${height} pixels, ` +
-        `${grid.rows} × ${grid.columns} tokens of ${tokenSize} × ${tokenSize} pixels`,
-    );
-    return part ?? [];
+    if (part === undefined) return [];
+    const role = `${picture.role} image`;
+    const facts =
+      `${width} × ${height} pixels, ${grid.rows} × ${grid.columns} tokens of ` +
+      `${tokenSize} × ${tokenSize} pixels`;
+    return [markup`${part}\n\n${role} ${picture.name}: ${facts}`];
   });
 }
 
-function latentParts(ref: TraceRef, trace: Trace, latent: TraceLatent): vscode.MarkdownString[] {
-  const head = markdown();
-  const { pictures, prompt, latents, answer } = massBySource(trace, firstLookRow(trace, latent.attention));
-  head.appendMarkdown(
-    `**Block ${latent.block + 1} · latent ${latent.index + 1}** at position ${latent.position} · ${panelLink(ref, trace, latent)}\n\n` +
-      `Attention, last layer, mean of its heads: pictures ${share(pictures)}, prompt ${share(prompt)}, ` +
-      `latents ${share(latents)}, answer ${share(answer)}.`,
-  );
+function latentParts(ref: TraceRef, trace: Trace, latent: TraceLatent): Markup[] {
+  const { block, index, position } = latent;
+  const place = markup`**Block ${block + 1} · latent ${index + 1}** at position ${position}`;
+  const mass = massBySource(trace, firstLookRow(trace, latent.attention));
+  const head = markup`${place} · ${panelLink(ref, trace, latent)}\n\n${attentionOf([mass], ',')}`;
   const maps = selectorsOf(trace, trace.pictures).flatMap((selector) => mapParts(trace, latent, selector));
   return [head, ...maps.slice(0, MAX_PICTURES)];
 }
 
-function mapParts(trace: Trace, latent: TraceLatent, selector: MapSelector): vscode.MarkdownString[] {
+function mapParts(trace: Trace, latent: TraceLatent, selector: MapSelector): Markup[] {
   const map = mapOf(trace, latent, selector);
   if (map === undefined) return [];
   const alt = `${selector.kind} map of latent ${latent.index + 1}`;
@@ -102,11 +110,10 @@ function mapParts(trace: Trace, latent: TraceLatent, selector: MapSelector): vsc
   );
   if (drawn === undefined) return [];
   // A hover is about half an editor high; the figures should not need scrolling.
-  drawn.value = `${figures(map)}\n\n${drawn.value}\n\n${escaped(map.caption)}`;
-  return [drawn];
+  return [markup`${figures(map)}\n\n${drawn}\n\n${map.caption}`];
 }
 
-function stepParts(ref: TraceRef, trace: Trace, line: TraceLine, step: Step): vscode.MarkdownString[] {
+function stepParts(ref: TraceRef, trace: Trace, line: TraceLine, step: Step): Markup[] {
   return step.kind === 'text' ? textParts(trace, line, step) : blockParts(ref, trace, line, step);
 }
 
@@ -115,15 +122,16 @@ function blockParts(
   trace: Trace,
   line: TraceLine,
   { block, latents }: Extract<Step, { kind: 'block' }>,
-): vscode.MarkdownString[] {
-  const head = markdown();
+): Markup[] {
   const first = latents[0];
-  const link = first === undefined ? '' : ` · ${panelLink(ref, trace, first)}`;
-  head.appendMarkdown(
-    `**Step ${line.number} · block ${block.index + 1}**: ${block.latents} latents, ${describeEnd(block.ended)}${link}`,
-  );
+  const end = ownWords(describeEnd(block.ended));
+  const place = markup`**Step ${line.number ?? 0} · block ${block.index + 1}**`;
+  const what = markup`${place}: ${block.latents} latents, ${end}`;
+  const head = first === undefined ? what : markup`${what} · ${panelLink(ref, trace, first)}`;
   if (latents.length === 0) return [head];
-  const rows = latents.map((latent) => `| ${latent.index + 1} | ${pictureMass(trace, latent).toFixed(3)} |`);
+  const rows = latents.map(
+    (latent) => markup`| ${latent.index + 1} | ${pictureMass(trace, latent).toFixed(3)} |`,
+  );
   const strips = selectorsOf(trace, trace.pictures).flatMap((selector) => {
     const alt = `${selector.kind} maps of block ${block.index + 1}`;
     const strip = pictureOf(STRIP_WIDTH, alt, (width) =>
@@ -132,40 +140,35 @@ function blockParts(
     const map = mapOf(trace, latents[0]!, selector);
     if (strip === undefined || map === undefined) return [];
     const picture = trace.pictures.find(({ id }) => id === selector.picture);
-    strip.appendMarkdown(
-      `\n\n${escaped(`${map.unit}, ${picture?.name}, one scale for all latents of the run`)}`,
-    );
-    return [strip];
+    const caption = `${map.unit}, ${picture?.name}, one scale for all latents of the run`;
+    return [markup`${strip}\n\n${caption}`];
   });
-  const table = markdown();
-  table.appendMarkdown(`| latent | attention on pictures |\n| --: | --: |\n${rows.join('\n')}`);
+  const table = markup`| latent | attention on pictures |\n| --: | --: |\n${joinMarkup(rows, '\n')}`;
   return [head, ...strips.slice(0, MAX_PICTURES), table];
 }
 
-function textParts(
-  trace: Trace,
-  line: TraceLine,
-  step: Extract<Step, { kind: 'text' }>,
-): vscode.MarkdownString[] {
-  const head = markdown();
+function textParts(trace: Trace, line: TraceLine, step: Extract<Step, { kind: 'text' }>): Markup[] {
   const tokens = trace.tokens.slice(step.first, step.last + 1);
-  head.appendMarkdown(`**Step ${line.number}** · ${tokens.length} tokens\n\n`);
-  head.appendCodeblock(step.text.trim(), 'text');
+  const facts = [
+    markup`**Step ${line.number ?? 0}** · ${tokens.length} tokens\n\n${codeMarkup(step.text.trim())}`,
+  ];
   const chosen = tokens.filter(({ probability }) => probability !== undefined);
   const least = chosen.toSorted((a, b) => a.probability! - b.probability!)[0];
   if (least !== undefined) {
-    const text = escaped(JSON.stringify(least.text));
-    head.appendMarkdown(`Least probable token: ${text}, ${least.probability!.toFixed(3)}.`);
+    facts.push(
+      markup`Least probable token: ${JSON.stringify(least.text)}, ${least.probability!.toFixed(3)}.`,
+    );
   }
   const rows = tokens.flatMap(({ attention }) => (attention ? [firstLookRow(trace, attention)] : []));
-  if (rows.length === 0) return [head];
-  head.appendMarkdown(`\n\n${meanMass(trace, rows)}`);
+  if (rows.length === 0) return [joinMarkup(facts, '\n\n')];
+  const masses = rows.map((row) => massBySource(trace, row));
+  facts.push(attentionOf(masses, ' of its tokens,'));
   const maps = trace.pictures.flatMap((picture) => textMap(trace, rows, picture));
-  return [head, ...maps.slice(0, MAX_PICTURES)];
+  return [joinMarkup(facts, '\n\n'), ...maps.slice(0, MAX_PICTURES)];
 }
 
 /** Where a line's tokens look, on average. */
-function textMap(trace: Trace, rows: Float32Array[], picture: TracePicture): vscode.MarkdownString[] {
+function textMap(trace: Trace, rows: Float32Array[], picture: TracePicture): Markup[] {
   const shortest = Math.min(...rows.map(({ length }) => length));
   const mean = Float32Array.from({ length: shortest }, (_, key) =>
     rows.reduce((sum, row) => sum + row[key]! / rows.length, 0),
@@ -178,18 +181,16 @@ function textMap(trace: Trace, rows: Float32Array[], picture: TracePicture): vsc
     drawMap(map, picture, { ...MAP_STYLE, width, scale }),
   );
   if (drawn === undefined) return [];
-  drawn.value = `${figures(map)}\n\n${drawn.value}\n\n${escaped(map.caption)} Its own scale.`;
-  return [drawn];
+  return [markup`${figures(map)}\n\n${drawn}\n\n${map.caption} Its own scale.`];
 }
 
-function meanMass(trace: Trace, rows: Float32Array[]): string {
-  const masses = rows.map((row) => massBySource(trace, row));
-  const mean = (key: 'pictures' | 'prompt' | 'latents' | 'answer'): string =>
-    share(masses.reduce((sum, mass) => sum + mass[key], 0) / masses.length);
-  return (
-    `Attention of its tokens, last layer, mean of its heads: pictures ${mean('pictures')}, prompt ${mean('prompt')}, ` +
-    `latents ${mean('latents')}, answer ${mean('answer')}.`
-  );
+/** What was looked at, on average, in a sentence. */
+function attentionOf(masses: readonly ReturnType<typeof massBySource>[], whose: string): Markup {
+  const shares = (['pictures', 'prompt', 'latents', 'answer'] as const).map((key) => {
+    const mean = masses.reduce((sum, mass) => sum + mass[key], 0) / masses.length;
+    return `${key} ${mean.toFixed(2)}`;
+  });
+  return ownWords(`Attention${whose} last layer, mean of its heads: ${shares.join(', ')}.`);
 }
 
 /** Attention where there is any, then what helper images offer; similarity is left to the panel. */
@@ -206,15 +207,10 @@ function pictureOf(
   width: number,
   alt: string,
   render: (width: number) => Raster | undefined,
-): vscode.MarkdownString | undefined {
+): Markup | undefined {
   const png = pngUnder(HOVER_BYTES, width, render);
   if (png === undefined) return undefined;
-  const part = markdown();
-  const size = sizeOf(png);
-  part.appendMarkdown(
-    `<img src="${dataUri(png)}" alt="${alt}" width="${size.width}" height="${size.height}">`,
-  );
-  return part;
+  return pictureMarkup(png, { ...sizeOf(png), alt });
 }
 
 /** The width at which a picture's map is at most MAP_HEIGHT high. */
@@ -230,35 +226,19 @@ function sizeOf(png: Uint8Array): { width: number; height: number } {
   return { width: view.getUint32(16), height: view.getUint32(20) };
 }
 
-function figures(map: HeatMap): string {
+function figures(map: HeatMap): Markup {
   const peak = `row ${Math.floor(map.peak / map.columns) + 1}, column ${(map.peak % map.columns) + 1}`;
   const facts = [`peak ${(map.values[map.peak] ?? NaN).toPrecision(3)} at ${peak}`];
   if (map.mass !== undefined) facts.push(`mass ${map.mass.toFixed(3)}`);
   if (map.entropy) {
     facts.push(`entropy ${map.entropy.bits.toFixed(2)} bits (uniform ${map.entropy.uniformBits.toFixed(2)})`);
   }
-  return `**${map.unit}**: ${facts.join(' · ')}`;
+  return markup`**${map.unit}**: ${facts.join(' · ')}`;
 }
 
-/** A link that moves the panel to this latent; only this one command may be called from a hover. */
-function panelLink(ref: TraceRef, trace: Trace, latent: TraceLatent): string {
+/** A link that moves the panel to this latent. */
+function panelLink(ref: TraceRef, trace: Trace, latent: TraceLatent): Markup {
   const target = 'run' in ref ? { run: ref.run } : { file: ref.file.toString() };
-  const args = encodeURIComponent(JSON.stringify([{ ...target, latent: trace.latents.indexOf(latent) }]));
-  return `[Show in panel](command:ilvr.showLatent?${args})`;
-}
-
-function markdown(): vscode.MarkdownString {
-  const part = new vscode.MarkdownString();
-  part.supportHtml = true;
-  part.isTrusted = { enabledCommands: ['ilvr.showLatent'] };
-  return part;
-}
-
-/** Text of a trace inside Markdown; `appendText` would also keep it from wrapping. */
-function escaped(text: string): string {
-  return text.replaceAll(/[\\`*_{}[\]()#+\-!~|<>&$]/g, (character) => `&#${character.charCodeAt(0)};`);
-}
-
-function share(value: number): string {
-  return value.toFixed(2);
+  const argument = { ...target, latent: trace.latents.indexOf(latent) };
+  return commandLink('Show in panel', 'ilvr.showLatent', argument);
 }

@@ -6,6 +6,7 @@
 import * as vscode from 'vscode';
 import { UserError } from '../../base/errors.ts';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import { plainText } from '../../base/plainText.ts';
 import { readTrace, TRACE_SUFFIX } from '../../trace/file.ts';
 import type { Trace } from '../../trace/schema.ts';
 import type { Runs } from '../run/runs.ts';
@@ -15,6 +16,8 @@ import { markInterrupted, type RunStore } from '../run/store.ts';
 export const TRACE_SCHEME = 'ilvr-trace';
 /** Parsed traces of files and kept runs that are kept in memory. */
 const CACHED = 4;
+/** Of a name; a file's may be long. */
+const MAX_NAME = 80;
 /** A live run changes a text document at most this often. */
 const REFRESH_MS = 400;
 
@@ -99,11 +102,15 @@ export function isSameRef(a: TraceRef, b: TraceRef): boolean {
   return keyOf(a) === keyOf(b);
 }
 
-/** A short name for tabs and files: the file's, or the first picture's. */
+/** A short name for tabs and files, the file's or the first picture's, without what would lead to another folder. */
 export function nameOf(ref: TraceRef, trace?: Trace): string {
-  if ('file' in ref) return baseName(ref.file).replace(TRACE_SUFFIX, '');
   const picture = trace?.pictures.find(({ role }) => role === 'input');
-  return picture?.name.replace(/\.\w+$/, '') ?? `run-${ref.run.slice(0, 8)}`;
+  const name =
+    'file' in ref ? baseName(ref.file).replace(TRACE_SUFFIX, '') : picture?.name.replace(/\.\w+$/, '');
+  const safe = plainText(name ?? '', MAX_NAME)
+    .replaceAll(/[/\\:*?"<>|]/g, '_')
+    .replace(/^[.\s]+/, '');
+  return safe || ('run' in ref ? `run-${ref.run.slice(0, 8)}` : 'trace');
 }
 
 export function baseName(uri: vscode.Uri): string {

@@ -2,9 +2,10 @@
 
 import * as vscode from 'vscode';
 import type { RunStore, RunSummary } from '../run/store.ts';
+import { choose, type Choice } from '../window.ts';
 import type { TraceRef } from './library.ts';
 
-interface TraceItem extends vscode.QuickPickItem {
+interface TraceItem extends Choice {
   /** Absent on the item that asks for a file. */
   run?: string;
 }
@@ -13,10 +14,10 @@ interface TraceItem extends vscode.QuickPickItem {
 export async function chooseTrace(runStore: RunStore): Promise<TraceRef | undefined> {
   const runs = await runStore.list();
   const items: TraceItem[] = [
-    { label: vscode.l10n.t('$(folder-opened) Choose a file…') },
+    { label: vscode.l10n.t('Choose a file…'), icon: 'folder-opened' },
     ...runs.map(itemOf),
   ];
-  const picked = await vscode.window.showQuickPick(items, {
+  const picked = await choose(items, {
     title: vscode.l10n.t('Open which trace?'),
     matchOnDetail: true,
   });

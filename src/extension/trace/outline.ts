@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import { describeEnd } from '../../trace/steps.ts';
 import { readDocument } from './document.ts';
 import { TRACE_SCHEME, type TraceLibrary } from './library.ts';
+import { outlineSymbol } from '../window.ts';
 import type { TraceLine } from './text.ts';
 
 export class TraceOutline implements vscode.DocumentSymbolProvider {
@@ -31,15 +32,16 @@ function symbolsOf({ step, number, text, latents }: TraceLine, row: number): vsc
   const range = new vscode.Range(row, 0, row, text.length);
   if (step.kind === 'text') {
     const name = `${number}  ${step.text.trim()}`;
-    return [new vscode.DocumentSymbol(name, '', vscode.SymbolKind.String, range, range)];
+    return [outlineSymbol({ name, detail: '', kind: vscode.SymbolKind.String }, range)];
   }
   const detail = `${step.block.latents} latents, ${describeEnd(step.block.ended)}`;
   const name = `${number}  block ${step.block.index + 1}`;
-  const symbol = new vscode.DocumentSymbol(name, detail, vscode.SymbolKind.Array, range, range);
+  const symbol = outlineSymbol({ name, detail, kind: vscode.SymbolKind.Array }, range);
   symbol.children = latents.map(({ latent, start, end }) => {
     const at = new vscode.Range(row, start, row, end);
     const mass = text.slice(start, end).split(':')[1] ?? '';
-    return new vscode.DocumentSymbol(`latent ${latent.index + 1}`, mass, vscode.SymbolKind.Number, at, at);
+    const place = { name: `latent ${latent.index + 1}`, detail: mass, kind: vscode.SymbolKind.Number };
+    return outlineSymbol(place, at);
   });
   return [symbol];
 }

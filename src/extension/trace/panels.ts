@@ -7,12 +7,16 @@
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { UserError } from '../../base/errors.ts';
+import { plainText } from '../../base/plainText.ts';
 import { resourceRoot } from '../panelHtml.ts';
+import { createPage } from '../window.ts';
 import { TracePanel, type PanelServices } from './panel.ts';
 
 /** Also the serializer's key and part of an activation event, so it must never change. */
 export const PANEL_TYPE = 'ilvr.panel';
 const MEMORY_KEY = 'ilvr.panels';
+/** Of a tab; it is a key too, so it must be what the tab shows. */
+const MAX_TITLE = 100;
 /** Panels that are remembered; more than anyone keeps open. */
 const REMEMBERED = 50;
 
@@ -38,13 +42,9 @@ export class TracePanels implements vscode.WebviewPanelSerializer, Disposable {
       existing.reveal();
       return existing;
     }
-    const title = uniqueTitle(`ILVR: ${name}`);
+    const title = uniqueTitle(plainText(`ILVR: ${name}`, MAX_TITLE));
     this.remember(title, runId);
-    const panel = vscode.window.createWebviewPanel(PANEL_TYPE, title, vscode.ViewColumn.Active, {
-      enableScripts: true,
-      localResourceRoots: [resourceRoot(this.services.extensionUri)],
-    });
-    return this.add(panel, runId);
+    return this.add(createPage(PANEL_TYPE, title, resourceRoot(this.services.extensionUri)), runId);
   }
 
   find(runId: string): TracePanel | undefined {

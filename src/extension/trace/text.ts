@@ -9,6 +9,7 @@
  *      3  ◆ block 1 · 8 latents · end forced after K · mass on image 0.41 · 1:0.40 2:0.42 …
  */
 
+import { oneLine } from '../../base/plainText.ts';
 import { firstLookRow, massBySource } from '../../trace/maps.ts';
 import type { Trace, TraceLatent } from '../../trace/schema.ts';
 import {
@@ -36,9 +37,9 @@ export interface TraceLine {
   latents: LatentSpan[];
 }
 
-/** All lines of the document. */
+/** All lines of the document; each text is one, whatever names and tokens hold, as hovers go by the line. */
 export function traceLines(trace: Trace): TraceLine[] {
-  const header = headerOf(trace).map((text) => ({ text, latents: [] }));
+  const header = headerOf(trace).map((text) => ({ text: oneLine(text), latents: [] }));
   const steps = stepsOf(trace).map((step, i) => lineOf(trace, step, i + 1));
   return [...header, { text: '', latents: [] }, ...steps];
 }
@@ -56,17 +57,17 @@ export function headerOf(trace: Trace): string[] {
   const replaced = intervention === undefined ? '' : `, ${describeIntervention(intervention)}`;
   const parameters = `${(model.parameters / 1e6).toFixed(1)} M parameters`;
   return [
-    `# ${trace.question.replaceAll('\n', ' ')}`,
+    `# ${trace.question}`,
     `# ${model.name} · ${parameters}, ${model.dtype} · ${device.provider} (${device.name})`,
     ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
     `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents}${replaced} · ${sampling}, seed ${settings.seed}`,
-    `# ${trace.status}${trace.failure === undefined ? '' : `: ${trace.failure.replaceAll('\n', ' ')}`} · ${trace.createdAt} · run ${trace.id}`,
+    `# ${trace.status}${trace.failure === undefined ? '' : `: ${trace.failure}`} · ${trace.createdAt} · run ${trace.id}`,
   ];
 }
 
 function lineOf(trace: Trace, step: Step, number: number): TraceLine {
   const lead = `${String(number).padStart(3)}  `;
-  if (step.kind === 'text') return { text: lead + step.text.trim(), step, number, latents: [] };
+  if (step.kind === 'text') return { text: lead + oneLine(step.text.trim()), step, number, latents: [] };
   const { block, latents } = step;
   const masses = latents.map((latent) => pictureMass(trace, latent));
   const mean = masses.reduce((sum, mass) => sum + mass, 0) / masses.length;

@@ -13,6 +13,7 @@ import { configFor, CONFIG_ENDING, freeConfigName, type TemplateChoices } from '
 import type { TrainingPanels } from './panels.ts';
 import { chooseTrainingDevice } from './process.ts';
 import type { TrainingRuns } from './runs.ts';
+import { choose, showInformation } from '../window.ts';
 
 /** Second argument of `ilvr.train` when it is called from code: no dialog is shown. */
 export interface TrainOptions {
@@ -74,13 +75,13 @@ export class TrainCommand {
     const folder = this.which(undefined);
     const isPaused = this.runs.stateOf(folder)?.state === 'paused';
     const items = [
-      { label: vscode.l10n.t('$(graph-line) Show'), run: async () => this.panels.open(folder) },
+      { icon: 'graph-line', label: vscode.l10n.t('Show'), run: async () => this.panels.open(folder) },
       isPaused
-        ? { label: vscode.l10n.t('$(debug-continue) Resume'), run: () => this.runs.resume(folder) }
-        : { label: vscode.l10n.t('$(debug-pause) Pause'), run: () => this.runs.pause(folder) },
-      { label: vscode.l10n.t('$(debug-stop) Stop and keep'), run: () => this.runs.stop(folder) },
+        ? { icon: 'debug-continue', label: vscode.l10n.t('Resume'), run: () => this.runs.resume(folder) }
+        : { icon: 'debug-pause', label: vscode.l10n.t('Pause'), run: () => this.runs.pause(folder) },
+      { icon: 'debug-stop', label: vscode.l10n.t('Stop and keep'), run: () => this.runs.stop(folder) },
     ];
-    const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Training') });
+    const picked = await choose(items, { title: vscode.l10n.t('Training') });
     await picked?.run();
   }
 
@@ -102,12 +103,15 @@ export class TrainCommand {
     const text = await configFor(file.fsPath, choices);
     await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
     await vscode.window.showTextDocument(file);
-    const start = vscode.l10n.t('Start training');
-    const answer = await vscode.window.showInformationMessage(
+    let folder: string | undefined;
+    const start = async (): Promise<void> => {
+      folder = await this.train(file);
+    };
+    await showInformation(
       vscode.l10n.t('The config of the run is written. Change what you like, then start it.'),
-      start,
+      [{ title: vscode.l10n.t('Start training'), run: start }],
     );
-    return answer === start ? this.train(file) : undefined;
+    return folder;
   }
 
   private async choose(dataset: string): Promise<TemplateChoices | undefined> {
@@ -127,7 +131,7 @@ export class TrainCommand {
         stage: 2 as const,
       },
     ];
-    const picked = await vscode.window.showQuickPick(stages, { title: vscode.l10n.t('Which stage?') });
+    const picked = await choose(stages, { title: vscode.l10n.t('Which stage?') });
     return picked && { dataset, model, stage: picked.stage };
   }
 
@@ -136,9 +140,9 @@ export class TrainCommand {
     const items = [
       ...(set === bundled ? [] : [{ label: set, description: vscode.l10n.t('in use'), folder: set }]),
       { label: vscode.l10n.t('Bundled model'), folder: bundled },
-      { label: vscode.l10n.t('$(folder-opened) Choose a folder…'), folder: undefined },
+      { icon: 'folder-opened', label: vscode.l10n.t('Choose a folder…'), folder: undefined },
     ];
-    const picked = await vscode.window.showQuickPick(items, {
+    const picked = await choose(items, {
       title: vscode.l10n.t('Which model is to be trained?'),
     });
     if (picked === undefined || picked.folder !== undefined) return picked?.folder;
@@ -174,11 +178,11 @@ async function chooseFile(): Promise<vscode.Uri | undefined> {
     ...datasets!
       .filter(({ path }) => !path.endsWith('/metrics.jsonl'))
       .map((uri) => item(uri, vscode.l10n.t('dataset'))),
-    { label: vscode.l10n.t('$(folder-opened) Choose a file…'), description: '', uri: undefined },
+    { icon: 'folder-opened', label: vscode.l10n.t('Choose a file…'), description: '', uri: undefined },
   ];
-  const picked = await vscode.window.showQuickPick(items, {
+  const picked = await choose(items, {
     title: vscode.l10n.t('Train on which dataset, or by which config?'),
-    placeHolder: vscode.l10n.t('A samples file in the official ILVR format, or the config of a run'),
+    placeholder: vscode.l10n.t('A samples file in the official ILVR format, or the config of a run'),
   });
   if (picked === undefined || picked.uri !== undefined) return picked?.uri;
   const [file] =
@@ -197,9 +201,9 @@ async function chooseRun(running: readonly string[]): Promise<vscode.Uri | undef
       label: vscode.workspace.asRelativePath(folder),
       uri: vscode.Uri.file(folder),
     })),
-    { label: vscode.l10n.t('$(folder-opened) Choose a folder…'), uri: undefined },
+    { icon: 'folder-opened', label: vscode.l10n.t('Choose a folder…'), uri: undefined },
   ];
-  const picked = await vscode.window.showQuickPick(items, { title: vscode.l10n.t('Watch which run?') });
+  const picked = await choose(items, { title: vscode.l10n.t('Watch which run?') });
   if (picked === undefined || picked.uri !== undefined) return picked?.uri;
   const [folder] =
     (await vscode.window.showOpenDialog({ canSelectFiles: false, canSelectFolders: true })) ?? [];

@@ -10,6 +10,7 @@ import type { TrainingPageHost, TrainingPageMethods } from '../../protocol/train
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
 import { openPlace } from '../trace/places.ts';
 import type { Reporter } from '../report.ts';
+import { createPage } from '../window.ts';
 import { TrainingFolder } from './folder.ts';
 import type { TrainingRuns } from './runs.ts';
 
@@ -43,12 +44,8 @@ export class TrainingPanels implements vscode.WebviewPanelSerializer, Disposable
   open(folder: string): void {
     const existing = this.pages.get(folder);
     if (existing !== undefined) return existing.panel.reveal();
-    const panel = vscode.window.createWebviewPanel(
-      TRAINING_PANEL,
-      vscode.l10n.t('Training: {0}', basename(folder)),
-      vscode.ViewColumn.Active,
-    );
-    this.add(panel, folder);
+    const title = vscode.l10n.t('Training: {0}', basename(folder));
+    this.add(createPage(TRAINING_PANEL, title, resourceRoot(this.services.extensionUri)), folder);
   }
 
   /** VS Code gives back a page of the last window. */

@@ -7,14 +7,15 @@ import { UserError } from '../../base/errors.ts';
 import type { TrainingState } from '../../protocol/training.ts';
 import { progressOf, timeText } from '../../watch/progress.ts';
 import type { WatchRequest } from '../../watch/status.ts';
-import { writeLog } from '../log.ts';
+import type { Log } from '../log.ts';
 import type { Reporter } from '../report.ts';
+import { StatusItem } from '../window.ts';
 import { TrainingFolder } from './folder.ts';
 import { TrainingError, TrainingProcess } from './process.ts';
 
 export interface TrainingServices {
   cliPath: string;
-  log: vscode.LogOutputChannel;
+  log: Log;
   reporter: Reporter;
   /** Shows the page of a run. */
   show: (folder: string) => void;
@@ -31,7 +32,7 @@ export class TrainingRuns implements Disposable {
   private readonly store = new DisposableStore();
   private readonly services: TrainingServices;
   private readonly running = new Map<string, Running>();
-  private readonly item: vscode.StatusBarItem;
+  private readonly item: StatusItem;
   private readonly changed = this.store.add(new vscode.EventEmitter<void>());
 
   readonly onDidChange = this.changed.event;
@@ -39,10 +40,12 @@ export class TrainingRuns implements Disposable {
   constructor(services: TrainingServices) {
     this.services = services;
     this.item = this.store.add(
-      vscode.window.createStatusBarItem('ilvr.training', vscode.StatusBarAlignment.Right, 51),
+      new StatusItem('ilvr.training', {
+        name: vscode.l10n.t('ILVR training'),
+        command: 'ilvr.trainingMenu',
+        priority: 51,
+      }),
     );
-    this.item.name = vscode.l10n.t('ILVR training');
-    this.item.command = 'ilvr.trainingMenu';
   }
 
   /** Folders of the runs whose processes are there. */
@@ -65,7 +68,7 @@ export class TrainingRuns implements Disposable {
       cliPath,
       config,
       device,
-      log: (level, text) => writeLog(log, level, text),
+      log: (level, text) => log.write(level, text),
     });
     const folder = await process.opened;
     const followed = new TrainingFolder(folder, () => this.update());
@@ -155,17 +158,16 @@ export class TrainingRuns implements Disposable {
     const { state, metrics, steps, name } = first.folder.state;
     const step = metrics.at(-1)?.step ?? 0;
     const left = steps === undefined ? undefined : progressOf(metrics, steps)?.secondsLeft;
-    const icon = state === 'paused' ? 'debug-pause' : 'sync~spin';
     const parts = [
-      `$(${icon}) ${step}${steps === undefined ? '' : `/${steps}`}`,
+      `${step}${steps === undefined ? '' : `/${steps}`}`,
       ...(left === undefined || state === 'paused' ? [] : [timeText(left)]),
     ];
-    this.item.text = parts.join(' · ');
-    this.item.tooltip = vscode.l10n.t('ILVR training "{0}": press to show, pause or stop it', name);
-    this.item.accessibilityInformation = {
-      label: vscode.l10n.t('ILVR training {0}, step {1} of {2}', basename(name), step, steps ?? '?'),
-    };
-    this.item.show();
+    this.item.show({
+      icon: state === 'paused' ? 'debug-pause' : 'sync~spin',
+      text: parts.join(' · '),
+      tooltip: vscode.l10n.t('ILVR training "{0}": press to show, pause or stop it', name),
+      spoken: vscode.l10n.t('ILVR training {0}, step {1} of {2}', basename(name), step, steps ?? '?'),
+    });
   }
 }
 

@@ -1,8 +1,12 @@
 /** Claims about traces as text: what hovers and the outline find by position. */
 
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { pictureMass, traceLines } from '../../../src/extension/trace/text.ts';
+import { readTrace } from '../../../src/trace/file.ts';
 import { stepsOf } from '../../../src/trace/steps.ts';
+import { hostile } from '../../fixtures/paths.ts';
 import { smallTrace } from '../../fixtures/smallTrace.ts';
 
 test('every step has one line, numbered from 1', () => {
@@ -33,6 +37,34 @@ test('the lines about the run are comments, also when the question has several l
   const header = traceLines({ ...smallTrace('failed'), question: 'One\ntwo?' }).slice(0, 4);
   for (const { text } of header) expect(text).toMatch(/^# [^\n]*$/);
   expect(header[0]?.text).toBe('# One two?');
+});
+
+test('every name stands on one line, so that each step is where hovers and outline look for it', () => {
+  const lines = 'a\r\nb\rc\u2028d\u0085e\vf\n';
+  const trace = structuredClone(smallTrace('failed'));
+  trace.question = lines;
+  trace.failure = lines;
+  trace.model.name = trace.device.name = lines;
+  trace.pictures[0]!.name = lines;
+  trace.tokens[0]!.text = `x${lines}y`;
+  const shown = traceLines(trace).map(({ text }) => text);
+  for (const text of shown) expect(text).not.toMatch(/[\n\r\u0085\u2028\u2029]/);
+  expect(shown.slice(0, 2)).toEqual([
+    '# a b c d e f ',
+    '# a b c d e f · 0.0 M parameters, F32 · cpu (a b c d e f )',
+  ]);
+  const document = shown.join('\n').split('\n');
+  for (const [row, { text }] of traceLines(trace).entries()) expect(document[row]).toBe(text);
+});
+
+const LINES = hostile('lines.ilvr.json');
+test.runIf(existsSync(LINES))('so does the handed trace with line ends in its names', async () => {
+  const trace = readTrace(await readFile(LINES, 'utf8'), LINES);
+  expect(trace.model.name).toContain('\n');
+  const lines = traceLines(trace);
+  const document = lines.map(({ text }) => text).join('\n');
+  expect(document.split(/\r\n|\n|\r/)).toEqual(lines.map(({ text }) => text));
+  expect(lines[0]!.text).toBe('# q line two three');
 });
 
 test('a running trace without tokens has a header and no steps', () => {

@@ -120,7 +120,7 @@ export function suite(claim: DeclareClaim): void {
       const line = blockLine(document, 0);
       const column = document.lineAt(line).text.lastIndexOf(' 1:') + 1;
       const parts = await hoverAt(document, new vscode.Position(line, column));
-      assert.ok(parts.some((part) => part.includes('<img src="data:image/png;base64,')));
+      assert.ok(parts.some((part) => part.includes('](data:image/png;base64,')));
       for (const part of parts) assert.ok(part.length < 100_000);
     },
     model,

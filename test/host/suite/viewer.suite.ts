@@ -55,7 +55,7 @@ export function suite(claim: DeclareClaim): void {
     const column = document.lineAt(line).text.lastIndexOf('1:');
     const parts = await hoverAt(document, new vscode.Position(line, column));
     assert.ok(
-      parts.some((part) => part.includes('<img src="data:image/png;base64,')),
+      parts.some((part) => part.includes('](data:image/png;base64,')),
       parts.join('\n'),
     );
     assert.ok(parts.some((part) => /attention probability\*\*: peak .* mass .* entropy/.test(part)));
@@ -67,7 +67,7 @@ export function suite(claim: DeclareClaim): void {
     const document = await openText(await smallTraceFile());
     const line = blockLine(document, 0);
     const block = await hoverAt(document, new vscode.Position(line, 6));
-    assert.ok(block.some((part) => part.includes('<img src="data:image/png;base64,')));
+    assert.ok(block.some((part) => part.includes('](data:image/png;base64,')));
     const step = await hoverAt(document, new vscode.Position(line - 1, 6));
     assert.match(step.join('\n'), /\*\*Step 1\*\* · \d+ tokens/);
   });
@@ -77,7 +77,7 @@ export function suite(claim: DeclareClaim): void {
     const document = await openText(await smallTraceFile());
     const parts = await hoverAt(document, new vscode.Position(0, 3));
     assert.equal(parts.length, trace.pictures.length);
-    assert.ok(parts.every((part) => part.includes('<img src="data:image/png;base64,')));
+    assert.ok(parts.every((part) => part.includes('](data:image/png;base64,')));
   });
 
   claim('the outline lists steps, and latents below their block', async () => {
