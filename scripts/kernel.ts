@@ -22,8 +22,11 @@ export async function compiledKernel(): Promise<string> {
       listFiles: () => [],
     },
   );
-  if (error !== null || binary === undefined) throw new Error(`${SOURCE}: ${error?.message}\n${stderr.toString()}`);
-  const base64 = Buffer.from(binary).toString('base64').replaceAll(/.{100}/g, "$&' +\n  '");
+  if (error !== null || binary === undefined)
+    throw new Error(`${SOURCE}: ${error?.message}\n${stderr.toString()}`);
+  const base64 = Buffer.from(binary)
+    .toString('base64')
+    .replaceAll(/.{100}/g, "$&' +\n  '");
   return `/** ./kernel.ts compiled, by scripts/kernel.ts. */\nexport const KERNEL =\n  '${base64}';\n`;
 }
 
