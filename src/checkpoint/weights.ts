@@ -5,7 +5,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
-import type { LowRank, Weight } from '../model/weightSource.ts';
+import type { LowRank, PackedMatrix, Weight } from '../model/weightSource.ts';
 import type { Dtype, WeightRef } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/array.ts';
 import type { Adapter } from './adapter.ts';
@@ -24,6 +24,8 @@ export interface Weights {
   readonly tied: boolean;
   /** Absolute paths of the checkpoint's own files, sorted; an adapter's is not among them. */
   readonly files: string[];
+  /** With an adapter's. */
+  readonly allFiles: string[];
   /** The folder from which each weight's `location` counts; sessions must be given this one. */
   readonly root: string;
   /** Canonical names, sorted. A tied `lm_head.weight` is not among them. */
@@ -39,6 +41,8 @@ export interface Weights {
    * @throws UserError if it is missing, of another shape, or of a dtype that is no weight.
    */
   get(name: string, shape: readonly number[]): Weight;
+  /** See `WeightSource`; only with a cache of quantised matrices. */
+  packed?(names: readonly string[]): PackedMatrix | undefined;
 }
 
 const EMBEDDING = 'model.embed_tokens.weight';
@@ -64,7 +68,8 @@ export async function openWeights(
   const files = [...new Set(named.map(([, tensor]) => tensor.file))].toSorted();
   const { adapter } = options;
   adapter?.checkFit(find, tied);
-  const { root, of: locations } = await locate(adapter === undefined ? files : [...files, adapter.file]);
+  const allFiles = adapter === undefined ? files : [...files, adapter.file];
+  const { root, of: locations } = await locate(allFiles);
   const located = (ref: WeightRef): WeightRef => ({ ...ref, location: locations.get(ref.file)! });
   const addition = (name: string): { adapter?: LowRank } => {
     const found = adapter?.additions.get(name);
@@ -75,6 +80,7 @@ export async function openWeights(
   return {
     tied,
     files,
+    allFiles,
     root,
     names: named.map(([name]) => name),
     parameterCount: named.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0),

@@ -13,10 +13,8 @@
 
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { TextConfig } from './config.ts';
-import { linear, rmsNorm, rotate, swiGlu } from './layers.ts';
+import { product, products, rmsNorm, rotate, swiGlu, type Matrix } from './layers.ts';
 import type { WeightSource } from './weightSource.ts';
-
-const EMBEDDING = 'model.embed_tokens.weight';
 
 /** ids (S) → embeddings (S, C) */
 export function embeddingGraph(config: TextConfig, weights: WeightSource): Uint8Array {
@@ -36,7 +34,7 @@ export function headGraph(config: TextConfig, weights: WeightSource): Uint8Array
 
 /** ids of any shape → their rows of the embedding table */
 export function embed(graph: GraphBuilder, config: TextConfig, weights: WeightSource, ids: Value): Value {
-  const table = weights.get(EMBEDDING, [config.vocabularySize, config.hiddenSize]);
+  const table = weights.get('model.embed_tokens.weight', [config.vocabularySize, config.hiddenSize]);
   return graph.op('Gather', [graph.weight(table), ids]);
 }
 
@@ -47,8 +45,11 @@ export function logitsOf(
   weights: WeightSource,
   hidden: Value,
 ): Value {
-  const name = config.tiedEmbeddings ? EMBEDDING : 'lm_head.weight';
-  return linear(graph, hidden, weights.get(name, [config.vocabularySize, config.hiddenSize]));
+  return product(graph, weights, hidden, {
+    name: config.tiedEmbeddings ? 'model.embed_tokens' : 'lm_head',
+    rows: config.vocabularySize,
+    columns: config.hiddenSize,
+  });
 }
 
 /** Names of a layer's key/value tensors. Keys are stored transposed, ready to be multiplied. */
@@ -137,11 +138,16 @@ function decoderLayer(
   const normed = norm(x, 'input_layernorm');
   const turned = (value: Value, heads: number): Value =>
     graph.reshape(rotate(graph, value, angles.cos, angles.sin, heads, d), [-1, heads, d]);
-  const q = turned(project(graph, config, weights, layer, 'q_proj', normed), H); // (S, H, d)
-  const k = turned(project(graph, config, weights, layer, 'k_proj', normed), K); // (S, K, d)
-  const v = graph.reshape(project(graph, config, weights, layer, 'v_proj', normed), [-1, K, d]); // (S, K, d)
+  const projections = (['q_proj', 'k_proj', 'v_proj'] as const).map((name) =>
+    projection(config, layer, name),
+  );
+  const [queries, keys, values] = products(graph, weights, normed, projections);
+  const q = turned(queries!, H); // (S, H, d)
+  const k = turned(keys!, K); // (S, K, d)
+  const v = graph.reshape(values!, [-1, K, d]); // (S, K, d)
   const mixed = attend(layer, q, k, v); // (S, H·d)
-  const attention = linear(graph, mixed, weights.get(`${prefix}.self_attn.o_proj.weight`, [C, H * d]));
+  const output: Matrix = { name: `${prefix}.self_attn.o_proj`, rows: C, columns: H * d };
+  const attention = product(graph, weights, mixed, output);
 
   const middle = graph.op('Add', [x, attention]);
   const mlp = swiGlu(graph, weights, norm(middle, 'post_attention_layernorm'), `${prefix}.mlp`, {
@@ -152,23 +158,14 @@ function decoderLayer(
   return graph.op('Add', [middle, mlp]);
 }
 
-/** A layer's queries (N, H·d), keys or values (N, K·d) of x (N, C), before rotation. */
-export function project(
-  graph: GraphBuilder,
-  config: TextConfig,
-  weights: WeightSource,
-  layer: number,
-  name: 'q_proj' | 'k_proj' | 'v_proj',
-  x: Value,
-): Value {
-  const size = (name === 'q_proj' ? config.heads : config.kvHeads) * config.headSize;
-  const full = `model.layers.${layer}.self_attn.${name}`;
-  return linear(
-    graph,
-    x,
-    weights.get(`${full}.weight`, [size, config.hiddenSize]),
-    weights.get(`${full}.bias`, [size]),
-  );
+/** The matrix of a layer's queries (N, H·d), keys or values (N, K·d), before rotation. */
+export function projection(config: TextConfig, layer: number, name: 'q_proj' | 'k_proj' | 'v_proj'): Matrix {
+  return {
+    name: `model.layers.${layer}.self_attn.${name}`,
+    rows: (name === 'q_proj' ? config.heads : config.kvHeads) * config.headSize,
+    columns: config.hiddenSize,
+    bias: true,
+  };
 }
 
 /** softmax(q kᵀ / √d + mask) v over frozen and growing slots; a key head serves R query heads. */

@@ -1,9 +1,45 @@
 /** Building blocks that the vision tower and the decoder share. */
 
-import { add, mul, sigmoid, sub } from '../onnx/arithmetic.ts';
+import { add, mul, sigmoid, split, sub } from '../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
-import type { Weight, WeightSource } from './weightSource.ts';
+import type { PackedMatrix, Weight, WeightSource } from './weightSource.ts';
+
+/** A matrix W (rows, columns) of the checkpoint, `NAME.weight`, and perhaps its `NAME.bias`. */
+export interface Matrix {
+  name: string;
+  rows: number;
+  columns: number;
+  bias?: boolean;
+}
+
+/** y = x Wᵀ + b for x (N, columns) */
+export function product(graph: GraphBuilder, weights: WeightSource, x: Value, matrix: Matrix): Value {
+  return products(graph, weights, x, [matrix])[0]!;
+}
+
+/** Products of the same x with several matrices: one product where these are stored as one. */
+export function products(
+  graph: GraphBuilder,
+  weights: WeightSource,
+  x: Value,
+  matrices: readonly Matrix[],
+): Value[] {
+  const packed = weights.packed?.(matrices.map(({ name }) => `${name}.weight`));
+  const bias = ({ name, rows, bias: has }: Matrix): WeightRef | undefined =>
+    has === true ? weights.get(`${name}.bias`, [rows]) : undefined;
+  const weightOf = ({ name, rows, columns }: Matrix): Weight =>
+    weights.get(`${name}.weight`, [rows, columns]);
+  if (packed === undefined) return matrices.map((matrix) => linear(graph, x, weightOf(matrix), bias(matrix)));
+  const joined = packedProduct(graph, x, packed);
+  const rows = matrices.map((matrix) => matrix.rows);
+  const parts = rows.length === 1 ? [joined] : split(graph, joined, rows, 1);
+  return matrices.map((matrix, i) => {
+    const added = bias(matrix);
+    const y = added === undefined ? parts[i]! : add(graph, parts[i]!, graph.weight(added));
+    return withAdapter(graph, x, y, weightOf(matrix));
+  });
+}
 
 /**
  * y = x Wᵀ + b for x (N, in) and Hugging Face's W (out, in), which Gemm reads as it is.
@@ -13,11 +49,26 @@ export function linear(graph: GraphBuilder, x: Value, weight: Weight, bias?: Wei
   const rows = weight.shape[0]!;
   const inputs = [x, graph.weight(weight, [rows, weight.length / rows / (weight.dtype === 'F32' ? 4 : 2)])];
   const y = graph.op('Gemm', bias === undefined ? inputs : [...inputs, graph.weight(bias)], { transB: 1 });
-  if (weight.adapter === undefined) return y;
-  const { a, b, scale, dropOut } = weight.adapter;
+  return withAdapter(graph, x, y, weight);
+}
+
+function withAdapter(graph: GraphBuilder, x: Value, y: Value, { adapter }: Weight): Value {
+  if (adapter === undefined) return y;
+  const { a, b, scale, dropOut } = adapter;
   const narrow = graph.op('Gemm', [dropOut?.(graph, x) ?? x, graph.weight(a)], { transB: 1 }); // (N, r)
   const scaled = graph.op('Mul', [narrow, graph.scalar(scale)]);
   return graph.op('Add', [y, graph.op('Gemm', [scaled, graph.weight(b)], { transB: 1 })]);
+}
+
+/** x Wᵀ for a W in blocks of few bits. x is rounded to 8 bits on the way, as llama.cpp does: level 4 is 3 × faster. */
+function packedProduct(
+  graph: GraphBuilder,
+  x: Value,
+  { rows, columns, bits, block, data, scales, zeros }: PackedMatrix,
+): Value {
+  const inputs = [x, graph.stored(data), graph.stored(scales), zeros && graph.stored(zeros)];
+  const attributes = { K: columns, N: rows, bits, block_size: block, accuracy_level: 4 };
+  return graph.op('MatMulNBits', zeros === undefined ? inputs.slice(0, 3) : inputs, attributes);
 }
 
 /** RMSNorm over the last axis: x / √(mean(x²) + ε) · w */
@@ -36,16 +87,22 @@ export function swiGlu(
   prefix: string,
   size: { hidden: number; feedForward: number; bias: boolean },
 ): Value {
-  const project = (input: Value, name: string, out: number, inSize: number): Value =>
-    linear(
-      graph,
-      input,
-      weights.get(`${prefix}.${name}.weight`, [out, inSize]),
-      size.bias ? weights.get(`${prefix}.${name}.bias`, [out]) : undefined,
-    );
-  const gate = project(x, 'gate_proj', size.feedForward, size.hidden);
-  const up = project(x, 'up_proj', size.feedForward, size.hidden);
-  return project(gated(graph, gate, up), 'down_proj', size.hidden, size.feedForward);
+  const matrix = (name: string, rows: number, columns: number): Matrix => ({
+    name: `${prefix}.${name}`,
+    rows,
+    columns,
+    bias: size.bias,
+  });
+  const [gate, up] = products(graph, weights, x, [
+    matrix('gate_proj', size.feedForward, size.hidden),
+    matrix('up_proj', size.feedForward, size.hidden),
+  ]);
+  return product(
+    graph,
+    weights,
+    gated(graph, gate!, up!),
+    matrix('down_proj', size.hidden, size.feedForward),
+  );
 }
 
 /** silu(x) · u */

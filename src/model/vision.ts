@@ -13,7 +13,7 @@
 import { split } from '../onnx/arithmetic.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { VisionConfig } from './config.ts';
-import { linear, rmsNorm, rotate, swiGlu } from './layers.ts';
+import { linear, product, rmsNorm, rotate, swiGlu, type Matrix } from './layers.ts';
 import type { WeightSource } from './weightSource.ts';
 
 interface Windows {
@@ -120,23 +120,19 @@ function visionBlock(
   const norm = (value: Value, name: string): Value =>
     rmsNorm(graph, value, weights.get(`${prefix}.${name}.weight`, [C]), config.normEpsilon);
   const normed = norm(x, 'norm1');
-  const joined = linear(
-    graph,
-    normed,
-    weights.get(`${prefix}.attn.qkv.weight`, [3 * C, C]),
-    weights.get(`${prefix}.attn.qkv.bias`, [3 * C]),
-  );
+  const matrix = (name: string, rows: number): Matrix => ({
+    name: `${prefix}.attn.${name}`,
+    rows,
+    columns: C,
+    bias: true,
+  });
+  const joined = product(graph, weights, normed, matrix('qkv', 3 * C));
   const [q, k, v] = split(graph, joined, [C, C, C], 1);
   const rotated = [q!, k!].map((value) =>
     graph.reshape(rotate(graph, value, cos, sin, heads, C / heads), [-1, C]),
   );
   const mixed = attend(index, rotated[0]!, rotated[1]!, v!);
-  const output = linear(
-    graph,
-    mixed,
-    weights.get(`${prefix}.attn.proj.weight`, [C, C]),
-    weights.get(`${prefix}.attn.proj.bias`, [C]),
-  );
+  const output = product(graph, weights, mixed, matrix('proj', C));
   const middle = graph.op('Add', [x, output]);
   const mlp = swiGlu(graph, weights, norm(middle, 'norm2'), `${prefix}.mlp`, {
     hidden: C,
@@ -192,11 +188,11 @@ function merger(graph: GraphBuilder, config: VisionConfig, weights: WeightSource
   const norm = rmsNorm(graph, x, weights.get('visual.merger.ln_q.weight', [C]), config.normEpsilon);
   const joined = graph.reshape(norm, [-1, wide]); // (N / M, M·C)
   const project = (value: Value, name: string, out: number): Value =>
-    linear(
-      graph,
-      value,
-      weights.get(`visual.merger.mlp.${name}.weight`, [out, wide]),
-      weights.get(`visual.merger.mlp.${name}.bias`, [out]),
-    );
+    product(graph, weights, value, {
+      name: `visual.merger.mlp.${name}`,
+      rows: out,
+      columns: wide,
+      bias: true,
+    });
   return project(graph.op('Gelu', [project(joined, '0', wide)]), '2', outputSize);
 }

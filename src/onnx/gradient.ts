@@ -280,6 +280,10 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   Log: ({ graph, x, g }) => [div(graph, g[0]!, x[0]!)],
 
   // y = a b: ∂a = g bᵀ, ∂b = aᵀ g
+  MatMulNBits: () => {
+    throw new Error('matrices in blocks of few bits have no gradient; open the checkpoint in float32');
+  },
+
   MatMul: (step) => {
     const { graph, x, g } = step;
     const [a, b] = x as [Value, Value];

@@ -5,7 +5,7 @@
  * Nodes are kept as data until `build`, so that ./shapes.ts and ./gradient.ts can read a graph.
  */
 
-import type { WeightRef } from '../tensor/dtype.ts';
+import type { StoredRef, WeightRef } from '../tensor/dtype.ts';
 import { OPS, OPSETS, type AttributeValue, type OpName } from './ops.ts';
 import { ATTRIBUTE_TYPE, ELEMENT_TYPE, encodeModel, EXTERNAL, IR_VERSION } from './proto.ts';
 
@@ -34,7 +34,7 @@ interface Port {
 interface Initializer {
   name: Value;
   shape: readonly number[];
-  content: Float32Array | BigInt64Array | WeightRef;
+  content: Float32Array | BigInt64Array | StoredRef;
 }
 
 /** Names that callers give may not begin with it: equal names would silently be one value. */
@@ -121,6 +121,15 @@ export class GraphBuilder {
       const name = this.fresh('weight');
       this.initializers.push({ name, shape, content: ref });
       return ref.dtype === 'F32' ? name : this.op('Cast', [name], { to: ELEMENT_TYPE.F32 });
+    });
+  }
+
+  /** A tensor as its file has it: what an operator reads that knows the format, such as MatMulNBits. */
+  stored(ref: StoredRef): Value {
+    return this.once(`stored ${ref.file}:${ref.offset}`, () => {
+      const name = this.fresh('stored');
+      this.initializers.push({ name, shape: ref.shape, content: ref });
+      return name;
     });
   }
 

@@ -3,7 +3,7 @@
  * is a table over `OpName`, so that a new operator does not compile until each of them knows it.
  */
 
-/** With their domain: '' is the ONNX standard, com.microsoft are onnxruntime's own, of which none is used now. */
+/** With their domain: '' is the ONNX standard, com.microsoft are onnxruntime's own. */
 export const OPS = {
   Add: '',
   Cast: '',
@@ -17,6 +17,7 @@ export const OPS = {
   Gemm: '',
   Log: '',
   MatMul: '',
+  MatMulNBits: 'com.microsoft',
   Mul: '',
   Neg: '',
   ReduceMax: '',

@@ -72,7 +72,7 @@ const root = protobuf.Root.fromJSON({
 });
 
 /** TensorProto.DataType */
-export const ELEMENT_TYPE = { float32: 1, int32: 6, int64: 7, F32: 1, F16: 10, BF16: 16 } as const;
+export const ELEMENT_TYPE = { float32: 1, int32: 6, int64: 7, F32: 1, U8: 2, F16: 10, BF16: 16 } as const;
 
 /** AttributeProto.AttributeType */
 export const ATTRIBUTE_TYPE = { float: 1, int: 2, text: 3, ints: 7 } as const;

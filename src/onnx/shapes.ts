@@ -90,6 +90,7 @@ const SHAPES: { [Op in OpName]: ShapeRule } = {
   MatMul: ({ inputs: [a, b] }) => [
     [...broadcastShapes(a!.slice(0, -2), b!.slice(0, -2)), a!.at(-2)!, b!.at(-1)!],
   ],
+  MatMulNBits: ({ inputs: [x, data] }) => [[...x!.slice(0, -1), data![0]!]],
   Mul: broadcast,
   Neg: same,
   ReduceMax: reduce,

@@ -19,6 +19,11 @@ export interface WeightRef {
   shape: number[];
 }
 
+/** A tensor in a file that graphs read as it is, quantised matrices among them. */
+export interface StoredRef extends Omit<WeightRef, 'dtype'> {
+  dtype: Dtype | 'U8';
+}
+
 const scratch = new DataView(new ArrayBuffer(4));
 
 /** bfloat16 bits → number: the upper half of a float32. */

@@ -12,7 +12,8 @@ import { hashOf, seededNumbers } from '../base/random.ts';
 import { add, matMul, mean, mul } from '../onnx/arithmetic.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import type { ModelConfig, TextConfig } from '../model/config.ts';
-import { project } from '../model/decoder.ts';
+import { projection } from '../model/decoder.ts';
+import { product } from '../model/layers.ts';
 import { MASKED } from '../model/positions.ts';
 import {
   candidatesOf,
@@ -171,8 +172,8 @@ export function teacherGraph(config: TextConfig, source: WeightSource, length: n
   const text = graph.input('text', 'float32', [1, S]);
   const image = graph.input('image', 'float32', [1, S]);
 
-  const q = project(graph, config, weights, layers - 1, 'q_proj', hidden); // (S, H·d)
-  const k = project(graph, config, weights, layers - 1, 'k_proj', hidden); // (S, K·d)
+  const q = product(graph, weights, hidden, projection(config, layers - 1, 'q_proj')); // (S, H·d)
+  const k = product(graph, weights, hidden, projection(config, layers - 1, 'k_proj')); // (S, K·d)
   const queries = graph.reshape(graph.transpose(graph.reshape(q, [S, H, d]), [1, 0, 2]), [K, -1, d]); // (K, R·S, d)
   const keys = graph.transpose(graph.reshape(k, [S, K, d]), [1, 2, 0]); // (K, d, S)
   const scores = graph.reshape(matMul(graph, queries, keys), [H, S, S]);
