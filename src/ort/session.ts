@@ -25,6 +25,8 @@ export interface SessionOptions {
    * doubles what it holds (docs/log.md). A plan if absent.
    */
   memory?: 'heap' | 'arena' | 'plan';
+  /** Whether the runtime may rearrange weights in memory of its own. Blocks of few bits need it; others stay mapped. */
+  prepack?: boolean;
 }
 
 export interface Session {
@@ -50,11 +52,11 @@ export function runtimeVersion(): string {
 }
 
 /**
- * Opens a graph. Weights stay memory-mapped in their files: prepacking would copy them, and decoding
- * is as fast without.
+ * Opens a graph. Weights stay memory-mapped in their files unless `prepack` is set: prepacking copies
+ * them, and float32 decodes as fast without; blocks of few bits would be 125 times slower.
  */
 export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
-  const { provider, weightsFolder, keepOnDevice = [], threads, memory = 'plan' } = options;
+  const { provider, weightsFolder, keepOnDevice = [], threads, memory = 'plan', prepack = false } = options;
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: [provider],
     logSeverityLevel: 3,
@@ -70,7 +72,7 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
     extra: {
       session: {
         model_external_initializers_file_folder_path: weightsFolder,
-        disable_prepacking: '1',
+        disable_prepacking: prepack ? '0' : '1',
         // A node that fell back to the CPU would hide a GPU defect; it is an error instead.
         ...(provider === 'webgpu' && { disable_cpu_ep_fallback: '1' }),
       },

@@ -83,9 +83,9 @@ export interface ListedCache {
 }
 
 export async function listCaches(folder: string): Promise<ListedCache[]> {
-  const names = (await readdir(folder).catch(() => [])).toSorted();
+  const names: string[] = await readdir(folder).catch(() => []);
   const listed: ListedCache[] = [];
-  for (const name of names) {
+  for (const name of names.toSorted()) {
     const file = path.join(folder, name);
     if (!name.endsWith(SUFFIX) && !name.endsWith(PARTIAL)) continue;
     // A part's length is the whole one from the start; what it takes on the disk is what was written.
@@ -107,7 +107,9 @@ export async function removeCache({ file }: ListedCache): Promise<void> {
   await rm(`${file}.done`, { force: true });
 }
 
-const Header = z.object({ __metadata__: z.record(z.string(), z.string()) });
+const Header = z
+  .object({ ['__metadata__']: z.record(z.string(), z.string()) })
+  .transform((header) => header['__metadata__']);
 const MAX_HEADER = 16 << 20;
 
 async function describe(file: string): Promise<ReturnType<typeof describedOrigin>> {
@@ -120,7 +122,7 @@ async function describe(file: string): Promise<ReturnType<typeof describedOrigin
     const text = new Uint8Array(length);
     await handle.read(text, 0, length, 8);
     const header = Header.safeParse(JSON.parse(new TextDecoder().decode(text)));
-    return header.success ? describedOrigin(header.data.__metadata__) : undefined;
+    return header.success ? describedOrigin(header.data) : undefined;
   } catch {
     return undefined;
   } finally {

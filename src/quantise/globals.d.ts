@@ -1,8 +1,9 @@
 /** What Node's own types leave to the DOM's: only what ./kernel.ts uses. */
 declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array);
+  interface Module {
+    readonly brand: 'module';
   }
+  const Module: new (bytes: Uint8Array) => Module;
   class Instance {
     constructor(module: Module, imports: Record<string, Record<string, () => void>>);
     readonly exports: Record<string, unknown>;
