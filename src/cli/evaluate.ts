@@ -7,7 +7,7 @@ import type { LoadedModel } from '../protocol/engine.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
 import { FED, requestOptions, type Fed, type ModelOptions } from './options.ts';
-import { fileHash, openResults, type ResultsHeader, type SampleResult } from './results.ts';
+import { fileHash, ResultsFile, type ResultsHeader, type SampleResult } from './results.ts';
 import { SamplePass, type PassOptions } from './samplePass.ts';
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
@@ -46,14 +46,18 @@ export async function evaluate(context: CliContext, file: string, options: Evalu
     );
     const header = await headerFor(loaded, file, options, other);
     const runs: Run[] = [];
-    for (const fed of passes) runs.push(await openRun(header, fed, samples.length, options));
-    const kept = runs.reduce((sum, { done }) => sum + done.size, 0);
-    if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
-    const pass = new SamplePass(context, sessions, asked, options, passes.includes('swap'));
-    let finished = true;
-    for (const { fed, done, path } of runs) finished &&= await pass.run(fed, done, path);
-    report(terminal, samples, runs);
-    return finished ? EXIT.ok : EXIT.cancelled;
+    try {
+      for (const fed of passes) runs.push(await openRun(header, fed, samples.length, options));
+      const kept = runs.reduce((sum, { done }) => sum + done.size, 0);
+      if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
+      const pass = new SamplePass(context, sessions, asked, options, passes.includes('swap'));
+      let finished = true;
+      for (const { fed, done, written } of runs) finished &&= await pass.run(fed, done, written);
+      report(terminal, samples, runs);
+      return finished ? EXIT.ok : EXIT.cancelled;
+    } finally {
+      for (const { written } of runs) await written?.close();
+    }
   });
 }
 
@@ -62,7 +66,8 @@ interface Run {
   fed: Fed;
   /** Results by line of the sample. */
   done: Map<number, SampleResult>;
-  path: string | undefined;
+  /** Absent where nothing is kept. */
+  written: ResultsFile | undefined;
 }
 
 async function openRun(
@@ -71,7 +76,7 @@ async function openRun(
   count: number,
   { results, intervene }: EvaluateOptions,
 ): Promise<Run> {
-  if (results === undefined) return { fed, done: new Map(), path: undefined };
+  if (results === undefined) return { fed, done: new Map(), written: undefined };
   const path = intervene === 'all' ? resultsPath(results, fed) : results;
   const settings = {
     ...header.settings,
@@ -79,7 +84,8 @@ async function openRun(
     // Whose latents a sample gets depends on which samples there are.
     ...(fed === 'swap' && { swapAmong: count }),
   };
-  return { fed, done: await openResults(path, { ...header, settings }), path };
+  const written = await ResultsFile.open(path, { ...header, settings });
+  return { fed, done: new Map(written.kept), written };
 }
 
 /** "out/r.jsonl" → "out/r.zero.jsonl" */

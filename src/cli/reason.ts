@@ -1,9 +1,11 @@
 /** `ilvr reason`: one question about some pictures, answered in the terminal. */
 
 import { randomUUID } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
+import { targetOf } from '../files/replaceFile.ts';
 import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
 import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
@@ -40,6 +42,7 @@ export async function reason(
 ): Promise<number> {
   const images = await Promise.all(imagePaths.map(readImage));
   const helpers = await Promise.all(options.helper.map(readImage));
+  if (options.trace !== undefined) await checkTracePath(options.trace, [...imagePaths, ...options.helper]);
   const swapImages = await Promise.all(swapImagesOf(options).map(readImage));
   return withModel(context, options, async ({ client, loaded }) => {
     const own = requestFor(images, helpers, questionOf(options, loaded), options);
@@ -55,6 +58,23 @@ export async function reason(
     if (problem !== undefined) throw problem;
     return EXIT.ok;
   });
+}
+
+/**
+ * Before anything is computed: the trace would be lost otherwise.
+ * @throws UserError if it can be written to no such place, or would replace a picture
+ */
+async function checkTracePath(trace: string, pictures: readonly string[]): Promise<void> {
+  const target = await targetOf(trace);
+  for (const picture of pictures) {
+    if ((await realpath(picture)) !== target) continue;
+    throw new UserError({
+      problem: 'The trace would replace a picture',
+      expected: 'another file after --trace',
+      found: picture,
+      where: trace,
+    });
+  }
 }
 
 /** @throws UserError where there is a picture to swap with and no swap, or the other way round */

@@ -4,10 +4,18 @@
  */
 
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { mkdir, open, stat, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import * as z from 'zod';
 import { messageOf, UserError } from '../base/errors.ts';
+import { lockFile } from '../files/lock.ts';
+import { openPlainFile, readPlainFile } from '../files/plainFile.ts';
+import { replaceFile, targetOf } from '../files/replaceFile.ts';
+
+/** Tens of thousands of answers of a thousand words; as much as one text can hold. */
+const MAX_BYTES = 500_000_000;
+
+const NEWLINE = 10;
 
 const header = z.strictObject({
   format: z.literal('ilvr-results'),
@@ -47,29 +55,85 @@ const result = z.strictObject({
 export type ResultsHeader = z.output<typeof header>;
 export type SampleResult = z.output<typeof result>;
 
-/** sha256 of a file, as hex. */
+/** sha256 of a plain file, as hex. */
 export async function fileHash(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
+  const { handle } = await openPlainFile(path, 'samples file');
+  const hash = createHash('sha256');
+  for await (const chunk of handle.createReadStream() as AsyncIterable<Buffer>) hash.update(chunk);
+  return hash.digest('hex');
 }
 
-/**
- * Opens a results file for going on, or starts one.
- * A last line that was cut off while it was written is dropped, and its sample is done again.
- * @returns the results it already holds, by line of the sample
- * @throws UserError if the file is something else or belongs to another evaluation
- */
-export async function openResults(path: string, expected: ResultsHeader): Promise<Map<number, SampleResult>> {
-  const text = await readIfPresent(path);
-  if (text === undefined || text === '') {
-    await write(path, `${JSON.stringify(expected)}\n`);
+/** A results file that this process alone adds to. */
+export class ResultsFile {
+  /** Answers that it holds already, by line of the sample. */
+  readonly kept: ReadonlyMap<number, SampleResult>;
+  private readonly path: string;
+  private readonly handle: FileHandle;
+  private readonly unlock: () => Promise<void>;
+
+  private constructor(
+    path: string,
+    kept: Map<number, SampleResult>,
+    handle: FileHandle,
+    unlock: () => Promise<void>,
+  ) {
+    this.path = path;
+    this.kept = kept;
+    this.handle = handle;
+    this.unlock = unlock;
+  }
+
+  /**
+   * Opens a results file for going on, or starts one. What was cut off while it was written is dropped, be it a
+   * result or the header, and a sample that got no answer is asked again.
+   * @throws UserError if it is something else, belongs to another evaluation, or another process writes it
+   */
+  static async open(path: string, expected: ResultsHeader): Promise<ResultsFile> {
+    try {
+      await mkdir(dirname(path), { recursive: true });
+    } catch (error) {
+      throw cannotWrite(path, error);
+    }
+    const unlock = await lockFile(path);
+    try {
+      const kept = await prepare(path, expected);
+      return new ResultsFile(path, kept, await open(path, 'a'), unlock);
+    } catch (error) {
+      await unlock();
+      throw error;
+    }
+  }
+
+  async append(entry: SampleResult): Promise<void> {
+    try {
+      await this.handle.appendFile(`${JSON.stringify(entry)}\n`);
+    } catch (error) {
+      throw cannotWrite(this.path, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.handle.close();
+    await this.unlock();
+  }
+}
+
+/** Makes the file one that can be added to. @returns the answers that it keeps */
+async function prepare(path: string, expected: ResultsHeader): Promise<Map<number, SampleResult>> {
+  const bytes = await readIfPresent(path);
+  const start = Buffer.from(`${JSON.stringify(expected)}\n`);
+  if (bytes === undefined || (bytes.length < start.length && start.subarray(0, bytes.length).equals(bytes))) {
+    await replaceFile(path, start);
     return new Map();
   }
-  const { header: found, results, complete } = parseResults(text, path);
+  const { header: found, results, isWhole } = parseResults(bytes, path);
   checkHeader(found, expected, path);
-  if (complete.length < text.length) await write(path, complete);
-  return results;
+  const answered = [...results].filter(([, { error }]) => error === undefined);
+  if (!isWhole || answered.length < results.size) {
+    const lines = [found, ...answered.map(([, entry]) => entry)];
+    await replaceFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  }
+  return new Map(answered);
 }
 
 /**
@@ -77,9 +141,9 @@ export async function openResults(path: string, expected: ResultsHeader): Promis
  * @throws UserError if there is none or it is something else
  */
 export async function readResults(path: string): Promise<Results> {
-  const text = await readIfPresent(path);
-  if (text === undefined) throw new UserError({ problem: 'There is no such results file', where: path });
-  return parseResults(text, path);
+  const bytes = await readIfPresent(path);
+  if (bytes === undefined) throw new UserError({ problem: 'There is no such results file', where: path });
+  return parseResults(bytes, path);
 }
 
 export interface Results {
@@ -88,13 +152,16 @@ export interface Results {
   results: Map<number, SampleResult>;
 }
 
-/** `complete` is the text without a last line that was cut off. */
-function parseResults(text: string, path: string): Results & { complete: string } {
-  const complete = text.slice(0, text.lastIndexOf('\n') + 1);
-  const [first = '', ...lines] = complete.split('\n').slice(0, -1);
+/** `isWhole` is false where the last line was cut off, which is then left out. */
+function parseResults(bytes: Uint8Array, path: string): Results & { isWhole: boolean } {
+  const end = bytes.lastIndexOf(NEWLINE) + 1;
+  if (end === 0) throw noResults('a first line that is cut off', path);
+  const text = new TextDecoder().decode(bytes.subarray(0, end));
+  const [first = '', ...lines] = text.split('\n').slice(0, -1);
   const found = parse(header, first, `${path}:1`);
   const done = lines.map((line, i) => parse(result, line, `${path}:${i + 2}`));
-  return { header: found, results: new Map(done.map((entry) => [entry.line, entry])), complete };
+  const results = new Map(done.map((entry) => [entry.line, entry]));
+  return { header: found, results, isWhole: end === bytes.length && results.size === lines.length };
 }
 
 /** Keys of everything in which two headers differ, settings one by one; the format aside. */
@@ -104,14 +171,6 @@ export function differencesOf(a: ResultsHeader, b: ResultsHeader): string[] {
     (key) => canonical(a.settings[key]) !== canonical(b.settings[key]),
   );
   return [...top, ...settings];
-}
-
-export async function appendResult(path: string, entry: SampleResult): Promise<void> {
-  try {
-    await appendFile(path, `${JSON.stringify(entry)}\n`);
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
 }
 
 function checkHeader(found: ResultsHeader, expected: ResultsHeader, path: string): void {
@@ -150,37 +209,25 @@ function parse<T>(schema: z.ZodType<T>, line: string, where: string): T {
   try {
     return schema.parse(JSON.parse(line));
   } catch (error) {
-    throw new UserError(
-      {
-        problem: 'This file does not hold results of an evaluation',
-        found: error instanceof z.ZodError ? (error.issues[0]?.message ?? 'a fault') : messageOf(error),
-        where,
-        remedy: 'Give another file with --results, or remove this one.',
-      },
-      { cause: error },
-    );
+    const found = error instanceof z.ZodError ? (error.issues[0]?.message ?? 'a fault') : messageOf(error);
+    throw noResults(found, where);
   }
 }
 
-async function readIfPresent(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new UserError(
-      { problem: 'The results file cannot be read', found: messageOf(error), where: path },
-      { cause: error },
-    );
-  }
+function noResults(found: string, where: string): UserError {
+  return new UserError({
+    problem: 'This file does not hold results of an evaluation',
+    found,
+    where,
+    remedy: 'Give another file with --results, or remove this one.',
+  });
 }
 
-async function write(path: string, text: string): Promise<void> {
-  try {
-    await mkdir(dirname(resolve(path)), { recursive: true });
-    await writeFile(path, text);
-  } catch (error) {
-    throw cannotWrite(path, error);
-  }
+/** @throws UserError if it cannot be read, or is no plain file */
+async function readIfPresent(path: string): Promise<Uint8Array | undefined> {
+  // A link to nothing yet is a file to be made.
+  const there = await stat(await targetOf(path)).catch(() => undefined);
+  return there && readPlainFile(path, { what: 'results file', maxBytes: MAX_BYTES });
 }
 
 function cannotWrite(path: string, error: unknown): UserError {

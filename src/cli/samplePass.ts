@@ -22,7 +22,7 @@ import { answerText } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
 import { requestOptions, type Fed, type GenerationOptions } from './options.ts';
 import { interventionOf, readImage, runRequest, vectorsOf } from './reason.ts';
-import { appendResult, type SampleResult } from './results.ts';
+import type { ResultsFile, SampleResult } from './results.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';
 
@@ -58,10 +58,10 @@ export class SamplePass {
 
   /**
    * Runs what is not done yet and adds it to `done`.
-   * @param path of the results file to append to
+   * @param file to add the results to
    * @returns false if it was cancelled
    */
-  async run(fed: Fed, done: Map<number, SampleResult>, path: string | undefined): Promise<boolean> {
+  async run(fed: Fed, done: Map<number, SampleResult>, file: ResultsFile | undefined): Promise<boolean> {
     const left = this.samples.filter(({ line }) => !done.has(line));
     return inOrder(
       this.sessions,
@@ -76,7 +76,7 @@ export class SamplePass {
         }
       },
       async (result) => {
-        if (path !== undefined) await appendResult(path, result);
+        await file?.append(result);
         done.set(result.line, result);
         this.report(fed, result, done.size);
       },

@@ -1,4 +1,16 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -128,6 +140,36 @@ describe('reason', () => {
     expect([run.code, run.err.trim().split('\n').at(-1)]).toEqual([1, 'The picture cannot be decoded.']);
   });
 
+  it.runIf(process.platform !== 'win32')('writes the trace through a link, which stays one', async () => {
+    const [out, real] = [join(folder, 'link.ilvr.json'), join(folder, 'real.json')];
+    writeFileSync(real, 'old');
+    symlinkSync(real, out);
+    const { code } = await ilvr(['reason', MAP, '--trace', out], engine);
+    expect([code, readlinkSync(out)]).toEqual([0, real]);
+    expect(readTrace(readFileSync(real, 'utf8'), real).status).toBe('complete');
+  });
+
+  it.runIf(process.platform !== 'win32')(
+    'refuses a trace onto a pipe, a device, a folder or a picture before the model is asked, and touches none',
+    async () => {
+      const places = temporaryFolder();
+      const [pipe, picture, link] = ['pipe', 'map.png', 'to-stdout'].map((name) => join(places, name));
+      execFileSync('mkfifo', [pipe!]);
+      copyFileSync(MAP, picture!);
+      symlinkSync('/dev/stdout', link!);
+      const before = readdirSync('/dev');
+      for (const out of [pipe!, '/dev/null', '/dev/stdout', link!, places, picture!]) {
+        const run = await ilvr(['reason', picture!, '--trace', out], engine);
+        expect([run.code, run.out], run.err).toEqual([1, '']);
+        expect(run.err).toContain(out);
+      }
+      expect(lstatSync(pipe!).isFIFO()).toBe(true);
+      expect(readFileSync(picture!)).toEqual(readFileSync(MAP));
+      expect(readdirSync(places).toSorted()).toEqual(['map.png', 'pipe', 'to-stdout']);
+      expect(readdirSync('/dev')).toEqual(before);
+    },
+  );
+
   it('fails with a message where the trace cannot be written', async () => {
     writeFileSync(join(folder, 'file'), '');
     const { code, err } = await ilvr(['reason', MAP, '--trace', join(folder, 'file', 'x.json')], engine);
@@ -184,6 +226,61 @@ describe('evaluate', () => {
     expect(out).not.toMatch(/✓ a/);
     expect(out).toMatch(/accuracy +3 of 3/);
     expect(readFileSync(results, 'utf8').trimEnd().split('\n')).toHaveLength(4);
+  });
+
+  it('goes on with results that were cut anywhere, in the header too', async () => {
+    const file = samples('cut.jsonl', [line('box:\\boxed{RD}', { map_desc })]);
+    const results = join(folder, 'cut-results.jsonl');
+    const args = ['evaluate', '--question', 'box:\\boxed{RÐ}', file, '--results', results];
+    await ilvr(args, engine);
+    const whole = readFileSync(results);
+    const header = whole.indexOf(10);
+    // Inside the question's two-byte letter as well.
+    for (const length of [0, 1, whole.indexOf('Ð') + 1, header, header + 1, whole.length - 1]) {
+      writeFileSync(results, whole.subarray(0, length));
+      const { code, err } = await ilvr(args, engine);
+      expect(code, err).toBe(0);
+      expect(readFileSync(results).subarray(0, header)).toEqual(whole.subarray(0, header));
+      expect(readFileSync(results, 'utf8').trimEnd().split('\n')).toHaveLength(2);
+    }
+    writeFileSync(results, '{"format":"ilvr-res, or my notes');
+    const notes = await ilvr(args, engine);
+    expect([notes.code, notes.err.includes('cut off')], notes.err).toEqual([1, true]);
+  });
+
+  it('asks a sample again that got no answer, once', async () => {
+    const file = samples('again.jsonl', [
+      line('refuse', { map_desc }),
+      line('box:\\boxed{RD}', { map_desc }),
+    ]);
+    const results = join(folder, 'again-results.jsonl');
+    const args = ['evaluate', '--sample-questions', file, '--results', results];
+    await ilvr(args, engine);
+    const { out } = await ilvr(args, engine);
+    expect(out).toContain('Kept from an earlier run: 1.');
+    expect(out).toMatch(/not answered +1/);
+    const lines = readFileSync(results, 'utf8').trimEnd().split('\n').slice(1);
+    const numbers = lines.map((text) => (JSON.parse(text) as { line: number }).line);
+    expect(numbers).toEqual([2, 1]);
+  });
+
+  it('does not let two processes write one results file', async () => {
+    const file = samples('twice.jsonl', [line('wait', { map_desc })]);
+    const results = join(folder, 'twice-results.jsonl');
+    const args = ['evaluate', '--sample-questions', file, '--results', results];
+    const cancel = new AbortController();
+    const first = ilvr(args, engine, { signal: cancel.signal });
+    await expect.poll(() => existsSync(results), { timeout: 10_000 }).toBe(true);
+    const second = await ilvr(args, engine);
+    expect([second.code, second.err.includes('Another process is writing this file')], second.err).toEqual([
+      1,
+      true,
+    ]);
+    cancel.abort();
+    expect((await first).code).toBe(130);
+    expect(readdirSync(folder).filter((name) => name.startsWith('twice-results'))).toEqual([
+      'twice-results.jsonl',
+    ]);
   });
 
   it('refuses results of another model, other settings or another file', async () => {
@@ -334,11 +431,15 @@ describe('evaluate', () => {
 
   it('cancelled keeps what was done', async () => {
     const file = samples('cancel.jsonl', [line('box:\\boxed{RD}', { map_desc }), line('wait', { map_desc })]);
+    const results = join(folder, 'cancel-results.jsonl');
     const cancel = new AbortController();
-    setTimeout(() => cancel.abort(), 1500);
-    const { code, out } = await ilvr(['evaluate', '--sample-questions', file], engine, {
+    const run = ilvr(['evaluate', '--sample-questions', file, '--results', results], engine, {
       signal: cancel.signal,
     });
+    const lines = (): number => (existsSync(results) ? readFileSync(results, 'utf8').split('\n').length : 0);
+    await expect.poll(lines, { timeout: 20_000 }).toBe(3);
+    cancel.abort();
+    const { code, out } = await run;
     expect(code).toBe(130);
     expect(out).toMatch(/1 of 2 samples are done/);
   });
