@@ -4,14 +4,31 @@
 export type Random = () => number;
 
 /** Numbers from 0 to below 1 that are the same everywhere for the same seed (mulberry32, Tommy Ettinger). */
-export function seededNumbers(seed: number): Random {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
+export class RandomNumbers {
+  private state: number;
+
+  constructor(seed: number) {
+    this.state = seed >>> 0;
+  }
+
+  next(): number {
+    const state = (this.state + 0x6d2b79f5) >>> 0;
+    this.state = state;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  }
+
+  /** Gives from here on the same numbers, independently. */
+  copy(): RandomNumbers {
+    return new RandomNumbers(this.state);
+  }
+}
+
+/** The same numbers as a function. */
+export function seededNumbers(seed: number): Random {
+  const numbers = new RandomNumbers(seed);
+  return () => numbers.next();
 }
 
 /** N(0, 1), the same for the same seed: a point in the unit disc gives two (the polar method, George Marsaglia). */

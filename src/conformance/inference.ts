@@ -1,7 +1,8 @@
 /** The model itself: one forward pass, and greedy runs of the released loop with its latent blocks. */
 
 import { promptParts, encodePrompt, type PromptPart } from '../checkpoint/text/chatTemplate.ts';
-import { generate, type NewToken } from '../inference/generate.ts';
+import { generate } from '../inference/generate.ts';
+import type { NewToken } from '../inference/generation.ts';
 import type { LatentMode } from '../inference/latentProtocol.ts';
 import type { Model } from '../inference/model.ts';
 import type { PatchGrid } from '../model/positions.ts';
@@ -235,25 +236,21 @@ async function replay(answers: Answers, model: Model, item: GenerateCase): Promi
     },
     {
       prefill: async () => undefined,
-      token: async (token, hidden) => {
+      token: async (token, { hidden, blocks }) => {
         run.tokens.push(token);
         run.hidden.push(hidden);
-        recordBlocks(run.blocks, token);
+        run.blocks = blocks.map(({ startToken: start, latents, endToken: end }) => ({
+          start,
+          latents,
+          ...(end !== undefined && { end }),
+        }));
       },
-      fed: async ({ position }, attention, vector) => {
+      fed: async ({ position }, { attention, vector }) => {
         if (vector !== undefined) run.latents.push({ position, vector, attention });
       },
     },
   );
   return run;
-}
-
-function recordBlocks(blocks: Replay['blocks'], token: NewToken): void {
-  if (token.kind === 'latent-start') blocks.push({ start: token.index, latents: 0 });
-  const block = blocks.at(-1);
-  if (block === undefined) return;
-  if (token.kind === 'latent-pad') block.latents++;
-  if (token.kind === 'latent-end') block.end = token.index;
 }
 
 /** (L, H, keys) padded with zeros to a common number of keys. */

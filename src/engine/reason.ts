@@ -10,13 +10,13 @@ import { processImage, type ProcessedImage } from '../checkpoint/pixels/image.ts
 import { StreamDecoder } from '../checkpoint/text/tokenizer.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
-import type { NumericArray } from '../tensor/array.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { TOTAL_TIMING } from '../trace/format.ts';
 import { joinHeads } from '../trace/maps.ts';
 import type { TraceDevice, TraceModel, TracePicture, TraceToken } from '../trace/schema.ts';
 import { compareLatent, type PictureFeatures } from '../inference/compare.ts';
-import { generate, type GenerateObserver, type NewToken } from '../inference/generate.ts';
+import { generate, type GenerateObserver } from '../inference/generate.ts';
+import type { Fed, NewToken } from '../inference/generation.ts';
 import type { Model } from '../inference/model.ts';
 
 export interface RunContext {
@@ -47,13 +47,7 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
   });
 
   const recorder = new Recorder(context, pictures);
-  const { reason: why, protocol } = await generate(
-    context.model,
-    { ...request, ...prompt, repetitionPenalty: penalty },
-    recorder,
-  );
-  const open = why === 'limit' ? protocol.cut('limit') : undefined;
-  if (open !== undefined) context.emit({ type: 'block-end', block: open });
+  await generate(context.model, { ...request, ...prompt, repetitionPenalty: penalty }, recorder);
   const ended = performance.now();
   const timing = (name: string, milliseconds: number): void =>
     context.emit({ type: 'timing', timing: { name, milliseconds } });
@@ -213,16 +207,14 @@ class Recorder implements GenerateObserver {
   async token(token: NewToken): Promise<void> {
     if (this.firstToken === 0) this.firstToken = performance.now();
     const { emit } = this.context;
-    // A block that is restarted closes before the next one opens.
-    if (token.closed?.ended === 'restart') emit({ type: 'block-end', block: token.closed });
     emit({ type: 'token', token: this.describe(token) });
+    // A block that is restarted closes before the next one opens.
+    if (token.closed !== undefined) emit({ type: 'block-end', block: token.closed });
     if (token.opened !== undefined) emit({ type: 'block-start', block: token.opened });
-    if (token.kind === 'latent-end' && token.closed !== undefined)
-      emit({ type: 'block-end', block: token.closed });
     await this.context.pause();
   }
 
-  async fed(token: NewToken, attention: NumericArray, vector: Float32Array | undefined): Promise<void> {
+  async fed(token: NewToken, { attention, vector }: Fed): Promise<void> {
     if (vector === undefined) {
       const [layers = 0, , keys = 0] = attention.shape;
       const rows = Array.from({ length: layers }, (_, layer) => joinHeads(attention, layer, 'mean'));

@@ -6,30 +6,39 @@
  * latent is replaced as it would have been.
  */
 
+import { unreachable } from '../base/errors.ts';
 import { normalNumbers, seededNumbers } from '../base/random.ts';
 import type { LatentIntervention } from '../protocol/engine.ts';
 import { dot } from '../tensor/array.ts';
 
-/** The vector to feed for the run's n-th latent, counted from 0 over all blocks, and the model's own for it. */
-export type Replacement = (own: Float32Array, index: number) => Float32Array;
-
 /**
+ * The vector to feed for the run's n-th latent.
  * - zero: no vector at all; noise: a Gaussian one of the own one's norm, decided by seed, sample and index;
  * - swap: the n-th of another run's latents, from the first again where that run has fewer. A run without
  *   latents has none to give; the own ones then stay.
- * - markers: nothing is fed, as blocks hold no pads (see ./latentProtocol.ts);
- *   what follows keeps its places.
+ * - markers: nothing is fed, as blocks hold no pads (see ./generation.ts).
+ *
+ * @param own the model's own vector for it
+ * @param index n, counted from 0 over all blocks
  */
-export function replacementOf(intervention: LatentIntervention | undefined, seed: number): Replacement {
-  switch (intervention?.kind) {
+export function fedVector(
+  own: Float32Array,
+  index: number,
+  intervention: LatentIntervention | undefined,
+  seed: number,
+): Float32Array {
+  if (intervention === undefined) return own;
+  switch (intervention.kind) {
     case 'zero':
-      return (own) => new Float32Array(own.length);
+      return new Float32Array(own.length);
     case 'noise':
-      return (own, index) => noiseLike(own, mixed(seed, intervention.sample, index));
+      return noiseLike(own, mixed(seed, intervention.sample, index));
     case 'swap':
-      return (own, index) => intervention.latents[index % intervention.latents.length] ?? own;
+      return intervention.latents[index % intervention.latents.length] ?? own;
+    case 'markers':
+      throw new Error('a block of markers alone has no latents');
     default:
-      return (own) => own;
+      return unreachable(intervention);
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * When to write and when to think: ILVR's latent blocks as a small state machine over token ids.
+ * When to write and when to think: ILVR's latent blocks as a small state machine over token ids, and the
+ * account of a run's blocks. Everything else that knows of blocks (mask, trace, reference answers) reads it here.
  *
  * A block is start, K pads at which the model's own hidden state is fed back, end.
  * - forced (the released code of August 2026): exactly K pads, then end; pad and end are banned outside.
@@ -12,6 +13,16 @@ import type { TraceBlock, TraceToken } from '../trace/schema.ts';
 
 export type LatentMode = 'forced' | 'free';
 
+export interface LatentRules {
+  /** Absent for a model that only writes. */
+  tokens: SpecialTokens['latent'];
+  /** K, pads of a full block. */
+  size: number;
+  mode: LatentMode;
+  /** Ids that end the answer, outside blocks. */
+  endIds: readonly number[];
+}
+
 export interface Decision {
   id: number;
   kind: TraceToken['kind'];
@@ -19,89 +30,112 @@ export interface Decision {
   feed: 'embedding' | 'latent';
   /** The protocol's choice, not the model's. */
   forced: boolean;
+  /** Index of the block that it lies in, its markers included, and for a pad its place there. */
+  block?: number;
+  latentIndex?: number;
+  /** The block that begins with this token. */
   opened?: TraceBlock;
+  /** The block that ends with this token or, where it is begun again, before it. */
   closed?: TraceBlock;
 }
 
 export class LatentProtocol {
-  private readonly tokens: SpecialTokens['latent'];
-  /** Pads of a full block; 0 for blocks of start and end tokens only. */
-  private readonly size: number;
-  private readonly mode: LatentMode;
-  /** The open block. */
-  private block: TraceBlock | undefined;
-  private blocks = 0;
-  private index = 0;
+  private readonly rules: LatentRules;
+  /** Those of the run so far; only the last can be open, its `ended` is then "running". */
+  private readonly account: TraceBlock[];
+  private tokens: number;
 
-  constructor(tokens: SpecialTokens['latent'], size: number, mode: LatentMode) {
+  constructor(rules: LatentRules, account: readonly TraceBlock[] = [], tokens = 0) {
+    this.rules = rules;
+    this.account = account.map((block) => ({ ...block }));
     this.tokens = tokens;
-    this.size = size;
-    this.mode = mode;
   }
 
-  /** Index of the open block. */
-  get openBlock(): number | undefined {
-    return this.block?.index;
+  /** An independent one at the same point. */
+  fork(): LatentProtocol {
+    return new LatentProtocol(this.rules, this.account, this.tokens);
   }
 
-  /** Pads in the open block so far. */
-  get latentsInBlock(): number {
-    return this.block?.latents ?? 0;
+  /** The run's blocks so far. */
+  get blocks(): readonly Readonly<TraceBlock>[] {
+    return this.account;
   }
 
-  /** Whether the next id depends on the logits; if not, the LM head need not be run. */
-  get needsLogits(): boolean {
-    return this.block === undefined || (this.mode === 'free' && this.block.latents < this.size);
+  /** The open block. */
+  get open(): Readonly<TraceBlock> | undefined {
+    const last = this.account.at(-1);
+    return last?.ended === 'running' ? last : undefined;
+  }
+
+  /**
+   * Whether the next id depends on the logits; if not, the LM head need not be run.
+   * @param size pads after which the block is full, here and below; K unless the caller wants fewer
+   */
+  needsLogits(size = this.rules.size): boolean {
+    return this.open === undefined || (this.rules.mode === 'free' && this.open.latents < size);
   }
 
   /** Ids that must not be chosen now. */
   get banned(): number[] {
-    if (this.tokens === undefined || this.mode === 'free' || this.block !== undefined) return [];
-    return [this.tokens.pad, this.tokens.end];
+    const { tokens, mode } = this.rules;
+    if (tokens === undefined || mode === 'free' || this.open !== undefined) return [];
+    return [tokens.pad, tokens.end];
   }
 
   /** What comes next, given the model's (or the caller's) choice where one is needed. */
-  next(choice: number | undefined): Decision {
-    const decision = this.block === undefined ? this.outside(choice!) : this.inside(this.block, choice);
-    this.index++;
+  next(choice: number | undefined, size = this.rules.size): Decision {
+    const decision =
+      this.open === undefined ? this.outside(choice!) : this.inside(this.account.at(-1)!, choice, size);
+    this.tokens++;
     return decision;
   }
 
   private outside(id: number): Decision {
-    if (id !== this.tokens?.start) return { id, kind: 'text', feed: 'embedding', forced: false };
-    return { id, kind: 'latent-start', feed: 'embedding', forced: false, opened: this.open() };
+    const { tokens, endIds } = this.rules;
+    if (id === tokens?.start) return this.start(id);
+    const kind = endIds.includes(id) ? 'end' : 'text';
+    return { id, kind, feed: 'embedding', forced: false };
   }
 
-  private inside(block: TraceBlock, choice: number | undefined): Decision {
-    const { pad, start, end } = this.tokens!;
-    const full = block.latents === this.size;
-    if (full || (this.mode === 'free' && choice === end)) {
-      this.block = undefined;
-      const closed: TraceBlock = { ...block, endToken: this.index, ended: full ? 'forced' : 'end-token' };
-      return { id: end, kind: 'latent-end', feed: 'embedding', forced: full, closed };
+  private inside(block: TraceBlock, choice: number | undefined, size: number): Decision {
+    const { tokens, mode } = this.rules;
+    const { pad, start, end } = tokens!;
+    const full = block.latents >= size;
+    if (full || (mode === 'free' && choice === end)) {
+      block.endToken = this.tokens;
+      block.ended = full ? 'forced' : 'end-token';
+      const closed = { ...block };
+      return { id: end, kind: 'latent-end', feed: 'embedding', forced: full, block: block.index, closed };
     }
-    if (this.mode === 'free' && choice === start) {
-      const closed: TraceBlock = { ...block, ended: 'restart' };
-      return {
-        id: start,
-        kind: 'latent-start',
-        feed: 'embedding',
-        forced: false,
-        closed,
-        opened: this.open(),
-      };
+    if (mode === 'free' && choice === start) {
+      block.ended = 'restart';
+      return { ...this.start(start), closed: { ...block } };
     }
-    block.latents++;
-    return { id: pad, kind: 'latent-pad', feed: 'latent', forced: this.mode === 'forced' || choice !== pad };
+    return {
+      id: pad,
+      kind: 'latent-pad',
+      feed: 'latent',
+      forced: mode === 'forced' || choice !== pad,
+      block: block.index,
+      latentIndex: block.latents++,
+    };
   }
 
-  /** Ends a block that the run's end cut off. */
-  cut(why: 'limit' | 'cancelled'): TraceBlock | undefined {
-    return this.block && { ...this.block, ended: why };
-  }
-
-  private open(): TraceBlock {
-    this.block = { index: this.blocks++, startToken: this.index, latents: 0, ended: 'running' };
-    return { ...this.block };
+  private start(id: number): Decision {
+    const opened: TraceBlock = {
+      index: this.account.length,
+      startToken: this.tokens,
+      latents: 0,
+      ended: 'running',
+    };
+    this.account.push(opened);
+    return {
+      id,
+      kind: 'latent-start',
+      feed: 'embedding',
+      forced: false,
+      block: opened.index,
+      opened: { ...opened },
+    };
   }
 }

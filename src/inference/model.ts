@@ -23,6 +23,16 @@ const PREFILL_CHUNK = 256;
 /** Growing rows after which they are merged, so that a step copies little. */
 const FREEZE_EVERY = 64;
 
+/** How positions are read. */
+export interface Reading {
+  /** Indices among the new positions whose attention is wanted; the last one's if absent. */
+  rows?: readonly number[];
+  /** What each of them attends to; itself and all before it if absent. */
+  sees?: Visibility;
+}
+
+const isNotLater: Visibility = (query, key) => key <= query;
+
 export interface DecoderStep {
   /** (S, C) after the final norm. */
   hidden: NumericArray;
@@ -125,27 +135,25 @@ export class Model {
     };
   }
 
-  /** @param sees what a position attends to; asked anew at every step. Default: itself and all before it. */
-  newCache(sees: Visibility = (query, key) => key <= query): KvCache {
-    return new KvCache(this.checkpoint.config.text, this.sessions.merge, sees);
+  newCache(): KvCache {
+    return new KvCache(this.checkpoint.config.text, this.sessions.merge);
   }
 
   /**
    * Reads S more positions.
    * @param embeddings (S, C)
-   * @param rows indices among the S whose attention is wanted
    */
   async step(
     cache: KvCache,
     embeddings: NumericArray,
     positions: readonly Position[],
-    rows: readonly number[] = [positions.length - 1],
+    { rows = [positions.length - 1], sees = isNotLater }: Reading = {},
   ): Promise<DecoderStep> {
     const { text } = this.checkpoint.config;
     const count = positions.length;
     const { cos, sin } = textRotation(text, positions);
     const angles = [1, count, text.headSize / 2];
-    const { feeds, parts, mask, slotOf } = cache.inputs(count);
+    const { feeds, parts, mask, slotOf } = cache.inputs(count, sees);
     const result = await this.sessions.decoder.run({
       ...feeds,
       embeddings: floatTensor(embeddings.data, embeddings.shape),

@@ -1,6 +1,6 @@
 /** From logits to a token id, as Hugging Face's generate does it: penalty, bans, temperature, top-p. */
 
-import { seededNumbers } from '../base/random.ts';
+import { RandomNumbers } from '../base/random.ts';
 
 export interface SamplerSettings {
   /** 0 is greedy. */
@@ -11,35 +11,34 @@ export interface SamplerSettings {
   seed: number;
 }
 
-export interface Choice {
-  id: number;
-  /** Probability of `id` before any of the settings. */
-  probability: number;
-}
-
 export class Sampler {
   private readonly settings: SamplerSettings;
-  private readonly random: () => number;
+  private readonly random: RandomNumbers;
 
-  constructor(settings: SamplerSettings) {
+  constructor(settings: SamplerSettings, random = new RandomNumbers(settings.seed)) {
     this.settings = settings;
-    this.random = seededNumbers(settings.seed);
+    this.random = random;
   }
 
-  /** @param seen ids of the sequence so far */
-  choose(logits: Float32Array, seen: ReadonlySet<number>, banned: readonly number[]): Choice {
+  /** One that draws on as this one would, independently; or anew by another seed. */
+  fork(changes: Partial<SamplerSettings> = {}): Sampler {
+    const random = changes.seed === undefined ? this.random.copy() : undefined;
+    return new Sampler({ ...this.settings, ...changes }, random);
+  }
+
+  /** @param ids of the sequence so far */
+  choose(logits: Float32Array, ids: readonly number[], banned: readonly number[]): number {
     const { temperature, topP, repetitionPenalty } = this.settings;
     const scores = Float32Array.from(logits);
     if (repetitionPenalty !== 1) {
-      for (const id of seen) {
+      for (const id of new Set(ids)) {
         const score = scores[id];
         if (score !== undefined)
           scores[id] = score < 0 ? score * repetitionPenalty : score / repetitionPenalty;
       }
     }
     for (const id of banned) scores[id] = -Infinity;
-    const id = temperature === 0 ? argMax(scores) : this.draw(scores, temperature, topP);
-    return { id, probability: probabilityOf(logits, id) };
+    return temperature === 0 ? argMax(scores) : this.draw(scores, temperature, topP);
   }
 
   /** Draws from the smallest set of likeliest ids whose probabilities reach topP. */
@@ -53,7 +52,7 @@ export class Sampler {
       kept.push(id);
       total += weights[id]!;
     }
-    let left = this.random() * total;
+    let left = this.random.next() * total;
     for (const id of kept) {
       left -= weights[id]!;
       if (left < 0) return id;

@@ -75,6 +75,7 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
     case 'token':
       // Copied where later events change it: the event itself may be folded once more elsewhere.
       trace.tokens.push({ ...event.token });
+      if (event.token.kind === 'latent-pad') countLatent(trace.blocks.at(-1));
       return;
     case 'token-attention': {
       const token = trace.tokens[event.index];
@@ -86,7 +87,6 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
       return;
     case 'latent':
       trace.latents.push(event.latent);
-      countLatent(trace, event.latent);
       return;
     case 'block-end':
       trace.blocks[event.block.index] = { ...event.block };
@@ -102,10 +102,9 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
   }
 }
 
-/** A block that never ends, because the run stops inside it, still has as many latents as it has. */
-function countLatent(trace: Trace, { block, index }: TraceLatent): void {
-  const open = trace.blocks[block];
-  if (open !== undefined) open.latents = Math.max(open.latents, index + 1);
+/** A block that never ends, because the run stops inside it, still has as many latents as it has pads. */
+function countLatent(open: TraceBlock | undefined): void {
+  if (open !== undefined) open.latents++;
 }
 
 /** Ends a trace, also one whose engine died: blocks still open end as the run did. */

@@ -1,17 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import { LatentProtocol, type Decision, type LatentMode } from '../../src/inference/latentProtocol.ts';
 
-const [pad, start, end] = [100, 101, 102];
+const [pad, start, end, stop] = [100, 101, 102, 55];
 
 /** Feeds the model's choices one by one; choices inside a forced block are not asked for. */
-function run(mode: LatentMode, size: number, choices: number[]): Decision[] {
-  const protocol = new LatentProtocol({ pad, start, end }, size, mode);
+function run(mode: LatentMode, size: number, choices: number[], protocol = open(mode, size)): Decision[] {
   const left = [...choices];
   const decisions: Decision[] = [];
-  while (left.length > 0 || !protocol.needsLogits) {
-    decisions.push(protocol.next(protocol.needsLogits ? left.shift() : undefined));
+  while (left.length > 0 || !protocol.needsLogits()) {
+    decisions.push(protocol.next(protocol.needsLogits() ? left.shift() : undefined));
   }
   return decisions;
+}
+
+function open(mode: LatentMode, size: number): LatentProtocol {
+  return new LatentProtocol({ tokens: { pad, start, end }, size, mode, endIds: [stop] });
 }
 
 const ids = (decisions: Decision[]): number[] => decisions.map(({ id }) => id);
@@ -27,13 +30,13 @@ describe('a forced block', () => {
   });
 
   it('needs no logits inside', () => {
-    const protocol = new LatentProtocol({ pad, start, end }, 2, 'forced');
+    const protocol = open('forced', 2);
     protocol.next(start);
-    expect(protocol.needsLogits).toBe(false);
+    expect(protocol.needsLogits()).toBe(false);
   });
 
   it('bans pad and end outside, nothing inside', () => {
-    const protocol = new LatentProtocol({ pad, start, end }, 2, 'forced');
+    const protocol = open('forced', 2);
     expect(protocol.banned).toEqual([pad, end]);
     protocol.next(start);
     expect(protocol.banned).toEqual([]);
@@ -60,7 +63,7 @@ describe('a free block', () => {
   });
 
   it('turns any other token into a pad, an end of text too', () => {
-    expect(ids(run('free', 2, [start, 7, 55]))).toEqual([start, pad, pad, end]);
+    expect(ids(run('free', 2, [start, 7, stop]))).toEqual([start, pad, pad, end]);
   });
 
   it('is ended by force after K pads', () => {
@@ -68,7 +71,39 @@ describe('a free block', () => {
   });
 });
 
-it('a model without latent tokens only writes', () => {
-  const protocol = new LatentProtocol(undefined, 8, 'free');
-  expect(protocol.next(start).kind).toBe('text');
+it('a model without latent tokens only writes, until it ends its answer', () => {
+  const protocol = new LatentProtocol({ tokens: undefined, size: 8, mode: 'free', endIds: [stop] });
+  expect([start, stop].map((id) => protocol.next(id).kind)).toEqual(['text', 'end']);
+});
+
+describe('the account of the blocks', () => {
+  it('is that of all blocks, the open one too, and says in each token where it lies', () => {
+    const protocol = open('free', 3);
+    const decisions = run('free', 3, [7, start, pad, start, pad, end, 8, start, pad], protocol);
+    expect(protocol.blocks).toEqual([
+      { index: 0, startToken: 1, latents: 1, ended: 'restart' },
+      { index: 1, startToken: 3, endToken: 5, latents: 1, ended: 'end-token' },
+      { index: 2, startToken: 7, latents: 1, ended: 'running' },
+    ]);
+    expect(protocol.open).toEqual(protocol.blocks[2]);
+    expect(decisions.map(({ block }) => block)).toEqual([undefined, 0, 0, 1, 1, 1, undefined, 2, 2]);
+    expect(decisions.map(({ latentIndex }) => latentIndex).filter((i) => i !== undefined)).toEqual([0, 0, 0]);
+  });
+
+  it('of a fork goes on by itself', () => {
+    const protocol = open('free', 3);
+    run('free', 3, [start, pad], protocol);
+    const fork = protocol.fork();
+    run('free', 3, [pad, pad], protocol);
+    run('free', 3, [end], fork);
+    expect(protocol.blocks[0]).toMatchObject({ latents: 3, ended: 'forced' });
+    expect(fork.blocks[0]).toMatchObject({ latents: 1, ended: 'end-token' });
+  });
+
+  it('has a block of markers alone where its caller wants no pads', () => {
+    const protocol = open('forced', 3);
+    protocol.next(start);
+    expect(protocol.needsLogits(0)).toBe(false);
+    expect(protocol.next(undefined, 0)).toMatchObject({ id: end, closed: { latents: 0, ended: 'forced' } });
+  });
 });

@@ -53,7 +53,7 @@ describe('reading a sequence step by step', () => {
 
 it('every attention row sums to 1 over all keys', async () => {
   const { embeddings, positions } = await longSequence(40);
-  const { attention } = await model.step(model.newCache(), embeddings, positions, [0, 7, 39]);
+  const { attention } = await model.step(model.newCache(), embeddings, positions, { rows: [0, 7, 39] });
   for (let row = 0; row < attention.data.length; row += 40) {
     const sum = attention.data.subarray(row, row + 40).reduce((total, value) => total + value, 0);
     expect(Math.abs(sum - 1)).toBeLessThan(1e-5);
@@ -62,7 +62,7 @@ it('every attention row sums to 1 over all keys', async () => {
 
 it('no position attends to a later one', async () => {
   const { embeddings, positions } = await longSequence(20);
-  const { attention } = await model.step(model.newCache(), embeddings, positions, [5]);
+  const { attention } = await model.step(model.newCache(), embeddings, positions, { rows: [5] });
   for (let row = 0; row < attention.data.length; row += 20) {
     expect(Math.max(...attention.data.subarray(row + 6, row + 20))).toBe(0);
   }

@@ -28,7 +28,7 @@ export async function smallCheckpoint(): Promise<Checkpoint> {
   const text = { ...checkpoint.config.text, ...SMALL };
   const folder = mkdtempSync(join(tmpdir(), 'ilvr-train-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const weights = { ...checkpoint.weights, ...randomWeights(join(folder, 'weights')) };
+  const weights = { ...checkpoint.weights, root: folder, ...randomWeights(join(folder, 'weights')) };
   return { ...checkpoint, config: { ...checkpoint.config, text, latentSize: 3 }, weights };
 }
 

@@ -1,0 +1,260 @@
+/**
+ * A run of the model as an object: a prompt that was read, and tokens and latents that follow step by step.
+ *
+ * Its state is the cache, the places of the next tokens, the account of the blocks, the sampler with its random
+ * numbers, and the last hidden state. A fork is another run at the same point: it shares what was read, and what
+ * one of the two does, the other does not notice. So tests and branches pay for what they generate alone.
+ *
+ * At a pad the hidden state after the final norm, at the position before, is fed as it is (arXiv 2512.05665), or what
+ * an intervention puts in its place. A latent's attention is that of its own query, so it is known once it is fed.
+ */
+
+import type { NumericArray } from '../tensor/array.ts';
+import { visible, type LatentBlock } from '../model/latentReach.ts';
+import type { Position } from '../model/positions.ts';
+import type { LatentIntervention } from '../protocol/engine.ts';
+import type { TraceBlock } from '../trace/schema.ts';
+import { fedVector } from './intervention.ts';
+import type { KvCache } from './kvCache.ts';
+import { LatentProtocol, type Decision, type LatentMode } from './latentProtocol.ts';
+import type { Model, Reading } from './model.ts';
+import { probabilityOf, Sampler, type SamplerSettings } from './sampler.ts';
+
+/** What is read before the first new token; see `Model.embedPrompt`. */
+export interface Prompt {
+  ids: readonly number[];
+  /** (ids, C) */
+  embeddings: NumericArray;
+  positions: readonly Position[];
+  /** Next position minus length. */
+  delta: number;
+}
+
+export interface GenerationSettings extends SamplerSettings {
+  latents: LatentMode;
+  /** Most new tokens, pads included. */
+  maxTokens: number;
+}
+
+/** What a caller wants of one step; without any of it, the model's own. */
+export interface StepInput {
+  /** Id in place of the model's choice; where the protocol leaves no choice, it stands. */
+  force?: number | undefined;
+  /** Ids that the model must not choose. */
+  ban?: readonly number[] | undefined;
+  /** What becomes of a latent, or with "markers" of the rest of its block. */
+  intervention?: LatentIntervention | undefined;
+}
+
+export interface NewToken extends Decision {
+  /** Index among the new tokens. */
+  index: number;
+  /** Index in the sequence. */
+  position: number;
+  /** What the model gives the id, before any settings; outside blocks only. */
+  probability?: number;
+  /** (V), as the head gives them; absent where the protocol leaves no choice. */
+  logits?: Float32Array;
+}
+
+/** What is known of a token once it was fed. */
+export interface Fed {
+  /** (L, H, keys) of its own query. */
+  attention: NumericArray;
+  /** What was fed at a latent. */
+  vector?: Float32Array;
+}
+
+/** Why a run ends by itself. */
+export type StopReason = 'end' | 'limit';
+
+interface State {
+  readonly model: Model;
+  readonly settings: GenerationSettings;
+  /** Of the prompt: how many ids, and next position minus length. */
+  readonly promptLength: number;
+  readonly delta: number;
+  readonly cache: KvCache;
+  readonly protocol: LatentProtocol;
+  readonly sampler: Sampler;
+  /** Of the sequence so far, pads included. */
+  readonly ids: number[];
+  /** (C), of the last position that was fed. */
+  hidden: Float32Array;
+  /** Decided, and not fed yet. */
+  pending?: { token: NewToken; intervention: LatentIntervention | undefined } | undefined;
+  /** Latents fed so far. */
+  latents: number;
+  /** Places that latents left free by an intervention. */
+  skipped: number;
+}
+
+export class Generation {
+  private readonly state: State;
+
+  private constructor(state: State) {
+    this.state = state;
+  }
+
+  /**
+   * Reads the prompt.
+   * @param onChunk called now and then with the positions read so far; throwing stops
+   */
+  static async begin(
+    model: Model,
+    prompt: Prompt,
+    settings: GenerationSettings,
+    onChunk?: (read: number) => Promise<void>,
+  ): Promise<Generation> {
+    const { config, generation } = model.checkpoint;
+    const { ids, embeddings, positions, delta } = prompt;
+    const cache = model.newCache();
+    try {
+      const { hidden } = await model.prefill(cache, embeddings, positions, onChunk);
+      const protocol = new LatentProtocol({
+        tokens: config.tokens.latent,
+        size: config.latentSize,
+        mode: settings.latents,
+        endIds: generation.eosIds,
+      });
+      return new Generation({
+        model,
+        settings,
+        promptLength: ids.length,
+        delta,
+        cache,
+        protocol,
+        sampler: new Sampler(settings),
+        ids: [...ids],
+        hidden: hidden.data.slice(-config.text.hiddenSize),
+        latents: 0,
+        skipped: 0,
+      });
+    } catch (error) {
+      cache.dispose();
+      throw error;
+    }
+  }
+
+  /** New tokens so far. */
+  get count(): number {
+    return this.state.ids.length - this.state.promptLength;
+  }
+
+  /** The account of the blocks so far. */
+  get blocks(): readonly Readonly<TraceBlock>[] {
+    return this.state.protocol.blocks;
+  }
+
+  /** The state (C) that the last token was, or the next one is, chosen from. */
+  get hidden(): Float32Array {
+    return this.state.hidden;
+  }
+
+  /** Why there is nothing more to decide; the last token is then not fed. */
+  get ended(): StopReason | undefined {
+    const { settings, pending, promptLength, model } = this.state;
+    if (pending?.token.kind === 'end') return 'end';
+    const room = model.checkpoint.config.text.maxPositions - promptLength;
+    return this.count >= Math.min(settings.maxTokens, room) ? 'limit' : undefined;
+  }
+
+  /** Decides the next token and, unless the run ends with it, feeds it. */
+  async step(input: StepInput = {}): Promise<{ token: NewToken; fed?: Fed }> {
+    const token = await this.decide(input);
+    return this.ended === undefined ? { token, fed: await this.feed() } : { token };
+  }
+
+  /** The first half of a step. A fork made between the two feeds the same token. */
+  async decide({ force, ban = [], intervention }: StepInput = {}): Promise<NewToken> {
+    const { state } = this;
+    const { protocol, ids, promptLength } = state;
+    if (state.pending !== undefined || this.ended !== undefined)
+      throw new Error('there is nothing to decide now');
+    const size = intervention?.kind === 'markers' ? 0 : undefined;
+    const inside = protocol.open !== undefined;
+    const logits = protocol.needsLogits(size) ? await this.logits() : undefined;
+    const choice =
+      logits === undefined
+        ? undefined
+        : (force ?? state.sampler.choose(logits, ids, [...protocol.banned, ...ban]));
+    const decision = protocol.next(choice, size);
+    const token: NewToken = {
+      ...decision,
+      forced: decision.forced || (force !== undefined && decision.id === force),
+      index: this.count,
+      position: promptLength + this.count,
+      ...(logits !== undefined && { logits }),
+      ...(logits !== undefined && !inside && { probability: probabilityOf(logits, decision.id) }),
+    };
+    ids.push(token.id);
+    state.pending = { token, intervention };
+    return token;
+  }
+
+  /** The second half of a step: feeds what was decided. */
+  async feed(): Promise<Fed> {
+    const { state } = this;
+    const { model, settings, cache, delta, pending } = state;
+    if (pending === undefined || this.ended === 'end') throw new Error('there is nothing to feed now');
+    const { token, intervention } = pending;
+    // What follows markers alone stands where it would have stood: only the latents are gone, not their places.
+    if (intervention?.kind === 'markers' && token.kind === 'latent-end')
+      state.skipped += model.checkpoint.config.latentSize - token.closed!.latents;
+    const vector =
+      token.feed === 'latent'
+        ? fedVector(state.hidden, state.latents, intervention, settings.seed)
+        : undefined;
+    const input =
+      vector === undefined ? await model.embed([token.id]) : { shape: [1, vector.length], data: vector };
+    const place = token.position + delta + state.skipped;
+    const { hidden, attention } = await model.step(cache, input, [[place, place, place]], this.reading());
+    state.hidden = hidden.data;
+    state.pending = undefined;
+    if (vector !== undefined) state.latents++;
+    const [layers, heads, , keys] = attention.shape;
+    return {
+      attention: { shape: [layers!, heads!, keys!], data: attention.data },
+      ...(vector !== undefined && { vector }),
+    };
+  }
+
+  /**
+   * Another run at the same point, to be disposed of by itself.
+   * @param changes of the settings from here on; without another seed it goes on with the same random numbers
+   */
+  fork(changes: Partial<Omit<GenerationSettings, 'latents'>> = {}): Generation {
+    const { state } = this;
+    return new Generation({
+      ...state,
+      settings: { ...state.settings, ...changes },
+      cache: state.cache.fork(),
+      protocol: state.protocol.fork(),
+      sampler: state.sampler.fork(changes),
+      ids: [...state.ids],
+    });
+  }
+
+  /** Frees what it holds alone; forks keep what they share with it. */
+  dispose(): void {
+    this.state.cache.dispose();
+  }
+
+  private async logits(): Promise<Float32Array> {
+    const { model, hidden } = this.state;
+    return (await model.logits({ shape: [1, hidden.length], data: hidden })).data;
+  }
+
+  /** In a control model the mask hides what latents do not reach. */
+  private reading(): Reading {
+    const { model, promptLength } = this.state;
+    const { latentReach } = model.checkpoint.config;
+    if (latentReach === undefined) return {};
+    const blocks = this.blocks.map(({ startToken, latents, endToken }): LatentBlock => ({
+      first: promptLength + startToken + 1,
+      pads: latents,
+      ...(endToken !== undefined && { end: promptLength + endToken }),
+    }));
+    return { sees: (query, key) => visible(query, key, blocks, latentReach) };
+  }
+}
