@@ -4,28 +4,32 @@ import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { cannotWrite, replaceFile } from '../files/replaceFile.ts';
 import { encodePng } from '../render/png.ts';
-import { renderBlockStrip } from '../render/strip.ts';
+import { drawStrip } from '../render/strip.ts';
+import type { MapKind } from '../heatmap/map.ts';
 import { writeTrace } from '../trace/file.ts';
-import { firstLook, type MapKind } from '../trace/maps.ts';
+import { runMaps } from '../trace/runMaps.ts';
 import type { Trace, TracePicture } from '../trace/schema.ts';
+import { latentsOf } from '../trace/steps.ts';
 
 /** Of one map in a strip, in pixels. */
 const MAP_WIDTH = 168;
 
 /**
  * Writes the trace to `out` and each block's maps to `out`.block-1.png and so on: attention over the first
- * picture. Maps of further pictures have the picture's id and the kind of map in their names.
+ * picture, in the layer whose latents look at it most. Maps of further pictures have the picture's id and the kind of map in their names.
  * @returns the paths that were written
  * @throws UserError if one of them cannot be written
  */
 export async function writeTraceFiles(trace: Trace, out: string): Promise<string[]> {
   const files: [path: string, content: string | Uint8Array][] = [[out, writeTrace(trace)]];
+  const maps = runMaps(trace);
   trace.pictures.forEach((picture, i) => {
     const kind: MapKind = picture.range === undefined ? 'selection' : 'attention';
     for (const { index } of trace.blocks) {
-      const style = { width: MAP_WIDTH };
-      const selector = firstLook(trace, picture, kind);
-      const strip = renderBlockStrip(trace, index, selector, style);
+      const selector = maps.opening(picture, kind);
+      const scale = maps.scale(selector, 'raw', 'run');
+      const latents = latentsOf(trace, index).flatMap((latent) => maps.map(latent, selector) ?? []);
+      const strip = drawStrip(latents, scale, picture, { width: MAP_WIDTH });
       if (strip !== undefined)
         files.push([`${out}${stripSuffix(index, i, picture, kind)}`, encodePng(strip)]);
     }

@@ -6,8 +6,8 @@
  * Snapshots carry traces in memory form: typed arrays, which VS Code's webview channel transfers.
  */
 
+import type { MapKind } from '../heatmap/map.ts';
 import type { ReasonEvent } from '../trace/events.ts';
-import type { MapKind } from '../trace/maps.ts';
 import type { Trace } from '../trace/schema.ts';
 
 /** Host → panel. */

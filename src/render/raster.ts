@@ -1,20 +1,13 @@
 /** Pixels in memory: RGBA, 8 bits, row-major. */
 
-import type { Rgb } from './colour.ts';
+import type { Box } from '../heatmap/grid.ts';
+import type { Rgb } from '../heatmap/palettes.ts';
 
 export interface Raster {
   width: number;
   height: number;
   /** width × height × 4. */
   rgba: Uint8ClampedArray;
-}
-
-/** Pixels [x0, x1) × [y0, y1). */
-export interface Box {
-  x0: number;
-  y0: number;
-  x1: number;
-  y1: number;
 }
 
 /** A transparent raster. */
@@ -40,23 +33,6 @@ export function tint(target: Raster, box: Box, [red, green, blue]: Rgb, alpha: n
       target.rgba[at + 2] = mix(target.rgba[at + 2]!, blue, alpha);
       target.rgba[at + 3] = mix(target.rgba[at + 3]!, 255, alpha);
     }
-  }
-}
-
-/** Draws a box's border of `thickness` pixels, on its inside. */
-export function frame(target: Raster, box: Box, thickness: number, colour: Rgb, alpha = 1): void {
-  const { x0, y0, x1, y1 } = box;
-  tint(target, { x0, y0, x1, y1: y0 + thickness }, colour, alpha);
-  tint(target, { x0, y0: y1 - thickness, x1, y1 }, colour, alpha);
-  tint(target, { x0, y0: y0 + thickness, x1: x0 + thickness, y1: y1 - thickness }, colour, alpha);
-  tint(target, { x0: x1 - thickness, y0: y0 + thickness, x1, y1: y1 - thickness }, colour, alpha);
-}
-
-/** Draws colours towards their grey (Rec. 709 luma), keeping `colour` of each, from 0 to 1. */
-export function mute({ rgba }: Raster, colour: number): void {
-  for (let at = 0; at < rgba.length; at += 4) {
-    const grey = 0.2126 * rgba[at]! + 0.7152 * rgba[at + 1]! + 0.0722 * rgba[at + 2]!;
-    for (let channel = at; channel < at + 3; channel++) rgba[channel] = mix(grey, rgba[channel]!, colour);
   }
 }
 

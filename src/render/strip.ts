@@ -1,10 +1,14 @@
-/** All maps of one latent block side by side, on one scale. */
+/**
+ * All maps of one latent block side by side, on one scale, each with a bar below it: the share of the
+ * latent's attention that lies on the picture.
+ */
 
-import { mapOf, scaleOf, type MapSelector } from '../trace/maps.ts';
-import type { Trace } from '../trace/schema.ts';
-import { latentsOf } from '../trace/steps.ts';
-import { drawMap, MAP_STYLE, type MapStyle } from './overlay.ts';
-import { blank, paste, type Raster } from './raster.ts';
+import type { HeatMap } from '../heatmap/map.ts';
+import type { Rgb } from '../heatmap/palettes.ts';
+import type { Scale } from '../heatmap/scale.ts';
+import type { TracePicture } from '../trace/schema.ts';
+import { drawMap, type MapStyle } from './overlay.ts';
+import { blank, paste, tint, type Raster } from './raster.ts';
 
 export interface StripStyle extends MapStyle {
   /** Transparent pixels between two maps. */
@@ -12,35 +16,46 @@ export interface StripStyle extends MapStyle {
 }
 
 /** `width` is that of one map. */
-export const STRIP_STYLE: StripStyle = { ...MAP_STYLE, width: 120, gap: 6 };
+export const STRIP_WIDTH = 120;
+const GAP = 6;
+const BAR = 4;
+
+const BAR_COLOUR: Rgb = [64, 140, 220];
+const BAR_GROUND: Rgb = [128, 128, 128];
 
 /**
- * Draws the maps of block `block` (an index into trace.blocks) in the order of their latents.
- * @returns undefined for a block without latents, or where the trace has no such maps
+ * Draws maps of latents in their order.
+ * @returns undefined without maps
  * @throws UserError if the picture's bytes are damaged
  */
-export function renderBlockStrip(
-  trace: Trace,
-  block: number,
-  selector: MapSelector,
-  style: Partial<StripStyle> = {},
+export function drawStrip(
+  maps: readonly HeatMap[],
+  scale: Scale,
+  picture: TracePicture,
+  { gap = GAP, ...style }: Partial<StripStyle> = {},
 ): Raster | undefined {
-  const picture = trace.pictures.find(({ id }) => id === selector.picture);
-  const maps = latentsOf(trace, block).map((latent) => mapOf(trace, latent, selector));
-  if (picture === undefined || maps.length === 0) return undefined;
-  const full = { ...STRIP_STYLE, ...style };
-  const scale = full.scale ?? scaleOf(trace, selector);
-  const drawn = maps.flatMap((map) => (map === undefined ? [] : [drawMap(map, picture, { ...full, scale })]));
-  return drawn.length === maps.length ? besideEachOther(drawn, full.gap) : undefined;
-}
-
-function besideEachOther(maps: Raster[], gap: number): Raster {
-  const width = maps.reduce((sum, map) => sum + map.width, 0) + gap * (maps.length - 1);
-  const strip = blank(width, Math.max(...maps.map(({ height }) => height)));
+  if (maps.length === 0) return undefined;
+  const drawn = maps.map((map) =>
+    withBar(drawMap(map, scale, picture, { width: STRIP_WIDTH, ...style }), map),
+  );
+  const width = drawn.reduce((sum, map) => sum + map.width, 0) + gap * (maps.length - 1);
+  const strip = blank(width, Math.max(...drawn.map(({ height }) => height)));
   let x = 0;
-  for (const map of maps) {
+  for (const map of drawn) {
     paste(strip, map, x, 0);
     x += map.width + gap;
   }
   return strip;
+}
+
+/** The map with its bar; as it is where its kind has no mass. */
+function withBar(drawn: Raster, { mass }: HeatMap): Raster {
+  if (mass === undefined) return drawn;
+  const { width, height } = drawn;
+  const barred = blank(width, height + 1 + BAR);
+  paste(barred, drawn, 0, 0);
+  const [y0, y1] = [height + 1, height + 1 + BAR];
+  tint(barred, { x0: 0, y0, x1: width, y1 }, BAR_GROUND, 0.35);
+  tint(barred, { x0: 0, y0, x1: Math.round(width * mass), y1 }, BAR_COLOUR, 1);
+  return barred;
 }

@@ -5,15 +5,14 @@
  * - selection: softmax of cos(latent, candidate features), the trainer's rule;
  * - similarity: cos(latent, merged features).
  *
- * A map is raw values on the picture's token grid; scaling and colour belong to whoever draws it.
+ * A map is values on the picture's token grid; src/heatmap says how one is scaled and coloured.
  */
 
 import { unreachable } from '../base/errors.ts';
+import { MAP_KINDS, type HeatMap, type MapKind } from '../heatmap/map.ts';
+import { entropyOf, peakOf, totalOf } from '../heatmap/statistics.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import type { Trace, TraceLatent, TracePicture } from './schema.ts';
-
-export const MAP_KINDS = ['attention', 'selection', 'similarity'] as const;
-export type MapKind = (typeof MAP_KINDS)[number];
 
 /** One layer or head, or how they are joined. Indices are 0-based. */
 export type Choice = number | 'mean' | 'max';
@@ -28,50 +27,9 @@ export interface MapSelector {
   heads: Choice;
 }
 
-export interface HeatMap {
-  rows: number;
-  columns: number;
-  /** Row-major, in the kind's own unit; NaN where the kind gives no value. */
-  values: Float32Array;
-  /** Title of the colour bar. */
-  unit: string;
-  /** What was measured, as a sentence. */
-  caption: string;
-  /** Index of the largest value. */
-  peak: number;
-  /** Attention not joined by maxima: the share of this query's mass that lies on the picture. */
-  mass?: number;
-  /** Attention and selection: entropy over the picture, in bits, and that of a uniform map. */
-  entropy?: { bits: number; uniformBits: number };
-  /** Selection: tokens of the candidates that the trainer's rule would keep. */
-  selected?: Set<number>;
-}
-
-export interface Scale {
-  min: number;
-  max: number;
-}
-
 /** Kinds a picture offers: attention only if it was in the prompt. */
 export function kindsFor(picture: TracePicture): MapKind[] {
   return MAP_KINDS.filter((kind) => kind !== 'attention' || picture.range !== undefined);
-}
-
-/**
- * What is shown before a reader chooses: a mean over all layers is nearly flat, so the last layer, with
- * its heads averaged.
- */
-export function firstLook(
-  trace: Trace,
-  picture: TracePicture,
-  kind: MapKind = kindsFor(picture)[0]!,
-): MapSelector {
-  return { kind, picture: picture.id, layer: trace.model.layers - 1, heads: 'mean' };
-}
-
-/** Attention of a query over all keys, layer and heads as in `firstLook`: what texts and summaries quote. */
-export function firstLookRow(trace: Trace, attention: NumericArray): Float32Array {
-  return joinHeads(attention, trace.model.layers - 1, 'mean');
 }
 
 /** Whether sums over a map are shares of the query's attention: not where rows were joined by maxima. */
@@ -113,29 +71,14 @@ export function attentionMapOfRow(
   const { layers, heads } = trace.model;
   const among = `${phrase('layer', selector.layer, layers)}, ${phrase('head', selector.heads, heads)}`;
   return {
-    ...frame(picture, values),
+    ...frame('attention', picture, values),
     unit: 'attention probability',
     caption:
       `Attention of ${who} over ${describe(picture)}: ${among}. ` +
       'It shows where information could flow, not what caused the answer.',
-    ...(isShare(selector) && { mass: values.reduce((sum, value) => sum + value, 0) }),
+    ...(isShare(selector) && { mass: totalOf(values) }),
     entropy: entropyOf(values),
   };
-}
-
-/** One scale for all latents of the run, so that their maps can be compared. */
-export function scaleOf(trace: Trace, selector: MapSelector): Scale {
-  let min = Infinity;
-  let max = -Infinity;
-  for (const latent of trace.latents) {
-    for (const value of mapOf(trace, latent, selector)?.values ?? []) {
-      if (value < min) min = value;
-      if (value > max) max = value;
-    }
-  }
-  if (max < min) return { min: 0, max: 1 };
-  // A share has a natural zero; cosines and their nearly flat softmax have not.
-  return selector.kind === 'attention' ? { min: 0, max: max || 1 } : { min, max };
 }
 
 /**
@@ -180,18 +123,6 @@ export function massBySource(
   return mass;
 }
 
-/** Entropy in bits of values normalised to sum 1; NaNs do not count. */
-export function entropyOf(values: Float32Array): { bits: number; uniformBits: number } {
-  const finite = values.filter((value) => !Number.isNaN(value));
-  const total = finite.reduce((sum, value) => sum + value, 0);
-  let bits = 0;
-  for (const value of finite) {
-    const p = value / total;
-    if (p > 0) bits -= p * Math.log2(p);
-  }
-  return { bits, uniformBits: Math.log2(finite.length) };
-}
-
 function attentionMap(
   trace: Trace,
   latent: TraceLatent,
@@ -212,7 +143,7 @@ function selectionMap(latent: TraceLatent, picture: TracePicture): HeatMap | und
   const kept = new Set(selected);
   const grouped = groupSize > 1 ? ` Candidates are means of ${groupSize} neighbouring tokens.` : '';
   return {
-    ...frame(picture, values),
+    ...frame('selection', picture, values),
     unit: 'selection probability',
     caption:
       `Selection by ${nameOf(latent)} in ${describe(picture)}: softmax of the cosines with its features, ` +
@@ -226,7 +157,7 @@ function similarityMap(latent: TraceLatent, picture: TracePicture): HeatMap | un
   const comparison = latent.comparisons.find((entry) => entry.picture === picture.id);
   if (comparison === undefined) return undefined;
   return {
-    ...frame(picture, comparison.similarity.data),
+    ...frame('similarity', picture, comparison.similarity.data),
     unit: 'cosine',
     caption:
       `Similarity of ${nameOf(latent)} with the merged features of ${describe(picture)}: cosine, from −1 to 1. ` +
@@ -235,14 +166,12 @@ function similarityMap(latent: TraceLatent, picture: TracePicture): HeatMap | un
 }
 
 function frame(
+  kind: MapKind,
   picture: TracePicture,
   values: Float32Array,
-): Pick<HeatMap, 'rows' | 'columns' | 'values' | 'peak'> {
-  const peak = values.reduce(
-    (best, value, i) => (value > values[best]! || Number.isNaN(values[best]!) ? i : best),
-    0,
-  );
-  return { rows: picture.grid.rows, columns: picture.grid.columns, values, peak };
+): Pick<HeatMap, 'kind' | 'reading' | 'rows' | 'columns' | 'values' | 'peak'> {
+  const { rows, columns } = picture.grid;
+  return { kind, reading: 'raw', rows, columns, values, peak: peakOf(values) };
 }
 
 function nameOf(latent: TraceLatent): string {

@@ -1,9 +1,9 @@
 /** The trace that is shown, as the host's messages make it. */
 
 import type { PanelMethods, PanelSelection, PanelState } from '../protocol/panel.ts';
+import { runMaps, type RunMaps } from '../trace/runMaps.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../trace/events.ts';
 import { Pictures } from './draw/pictures.ts';
-import { MapCache } from './logic/mapCache.ts';
 
 export type ModelChange = 'content' | 'run-started';
 
@@ -13,7 +13,7 @@ export type ModelChange = 'content' | 'run-started';
  */
 export class PanelModel implements PanelMethods {
   state: PanelState = { canRun: false };
-  cache: MapCache | undefined;
+  maps: RunMaps | undefined;
   /** Decoding is the model's, not a component's: an effect that set state re-rendered for ever. */
   readonly pictures = new Pictures(() => this.changed('content'));
   version = 0;
@@ -35,7 +35,7 @@ export class PanelModel implements PanelMethods {
     const started = state.trace?.status === 'running' && state.trace.id !== this.state.trace?.id;
     this.state = state;
     this.connected = true;
-    this.cache = state.trace && new MapCache(state.trace);
+    this.maps = state.trace && runMaps(state.trace);
     this.changed(started ? 'run-started' : 'content');
   }
 
@@ -44,7 +44,7 @@ export class PanelModel implements PanelMethods {
     if (event.type === 'start') {
       const started = startTrace(event);
       this.state = { ...this.state, trace: started };
-      this.cache = new MapCache(started);
+      this.maps = runMaps(started);
       this.changed('run-started');
     } else if (trace !== undefined) {
       applyEvent(trace, event);

@@ -2,93 +2,108 @@ import { decode, encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
 import { toBase64 } from '../../src/base/base64.ts';
 import { UserError } from '../../src/base/errors.ts';
-import { colourOf, fractionOf } from '../../src/render/colour.ts';
-import { renderMap, tokenBox } from '../../src/render/overlay.ts';
+import { patchBox, type Box } from '../../src/heatmap/grid.ts';
+import type { HeatMap } from '../../src/heatmap/map.ts';
+import { drawMap, type MapStyle } from '../../src/render/overlay.ts';
 import { rasterOf } from '../../src/render/picture.ts';
 import { encodePng, pngUnder } from '../../src/render/png.ts';
 import { blank, resample, tint, type Raster } from '../../src/render/raster.ts';
-import { renderBlockStrip } from '../../src/render/strip.ts';
-import { mapOf, type MapSelector } from '../../src/trace/maps.ts';
+import { drawStrip } from '../../src/render/strip.ts';
+import type { MapSelector } from '../../src/trace/maps.ts';
+import { runMaps } from '../../src/trace/runMaps.ts';
+import type { Trace, TraceLatent } from '../../src/trace/schema.ts';
 import { smallTrace } from '../fixtures/smallTrace.ts';
 
 const ATTENTION: MapSelector = { kind: 'attention', picture: 'image-1', layer: 'mean', heads: 'mean' };
 
-describe('colour', () => {
-  it('runs from dark to light on both palettes', () => {
-    for (const palette of ['viridis', 'cividis'] as const) {
-      const luma = [0, 0.25, 0.5, 0.75, 1].map((t) => {
-        const [r, g, b] = colourOf(t, palette);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-      });
-      expect(luma).toEqual(luma.toSorted((a, b) => a - b));
-    }
-  });
-
-  it('has the published ends of viridis', () => {
-    expect(colourOf(0, 'viridis')).toEqual([68, 1, 84]);
-    expect(colourOf(1, 'viridis')).toEqual([253, 231, 37]);
-  });
-
-  it('clamps values outside the scale, keeps NaN, and claims nothing on an empty scale', () => {
-    expect(fractionOf(-1, { min: 0, max: 2 })).toBe(0);
-    expect(fractionOf(5, { min: 0, max: 2 })).toBe(1);
-    expect(fractionOf(NaN, { min: 0, max: 2 })).toBeNaN();
-    expect(fractionOf(3, { min: 3, max: 3 })).toBe(0.5);
-  });
-});
+/** A latent's map as the product draws it: on the scale of the run. */
+function draw(
+  trace: Trace,
+  latent: TraceLatent,
+  selector: MapSelector,
+  style: Partial<MapStyle> = {},
+): Raster {
+  const maps = runMaps(trace);
+  const picture = trace.pictures.find(({ id }) => id === selector.picture)!;
+  return drawMap(maps.map(latent, selector)!, maps.scale(selector, 'raw', 'run'), picture, style);
+}
 
 describe('a rendered map', () => {
   const trace = smallTrace();
   const latent = trace.latents[1]!;
 
   it('keeps the proportions of the picture', () => {
-    const { width, height } = renderMap(trace, latent, ATTENTION, { width: 90 })!;
+    const { width, height } = draw(trace, latent, ATTENTION, { width: 90 });
     expect([width, height]).toEqual([90, 60]);
   });
 
   it('is flat inside each token: one number, one colour', () => {
-    const plain = { ...trace, pictures: trace.pictures.map((picture) => withPixels(picture, 128)) };
-    const raster = renderMap(plain, latent, ATTENTION, { width: 91, mark: false })!;
-    for (let token = 0; token < 6; token++) {
-      const colours = coloursIn(raster, tokenBox({ rows: 2, columns: 3 }, token, raster));
-      expect(colours.size, `token ${token}`).toBe(1);
-    }
-  });
-
-  it('covers every pixel with exactly one token, at any width', () => {
-    for (const width of [7, 30, 91, 200]) {
-      const hits = new Uint8Array(width * width);
-      for (let token = 0; token < 49; token++) {
-        const { x0, y0, x1, y1 } = tokenBox({ rows: 7, columns: 7 }, token, { width, height: width });
-        for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) hits[y * width + x]!++;
+    for (const law of ['spotlight', 'heat'] as const) {
+      const raster = draw(plain(trace), latent, ATTENTION, { width: 91, contour: 0, law });
+      for (let patch = 0; patch < 6; patch++) {
+        const colours = coloursIn(raster, patchBox({ rows: 2, columns: 3 }, patch, raster));
+        expect(colours.size, `${law}, patch ${patch}`).toBe(1);
       }
-      expect(hits.every((count) => count === 1)).toBe(true);
     }
   });
 
-  it('is brightest where the attention is largest', () => {
-    const plain = { ...trace, pictures: trace.pictures.map((picture) => withPixels(picture, 128)) };
-    const raster = renderMap(plain, latent, ATTENTION, { width: 90, mark: false })!;
-    const map = mapOf(plain, latent, ATTENTION)!;
-    const lumas = [...map.values.keys()].map((token) => {
-      const { x0, y0 } = tokenBox(map, token, raster);
-      const at = (y0 * raster.width + x0) * 4;
-      return 0.2126 * raster.rgba[at]! + 0.7152 * raster.rgba[at + 1]! + 0.0722 * raster.rgba[at + 2]!;
-    });
-    expect(lumas.indexOf(Math.max(...lumas))).toBe(map.peak);
+  it('keeps the picture where the attention is largest in the spotlight, and where it is nothing in the heat', () => {
+    const look = plain(trace);
+    const map: HeatMap = {
+      ...runMaps(look).map(latent, ATTENTION)!,
+      values: Float32Array.of(0, 1, 2, 3, 4, 0),
+    };
+    const scale = { min: 0, zero: 0, max: 4, least: 0, most: 4, diverging: false };
+    const brightness = (law: 'spotlight' | 'heat'): number[] => {
+      const raster = drawMap(map, scale, look.pictures[0]!, { width: 90, contour: 0, law });
+      return [...map.values.keys()].map((patch) => {
+        const { x0, y0 } = patchBox(map, patch, raster);
+        return raster.rgba[(y0 * raster.width + x0) * 4]!;
+      });
+    };
+    const spot = brightness('spotlight');
+    expect(spot[4]).toBe(128);
+    expect(spot.slice(0, 5)).toEqual(spot.slice(0, 5).toSorted((a, b) => a - b));
+    expect(spot[0]).toBeLessThan(40);
+    expect([brightness('heat')[0], brightness('heat')[5]]).toEqual([128, 128]);
+  });
+
+  it('has a white contour in a black one inside the patches that hold half of the mass', () => {
+    const look = plain(trace);
+    const values = Float32Array.of(0.1, 0.1, 0.1, 0.1, 0.5, 0.1);
+    const map: HeatMap = { ...runMaps(look).map(latent, ATTENTION)!, values };
+    delete map.entropy;
+    const scale = { min: 0, zero: 0, max: 0.5, least: 0.1, most: 0.5, diverging: false };
+    const raster = drawMap(map, scale, look.pictures[0]!, { width: 90, law: 'heat' });
+    const { x0, y0, x1, y1 } = patchBox(map, 4, raster);
+    const at = (x: number, y: number): string =>
+      raster.rgba.subarray((y * 90 + x) * 4, (y * 90 + x) * 4 + 3).join();
+    for (const [x, y, inwards] of [
+      [x0, 45, 1],
+      [x1 - 1, 45, -1],
+    ] as const) {
+      expect([at(x, y), at(x + inwards, y), at(x + 2 * inwards, y)]).toEqual([
+        '0,0,0',
+        '255,255,255',
+        '0,0,0',
+      ]);
+    }
+    expect([at(45, y0), at(45, y1 - 1)]).toEqual(['0,0,0', '0,0,0']);
+    expect(at(x0 - 1, 45)).not.toBe('0,0,0');
   });
 
   it('does not exist as attention over a helper picture that the model never saw', () => {
-    expect(renderMap(trace, latent, { ...ATTENTION, picture: 'helper-1' })).toBeUndefined();
-    expect(renderMap(trace, latent, { ...ATTENTION, kind: 'selection', picture: 'helper-1' })).toBeDefined();
+    const helper = { ...ATTENTION, picture: 'helper-1' };
+    expect(runMaps(trace).map(latent, helper)).toBeUndefined();
+    expect(draw(trace, latent, { ...helper, kind: 'selection' })).toBeDefined();
   });
 
   it('hatches tokens that have no value instead of giving them a colour', () => {
-    const gap = smallTrace();
+    const gap = plain(smallTrace());
     gap.latents[1]!.comparisons[0]!.similarity.data[4] = NaN;
     const similarity: MapSelector = { ...ATTENTION, kind: 'similarity' };
-    const raster = renderMap(gap, gap.latents[1]!, similarity, { width: 90, mark: false })!;
-    expect(coloursIn(raster, tokenBox({ rows: 2, columns: 3 }, 4, raster)).size).toBe(2);
+    const raster = draw(gap, gap.latents[1]!, similarity, { width: 90 });
+    expect(coloursIn(raster, patchBox({ rows: 2, columns: 3 }, 4, raster)).size).toBe(2);
   });
 
   it('refuses a picture that is no PNG, cut off, or of another size than stated', () => {
@@ -99,7 +114,7 @@ describe('a rendered map', () => {
     ];
     for (const png of damaged) {
       const pictures = [{ ...trace.pictures[0]!, png }];
-      expect(() => renderMap({ ...trace, pictures }, latent, ATTENTION)).toThrow(UserError);
+      expect(() => draw({ ...trace, pictures }, latent, ATTENTION)).toThrow(UserError);
     }
   });
 });
@@ -131,22 +146,35 @@ describe('pictures', () => {
 });
 
 describe('a block strip', () => {
-  it('shows K maps in a row with transparent gaps', () => {
-    const strip = renderBlockStrip(smallTrace(), 0, ATTENTION, { width: 60, gap: 4 })!;
-    expect([strip.width, strip.height]).toEqual([124, 40]);
-    expect(strip.rgba[61 * 4 + 3]).toBe(0);
+  const strip = (trace: Trace, selector: MapSelector): Raster => {
+    const maps = runMaps(trace);
+    const drawn = trace.latents.slice(0, 2).map((latent) => maps.map(latent, selector)!);
+    const picture = trace.pictures.find(({ id }) => id === selector.picture)!;
+    return drawStrip(drawn, maps.scale(selector, 'raw', 'run'), picture, { width: 60, gap: 4 })!;
+  };
+
+  it('shows K maps in a row with transparent gaps, and the mass of each below it', () => {
+    const trace = smallTrace();
+    const raster = strip(trace, ATTENTION);
+    expect([raster.width, raster.height]).toEqual([124, 40 + 5]);
+    expect(raster.rgba[61 * 4 + 3]).toBe(0);
+    const mass = runMaps(trace).map(trace.latents[0]!, ATTENTION)!.mass!;
+    const bar = Array.from({ length: 60 }, (_, x) => raster.rgba[(42 * 124 + x) * 4 + 2]!);
+    expect(bar.filter((blue) => blue === bar[0]).length).toBe(Math.round(60 * mass));
   });
 
-  it('exists for a partial block and not for a block without latents', () => {
-    const partial = smallTrace('cancelled');
-    expect(renderBlockStrip(partial, 1, ATTENTION, { width: 60 })!.width).toBe(60);
-    expect(renderBlockStrip({ ...partial, latents: [] }, 1, ATTENTION)).toBeUndefined();
+  it('has no bars where there is no attention, and does not exist without maps', () => {
+    const trace = smallTrace();
+    expect(strip(trace, { ...ATTENTION, kind: 'selection' }).height).toBe(40);
+    const scale = runMaps(trace).scale(ATTENTION, 'raw', 'run');
+    expect(drawStrip([], scale, trace.pictures[0]!)).toBeUndefined();
   });
 });
 
 describe('PNG', () => {
   it('gives back the pixels that went in', () => {
-    const map = renderMap(smallTrace(), smallTrace().latents[0]!, ATTENTION, { width: 60 })!;
+    const trace = smallTrace();
+    const map = draw(trace, trace.latents[0]!, ATTENTION, { width: 60 });
     const { data, channels } = decode(encodePng(map));
     expect(channels).toBe(3);
     expect([...data]).toEqual([...map.rgba].filter((_, i) => i % 4 !== 3));
@@ -172,16 +200,18 @@ function noise(width: number): Raster {
   return raster;
 }
 
+/** The trace with pictures of one grey, so that every difference comes from the map. */
+function plain(trace: Trace): Trace {
+  return { ...trace, pictures: trace.pictures.map((picture) => withPixels(picture, 128)) };
+}
+
 function withPixels<T extends { width: number; height: number; png: string }>(picture: T, grey: number): T {
   const { width, height } = picture;
   const data = new Uint8Array(width * height * 3).fill(grey);
   return { ...picture, png: toBase64(encode({ width, height, data, channels: 3 })) };
 }
 
-function coloursIn(
-  { width, rgba }: Raster,
-  { x0, y0, x1, y1 }: { x0: number; y0: number; x1: number; y1: number },
-): Set<string> {
+function coloursIn({ width, rgba }: Raster, { x0, y0, x1, y1 }: Box): Set<string> {
   const colours = new Set<string>();
   for (let y = y0; y < y1; y++) {
     for (let x = x0; x < x1; x++) {

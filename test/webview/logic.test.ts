@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { applyEvent, startTrace } from '../../src/trace/events.ts';
-import { scaleOf, type MapSelector } from '../../src/trace/maps.ts';
+import type { MapSelector } from '../../src/trace/maps.ts';
 import { readTrace, writeTrace } from '../../src/trace/file.ts';
 import { stepsOf } from '../../src/trace/steps.ts';
 import {
@@ -13,15 +13,14 @@ import {
   ranked,
   strength,
 } from '../../src/webview/logic/brushing.ts';
-import { fraction, paint, rgb } from '../../src/webview/logic/colour.ts';
 import { cosinesOf } from '../../src/webview/logic/cosines.ts';
 import { duration, number, parameters, percent, totalTime } from '../../src/webview/logic/format.ts';
 import { movePatch, patchAt, patchesOf, pixelsOf, regionOf } from '../../src/webview/logic/grid.ts';
 import { keyEffect, type Place } from '../../src/webview/logic/keyboard.ts';
-import { MapCache, scaleOfMap } from '../../src/webview/logic/mapCache.ts';
 import { pictureLabel, resolve } from '../../src/webview/logic/resolve.ts';
 import { isShare } from '../../src/trace/maps.ts';
-import { latentIndexAt } from '../../src/webview/logic/rows.ts';
+import { latentIndexAt } from '../../src/trace/rows.ts';
+import { runMaps } from '../../src/trace/runMaps.ts';
 import { runsOf, spanOf } from '../../src/webview/logic/span.ts';
 import { stageMapOf } from '../../src/webview/logic/stageMap.ts';
 import { INITIAL_VIEW, reduce, restoreView, stepChoice, type Command } from '../../src/webview/logic/view.ts';
@@ -29,15 +28,16 @@ import { eventsOf } from './replay.ts';
 import { sampleTrace } from './sampleTrace.ts';
 
 const trace = sampleTrace();
-const cache = new MapCache(trace);
+const maps = runMaps(trace);
 const attention: MapSelector = { kind: 'attention', picture: 'image-1', layer: 1, heads: 'mean' };
 const after = (...commands: Command[]) =>
   commands.reduce((view, command) => reduce(view, command, trace), INITIAL_VIEW);
 
 describe('commands', () => {
   test('← and → walk the latents and stop at the ends', () => {
-    expect(after({ type: 'move', by: -1 }).latent).toBe(0);
-    expect(after({ type: 'move', by: 1 }, { type: 'move', by: 1 }).latent).toBe(2);
+    const first = { type: 'latent', latent: 0 } as const;
+    expect(after(first, { type: 'move', by: -1 }).latent).toBe(0);
+    expect(after(first, { type: 'move', by: 1 }, { type: 'move', by: 1 }).latent).toBe(2);
     expect(after({ type: 'latent', latent: 11 }, { type: 'move', by: 1 }).latent).toBe(11);
   });
 
@@ -62,8 +62,10 @@ describe('commands', () => {
     expect(stepChoice('mean', -1, 4)).toBe('mean');
   });
 
-  test('from the wish for the last layer, [ goes to the one before', () => {
-    expect(after({ type: 'move-layer', by: -1 }).layer).toBe(trace.model.layers - 2);
+  test('without a choice the layer is the one whose latents look most, and [ goes on from it', () => {
+    expect(resolve(INITIAL_VIEW, trace).selector.layer).toBe(maps.openingLayer());
+    expect(after({ type: 'move-layer', by: -1 }).layer).toBe(stepChoice(maps.openingLayer(), -1, 4));
+    expect(resolve({ ...INITIAL_VIEW, layer: 99 }, trace).selector.layer).toBe(trace.model.layers - 1);
   });
 
   test('another picture drops the patch and the region', () => {
@@ -86,12 +88,22 @@ describe('commands', () => {
   });
 
   test('a running trace is followed until the reader selects', () => {
-    const view = after({ type: 'run-started', id: 'one' });
-    expect(resolve(view, trace).latentIndex).toBe(trace.latents.length - 1);
-    const selected = reduce(view, { type: 'latent', latent: 3 }, trace);
-    expect(resolve(selected, trace).latentIndex).toBe(3);
-    expect(reduce(selected, { type: 'run-started', id: 'one' }, trace)).toBe(selected);
-    expect(reduce(selected, { type: 'run-started', id: 'two' }, trace).follow).toBe(true);
+    const running = { ...trace, status: 'running' as const };
+    const view = after({ type: 'latent', latent: 7 }, { type: 'run-started', id: 'one' });
+    expect(resolve(view, running).latentIndex).toBe(trace.latents.length - 1);
+    const selected = reduce(view, { type: 'latent', latent: 3 }, running);
+    expect(resolve(selected, running).latentIndex).toBe(3);
+    expect(reduce(selected, { type: 'run-started', id: 'one' }, running)).toBe(selected);
+    expect(reduce(selected, { type: 'run-started', id: 'two' }, running).latent).toBeUndefined();
+  });
+
+  test('after a run the latent that looks most is selected, however fast the run was', () => {
+    const most = maps.openingLatent();
+    expect(resolve(INITIAL_VIEW, trace).latentIndex).toBe(most);
+    expect(resolve(after({ type: 'run-started', id: 'one' }), trace).latentIndex).toBe(most);
+    expect(
+      resolve(after({ type: 'run-started', id: 'one' }, { type: 'latent', latent: 3 }), trace).latentIndex,
+    ).toBe(3);
   });
 
   test('a stored state is restored; nonsense in it falls back', () => {
@@ -101,7 +113,8 @@ describe('commands', () => {
       tab: 'timing',
       latent: 5,
     });
-    expect(restoreView({ layer: 'all', latent: 'x', opacity: null })).toEqual(INITIAL_VIEW);
+    const nonsense = { layer: 'all', latent: 'x', strength: null, law: 'rainbow', scope: 'world', tab: 3 };
+    expect(restoreView(nonsense)).toEqual(INITIAL_VIEW);
     expect(restoreView(undefined)).toEqual(INITIAL_VIEW);
   });
 });
@@ -133,8 +146,9 @@ describe('what is shown', () => {
   });
 
   test("a token's map is its own attention over the picture, and says so", () => {
-    const stage = stageMapOf(trace, cache, resolve(INITIAL_VIEW, trace), 3, true);
-    const row = cache.row(3, 3, 'mean')!;
+    const view = after({ type: 'set', values: { layer: 3 } });
+    const stage = stageMapOf(trace, maps, resolve(view, trace), 3, view);
+    const row = maps.row(3, 3, 'mean')!;
     expect(stage.map!.values).toEqual(row.slice(4, 40));
     expect(stage.map!.caption).toContain('token');
     expect(stage.scale.max).toBeGreaterThanOrEqual(stage.map!.values[stage.map!.peak]!);
@@ -143,7 +157,7 @@ describe('what is shown', () => {
   test('a trace without the comparison says what is absent', () => {
     const bare = { ...trace, latents: trace.latents.map((latent) => ({ ...latent, comparisons: [] })) };
     const shown = resolve({ ...INITIAL_VIEW, kind: 'similarity' }, bare);
-    expect(stageMapOf(bare, new MapCache(bare), shown, undefined, true).absent).toContain('similarity');
+    expect(stageMapOf(bare, runMaps(bare), shown, undefined, INITIAL_VIEW).absent).toContain('similarity');
   });
 });
 
@@ -197,65 +211,31 @@ describe('patches', () => {
   });
 });
 
-describe('scales and colours', () => {
-  test.each<MapSelector>([
-    attention,
-    { ...attention, layer: 'max', heads: 0 },
-    { ...attention, kind: 'selection' },
-    { ...attention, kind: 'similarity', picture: 'helper-2' },
-  ])('the cached scale is that of the trace: %o', (selector) => {
-    expect(cache.scale(selector)).toEqual(scaleOf(trace, selector));
-  });
-
-  test('the scale grows with the latents of a run', () => {
-    const running = { ...trace, latents: trace.latents.slice(0, 2) };
-    const growing = new MapCache(running);
-    expect(growing.scale(attention)).toEqual(scaleOf(running, attention));
-    running.latents.push(...trace.latents.slice(2));
-    expect(growing.scale(attention)).toEqual(scaleOf(trace, attention));
-  });
-
-  test('unlocked, the scale is that of one map', () => {
-    const map = cache.map(trace.latents[4]!, attention)!;
-    expect(scaleOfMap(map, attention)).toEqual({ min: 0, max: map.values[map.peak] });
-  });
-
-  test('ends are viridis, no value is transparent', () => {
-    expect(rgb(0)).toEqual([68, 1, 84]);
-    expect(rgb(1)).toEqual([253, 231, 37]);
-    expect(fraction(3, { min: 0, max: 2 })).toBe(1);
-    expect(fraction(1, { min: 1, max: 1 })).toBe(0.5);
-    expect([...paint(Float32Array.of(NaN, 2), { min: 0, max: 2 }, 1)]).toEqual([
-      0, 0, 0, 0, 253, 231, 37, 255,
-    ]);
-  });
-});
-
 describe('brushing', () => {
   const latent = trace.latents[5]!;
 
   test('tokens that attend to a latent come after it, and are read at its position', () => {
-    const { tokens } = brushAttending(trace, cache, latent, 2);
+    const { tokens } = brushAttending(trace, maps, latent, 2);
     expect(Math.min(...tokens.keys())).toBeGreaterThan(latent.token);
     const [token, amount] = [...tokens][0]!;
-    expect(amount).toBe(cache.row(token, 2, 'mean')![latent.position]);
+    expect(amount).toBe(maps.row(token, 2, 'mean')![latent.position]);
   });
 
   test('tokens a latent attends to come before it', () => {
-    const { tokens } = brushAttended(trace, cache, latent, 2, 'mean');
+    const { tokens } = brushAttended(trace, maps, latent, 2, 'mean');
     expect(Math.max(...tokens.keys())).toBeLessThan(latent.token);
   });
 
   test('a token draws on the latents before it', () => {
     const token = stepsOf(trace)[3]!.first;
-    expect([...brushToken(trace, cache, token, 0).latents.keys()]).toEqual([0, 1, 2, 3]);
+    expect([...brushToken(trace, maps, token, 0).latents.keys()]).toEqual([0, 1, 2, 3]);
   });
 
   test('a region over everything holds the whole visual mass', () => {
     const picture = trace.pictures[0]!;
     const region = { top: 0, left: 0, bottom: 5, right: 5 };
-    const { latents, tokens } = brushRegion(trace, cache, picture, region, attention);
-    expect(latents.get(0)).toBeCloseTo(cache.map(trace.latents[0]!, attention)!.mass!, 5);
+    const { latents, tokens } = brushRegion(trace, maps, picture, region, attention);
+    expect(latents.get(0)).toBeCloseTo(maps.map(trace.latents[0]!, attention)!.mass!, 5);
     expect(tokens.size).toBeGreaterThan(0);
   });
 
@@ -263,8 +243,8 @@ describe('brushing', () => {
     const picture = trace.pictures[1]!;
     const selector: MapSelector = { ...attention, kind: 'similarity', picture: picture.id };
     const region = { top: 0, left: 0, bottom: 0, right: 1 };
-    const { latents, tokens } = brushRegion(trace, cache, picture, region, selector);
-    const { values } = cache.map(trace.latents[0]!, selector)!;
+    const { latents, tokens } = brushRegion(trace, maps, picture, region, selector);
+    const { values } = maps.map(trace.latents[0]!, selector)!;
     expect(latents.get(0)).toBeCloseTo((values[0]! + values[1]!) / 2, 6);
     expect(tokens.size).toBe(0);
   });
@@ -289,11 +269,11 @@ describe('brushing', () => {
 
 describe('evidence', () => {
   test('the span has a point for each stored row, and gaps elsewhere', () => {
-    const { points, uniformBits } = spanOf(trace, cache, 'mean');
+    const { points, uniformBits } = spanOf(trace, maps, 'mean');
     expect(uniformBits).toBeCloseTo(Math.log2(36));
     expect(points.every(({ mass, bits }) => mass > 0 && mass < 1 && bits <= uniformBits)).toBe(true);
     expect(runsOf(points).length).toBeGreaterThan(trace.blocks.length);
-    expect(spanOf(trace, cache, 'max').layer).toBe('mean');
+    expect(spanOf(trace, maps, 'max').layer).toBe('mean');
   });
 
   test('cosines are symmetric with ones on the diagonal', () => {

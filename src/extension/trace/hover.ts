@@ -5,21 +5,16 @@
  */
 
 import * as vscode from 'vscode';
-import { drawMap, MAP_STYLE, renderMap } from '../../render/overlay.ts';
+import { placeText } from '../../heatmap/grid.ts';
+import type { HeatMap } from '../../heatmap/map.ts';
+import { scaleOf } from '../../heatmap/scale.ts';
+import { drawMap } from '../../render/overlay.ts';
 import { HOVER_BYTES, pngUnder } from '../../render/png.ts';
 import { pictureAt } from '../../render/picture.ts';
-import { renderBlockStrip } from '../../render/strip.ts';
+import { drawStrip } from '../../render/strip.ts';
 import type { Raster } from '../../render/raster.ts';
-import {
-  attentionMapOfRow,
-  firstLook,
-  firstLookRow,
-  kindsFor,
-  mapOf,
-  massBySource,
-  type HeatMap,
-  type MapSelector,
-} from '../../trace/maps.ts';
+import { attentionMapOfRow, kindsFor, massBySource, type MapSelector } from '../../trace/maps.ts';
+import { runMaps } from '../../trace/runMaps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
 import { describeEnd, type Step } from '../../trace/steps.ts';
 import {
@@ -95,18 +90,21 @@ function runParts(trace: Trace): Markup[] {
 function latentParts(ref: TraceRef, trace: Trace, latent: TraceLatent): Markup[] {
   const { block, index, position } = latent;
   const place = markup`**Block ${block + 1} · latent ${index + 1}** at position ${position}`;
-  const mass = massBySource(trace, firstLookRow(trace, latent.attention));
-  const head = markup`${place} · ${panelLink(ref, trace, latent)}\n\n${attentionOf([mass], ',')}`;
+  const mass = massBySource(trace, runMaps(trace).openingRow(latent.attention));
+  const head = markup`${place} · ${panelLink(ref, trace, latent)}\n\n${attentionOf(trace, [mass], ',')}`;
   const maps = selectorsOf(trace, trace.pictures).flatMap((selector) => mapParts(trace, latent, selector));
   return [head, ...maps.slice(0, MAX_PICTURES)];
 }
 
 function mapParts(trace: Trace, latent: TraceLatent, selector: MapSelector): Markup[] {
-  const map = mapOf(trace, latent, selector);
-  if (map === undefined) return [];
+  const maps = runMaps(trace);
+  const map = maps.map(latent, selector);
+  const picture = trace.pictures.find(({ id }) => id === selector.picture);
+  if (map === undefined || picture === undefined) return [];
+  const scale = maps.scale(selector, 'raw', 'run');
   const alt = `${selector.kind} map of latent ${latent.index + 1}`;
   const drawn = pictureOf(widthFor(trace, selector.picture), alt, (width) =>
-    renderMap(trace, latent, selector, { width }),
+    drawMap(map, scale, picture, { width }),
   );
   if (drawn === undefined) return [];
   // A hover is about half an editor high; the figures should not need scrolling.
@@ -134,13 +132,14 @@ function blockParts(
   );
   const strips = selectorsOf(trace, trace.pictures).flatMap((selector) => {
     const alt = `${selector.kind} maps of block ${block.index + 1}`;
-    const strip = pictureOf(STRIP_WIDTH, alt, (width) =>
-      renderBlockStrip(trace, block.index, selector, { width }),
-    );
-    const map = mapOf(trace, latents[0]!, selector);
-    if (strip === undefined || map === undefined) return [];
     const picture = trace.pictures.find(({ id }) => id === selector.picture);
-    const caption = `${map.unit}, ${picture?.name}, one scale for all latents of the run`;
+    const maps = latents.flatMap((latent) => runMaps(trace).map(latent, selector) ?? []);
+    const [map] = maps;
+    if (picture === undefined || map === undefined) return [];
+    const scale = runMaps(trace).scale(selector, 'raw', 'run');
+    const strip = pictureOf(STRIP_WIDTH, alt, (width) => drawStrip(maps, scale, picture, { width }));
+    if (strip === undefined) return [];
+    const caption = `${map.unit}, ${picture.name}, one scale for all latents of the run`;
     return [markup`${strip}\n\n${caption}`];
   });
   const table = markup`| latent | attention on pictures |\n| --: | --: |\n${joinMarkup(rows, '\n')}`;
@@ -159,10 +158,10 @@ function textParts(trace: Trace, line: TraceLine, step: Extract<Step, { kind: 't
       markup`Least probable token: ${JSON.stringify(least.text)}, ${least.probability!.toFixed(3)}.`,
     );
   }
-  const rows = tokens.flatMap(({ attention }) => (attention ? [firstLookRow(trace, attention)] : []));
+  const rows = tokens.flatMap(({ attention }) => (attention ? [runMaps(trace).openingRow(attention)] : []));
   if (rows.length === 0) return [joinMarkup(facts, '\n\n')];
   const masses = rows.map((row) => massBySource(trace, row));
-  facts.push(attentionOf(masses, ' of its tokens,'));
+  facts.push(attentionOf(trace, masses, ' of its tokens,'));
   const maps = trace.pictures.flatMap((picture) => textMap(trace, rows, picture));
   return [joinMarkup(facts, '\n\n'), ...maps.slice(0, MAX_PICTURES)];
 }
@@ -173,24 +172,33 @@ function textMap(trace: Trace, rows: Float32Array[], picture: TracePicture): Mar
   const mean = Float32Array.from({ length: shortest }, (_, key) =>
     rows.reduce((sum, row) => sum + row[key]! / rows.length, 0),
   );
-  const selector = firstLook(trace, picture, 'attention');
+  const selector = runMaps(trace).opening(picture, 'attention');
   const map = attentionMapOfRow(trace, mean, picture, selector, "this line's tokens, averaged,");
   if (map === undefined) return [];
-  const scale = { min: 0, max: map.values[map.peak]! };
+  const scale = scaleOf([map]);
   const drawn = pictureOf(widthFor(trace, picture.id), 'attention map of the line', (width) =>
-    drawMap(map, picture, { ...MAP_STYLE, width, scale }),
+    drawMap(map, scale, picture, { width }),
   );
   if (drawn === undefined) return [];
   return [markup`${figures(map)}\n\n${drawn}\n\n${map.caption} Its own scale.`];
 }
 
 /** What was looked at, on average, in a sentence. */
-function attentionOf(masses: readonly ReturnType<typeof massBySource>[], whose: string): Markup {
+function attentionOf(
+  trace: Trace,
+  masses: readonly ReturnType<typeof massBySource>[],
+  whose: string,
+): Markup {
   const shares = (['pictures', 'prompt', 'latents', 'answer'] as const).map((key) => {
     const mean = masses.reduce((sum, mass) => sum + mass[key], 0) / masses.length;
     return `${key} ${mean.toFixed(2)}`;
   });
-  return ownWords(`Attention${whose} last layer, mean of its heads: ${shares.join(', ')}.`);
+  return ownWords(`Attention${whose} ${layerText(trace)}: ${shares.join(', ')}.`);
+}
+
+/** "layer 5 of 6, whose latents look most, mean of its heads" */
+function layerText(trace: Trace): string {
+  return `layer ${runMaps(trace).openingLayer() + 1} of ${trace.model.layers}, which looks at the pictures most, mean of its heads`;
 }
 
 /** Attention where there is any, then what helper images offer; similarity is left to the panel. */
@@ -198,7 +206,7 @@ function selectorsOf(trace: Trace, pictures: TracePicture[]): MapSelector[] {
   return pictures.flatMap((picture) =>
     kindsFor(picture)
       .filter((kind) => kind === (picture.range === undefined ? 'selection' : 'attention'))
-      .map((kind) => firstLook(trace, picture, kind)),
+      .map((kind) => runMaps(trace).opening(picture, kind)),
   );
 }
 
@@ -227,8 +235,7 @@ function sizeOf(png: Uint8Array): { width: number; height: number } {
 }
 
 function figures(map: HeatMap): Markup {
-  const peak = `row ${Math.floor(map.peak / map.columns) + 1}, column ${(map.peak % map.columns) + 1}`;
-  const facts = [`peak ${(map.values[map.peak] ?? NaN).toPrecision(3)} at ${peak}`];
+  const facts = [`peak ${(map.values[map.peak] ?? NaN).toPrecision(3)} at ${placeText(map.peak, map)}`];
   if (map.mass !== undefined) facts.push(`mass ${map.mass.toFixed(3)}`);
   if (map.entropy) {
     facts.push(`entropy ${map.entropy.bits.toFixed(2)} bits (uniform ${map.entropy.uniformBits.toFixed(2)})`);

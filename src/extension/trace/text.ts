@@ -10,7 +10,8 @@
  */
 
 import { oneLine } from '../../base/plainText.ts';
-import { firstLookRow, massBySource } from '../../trace/maps.ts';
+import { massBySource } from '../../trace/maps.ts';
+import { runMaps } from '../../trace/runMaps.ts';
 import type { Trace, TraceLatent } from '../../trace/schema.ts';
 import {
   blockSummary,
@@ -44,9 +45,9 @@ export function traceLines(trace: Trace): TraceLine[] {
   return [...header, { text: '', latents: [] }, ...steps];
 }
 
-/** Share of a latent's attention on all pictures: mean over layers and heads. */
+/** Share of a latent's attention on all pictures, in the layer whose latents look most, heads averaged. */
 export function pictureMass(trace: Trace, latent: TraceLatent): number {
-  return massBySource(trace, firstLookRow(trace, latent.attention)).pictures;
+  return massBySource(trace, runMaps(trace).openingRow(latent.attention)).pictures;
 }
 
 /** The lines about the run: what was asked, of which model, on which device, how it ended. */

@@ -1,32 +1,35 @@
-/** Draws a picture with a map's patches over it. */
+/** Draws a picture with a map over it on a canvas: the colour law of src/heatmap, and the reader's own marks. */
 
-import type { Scale } from '../../trace/maps.ts';
-import type { Grid, Region } from '../logic/grid.ts';
-import { paint } from '../logic/colour.ts';
+import { contourLine, inset, loopsAround, type Loop } from '../../heatmap/contour.ts';
+import { patchBox, placeOf, type Box, type MapGrid } from '../../heatmap/grid.ts';
+import { HATCH, paintMap, type Drawing } from '../../heatmap/law.ts';
+import type { Region } from '../logic/grid.ts';
 
-export interface MapDrawing extends Grid {
+export interface MapDrawing extends Drawing, MapGrid {
   values: Float32Array;
-  scale: Scale;
-  opacity: number;
+  /** Patches that the contour goes around. */
+  enclosed: ReadonlySet<number>;
   /** Interpolates between patches. Off: every patch is one flat cell, as it was measured. */
   smooth: boolean;
 }
 
-/** Marks on top of the map. */
+/** What the reader points at, on top of the map. */
 export interface Marks {
   /** Outlines of all patches. */
   outlines: boolean;
-  /** Patches the trainer's rule would keep. */
-  selected?: Set<number> | undefined;
   cursor?: number | undefined;
   region?: Region | undefined;
 }
 
-/** Draws on the whole canvas; without a map, the picture alone. */
+/**
+ * Draws on the whole canvas; without a map, the picture alone.
+ * @param ratio device pixels of one CSS pixel
+ */
 export function drawMap(
   canvas: HTMLCanvasElement,
   picture: ImageBitmap | undefined,
   map: MapDrawing | undefined,
+  ratio: number,
 ): void {
   const context = canvas.getContext('2d');
   if (context === null) return;
@@ -34,17 +37,16 @@ export function drawMap(
   context.clearRect(0, 0, width, height);
   context.imageSmoothingEnabled = true;
   context.imageSmoothingQuality = 'high';
-  // Under a map the picture is grey, so that every colour is data.
-  context.filter = map !== undefined && map.opacity > 0 ? 'grayscale(1)' : 'none';
   if (picture !== undefined) context.drawImage(picture, 0, 0, width, height);
-  context.filter = 'none';
   if (map === undefined) return;
   context.imageSmoothingEnabled = map.smooth;
   context.drawImage(cellsOf(map), 0, 0, width, height);
+  hatchBlanks(context, map);
+  drawContour(context, map, ratio);
 }
 
 /** Outlines, cursor and region; line widths are in CSS pixels, `ratio` device pixels each. */
-export function drawMarks(canvas: HTMLCanvasElement, grid: Grid, marks: Marks, ratio: number): void {
+export function drawMarks(canvas: HTMLCanvasElement, grid: MapGrid, marks: Marks, ratio: number): void {
   const context = canvas.getContext('2d');
   if (context === null) return;
   const frame = (region: Region, width: number, dash: boolean): void => {
@@ -52,7 +54,7 @@ export function drawMarks(canvas: HTMLCanvasElement, grid: Grid, marks: Marks, r
     const y = (region.top / grid.rows) * canvas.height;
     const w = ((region.right + 1) / grid.columns) * canvas.width - x;
     const h = ((region.bottom + 1) / grid.rows) * canvas.height - y;
-    const inset = (width * ratio) / 2;
+    const by = (width * ratio) / 2;
     // Black under white is seen on any picture and any colour of the scale.
     for (const [colour, line] of [
       ['#000', width * 2],
@@ -61,25 +63,22 @@ export function drawMarks(canvas: HTMLCanvasElement, grid: Grid, marks: Marks, r
       context.setLineDash(dash && colour === '#fff' ? [6 * ratio, 4 * ratio] : []);
       context.strokeStyle = colour;
       context.lineWidth = line * ratio;
-      context.strokeRect(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
+      context.strokeRect(x + by, y + by, w - 2 * by, h - 2 * by);
     }
     context.setLineDash([]);
   };
-  const cell = (patch: number): Region => {
-    const row = Math.floor(patch / grid.columns);
-    const column = patch % grid.columns;
-    return { top: row, left: column, bottom: row, right: column };
-  };
   if (marks.outlines) drawGrid(context, canvas, grid, ratio);
-  for (const patch of marks.selected ?? []) frame(cell(patch), 1.5, false);
   if (marks.region !== undefined) frame(marks.region, 2, true);
-  if (marks.cursor !== undefined) frame(cell(marks.cursor), 2, false);
+  if (marks.cursor !== undefined) {
+    const { row, column } = placeOf(marks.cursor, grid);
+    frame({ top: row, left: column, bottom: row, right: column }, 2, false);
+  }
 }
 
 function drawGrid(
   context: CanvasRenderingContext2D,
   { width, height }: HTMLCanvasElement,
-  { rows, columns }: Grid,
+  { rows, columns }: MapGrid,
   ratio: number,
 ): void {
   context.lineWidth = ratio;
@@ -104,9 +103,56 @@ function drawGrid(
 }
 
 /** One canvas pixel per patch. */
-function cellsOf({ values, scale, opacity, rows, columns }: MapDrawing): OffscreenCanvas {
+function cellsOf({ values, rows, columns, ...drawing }: MapDrawing): OffscreenCanvas {
   const cells = new OffscreenCanvas(columns, rows);
-  const pixels = paint(values, scale, opacity);
+  const pixels = paintMap(values, drawing);
   cells.getContext('2d')!.putImageData(new ImageData(pixels, columns, rows), 0, 0);
   return cells;
+}
+
+function hatchBlanks(context: CanvasRenderingContext2D, map: MapDrawing): void {
+  const blanks = [...map.values.keys()].filter((patch) => Number.isNaN(map.values[patch]!));
+  if (blanks.length === 0) return;
+  context.strokeStyle = `rgb(${HATCH.colour.join(' ')})`;
+  context.lineWidth = HATCH.stripe / Math.SQRT2;
+  for (const patch of blanks) hatch(context, patchBox(map, patch, context.canvas));
+}
+
+function hatch(context: CanvasRenderingContext2D, { x0, y0, x1, y1 }: Box): void {
+  context.save();
+  context.beginPath();
+  context.rect(x0, y0, x1 - x0, y1 - y0);
+  context.clip();
+  context.beginPath();
+  const first = Math.ceil((x0 + y0) / HATCH.period) * HATCH.period;
+  for (let sum = first; sum < x1 + y1; sum += HATCH.period) {
+    context.moveTo(sum - y0, y0);
+    context.lineTo(sum - y1, y1);
+  }
+  context.stroke();
+  context.restore();
+}
+
+function drawContour(context: CanvasRenderingContext2D, map: MapDrawing, ratio: number): void {
+  const { width, height } = context.canvas;
+  const patch = { x: width / map.columns, y: height / map.rows };
+  const { outer, line, inner } = contourLine(Math.min(patch.x, patch.y) / ratio);
+  const loops = loopsAround(map.enclosed, map).map((loop) =>
+    loop.map(({ x, y }) => ({ x: Math.round(x * patch.x), y: Math.round(y * patch.y) })),
+  );
+  const stroke = (from: number, to: number, colour: string): void => {
+    const middle = ((from + to) / 2) * ratio;
+    context.lineWidth = (to - from) * ratio;
+    context.strokeStyle = colour;
+    context.beginPath();
+    for (const loop of loops) trace(context, inset(loop, middle));
+    context.stroke();
+  };
+  stroke(0, outer + line + inner, '#000');
+  stroke(outer, outer + line, '#fff');
+}
+
+function trace(context: CanvasRenderingContext2D, loop: Loop): void {
+  loop.forEach(({ x, y }, i) => (i === 0 ? context.moveTo(x, y) : context.lineTo(x, y)));
+  context.closePath();
 }

@@ -4,10 +4,10 @@
  */
 
 import type { Choice, MapSelector } from '../../trace/maps.ts';
+import { latentIndexAt } from '../../trace/rows.ts';
+import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
 import { patchesOf, type Region } from './grid.ts';
-import type { MapCache } from './mapCache.ts';
-import { latentIndexAt } from './rows.ts';
 
 export interface Brush {
   /** What the amounts are, as a sentence for the legend. */
@@ -19,11 +19,11 @@ export interface Brush {
 }
 
 /** Tokens that attend to `latent`: their mean-head attention at its position. */
-export function brushAttending(trace: Trace, cache: MapCache, latent: TraceLatent, layer: Choice): Brush {
+export function brushAttending(trace: Trace, maps: RunMaps, latent: TraceLatent, layer: Choice): Brush {
   const tokens = new Map<number, number>();
   trace.tokens.forEach((token, i) => {
     if (token.kind !== 'text' || token.position <= latent.position) return;
-    const value = cache.row(i, layer, 'mean')?.[latent.position];
+    const value = maps.row(i, layer, 'mean')?.[latent.position];
     if (value !== undefined) tokens.set(i, value);
   });
   return { title: 'Attention that tokens pay to this latent', tokens, latents: new Map() };
@@ -32,27 +32,27 @@ export function brushAttending(trace: Trace, cache: MapCache, latent: TraceLaten
 /** Earlier tokens that `latent` attends to. */
 export function brushAttended(
   trace: Trace,
-  cache: MapCache,
+  maps: RunMaps,
   latent: TraceLatent,
   layer: Choice,
   heads: Choice,
 ): Brush {
-  const { tokens } = split(trace, cache.row(latent.token, layer, heads));
+  const { tokens } = split(trace, maps.row(latent.token, layer, heads));
   return { title: 'Attention that this latent pays to tokens', tokens, latents: new Map() };
 }
 
 /** Latents and tokens that the query at `token` drew on. */
-export function brushToken(trace: Trace, cache: MapCache, token: number, layer: Choice): Brush {
+export function brushToken(trace: Trace, maps: RunMaps, token: number, layer: Choice): Brush {
   return {
     title: 'Attention that this token pays',
-    ...split(trace, cache.row(token, layer, 'mean')),
+    ...split(trace, maps.row(token, layer, 'mean')),
   };
 }
 
 /** How much every latent and token puts into a region of a picture. */
 export function brushRegion(
   trace: Trace,
-  cache: MapCache,
+  maps: RunMaps,
   picture: TracePicture,
   region: Region,
   selector: MapSelector,
@@ -60,7 +60,7 @@ export function brushRegion(
   const patches = patchesOf(region, picture.grid);
   const latents = new Map<number, number>();
   trace.latents.forEach((latent, i) => {
-    const values = cache.map(latent, selector)?.values;
+    const values = maps.map(latent, selector)?.values;
     if (values !== undefined) latents.set(i, amount(values, patches, selector));
   });
   const tokens = new Map<number, number>();
@@ -68,7 +68,7 @@ export function brushRegion(
   if (selector.kind === 'attention' && start !== undefined) {
     const keys = patches.map((patch) => start + patch);
     trace.tokens.forEach((token, i) => {
-      const row = token.kind === 'text' ? cache.row(i, selector.layer, 'mean') : undefined;
+      const row = token.kind === 'text' ? maps.row(i, selector.layer, 'mean') : undefined;
       if (row !== undefined) tokens.set(i, amount(row, keys, selector));
     });
   }

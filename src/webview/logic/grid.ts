@@ -1,11 +1,7 @@
 /** Geometry of a picture's patches: merged tokens on a grid, and the source pixels each one covers. */
 
+import type { MapGrid } from '../../heatmap/grid.ts';
 import type { TracePicture } from '../../trace/schema.ts';
-
-export interface Grid {
-  rows: number;
-  columns: number;
-}
 
 /** A rectangle of patches, bounds included. */
 export interface Region {
@@ -16,7 +12,7 @@ export interface Region {
 }
 
 /** The patch `rows` down and `columns` right of `patch`, kept on the grid; the middle when there is none. */
-export function movePatch(patch: number | undefined, rows: number, columns: number, grid: Grid): number {
+export function movePatch(patch: number | undefined, rows: number, columns: number, grid: MapGrid): number {
   if (patch === undefined) return Math.floor(grid.rows / 2) * grid.columns + Math.floor(grid.columns / 2);
   const row = clamp(Math.floor(patch / grid.columns) + rows, grid.rows);
   const column = clamp((patch % grid.columns) + columns, grid.columns);
@@ -24,13 +20,13 @@ export function movePatch(patch: number | undefined, rows: number, columns: numb
 }
 
 /** The patch at a point of the picture; x and y are fractions of its width and height. */
-export function patchAt(x: number, y: number, grid: Grid): number | undefined {
+export function patchAt(x: number, y: number, grid: MapGrid): number | undefined {
   if (x < 0 || y < 0 || x >= 1 || y >= 1) return undefined;
   return Math.floor(y * grid.rows) * grid.columns + Math.floor(x * grid.columns);
 }
 
 /** The rectangle that two patches span. */
-export function regionOf(a: number, b: number, { columns }: Grid): Region {
+export function regionOf(a: number, b: number, { columns }: MapGrid): Region {
   const [rowA, rowB] = [Math.floor(a / columns), Math.floor(b / columns)];
   const [columnA, columnB] = [a % columns, b % columns];
   return {
@@ -42,7 +38,7 @@ export function regionOf(a: number, b: number, { columns }: Grid): Region {
 }
 
 /** Patches of a region, row by row; those outside the grid are left out. */
-export function patchesOf({ top, left, bottom, right }: Region, { rows, columns }: Grid): number[] {
+export function patchesOf({ top, left, bottom, right }: Region, { rows, columns }: MapGrid): number[] {
   const patches: number[] = [];
   for (let row = top; row <= Math.min(bottom, rows - 1); row++) {
     for (let column = left; column <= Math.min(right, columns - 1); column++)

@@ -1,7 +1,7 @@
 /** The panel's keys: what each does, and where it is left to the control that has the focus. */
 
-import { MAP_KINDS } from '../../trace/maps.ts';
-import type { Grid } from './grid.ts';
+import type { MapGrid } from '../../heatmap/grid.ts';
+import { MAP_KINDS } from '../../heatmap/map.ts';
 import type { Command } from './view.ts';
 
 /** Where a key was pressed. */
@@ -45,7 +45,7 @@ const ARROWS: Record<string, [rows: number, columns: number]> = {
 };
 
 /** What `key` does at `place`; undefined leaves it to the browser. `grid` is the stage's. */
-export function keyEffect(key: Key, place: Place, grid: Grid | undefined): KeyEffect | undefined {
+export function keyEffect(key: Key, place: Place, grid: MapGrid | undefined): KeyEffect | undefined {
   if (key.modified) return undefined;
   if (place === 'stage' && grid !== undefined) {
     const moved = stageKey(key, grid);
@@ -60,7 +60,7 @@ export function keyEffect(key: Key, place: Place, grid: Grid | undefined): KeyEf
   return anywhereKey(key);
 }
 
-function stageKey({ key, shift }: Key, grid: Grid): Command | undefined {
+function stageKey({ key, shift }: Key, grid: MapGrid): Command | undefined {
   const arrow = ARROWS[key];
   if (arrow !== undefined)
     return { type: 'move-patch', rows: arrow[0], columns: arrow[1], grid, extend: shift };

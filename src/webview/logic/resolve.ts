@@ -1,8 +1,9 @@
 /** Turns the reader's wishes into what the trace can show. */
 
-import { kindsFor, type Choice, type MapKind, type MapSelector } from '../../trace/maps.ts';
+import type { MapKind } from '../../heatmap/map.ts';
+import { kindsFor, type MapSelector } from '../../trace/maps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
-import { selectedLatent, type View } from './view.ts';
+import { clampChoice, selectedLatent, shownLayer, type View } from './view.ts';
 
 export interface Shown {
   latent: TraceLatent | undefined;
@@ -26,15 +27,10 @@ export function resolve(view: View, trace: Trace): Shown {
     selector: {
       kind: kinds.includes(view.kind) ? view.kind : (kinds[0] ?? 'attention'),
       picture: picture?.id ?? '',
-      layer: clampChoice(view.layer, trace.model.layers),
+      layer: shownLayer(view, trace),
       heads: clampChoice(view.heads, trace.model.heads),
     },
   };
-}
-
-/** A choice of the last model may not exist in this one. */
-export function clampChoice(choice: Choice, count: number): Choice {
-  return typeof choice === 'number' ? Math.min(choice, count - 1) : choice;
 }
 
 /** "Input", "Input 2", "Helper 1": how the chooser calls a picture. */

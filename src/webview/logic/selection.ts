@@ -1,6 +1,7 @@
 /** A watched block's selections as maps on the picture's tokens, and how they compare. */
 
-import type { Scale } from '../../trace/maps.ts';
+import type { HeatMap } from '../../heatmap/map.ts';
+import { peakOf } from '../../heatmap/statistics.ts';
 import type { WatchedBlock, WatchedSelection } from '../../watch/watched.ts';
 
 /** By token; NaN for tokens that no candidate covers. */
@@ -21,18 +22,19 @@ export function selectedTokens({ grid, groupSize }: WatchedBlock, selected: read
   );
 }
 
-/** One scale for the teacher and the latents of a block, so that they can be compared. */
-export function scaleOfBlock({ teacher, latents }: WatchedBlock): Scale {
-  return scaleOf([teacher, ...latents]);
-}
-
-export function scaleOf(selections: readonly WatchedSelection[]): Scale {
-  const all = selections.flatMap(({ probabilities }) => probabilities);
-  if (all.length === 0) return { min: 0, max: 1 };
-  return all.reduce(({ min, max }, value) => ({ min: Math.min(min, value), max: Math.max(max, value) }), {
-    min: Infinity,
-    max: -Infinity,
-  });
+/** A selection over the helper picture, as the law draws it. */
+export function selectionMap(block: WatchedBlock, { probabilities, selected }: WatchedSelection): HeatMap {
+  const values = tokenValues(block, probabilities);
+  return {
+    ...block.grid,
+    kind: 'selection',
+    reading: 'raw',
+    values,
+    unit: 'selection probability',
+    caption: '',
+    peak: peakOf(values),
+    selected: selectedTokens(block, selected),
+  };
 }
 
 /** How many candidates both pick. */

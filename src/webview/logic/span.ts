@@ -1,8 +1,9 @@
 /** Visual mass and entropy at every generated position: does attention narrow inside a block? */
 
-import { entropyOf, type Choice } from '../../trace/maps.ts';
+import { entropyOf } from '../../heatmap/statistics.ts';
+import type { Choice } from '../../trace/maps.ts';
+import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
-import type { MapCache } from './mapCache.ts';
 
 export interface SpanPoint {
   /** Index into trace.tokens. */
@@ -24,14 +25,14 @@ export interface Span {
  * One point per position whose row the trace has. Heads are averaged at every position, because tokens
  * store nothing else; layers joined by their maxima give no shares, so those are averaged as well.
  */
-export function spanOf(trace: Trace, cache: MapCache, layer: Choice): Span {
+export function spanOf(trace: Trace, maps: RunMaps, layer: Choice): Span {
   const used = layer === 'max' ? 'mean' : layer;
   const ranges = trace.pictures.flatMap(({ range }) => (range === undefined ? [] : [range]));
   const patches = ranges.reduce((sum, { count }) => sum + count, 0);
   const points: SpanPoint[] = [];
   const visual = new Float32Array(patches);
   trace.tokens.forEach((_, token) => {
-    const row = patches === 0 ? undefined : cache.row(token, used, 'mean');
+    const row = patches === 0 ? undefined : maps.row(token, used, 'mean');
     if (row === undefined) return;
     let offset = 0;
     for (const { start, count } of ranges) {

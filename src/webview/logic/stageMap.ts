@@ -1,10 +1,13 @@
 /** Chooses and describes the map on the stage. */
 
-import { attentionMapOfRow, type HeatMap, type MapSelector, type Scale } from '../../trace/maps.ts';
+import type { HeatMap } from '../../heatmap/map.ts';
+import { scaleOf, type Scale } from '../../heatmap/scale.ts';
+import { attentionMapOfRow, type MapSelector } from '../../trace/maps.ts';
+import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace, TracePicture } from '../../trace/schema.ts';
 import { tokenLabel } from './format.ts';
-import { scaleOfMap, type MapCache } from './mapCache.ts';
 import type { Shown } from './resolve.ts';
+import type { View } from './view.ts';
 
 /** The map on the stage: of the selected latent, or of a token while that is looked at. */
 export interface StageMap {
@@ -24,45 +27,46 @@ export interface StageMap {
 /** The selected latent's map, or that of `token` when one is looked at and has attention. */
 export function stageMapOf(
   trace: Trace,
-  cache: MapCache,
+  maps: RunMaps,
   shown: Shown,
   token: number | undefined,
-  locked: boolean,
+  { reading, scope }: Pick<View, 'reading' | 'scope'>,
 ): StageMap {
   const { latent, picture, selector } = shown;
   if (token !== undefined && picture !== undefined) {
-    const words = tokenMap(trace, cache, picture, token, selector);
-    // Tokens differ by an order of magnitude, so each has a scale of its own; the colour bar says so.
-    if (words?.map !== undefined) return { ...words, scale: scaleOfMap(words.map, words.selector) };
+    const words = tokenMap(trace, maps, picture, token, selector);
+    if (words !== undefined) return words;
   }
-  const map = latent && cache.map(latent, selector);
-  const row = latent && cache.row(latent.token, selector.layer, selector.heads);
+  const map = latent && maps.map(latent, selector, reading);
+  const row = latent && maps.row(latent.token, selector.layer, selector.heads);
   return {
     map,
     row: selector.kind === 'attention' ? row : undefined,
     selector,
-    scale: locked || map === undefined ? cache.scale(selector) : scaleOfMap(map, selector),
+    scale: maps.scale(selector, reading, scope, latent),
     title: latent === undefined ? 'no latent yet' : `Block ${latent.block + 1}, latent ${latent.index + 1}`,
     ...(map === undefined && { absent: absence(shown, trace) }),
   };
 }
 
-/** The attention of a token's own query over a picture in the prompt. */
+/**
+ * The attention of a token's own query over a picture in the prompt. Tokens differ by an order of magnitude,
+ * so each has a scale of its own.
+ */
 function tokenMap(
   trace: Trace,
-  cache: MapCache,
+  maps: RunMaps,
   picture: TracePicture,
   token: number,
   { layer }: MapSelector,
-): Omit<StageMap, 'scale'> | undefined {
-  const row = cache.row(token, layer, 'mean');
+): StageMap | undefined {
+  const row = maps.row(token, layer, 'mean');
   if (row === undefined) return undefined;
   const selector: MapSelector = { kind: 'attention', picture: picture.id, layer, heads: 'mean' };
   const label = tokenLabel(trace.tokens[token]!);
   const who = `the token ${label} (its own query, which predicts the next token; single heads are not stored)`;
   const map = attentionMapOfRow(trace, row, picture, selector, who);
-  if (map === undefined) return undefined;
-  return { map, row, selector, token, title: `Token ${label}` };
+  return map && { map, row, selector, token, title: `Token ${label}`, scale: scaleOf([map]) };
 }
 
 function absence({ latent, picture, selector }: Shown, trace: Trace): string {

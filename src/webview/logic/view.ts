@@ -6,32 +6,43 @@
  */
 
 import { unreachable } from '../../base/errors.ts';
-import type { Choice, MapKind } from '../../trace/maps.ts';
+import { CONTOUR_SHARE, STRENGTH } from '../../heatmap/constants.ts';
+import type { MapGrid } from '../../heatmap/grid.ts';
+import { LAWS, type Law } from '../../heatmap/law.ts';
+import { MAP_KINDS, READINGS, type MapKind, type Reading } from '../../heatmap/map.ts';
+import { SCOPES, type Scope } from '../../heatmap/scale.ts';
+import type { Choice } from '../../trace/maps.ts';
+import { runMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { latentsOf, stepsOf } from '../../trace/steps.ts';
 import { movePatch, type Region, regionOf } from './grid.ts';
 
-export type Tab = 'span' | 'similarity' | 'timing';
+export const TABS = ['span', 'similarity', 'timing'] as const;
+export type Tab = (typeof TABS)[number];
 
 /** Which tokens are shaded for the selected latent: those that attend to it, or those it attends to. */
-export type Shading = 'attending' | 'attended';
+export const SHADINGS = ['attending', 'attended'] as const;
+export type Shading = (typeof SHADINGS)[number];
 
 export interface View {
-  /** Index into trace.latents. */
-  latent: number;
-  /** The selection follows the newest latent of a run until the reader moves it. */
-  follow: boolean;
-  /** Id of the run that `follow` was decided for: a reload in the middle of it keeps the selection. */
+  /** Index into trace.latents; absent until the reader selects one. */
+  latent?: number | undefined;
+  /** Id of the run that the selection is for: a reload in the middle of it keeps the selection. */
   run?: string | undefined;
   /** Token under the keyboard's cursor, when that is in the text; index into trace.tokens. */
   token?: number | undefined;
   picture?: string | undefined;
   kind: MapKind;
-  layer: Choice;
+  /** Absent until the reader chooses: the layer whose latents look most. */
+  layer?: Choice | undefined;
   heads: Choice;
-  opacity: number;
-  /** One scale for all latents of the run. */
-  locked: boolean;
+  law: Law;
+  reading: Reading;
+  /** Whose values the scale spans. */
+  scope: Scope;
+  /** Share of a map's mass that the contour encloses; 0 for no contour. */
+  contour: number;
+  strength: number;
   smooth: boolean;
   outlines: boolean;
   shading: Shading;
@@ -43,17 +54,14 @@ export interface View {
   tab: Tab;
 }
 
-/** Stands for the last layer of whatever model comes; `resolve` cuts it to what there is. */
-export const LAST_LAYER = 9_999;
-
 export const INITIAL_VIEW: View = {
-  latent: 0,
-  follow: false,
   kind: 'attention',
-  layer: LAST_LAYER,
   heads: 'mean',
-  opacity: 0.85,
-  locked: true,
+  law: 'spotlight',
+  reading: 'raw',
+  scope: 'run',
+  contour: CONTOUR_SHARE,
+  strength: STRENGTH,
   smooth: false,
   outlines: false,
   shading: 'attending',
@@ -73,7 +81,7 @@ export type Command =
       type: 'move-patch';
       rows: number;
       columns: number;
-      grid: { rows: number; columns: number };
+      grid: MapGrid;
       extend: boolean;
     }
   | { type: 'region'; region: Region | undefined }
@@ -82,7 +90,19 @@ export type Command =
 
 export type Settings = Pick<
   View,
-  'picture' | 'kind' | 'layer' | 'heads' | 'opacity' | 'locked' | 'smooth' | 'outlines' | 'shading' | 'tab'
+  | 'picture'
+  | 'kind'
+  | 'layer'
+  | 'heads'
+  | 'law'
+  | 'reading'
+  | 'scope'
+  | 'contour'
+  | 'strength'
+  | 'smooth'
+  | 'outlines'
+  | 'shading'
+  | 'tab'
 >;
 
 /** The view after `command`; `view` itself is left alone. */
@@ -93,15 +113,14 @@ export function reduce(view: View, command: Command, trace: Trace | undefined): 
       return {
         ...view,
         run: command.id,
-        latent: 0,
-        follow: true,
+        latent: undefined,
         token: undefined,
         patch: undefined,
         region: undefined,
         anchor: undefined,
       };
     case 'latent':
-      return { ...view, latent: command.latent, follow: false, token: undefined };
+      return { ...view, latent: command.latent, token: undefined };
     case 'move':
       return trace === undefined ? view : move(view, command.by, trace);
     case 'move-step':
@@ -111,7 +130,7 @@ export function reduce(view: View, command: Command, trace: Trace | undefined): 
     case 'move-layer':
       return trace === undefined
         ? view
-        : { ...view, layer: stepChoice(view.layer, command.by, trace.model.layers) };
+        : { ...view, layer: stepChoice(shownLayer(view, trace), command.by, trace.model.layers) };
     case 'move-heads':
       return trace === undefined
         ? view
@@ -136,10 +155,24 @@ export function stepChoice(choice: Choice, by: 1 | -1, count: number): Choice {
   return order[Math.min(order.length - 1, Math.max(0, at + by))] ?? choice;
 }
 
-/** The latent that is selected: the newest while following, else the wished one or the nearest there is. */
+/**
+ * The latent that is selected: the wished one or the nearest there is. Without a wish it is the newest while
+ * a run goes on, and afterwards the one that looks at the pictures most, so that a run always ends alike.
+ */
 export function selectedLatent(view: View, trace: Trace): number {
   const last = trace.latents.length - 1;
-  return view.follow ? last : Math.min(view.latent, last);
+  if (view.latent !== undefined) return Math.min(view.latent, last);
+  return trace.status === 'running' ? last : runMaps(trace).openingLatent();
+}
+
+/** The wished layer, or the one whose latents look most; a layer of the last model may not exist in this one. */
+export function shownLayer({ layer }: View, trace: Trace): Choice {
+  return layer === undefined ? runMaps(trace).openingLayer() : clampChoice(layer, trace.model.layers);
+}
+
+/** A layer or head that exists. */
+export function clampChoice(choice: Choice, count: number): Choice {
+  return typeof choice === 'number' ? Math.min(choice, count - 1) : choice;
 }
 
 /** Reads a stored state; anything that is not of the expected kind falls back to the default. */
@@ -148,17 +181,28 @@ export function restoreView(stored: unknown): View {
   const record = stored as Record<string, unknown>;
   const kept = Object.entries(INITIAL_VIEW).map(([key, standard]) => {
     const value = record[key];
-    const choice = key === 'layer' || key === 'heads';
-    const fits = choice ? isChoice(value) : typeof value === typeof standard;
-    return [key, fits ? value : standard];
+    const known = key === 'heads' ? isChoice(value) : VALUES[key]?.includes(value as string);
+    return [key, (known ?? typeof value === typeof standard) ? value : standard];
   });
-  const { picture, run } = record;
+  const { picture, run, latent, layer } = record;
   return {
     ...(Object.fromEntries(kept) as unknown as View),
     ...(typeof picture === 'string' && { picture }),
     ...(typeof run === 'string' && { run }),
+    ...(Number.isInteger(latent) && { latent: latent as number }),
+    ...(isChoice(layer) && { layer }),
   };
 }
+
+/** What settings that are one of several words may be. */
+const VALUES: Record<string, readonly string[]> = {
+  kind: MAP_KINDS,
+  law: LAWS,
+  reading: READINGS,
+  scope: SCOPES,
+  shading: SHADINGS,
+  tab: TABS,
+};
 
 function isChoice(value: unknown): value is Choice {
   return value === 'mean' || value === 'max' || (Number.isInteger(value) && (value as number) >= 0);
@@ -180,7 +224,7 @@ function move(view: View, by: 1 | -1, trace: Trace): View {
   }
   if (trace.latents.length === 0) return view;
   const latent = Math.min(trace.latents.length - 1, Math.max(0, selectedLatent(view, trace) + by));
-  return { ...view, latent, follow: false };
+  return { ...view, latent };
 }
 
 function moveStep(view: View, by: 1 | -1, trace: Trace): View {
@@ -194,8 +238,7 @@ function moveStep(view: View, by: 1 | -1, trace: Trace): View {
     if (step.kind === 'text') return { ...view, token: step.first };
     const latents = latentsOf(trace, step.block.index);
     const target = latents[Math.min(selected?.index ?? 0, latents.length - 1)];
-    if (target !== undefined)
-      return { ...view, latent: trace.latents.indexOf(target), follow: false, token: undefined };
+    if (target !== undefined) return { ...view, latent: trace.latents.indexOf(target), token: undefined };
   }
   return view;
 }

@@ -4,10 +4,10 @@ import type { VNode } from 'preact';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { messageOf } from '../../base/errors.ts';
 import type { PanelHost } from '../../protocol/panel.ts';
+import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { storedState, storeState } from '../host.ts';
 import { brushAttended, brushAttending, brushRegion, brushToken, type Brush } from '../logic/brushing.ts';
-import type { MapCache } from '../logic/mapCache.ts';
 import { resolve, type Shown } from '../logic/resolve.ts';
 import { stageMapOf } from '../logic/stageMap.ts';
 import { reduce, restoreView, type Command, type View } from '../logic/view.ts';
@@ -125,21 +125,21 @@ function useScene(
   call: Scene['call'],
 ): Scene | undefined {
   const { trace, canRun } = model.state;
-  const { cache, version } = model;
+  const { maps, version } = model;
   const pictures = model.pictures.decoded;
   const highContrast = useHighContrast();
   return useMemo(() => {
-    if (trace === undefined || cache === undefined) return undefined;
+    if (trace === undefined || maps === undefined) return undefined;
     const shown = resolve(view, trace);
     const token = trace.tokens[hovered ?? view.token ?? -1] && (hovered ?? view.token);
     const pointed = trace.latents[hoveredLatent ?? -1];
     const looked = pointed === undefined ? shown : { ...shown, latent: pointed };
-    const stage = stageMapOf(trace, cache, looked, pointed === undefined ? token : undefined, view.locked);
-    const brush = brushOf(trace, cache, shown, view, token);
+    const stage = stageMapOf(trace, maps, looked, pointed === undefined ? token : undefined, view);
+    const brush = brushOf(trace, maps, shown, view, token);
     return {
       trace,
       version,
-      cache,
+      maps,
       view,
       shown,
       pictures,
@@ -153,26 +153,26 @@ function useScene(
       hoverLatent,
       call,
     };
-  }, [trace, version, cache, view, pictures, hovered, hoveredLatent, canRun, highContrast, call]);
+  }, [trace, version, maps, view, pictures, hovered, hoveredLatent, canRun, highContrast, call]);
 }
 
 /** What is lit up in the steps: a token that is looked at comes first, then a region, then the latent. */
 function brushOf(
   trace: Trace,
-  cache: MapCache,
+  maps: RunMaps,
   shown: Shown,
   view: View,
   token: number | undefined,
 ): Brush | undefined {
   const { latent, picture, selector } = shown;
   const { layer, heads } = selector;
-  if (token !== undefined) return brushToken(trace, cache, token, layer);
+  if (token !== undefined) return brushToken(trace, maps, token, layer);
   if (view.region !== undefined && picture !== undefined)
-    return brushRegion(trace, cache, picture, view.region, selector);
+    return brushRegion(trace, maps, picture, view.region, selector);
   if (latent === undefined) return undefined;
   return view.shading === 'attending'
-    ? brushAttending(trace, cache, latent, layer)
-    : brushAttended(trace, cache, latent, layer, heads);
+    ? brushAttending(trace, maps, latent, layer)
+    : brushAttended(trace, maps, latent, layer, heads);
 }
 
 /** Follows the theme: VS Code sets a class on the body, the system a media query. */

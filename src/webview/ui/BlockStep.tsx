@@ -66,15 +66,15 @@ export function BlockStep({ step, scene }: BlockStepProps): VNode {
 }
 
 /** The block's figure in the kind that is shown. */
-function summary({ latents }: BlockStepProps['step'], { cache, shown }: Scene): string {
+function summary({ latents }: BlockStepProps['step'], { maps, shown, view }: Scene): string {
   const { selector, picture } = shown;
   if (picture === undefined || latents.length === 0) return '';
-  const maps = latents.flatMap((latent) => cache.map(latent, selector) ?? []);
-  if (maps.length === 0) return '';
+  const drawn = latents.flatMap((latent) => maps.map(latent, selector, view.reading) ?? []);
+  if (drawn.length === 0) return '';
   if (selector.kind === 'attention') {
-    return isShare(selector) ? `mass on image ${share(mean(maps.map(({ mass }) => mass ?? 0)))}` : '';
+    return isShare(selector) ? `mass on image ${share(mean(drawn.map(({ mass }) => mass ?? 0)))}` : '';
   }
-  return `largest ${number(Math.max(...maps.map(({ values, peak }) => values[peak]!)))}`;
+  return `largest ${number(Math.max(...drawn.map(({ values, peak }) => values[peak]!)))}`;
 }
 
 function mean(values: number[]): number {

@@ -2,8 +2,8 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { drawColours } from '../draw/colours.ts';
-import { fraction } from '../logic/colour.ts';
+import { barPlace } from '../../heatmap/scale.ts';
+import { drawBar } from '../draw/bar.ts';
 import { number } from '../logic/format.ts';
 import { Checkbox } from '../toolkit.tsx';
 import type { Scene } from './scene.ts';
@@ -12,9 +12,10 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
   const { stage, view, dispatch } = scene;
   const { map, scale } = stage;
   const canvas = useRef<HTMLCanvasElement>(null);
-  useLayoutEffect(() => drawColours(canvas.current, view.opacity, 'up'), [view.opacity]);
+  const { law, strength } = view;
+  useLayoutEffect(() => drawBar(canvas.current, { law, scale, strength }, 'up'), [law, scale, strength]);
   const value = map?.values[patch ?? map.peak] ?? NaN;
-  const at = fraction(value, scale);
+  const at = barPlace(value, scale);
   const ofToken = stage.token !== undefined;
   return (
     <div class="colour-bar" role="group" aria-label={`Scale: ${map?.unit}`}>
@@ -27,14 +28,14 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
       <span class="colour-bar-end">{number(scale.min)}</span>
       {!ofToken && (
         <Checkbox
-          checked={view.locked}
+          checked={view.scope === 'run'}
           title="Locked: one scale for all latents of the run, so that they can be compared"
-          onChange={(locked) => dispatch({ type: 'set', values: { locked } })}
+          onChange={(locked) => dispatch({ type: 'set', values: { scope: locked ? 'run' : 'latent' } })}
         >
           locked
         </Checkbox>
       )}
-      <span class="dim">{scope(view.locked, ofToken)}</span>
+      <span class="dim">{scope(view.scope === 'run', ofToken)}</span>
     </div>
   );
 }

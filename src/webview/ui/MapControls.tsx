@@ -28,18 +28,18 @@ export function MapControls({ scene }: { scene: Scene }): VNode {
         </>
       )}
       <label class="field">
-        <span class="field-label">Opacity</span>
+        <span class="field-label">Strength</span>
         <input
           type="range"
           class="opacity"
-          title="At 0 the picture is shown in its own colours"
+          title="How much of the picture is dimmed or covered; at 0 the picture is shown as it is"
           min={0}
           max={1}
           step={0.05}
-          value={view.opacity}
-          aria-valuetext={`${Math.round(view.opacity * 100)} %`}
+          value={view.strength}
+          aria-valuetext={`${Math.round(view.strength * 100)} %`}
           onInput={(event) =>
-            dispatch({ type: 'set', values: { opacity: event.currentTarget.valueAsNumber } })
+            dispatch({ type: 'set', values: { strength: event.currentTarget.valueAsNumber } })
           }
         />
       </label>

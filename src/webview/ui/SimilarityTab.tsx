@@ -2,8 +2,8 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { diverging } from '../../heatmap/palettes.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { fraction, rgb } from '../logic/colour.ts';
 import { cosinesOf, type Cosines } from '../logic/cosines.ts';
 import { number } from '../logic/format.ts';
 import type { Scene } from './scene.ts';
@@ -26,8 +26,8 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
         </p>
         <p>{cell === undefined ? nearest(trace, cosines, shown.latentIndex) : pair(trace, cosines, cell)}</p>
         <p class="dim">
-          Colours from {number(lowest(cosines))} to 1. Cosines of the vectors that were fed back; they say how
-          alike latents are, not what they mean.
+          Colours from −1 (blue) over 0 (white) to 1 (red). Cosines of the vectors that were fed back; they
+          say how alike latents are, not what they mean.
         </p>
       </div>
       {trace.blocks.length > 1 && <BlockTable cosines={cosines} />}
@@ -111,9 +111,8 @@ function drawMatrix(
   if (!context || canvas === null) return;
   const { count, values } = cosines;
   const cells = new OffscreenCanvas(count, count);
-  const scale = { min: lowest(cosines), max: 1 };
   const pixels = new Uint8ClampedArray(count * count * 4).fill(255);
-  values.forEach((value, i) => pixels.set(rgb(fraction(value, scale)), i * 4));
+  values.forEach((value, i) => pixels.set(diverging(value), i * 4));
   cells.getContext('2d')!.putImageData(new ImageData(pixels, count, count), 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(cells, 0, 0, canvas.width, canvas.height);
@@ -132,11 +131,6 @@ function drawMatrix(
   context.strokeStyle = '#fff';
   context.lineWidth = 1;
   context.strokeRect(1, selected * size, canvas.width - 2, size);
-}
-
-/** The lower end of the colours: the smallest cosine, rounded down to a tenth. */
-function lowest({ values }: Cosines): number {
-  return Math.floor(values.reduce((least, value) => Math.min(least, value), 1) * 10) / 10;
 }
 
 function nearest(trace: Trace, { count, values }: Cosines, selected: number): string {

@@ -2,8 +2,8 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
+import { latentIndexAt } from '../../trace/rows.ts';
 import { choiceLabel, share } from '../logic/format.ts';
-import { latentIndexAt } from '../logic/rows.ts';
 import { runsOf, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
 import type { Scene } from './scene.ts';
 import { useWidth } from './useWidth.ts';
@@ -13,9 +13,9 @@ const MARGIN = { top: 8, right: 50, bottom: 34, left: 50 };
 const HEIGHT = { normal: 150, low: 116 };
 
 export function SpanTab({ scene }: { scene: Scene }): VNode {
-  const { trace, cache, version, shown } = scene;
+  const { trace, maps, version, shown } = scene;
   const { layer } = shown.selector;
-  const span = useMemo(() => spanOf(trace, cache, layer), [trace, cache, version, layer]);
+  const span = useMemo(() => spanOf(trace, maps, layer), [trace, maps, version, layer]);
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const among = choiceLabel('layer', span.layer, trace.model.layers);

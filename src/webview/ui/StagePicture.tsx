@@ -2,9 +2,11 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { enclosed } from '../../heatmap/contour.ts';
+import { placeText, type MapGrid } from '../../heatmap/grid.ts';
 import { drawMap, drawMarks } from '../draw/heatmap.ts';
 import { number } from '../logic/format.ts';
-import { patchAt, regionOf, type Grid } from '../logic/grid.ts';
+import { patchAt, regionOf } from '../logic/grid.ts';
 import { STAGE_ID } from './keys.ts';
 import type { Scene } from './scene.ts';
 
@@ -24,10 +26,11 @@ export function StagePicture({ scene, hovered, onHover }: StagePictureProps): VN
   const ratio = window.devicePixelRatio;
   useLayoutEffect(() => {
     if (canvas.current === null || picture === undefined) return;
-    const { opacity, smooth, outlines, region, patch } = view;
-    drawMap(canvas.current, bitmap, stage.map && { ...stage.map, scale: stage.scale, opacity, smooth });
-    const selected = stage.map?.selected;
-    const marks = { outlines: outlines || highContrast, selected, cursor: hovered ?? patch, region };
+    const { law, strength, contour, smooth, outlines, region, patch } = view;
+    const { map, scale } = stage;
+    const drawing = map && { ...map, scale, law, strength, smooth, enclosed: enclosed(map, contour) };
+    drawMap(canvas.current, bitmap, drawing, ratio);
+    const marks = { outlines: outlines || highContrast, cursor: hovered ?? patch, region };
     drawMarks(canvas.current, picture.grid, marks, ratio);
   }, [bitmap, stage, view, hovered, size.width, size.height, ratio, highContrast, picture]);
   const pointer = usePointer(scene, onHover);
@@ -84,7 +87,7 @@ function usePointer(
   };
 }
 
-function patchUnder(event: PointerEvent, grid: Grid): number | undefined {
+function patchUnder(event: PointerEvent, grid: MapGrid): number | undefined {
   const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
   return patchAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, grid);
 }
@@ -112,10 +115,8 @@ function useFit(
 
 function labelOf({ stage: { map, title, absent }, shown: { picture } }: Scene): string {
   if (map === undefined) return `${picture?.name ?? 'No picture'}. ${absent ?? ''}`;
-  const row = Math.floor(map.peak / map.columns) + 1;
-  const column = (map.peak % map.columns) + 1;
   return (
     `${title}: ${map.unit} over ${picture?.name}, ${map.rows} rows × ${map.columns} columns of patches, ` +
-    `largest ${number(map.values[map.peak]!)} at row ${row}, column ${column}. Arrow keys read the patches.`
+    `largest ${number(map.values[map.peak]!)} at ${placeText(map.peak, map)}. Arrow keys read the patches.`
   );
 }

@@ -1,7 +1,7 @@
 /** Which picture, which kind of map, which latent. */
 
 import type { VNode } from 'preact';
-import { MAP_KINDS, type MapKind } from '../../trace/maps.ts';
+import { MAP_KINDS, type MapKind } from '../../heatmap/map.ts';
 import { latentsOf } from '../../trace/steps.ts';
 import { pictureLabel } from '../logic/resolve.ts';
 import { Button } from '../toolkit.tsx';

@@ -2,10 +2,10 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { hasTextAttention } from '../../trace/rows.ts';
 import { stepsOf } from '../../trace/steps.ts';
 import { strongest } from '../logic/brushing.ts';
 import { number } from '../logic/format.ts';
-import { hasTextAttention } from '../logic/rows.ts';
 import { BlockStep } from './BlockStep.tsx';
 import { Segmented } from './Segmented.tsx';
 import { STEPS_ID } from './keys.ts';
@@ -41,10 +41,11 @@ export function Steps({ scene }: { scene: Scene }): VNode {
 }
 
 /** Everything that changes how thumbnails are drawn. */
-function mapKey({ shown, view, cache }: Scene): string {
+function mapKey({ shown, view, maps }: Scene): string {
   const { kind, picture, layer, heads } = shown.selector;
-  const { min, max } = cache.scale(shown.selector);
-  return [kind, picture, layer, heads, view.opacity, view.smooth, view.locked, min, max].join();
+  const { law, reading, scope, contour, strength, smooth } = view;
+  const { min, zero, max } = maps.scale(shown.selector, reading, 'run');
+  return [kind, picture, layer, heads, law, reading, scope, contour, strength, smooth, min, zero, max].join();
 }
 
 /** What the shading of the tokens means, and how strong the strongest is. */

@@ -3,9 +3,10 @@
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { TraceLatent } from '../../trace/schema.ts';
+import { enclosed } from '../../heatmap/contour.ts';
+import { placeText } from '../../heatmap/grid.ts';
 import { drawMap } from '../draw/heatmap.ts';
 import { number, share } from '../logic/format.ts';
-import { scaleOfMap } from '../logic/mapCache.ts';
 import { isShare } from '../../trace/maps.ts';
 import type { Scene } from './scene.ts';
 
@@ -23,19 +24,19 @@ interface ThumbnailProps {
 const SIDE = 48;
 
 export function Thumbnail({ index, latent, scene, focusable, strength, amount }: ThumbnailProps): VNode {
-  const { shown, cache, view, pictures, dispatch } = scene;
+  const { shown, maps, view, pictures, dispatch } = scene;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const map = cache.map(latent, shown.selector);
-  const scale =
-    map === undefined || view.locked ? cache.scale(shown.selector) : scaleOfMap(map, shown.selector);
+  const { law, reading, scope, contour, strength: depth, smooth } = view;
+  const map = maps.map(latent, shown.selector, reading);
+  const scale = maps.scale(shown.selector, reading, scope, latent);
   const bitmap = pictures.get(shown.picture?.id ?? '')?.small;
   const { width, height } = sizeOf(scene);
   const ratio = window.devicePixelRatio;
   useLayoutEffect(() => {
     if (canvas.current === null) return;
-    const { opacity, smooth } = view;
-    drawMap(canvas.current, bitmap, map && { ...map, scale, opacity, smooth });
-  }, [bitmap, map, scale.min, scale.max, view.opacity, view.smooth, width, height, ratio]);
+    const drawing = map && { ...map, scale, law, strength: depth, smooth, enclosed: enclosed(map, contour) };
+    drawMap(canvas.current, bitmap, drawing, ratio);
+  }, [bitmap, map, scale.min, scale.zero, scale.max, law, contour, depth, smooth, width, height, ratio]);
   const place = `Block ${latent.block + 1}, latent ${latent.index + 1}`;
   const facts = [place, ...figures(scene, latent)];
   if (amount !== undefined) facts.push(`${scene.brush!.title.toLowerCase()}: ${number(amount)}`);
@@ -72,11 +73,9 @@ function sizeOf({ shown: { picture } }: Scene): { width: number; height: number 
 }
 
 /** What a screen reader needs of a picture that it cannot show. */
-function figures({ shown: { selector, picture }, cache }: Scene, latent: TraceLatent): string[] {
-  const map = cache.map(latent, selector);
+function figures({ shown: { selector, picture }, maps, view }: Scene, latent: TraceLatent): string[] {
+  const map = maps.map(latent, selector, view.reading);
   if (map === undefined || picture === undefined) return [`no ${selector.kind} map`];
-  const row = Math.floor(map.peak / map.columns) + 1;
-  const column = (map.peak % map.columns) + 1;
-  const peak = `largest ${map.unit} ${number(map.values[map.peak]!)} at row ${row}, column ${column}`;
+  const peak = `largest ${map.unit} ${number(map.values[map.peak]!)} at ${placeText(map.peak, map)}`;
   return map.mass !== undefined && isShare(selector) ? [`mass on image ${share(map.mass)}`, peak] : [peak];
 }

@@ -9,7 +9,7 @@ import type { Scene } from './scene.ts';
 export function TokenReadout({ scene, token: index }: { scene: Scene; token: number }): VNode {
   const { trace, shown, brush } = scene;
   const token = trace.tokens[index]!;
-  const hasRow = scene.cache.row(index, shown.selector.layer, 'mean') !== undefined;
+  const hasRow = scene.maps.row(index, shown.selector.layer, 'mean') !== undefined;
   return (
     <>
       <Group title="Token">

@@ -1,10 +1,10 @@
 /** What every part of the panel draws from: one immutable value per render. */
 
 import type { PanelHost } from '../../protocol/panel.ts';
+import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
 import type { Decoded } from '../draw/pictures.ts';
 import type { Brush } from '../logic/brushing.ts';
-import type { MapCache } from '../logic/mapCache.ts';
 import type { Shown } from '../logic/resolve.ts';
 import type { StageMap } from '../logic/stageMap.ts';
 import type { Command, View } from '../logic/view.ts';
@@ -13,7 +13,7 @@ export interface Scene {
   trace: Trace;
   /** Grows with every event: the trace itself changes in place. */
   version: number;
-  cache: MapCache;
+  maps: RunMaps;
   view: View;
   shown: Shown;
   pictures: ReadonlyMap<string, Decoded>;

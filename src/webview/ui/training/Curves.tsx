@@ -8,7 +8,7 @@ import { number } from '../../logic/format.ts';
 import { Checkbox } from '../../toolkit.tsx';
 import { useWidth } from '../useWidth.ts';
 import { CurveChart } from './CurveChart.tsx';
-import type { TrainingScene } from './TrainingApp.tsx';
+import type { TrainingScene } from './scene.ts';
 
 const MAX_SMOOTHING = 0.99;
 const MAX_ROWS = 100;

@@ -1,21 +1,25 @@
 /** A selection over a helper picture, small: what is picked is framed, the patch under the pointer is told. */
 
 import type { VNode } from 'preact';
-import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Scale } from '../../../trace/maps.ts';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { STRENGTH } from '../../../heatmap/constants.ts';
+import type { HeatMap } from '../../../heatmap/map.ts';
+import type { Scale } from '../../../heatmap/scale.ts';
 import type { WatchedBlock, WatchedSelection } from '../../../watch/watched.ts';
+import { enclosed } from '../../../heatmap/contour.ts';
 import { drawMap, drawMarks } from '../../draw/heatmap.ts';
 import { number } from '../../logic/format.ts';
 import { patchAt } from '../../logic/grid.ts';
-import { selectedTokens, tokenValues } from '../../logic/selection.ts';
 import { useWidth } from '../useWidth.ts';
-import type { TrainingScene } from './TrainingApp.tsx';
+import type { TrainingScene } from './scene.ts';
 
 interface SelectionMapProps {
   title: string;
   kind: 'teacher' | 'latent';
   block: WatchedBlock;
   selection: WatchedSelection;
+  /** The selection as a map. */
+  map: HeatMap;
   /** Candidate that the teacher gave this latent as its target. */
   target?: number | undefined;
   scale: Scale;
@@ -24,26 +28,24 @@ interface SelectionMapProps {
   note?: string;
 }
 
-export const OPACITY = 0.75;
-
 export function SelectionMap(props: SelectionMapProps): VNode {
-  const { title, kind, block, selection, target, scale, scene, figure, note } = props;
+  const { title, kind, block, selection, map, target, scale, scene, figure, note } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const frame = useRef<HTMLDivElement>(null);
   const width = useWidth(frame);
   const [patch, setPatch] = useState<number>();
   const { grid, picture, groupSize } = block;
   const bitmap = scene.model.pictures.decoded.get(picture.file)?.full;
-  const values = useMemo(() => tokenValues(block, selection.probabilities), [block, selection]);
-  const selected = useMemo(() => selectedTokens(block, selection.selected), [block, selection]);
+  const { law } = scene.view;
   const height = Math.max(1, Math.round((width * picture.height) / Math.max(1, picture.width)));
   const ratio = window.devicePixelRatio;
   useLayoutEffect(() => {
     if (canvas.current === null) return;
-    drawMap(canvas.current, bitmap, { ...grid, values, scale, opacity: OPACITY, smooth: false });
-    drawMarks(canvas.current, grid, { outlines: false, selected, cursor: patch }, ratio);
+    const drawing = { ...map, law, scale, strength: STRENGTH, smooth: false, enclosed: enclosed(map, 1) };
+    drawMap(canvas.current, bitmap, drawing, ratio);
+    drawMarks(canvas.current, grid, { outlines: false, cursor: patch }, ratio);
     if (kind === 'teacher') drawOrder(canvas.current, block, ratio);
-  }, [bitmap, values, selected, scale.min, scale.max, width, height, ratio, patch]);
+  }, [bitmap, map, law, scale.min, scale.zero, scale.max, width, height, ratio, patch]);
   const name = kind === 'latent' ? `Latent ${title}` : title;
   const facts = [name, figure, ...(note === undefined ? [] : [note]), ...placesOf(block, selection)];
   const candidate = patch === undefined ? undefined : Math.floor(patch / groupSize);

@@ -6,7 +6,7 @@ import type { TrainingState } from '../../../protocol/training.ts';
 import { progressOf, timeText } from '../../../watch/progress.ts';
 import { Button } from '../../toolkit.tsx';
 import { Fact } from '../Fact.tsx';
-import type { TrainingScene } from './TrainingApp.tsx';
+import type { TrainingScene } from './scene.ts';
 
 export function TrainingHeader({ scene }: { scene: TrainingScene }): VNode {
   const { state } = scene;

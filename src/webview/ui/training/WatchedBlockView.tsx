@@ -1,13 +1,16 @@
 /** One latent block of the watched sample: the teacher's map beside those of the K latents. */
 
 import type { VNode } from 'preact';
-import { useLayoutEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { WatchedBlock } from '../../../watch/watched.ts';
-import { drawColours } from '../../draw/colours.ts';
+import { STRENGTH } from '../../../heatmap/constants.ts';
+import { scaleOf, type Scale } from '../../../heatmap/scale.ts';
+import type { Law } from '../../../heatmap/law.ts';
+import { drawBar } from '../../draw/bar.ts';
 import { number } from '../../logic/format.ts';
-import { meanToTarget, scaleOf, scaleOfBlock, shared } from '../../logic/selection.ts';
-import { OPACITY, SelectionMap } from './SelectionMap.tsx';
-import type { TrainingScene } from './TrainingApp.tsx';
+import { meanToTarget, selectionMap, shared } from '../../logic/selection.ts';
+import { SelectionMap } from './SelectionMap.tsx';
+import type { TrainingScene } from './scene.ts';
 
 interface WatchedBlockProps {
   block: WatchedBlock;
@@ -17,9 +20,13 @@ interface WatchedBlockProps {
 
 export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VNode {
   const { teacher, latents, picture, text } = block;
-  const common = scaleOfBlock(block);
+  const [teacherMap, ...latentMaps] = useMemo(
+    () => [teacher, ...latents].map((selection) => selectionMap(block, selection)),
+    [block],
+  );
+  const common = useMemo(() => scaleOf([teacherMap!, ...latentMaps]), [block]);
   const mean = meanToTarget(block);
-  const { locked } = scene.view;
+  const { locked, law } = scene.view;
   return (
     <section class="watched-block" aria-label={`Block ${index + 1}`}>
       <div class="block-head">
@@ -43,6 +50,7 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
           kind="teacher"
           block={block}
           selection={teacher}
+          map={teacherMap!}
           scale={common}
           scene={scene}
           figure={`${teacher.selected.length} targets`}
@@ -55,8 +63,9 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
               kind="latent"
               block={block}
               selection={latent}
+              map={latentMaps[i]!}
               target={teacher.selected[i]}
-              scale={locked ? common : scaleOf([latent])}
+              scale={locked ? common : scaleOf([latentMaps[i]!])}
               scene={scene}
               figure={latent.toTarget === undefined ? 'no target' : `cos ${number(latent.toTarget)}`}
               note={`${shared(teacher, latent)} of ${teacher.selected.length} picked as by the teacher`}
@@ -69,7 +78,7 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
         {locked && (
           <>
             <span>{number(common.min)}</span>
-            <ColourStrip />
+            <ColourStrip scale={common} law={law} />
             <span>{number(common.max)}</span>
           </>
         )}
@@ -80,8 +89,8 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
 }
 
 /** The scale's colours from its lower end to its upper. */
-function ColourStrip(): VNode {
+function ColourStrip({ scale, law }: { scale: Scale; law: Law }): VNode {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useLayoutEffect(() => drawColours(canvas.current, OPACITY, 'across'), []);
+  useLayoutEffect(() => drawBar(canvas.current, { law, scale, strength: STRENGTH }, 'across'), [scale, law]);
   return <canvas ref={canvas} class="colour-strip" width={256} height={1} aria-hidden="true" />;
 }

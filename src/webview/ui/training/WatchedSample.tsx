@@ -8,7 +8,9 @@ import { useEffect, useState } from 'preact/hooks';
 import type { WatchRequest } from '../../../watch/status.ts';
 import type { WatchedStep } from '../../../watch/watched.ts';
 import { Button, Checkbox } from '../../toolkit.tsx';
-import type { TrainingScene } from './TrainingApp.tsx';
+import { LAW_OPTIONS } from '../laws.ts';
+import { Segmented } from '../Segmented.tsx';
+import type { TrainingScene } from './scene.ts';
 import { WatchedBlockView } from './WatchedBlockView.tsx';
 
 export function WatchedSample({ scene }: { scene: TrainingScene }): VNode {
@@ -162,6 +164,12 @@ function Watched({ watched, scene }: { watched: WatchedStep; scene: TrainingScen
           >
             one scale for a block
           </Checkbox>
+          <Segmented
+            label="Draw maps as"
+            value={scene.view.law}
+            options={LAW_OPTIONS}
+            onChange={(law) => scene.set({ law })}
+          />
         </div>
       )}
       {blocks.map((block, index) => (

@@ -5,8 +5,8 @@
  * token. Latents store every head, other tokens the mean of the heads.
  */
 
-import type { NumericArray } from '../../tensor/array.ts';
-import type { Trace } from '../../trace/schema.ts';
+import type { NumericArray } from '../tensor/array.ts';
+import type { Trace } from './schema.ts';
 
 export interface QueryRow {
   /** [layers, heads, keys] or [layers, keys]. */

@@ -1,0 +1,56 @@
+/** Other readings of an attention map: without its sink, or against what all latents look at. */
+
+import { placeText } from './grid.ts';
+import type { HeatMap } from './map.ts';
+import { entropyOf, peakOf, totalOf } from './statistics.ts';
+
+/** A patch that is the largest for most queries, whatever they look for. */
+export interface Sink {
+  patch: number;
+  /** For how many of how many queries it is the largest. */
+  queries: number;
+  of: number;
+}
+
+/** The map without the sink; the same numbers where there is none. */
+export function masked(map: HeatMap, sink: Sink | undefined): HeatMap {
+  if (sink === undefined) {
+    const caption = `${map.caption} Nothing is masked: no patch is the largest for more than half of the latents here.`;
+    return { ...map, reading: 'masked', caption };
+  }
+  const values = map.values.slice();
+  const total = totalOf(values);
+  const share = total > 0 ? values[sink.patch]! / total : 0;
+  values[sink.patch] = NaN;
+  return {
+    ...map,
+    reading: 'masked',
+    values,
+    peak: peakOf(values),
+    entropy: entropyOf(values),
+    removed: { patch: sink.patch, share },
+    caption: `${map.caption} Masked: the sink at ${placeText(sink.patch, map)}, with ${percentText(share)} of this map's mass.`,
+  };
+}
+
+/**
+ * How much more each patch has than on average over all latents of the run. Differences, not ratios: a
+ * thousandth of nearly nothing is a large factor and says nothing.
+ * @param mean of the same grid
+ */
+export function relative(map: HeatMap, mean: Float32Array): HeatMap {
+  const values = map.values.map((value, i) => value - mean[i]!);
+  const { entropy: _, ...rest } = map;
+  return {
+    ...rest,
+    reading: 'relative',
+    values,
+    peak: peakOf(values),
+    unit: `${map.unit} above the mean`,
+    caption: `${map.caption} Relative: what each patch has more or less than its mean over all latents of the run.`,
+  };
+}
+
+function percentText(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

@@ -1,0 +1,108 @@
+/** Figures of a map's numbers, and of many maps together. NaNs never count. */
+
+import { NEARLY_UNIFORM, SINK_SHARE } from './constants.ts';
+
+export interface Entropy {
+  bits: number;
+  /** Of a map that is the same everywhere: the most there can be. */
+  uniformBits: number;
+}
+
+/** Entropy of values normalised to sum 1; none, where they sum to 0, is 0 bits. */
+export function entropyOf(values: Float32Array): Entropy {
+  let [total, count] = [0, 0];
+  for (const value of values) {
+    if (Number.isNaN(value)) continue;
+    total += value;
+    count++;
+  }
+  let bits = 0;
+  for (const value of values) {
+    const p = value / total;
+    if (p > 0) bits -= p * Math.log2(p);
+  }
+  return { bits, uniformBits: Math.log2(Math.max(1, count)) };
+}
+
+/** Whether a map is so even that its largest patches mean little. */
+export function isNearlyUniform({ bits, uniformBits }: Entropy): boolean {
+  return uniformBits > 0 && bits > NEARLY_UNIFORM * uniformBits;
+}
+
+/** Index of the largest value; 0 where there is none. */
+export function peakOf(values: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) {
+    if (values[i]! > values[best]! || Number.isNaN(values[best]!)) best = i;
+  }
+  return best;
+}
+
+/** Sum of the values. */
+export function totalOf(values: Float32Array): number {
+  let total = 0;
+  for (const value of values) if (!Number.isNaN(value)) total += value;
+  return total;
+}
+
+/** Mean of the values: what each would be if they were the same everywhere. NaN without any. */
+export function meanOf(values: Float32Array): number {
+  let [total, count] = [0, 0];
+  for (const value of values) {
+    if (Number.isNaN(value)) continue;
+    total += value;
+    count++;
+  }
+  return total / count;
+}
+
+/** The value that `share` of the sorted values do not exceed (nearest rank); NaN without any. */
+export function percentile(sorted: Float32Array, share: number): number {
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
+}
+
+/** What many queries have in common at one place of the model: how much they look, how widely, always where. */
+export class Looks {
+  queries = 0;
+  private massSum = 0;
+  private bitsSum = 0;
+  private uniform = 0;
+  private readonly peaks = new Map<number, number>();
+
+  /** Adds one query's probabilities over the patches. */
+  add(values: Float32Array): void {
+    const { bits, uniformBits } = entropyOf(values);
+    this.queries++;
+    this.massSum += totalOf(values);
+    this.bitsSum += bits;
+    this.uniform = uniformBits;
+    const peak = peakOf(values);
+    this.peaks.set(peak, (this.peaks.get(peak) ?? 0) + 1);
+  }
+
+  /** Mean share of the queries' attention that lies on the patches. */
+  get mass(): number {
+    return this.queries === 0 ? 0 : this.massSum / this.queries;
+  }
+
+  /** Mean entropy over the patches. */
+  get entropy(): Entropy {
+    return { bits: this.queries === 0 ? 0 : this.bitsSum / this.queries, uniformBits: this.uniform };
+  }
+
+  /** The patch that is the largest most often, and for how many of the queries. */
+  get favourite(): { patch: number; queries: number } | undefined {
+    let best: { patch: number; queries: number } | undefined;
+    for (const [patch, queries] of this.peaks) {
+      if (best === undefined || queries > best.queries) best = { patch, queries };
+    }
+    return best;
+  }
+
+  /** The favourite, where it is the largest for more than half of several queries. */
+  get sink(): { patch: number; queries: number } | undefined {
+    const { favourite, queries } = this;
+    const isSink = favourite !== undefined && queries > 1 && favourite.queries > SINK_SHARE * queries;
+    return isSink ? favourite : undefined;
+  }
+}
