@@ -1,5 +1,7 @@
 /** The number formats of checkpoints. Names are those of the safetensors header. */
 
+import { fromFloat16 } from './float16.ts';
+
 export type Dtype = 'F32' | 'F16' | 'BF16';
 
 /** Bytes per element. */
@@ -30,16 +32,6 @@ const scratch = new DataView(new ArrayBuffer(4));
 export function fromBFloat16(bits: number): number {
   scratch.setUint32(0, bits << 16);
   return scratch.getFloat32(0);
-}
-
-/** IEEE half bits → number. */
-export function fromFloat16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** Little-endian bytes of a checkpoint tensor → float32 values. `bytes` need not be aligned. */
