@@ -7,7 +7,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { bootstrap, root } from './bootstrap.mjs';
@@ -47,8 +47,11 @@ for (const { name, of, out } of PHASES) {
   if (!isFinished(name)) run(process.execPath, [...ilvr, 'train', path.join(recipe, `${name}.json`)]);
   console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
   if (out === undefined) continue;
+  // An export replaces nothing but an export, and the card is none of its files.
+  const card = path.join(root, out, 'README.md');
+  rmSync(card, { force: true });
   run(process.execPath, [...ilvr, 'export', path.join(runs, name), path.join(root, out)]);
-  copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), path.join(root, out, 'README.md'));
+  copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), card);
 }
 
 /** @param {string} name */

@@ -19,6 +19,14 @@ import { isFile } from '../files/plainFile.ts';
 import { parseWith, readJson } from './json.ts';
 import { readMerged } from './mergeAdapter.ts';
 import { writeJson } from '../files/replaceFile.ts';
+import {
+  inventory,
+  inventoryOf,
+  namesOf,
+  othersIn,
+  removeListed,
+  type Inventory,
+} from '../files/ownFolder.ts';
 import { replaceFolder } from '../files/replaceFolder.ts';
 import { copyDescriptions } from './copyDescriptions.ts';
 import { writeSafetensors, type TensorSource } from './formats/writeSafetensors.ts';
@@ -39,7 +47,7 @@ export interface Exported {
   merged: number;
 }
 
-/** What was exported; it marks a folder that may be replaced. */
+/** What was exported, and the files; it marks a folder that may be replaced as long as nothing else is in it. */
 const MARK = 'ilvr_export.json';
 /** Of other folders than the export: a run's state, an adapter that transformers would look for. */
 const LEFT_OUT = [MARK, 'state.json', ADAPTER_CONFIG];
@@ -54,11 +62,14 @@ export async function exportCheckpoint(
   where: string,
   options: ExportOptions,
 ): Promise<Exported> {
-  const folder = path.resolve(where);
-  await checkReplaceable(folder, checkpoint);
+  const folder = await realpath(where).catch(() => path.resolve(where));
+  const earlier = await earlierExport(folder, checkpoint);
   const weights = weightsOf(checkpoint);
-  const part = `${folder}.part-${randomBytes(4).toString('hex')}`;
-  await replaceFolder(folder, async (into) => writeInto(into, checkpoint, weights, options), { part });
+  await replaceFolder(folder, async (into) => writeInto(into, checkpoint, weights, options), {
+    part: `${folder}.part-${randomBytes(4).toString('hex')}`,
+    check: async () => void (await earlierExport(folder, checkpoint)),
+    remove: async (old) => removeListed(old, earlier, MARK),
+  });
   const refs = [...weights.values()];
   return {
     tensors: refs.length,
@@ -78,15 +89,16 @@ async function writeInto(
   await writeMissing(path.join(folder, 'generation_config.json'), generationConfig(checkpoint));
   await writeMissing(path.join(folder, 'preprocessor_config.json'), processorConfig(checkpoint));
   await writeJson(path.join(folder, 'config.json'), await releasedConfig(checkpoint, options.dtype));
+  const dtype = options.dtype === 'bfloat16' ? 'BF16' : 'F32';
+  await writeSafetensors(path.join(folder, 'model.safetensors'), tensorsOf(weights, options), dtype);
   await writeJson(path.join(folder, MARK), {
     dtype: options.dtype,
     fingerprint,
     ...(adapter !== undefined && {
       merged: { name: adapter.name, rank: adapter.rank, alpha: adapter.alpha, sha256: adapter.fingerprint },
     }),
+    files: await inventoryOf(folder),
   });
-  const dtype = options.dtype === 'bfloat16' ? 'BF16' : 'F32';
-  await writeSafetensors(path.join(folder, 'model.safetensors'), tensorsOf(weights, options), dtype);
 }
 
 /** Every weight that the model's graphs ask for. */
@@ -194,20 +206,32 @@ async function writeMissing(file: string, content: object): Promise<void> {
   if (!(await isFile(file))) await writeJson(file, content);
 }
 
-/** Nothing is replaced but an earlier export, and never what is read from. */
-async function checkReplaceable(folder: string, { folder: source, adapter }: Checkpoint): Promise<void> {
+/**
+ * Nothing is replaced but an earlier export, and never what is read from.
+ * @returns the files of the export that will be replaced
+ */
+async function earlierExport(folder: string, { folder: source, adapter }: Checkpoint): Promise<Inventory> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return [];
     throw refused(folder, 'a folder', error.code === 'ENOTDIR' ? 'a file' : error.message);
   });
-  if (names.length === 0) return;
-  if (!names.includes(MARK)) throw refused(folder, 'an empty folder, or an earlier export', 'another folder');
+  if (names.length === 0) return {};
+  if (!names.includes(MARK)) throw refused(folder, 'an empty folder, or an earlier export', namesOf(names));
+  const mark = path.join(folder, MARK);
+  const { files } = parseWith(Mark, await readJson(mark), mark);
+  if (files === undefined)
+    throw refused(folder, 'an export that lists its files', 'one of an earlier version, which does not');
+  const others = await othersIn(folder, files, MARK);
+  if (others.length > 0) throw refused(folder, 'an earlier export, as it was written', namesOf(others));
   const target = `${await realpath(folder)}${path.sep}`;
   for (const read of [source, ...(adapter === undefined ? [] : [adapter.folder])]) {
     if (`${await realpath(read)}${path.sep}`.startsWith(target))
       throw refused(folder, 'a folder other than what is exported', 'the same');
   }
+  return files;
 }
+
+const Mark = z.looseObject({ files: inventory.optional() });
 
 function refused(where: string, expected: string, found: string): UserError {
   return new UserError({
@@ -215,6 +239,6 @@ function refused(where: string, expected: string, found: string): UserError {
     expected,
     found,
     where,
-    remedy: 'Name a folder that does not exist yet.',
+    remedy: 'Name a folder that does not exist yet, or take your files out of this one.',
   });
 }

@@ -8,6 +8,8 @@ import { cannotWrite, isSystemError, syncFolder } from './replaceFile.ts';
 export interface ReplaceOptions {
   /** Path of the new folder while it is written, beside the old one; what is there is removed. */
   part?: string;
+  /** Throws if the folder may not be replaced, for what came into it meanwhile; asked when the new one is written. */
+  check?: () => Promise<void>;
   /** Removes the old folder, which has another name by then; as a whole if absent. */
   remove?: (old: string) => Promise<void>;
 }
@@ -21,6 +23,7 @@ export async function replaceFolder(
   write: (part: string) => Promise<void>,
   {
     part = `${folder}.part`,
+    check,
     remove = (old) => rm(old, { recursive: true, force: true }),
   }: ReplaceOptions = {},
 ): Promise<void> {
@@ -30,6 +33,7 @@ export async function replaceFolder(
     await mkdir(part, { recursive: true });
     await write(part);
     await syncFolder(part);
+    await check?.();
     const had = await moved(folder, old);
     try {
       await rename(part, folder);

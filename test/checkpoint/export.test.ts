@@ -1,6 +1,15 @@
 /** Exports as this program reads them. What transformers makes of them: scripts/reference/checkModel.py. */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { seededNumbers } from '../../src/base/random.ts';
@@ -32,6 +41,21 @@ async function logitsOf(folder: string, adapter?: string): Promise<Float32Array>
   const { data } = await opened.logits(hidden);
   await opened.release();
   return data;
+}
+
+function changeLetter(file: string): void {
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 3]! ^= 1;
+  writeFileSync(file, bytes);
+}
+
+function contentsOf(folder: string): object {
+  return Object.fromEntries(
+    readdirSync(folder, { withFileTypes: true }).map((entry) => [
+      entry.name,
+      entry.isFile() ? readFileSync(join(folder, entry.name), 'base64') : '',
+    ]),
+  );
 }
 
 /** Random factors for the projections of the one layer. */
@@ -109,12 +133,70 @@ describe('an export', () => {
     mkdirSync(other!);
     for (const name of [file!, join(other!, 'thesis.txt')]) writeFileSync(name, 'mine');
     const to = (folder: string) => exportCheckpoint(checkpoint, folder, { dtype: 'float32' });
-    await expect(to(other!)).rejects.toThrow(/an earlier export, found another folder/);
+    await expect(to(other!)).rejects.toThrow(/an earlier export, found thesis.txt/);
     await expect(to(file!)).rejects.toThrow(/expected a folder, found a file/);
-    await expect(to(model)).rejects.toThrow(/found another folder/);
+    await expect(to(model)).rejects.toThrow(/found .*config\.json/);
     const exported = await openCheckpoint(out!);
     await expect(exportCheckpoint(exported, out!, { dtype: 'float32' })).rejects.toThrow(/found the same/);
     expect(readFileSync(join(other!, 'thesis.txt'), 'utf8')).toBe('mine');
+  });
+
+  it.each<[string, (out: string) => void]>([
+    ['notes.txt', (out) => writeFileSync(join(out, 'notes.txt'), 'mine')],
+    ['logs', (out) => mkdirSync(join(out, 'logs'))],
+    // As long as before, so that only its content tells.
+    ['config.json', (out) => changeLetter(join(out, 'config.json'))],
+    ['model.safetensors', (out) => appendFileSync(join(out, 'model.safetensors'), 'more')],
+  ])('does not replace one in which somebody put or changed %s', async (name, change) => {
+    const out = join(temporaryFolder(), 'out');
+    const checkpoint = await openCheckpoint(model);
+    await exportCheckpoint(checkpoint, out, { dtype: 'bfloat16' });
+    change(out);
+    const before = contentsOf(out);
+    const again = exportCheckpoint(checkpoint, out, { dtype: 'float32' });
+    await expect(again).rejects.toThrow(`found ${name}, in ${out}`);
+    expect(contentsOf(out)).toEqual(before);
+  });
+
+  it('does not replace one of an earlier version, which did not list its files', async () => {
+    const out = temporaryFolder();
+    writeFileSync(join(out, 'ilvr_export.json'), '{"dtype": "bfloat16", "fingerprint": ""}');
+    const again = exportCheckpoint(await openCheckpoint(model), out, { dtype: 'float32' });
+    await expect(again).rejects.toThrow('one of an earlier version');
+  });
+
+  it('removes nothing outside its folder, whatever its list names', async () => {
+    const parent = temporaryFolder();
+    const [out, other] = [join(parent, 'out'), join(parent, 'mine.txt')];
+    const checkpoint = await openCheckpoint(model);
+    await exportCheckpoint(checkpoint, out, { dtype: 'bfloat16' });
+    writeFileSync(other, 'mine');
+    const mark = json(out, 'ilvr_export.json') as { files: object };
+    const files = { ...mark.files, '../mine.txt': { bytes: 4 }, [other]: { bytes: 4 } };
+    writeFileSync(join(out, 'ilvr_export.json'), JSON.stringify({ ...mark, files }));
+    await exportCheckpoint(checkpoint, out, { dtype: 'float32' });
+    expect(readFileSync(other, 'utf8')).toBe('mine');
+  });
+
+  it('keeps what comes into the folder while it is written', async () => {
+    const parent = temporaryFolder();
+    const out = join(parent, 'out');
+    const checkpoint = await openCheckpoint(model);
+    await exportCheckpoint(checkpoint, out, { dtype: 'bfloat16' });
+    const onProgress = (): void => writeFileSync(join(out, 'notes.txt'), 'mine');
+    const again = exportCheckpoint(checkpoint, out, { dtype: 'float32', onProgress });
+    await expect(again).rejects.toThrow('found notes.txt');
+    expect([readdirSync(parent), json(out)['torch_dtype']]).toEqual([['out'], 'bfloat16']);
+  });
+
+  it.runIf(process.platform !== 'win32')('through a link replaces the export and not the link', async () => {
+    const parent = temporaryFolder();
+    const [out, link] = [join(parent, 'out'), join(parent, 'link')];
+    const checkpoint = await openCheckpoint(model);
+    await exportCheckpoint(checkpoint, out, { dtype: 'bfloat16' });
+    symlinkSync('out', link);
+    await exportCheckpoint(checkpoint, link, { dtype: 'float32' });
+    expect([readlinkSync(link), json(out)['torch_dtype']]).toEqual(['out', 'float32']);
   });
 
   it('that is cancelled leaves what was there', async () => {
