@@ -7,7 +7,7 @@ import { generateMaps, type GeneratorSettings } from '../mazes/generate.ts';
 import { parseQuestions, parseSizes, parseStyle } from '../mazes/parse.ts';
 import { PLAN_FORMS, WORDINGS } from '../mazes/questions.ts';
 import { SPLITS } from '../mazes/split.ts';
-import { MAP_DEFAULTS } from '../mazes/stream.ts';
+import { MAP_DEFAULTS, questionsPerMap } from '../mazes/stream.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
 
@@ -76,14 +76,14 @@ async function generate(
   out: string,
   settings: GeneratorSettings,
 ): Promise<number> {
-  const { count, questions } = settings;
+  const { count } = settings;
   const { samplesFile, kept } = await generateMaps(resolve(out), settings, {
     signal,
     onProgress: (done) => terminal.passing(`${done} of ${count} maps`, done / count),
   });
   terminal.clearProgress();
   if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
-  terminal.line(`${count} maps, ${count * questions.length} questions: ${samplesFile}`);
+  terminal.line(`${count} maps, ${count * questionsPerMap(settings)} questions: ${samplesFile}`);
   return EXIT.ok;
 }
 

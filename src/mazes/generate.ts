@@ -3,14 +3,16 @@
  * settings and the command that makes the same folder again.
  *
  * A map's pictures are written before its lines, and its lines at once. Whatever ends the program, a later
- * run with the same settings drops at most a last incomplete line and goes on.
+ * run with the same settings drops at most the last map's lines, if they are not whole, and goes on. It begins
+ * in an empty folder only, and neither drops nor overwrites anything that it would not have written itself.
  */
 
-import { createReadStream } from 'node:fs';
-import { appendFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, lstat, mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { namesOf } from '../files/ownFolder.ts';
+import { openPlainFile, readPlainFile } from '../files/plainFile.ts';
 import { writeJson } from '../files/replaceFile.ts';
 import { SAFE, START, startOf, type GridMap } from '../dataset/scoring.ts';
 import { shortestLength, type Position } from './grid.ts';
@@ -21,6 +23,7 @@ import {
   checkWhole,
   MAP_DEFAULTS,
   mapItem,
+  questionsPerMap,
   type MapItem,
   type MapOptions,
 } from './stream.ts';
@@ -36,6 +39,8 @@ export interface GeneratorSettings extends MapOptions {
 const GENERATOR_VERSION = 3;
 const FORMAT = 'ilvr-maps';
 const MAX_COUNT = 999_999;
+/** Of generator.json. */
+const MAX_HEADER_BYTES = 2 ** 20;
 
 export interface GenerateOptions {
   signal: AbortSignal;
@@ -66,7 +71,7 @@ export async function generateMaps(
   const kept = await openFolder(folder, samplesFile, settings);
   for (let index = kept; index < settings.count; index++) {
     if (signal.aborted) throw new CancelledError('Generating maps');
-    await writeItem(folder, samplesFile, mapItem(settings, index));
+    await writeItem(folder, samplesFile, drawn(mapItem(settings, index)));
     onProgress(index + 1);
   }
   return { samplesFile, kept };
@@ -100,7 +105,14 @@ export function commandFor(settings: GeneratorSettings): string {
   ].join(' ');
 }
 
-async function writeItem(folder: string, samplesFile: string, item: MapItem): Promise<void> {
+/** What is written of a map. */
+interface Drawn {
+  /** By the names of their files. */
+  pictures: Map<string, Picture>;
+  lines: string;
+}
+
+function drawn(item: MapItem): Drawn {
   const name = `map-${String(item.index + 1).padStart(6, '0')}`;
   const pictures = new Map<string, Picture>([[`${name}.png`, item.picture]]);
   const lines = item.questions.map((question) => {
@@ -112,12 +124,23 @@ async function writeItem(folder: string, samplesFile: string, item: MapItem): Pr
     });
     return `${JSON.stringify(sampleLine(name, item, question, plan))}\n`;
   });
+  return { pictures, lines: lines.join('') };
+}
+
+async function writeItem(folder: string, samplesFile: string, { pictures, lines }: Drawn): Promise<void> {
+  const files = Array.from(pictures, ([name, picture]) => [join(folder, name), toPng(picture)] as const);
+  for (const [file, png] of files) await checkOwn(file, png);
   await writing(folder, async () => {
-    await Promise.all(
-      Array.from(pictures, ([file, picture]) => writeFile(join(folder, file), toPng(picture))),
-    );
-    await appendFile(samplesFile, lines.join(''));
+    await Promise.all(files.map(([file, png]) => writeFile(file, png)));
+    await appendFile(samplesFile, lines);
   });
+}
+
+/** @throws UserError for a file of that name that is neither this picture nor the beginning of it */
+async function checkOwn(file: string, png: Uint8Array): Promise<void> {
+  if (!(await exists(file))) return;
+  const { bytes, isWhole } = await beginningOf(file, png.length);
+  if (!isWhole || !startsWith(png, bytes)) throw foreign('another file', file);
 }
 
 /** A helper image is named by where its player stands, row and column from 1: plans that meet there share it. */
@@ -176,31 +199,30 @@ async function openFolder(folder: string, samplesFile: string, settings: Generat
   const file = join(folder, 'generator.json');
   const text = await readIfPresent(file);
   if (text === undefined) {
-    await beginFolder(folder, file, samplesFile, settings);
+    await beginFolder(folder, file, settings);
     return 0;
   }
   checkSame(parseHeader(text, file), settings, file);
-  return keepWholeMaps(folder, samplesFile, settings.questions.length);
+  return (await exists(samplesFile)) ? keepWholeMaps(samplesFile, settings) : 0;
 }
 
-async function beginFolder(
-  folder: string,
-  file: string,
-  samplesFile: string,
-  settings: GeneratorSettings,
-): Promise<void> {
-  if ((await readIfPresent(samplesFile)) !== undefined) {
-    throw new UserError({
-      problem: 'This folder holds samples that this command did not write',
-      expected: 'generator.json beside samples.jsonl, or neither',
-      where: folder,
-      remedy: 'Give another folder.',
-    });
-  }
+async function beginFolder(folder: string, file: string, settings: GeneratorSettings): Promise<void> {
   const content = { format: FORMAT, version: GENERATOR_VERSION, command: commandFor(settings), settings };
   await writing(folder, async () => {
     await mkdir(folder, { recursive: true });
+    const names = await readdir(folder);
+    if (names.length > 0) throw foreign(namesOf(names), folder);
     await writeJson(file, content);
+  });
+}
+
+function foreign(found: string, where: string): UserError {
+  return new UserError({
+    problem: 'This folder holds something that this command did not write',
+    expected: 'an empty folder, or one that it has begun to fill',
+    found,
+    where,
+    remedy: 'Give another folder.',
   });
 }
 
@@ -243,31 +265,64 @@ function different(what: string, expected: unknown, found: unknown, file: string
 
 const NEWLINE = 10;
 
-/** Cuts off a last map that is not whole. @returns the number of whole ones */
-async function keepWholeMaps(folder: string, samplesFile: string, linesPerMap: number): Promise<number> {
+/**
+ * Cuts off the lines of a last map that are not whole.
+ * @returns the number of whole ones
+ * @throws UserError if what would be cut off are not the beginning of that map's lines
+ */
+async function keepWholeMaps(samplesFile: string, settings: GeneratorSettings): Promise<number> {
+  const linesPerMap = questionsPerMap(settings);
   let [lines, position, whole] = [0, 0, 0];
-  await writing(folder, async () => {
-    // Opening it for appending creates a file that an earlier run did not come to.
-    await appendFile(samplesFile, '');
-    const chunks: AsyncIterable<Buffer> = createReadStream(samplesFile);
-    for await (const chunk of chunks) {
-      for (let i = chunk.indexOf(NEWLINE); i >= 0; i = chunk.indexOf(NEWLINE, i + 1)) {
-        lines++;
-        if (lines % linesPerMap === 0) whole = position + i + 1;
-      }
-      position += chunk.length;
+  const { handle } = await openPlainFile(samplesFile, 'samples file');
+  const chunks: AsyncIterable<Buffer> = handle.createReadStream();
+  for await (const chunk of chunks) {
+    for (let i = chunk.indexOf(NEWLINE); i >= 0; i = chunk.indexOf(NEWLINE, i + 1)) {
+      lines++;
+      if (lines % linesPerMap === 0) whole = position + i + 1;
     }
-    if (whole < position) await truncate(samplesFile, whole);
-  });
-  return Math.floor(lines / linesPerMap);
+    position += chunk.length;
+  }
+  const maps = Math.floor(lines / linesPerMap);
+  if (whole === position) return maps;
+  const next = maps < settings.count ? Buffer.from(drawn(mapItem(settings, maps)).lines) : Buffer.of();
+  const { bytes, isWhole } = await beginningOf(samplesFile, next.length, whole);
+  if (!isWhole || !startsWith(next, bytes)) throw foreign('other lines at its end', samplesFile);
+  await writing(samplesFile, () => truncate(samplesFile, whole));
+  return maps;
+}
+
+/** At most so many bytes from an offset, and whether the file ends with them. */
+async function beginningOf(
+  file: string,
+  length: number,
+  offset = 0,
+): Promise<{ bytes: Uint8Array; isWhole: boolean }> {
+  const { handle, size } = await openPlainFile(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(new Uint8Array(length + 1), 0, length + 1, offset);
+    return {
+      bytes: buffer.subarray(0, bytesRead),
+      isWhole: offset + bytesRead >= size && bytesRead <= length,
+    };
+  } finally {
+    await handle.close();
+  }
+}
+
+function startsWith(all: Uint8Array, beginning: Uint8Array): boolean {
+  return beginning.every((byte, i) => all[i] === byte);
+}
+
+async function exists(file: string): Promise<boolean> {
+  return (await lstat(file).catch(() => undefined)) !== undefined;
 }
 
 async function readIfPresent(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    if (!(await exists(path))) return undefined;
+    return new TextDecoder().decode(await readPlainFile(path, { maxBytes: MAX_HEADER_BYTES }));
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw cannotWrite(path, error);
+    throw error instanceof UserError ? error : cannotWrite(path, error);
   }
 }
 

@@ -95,6 +95,11 @@ export function mapItem(options: MapOptions, index: number): MapItem {
   };
 }
 
+/** How many questions an item has. */
+export function questionsPerMap({ questions, alternate }: MapOptions): number {
+  return questions.length + Math.min(1, alternate.length);
+}
+
 /** A picture of figures for the perception head, which is no map: see Artist.drawGallery. */
 export interface GalleryItem {
   map: GridMap;

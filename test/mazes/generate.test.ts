@@ -1,5 +1,14 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
@@ -146,6 +155,46 @@ describe('a run that was stopped', () => {
     expect(bytesOf(folder)).toEqual(bytesOf(whole));
   });
 
+  it('goes on where it ended with questions in turn too', async () => {
+    const settings = { count: 3, questions: ['plan'], alternate: ['judge', 'hole'] } as const;
+    const whole = await generate(settings);
+    const folder = temporaryFolder();
+    cpSync(whole, folder, { recursive: true });
+    const lines = readFileSync(join(whole, 'samples.jsonl'), 'utf8').split('\n');
+    writeFileSync(join(folder, 'samples.jsonl'), `${lines.slice(0, 3).join('\n')}\n`);
+    await generate(settings, folder);
+    expect(bytesOf(folder)).toEqual(bytesOf(whole));
+  });
+
+  it.each<[string, (folder: string) => void, string]>([
+    [
+      'a picture',
+      (folder) => writeFileSync(join(folder, 'map-000003.png'), 'a photo of mine'),
+      'map-000003.png',
+    ],
+    [
+      'lines at the end of the samples',
+      (folder) => appendFileSync(join(folder, 'samples.jsonl'), '{"text_input": "a question of mine"}'),
+      'other lines at its end',
+    ],
+  ])('neither drops nor overwrites %s of somebody else', async (_, add, found) => {
+    const folder = await stopAfter(2);
+    add(folder);
+    const before = bytesOf(folder);
+    await expect(generate({}, folder)).rejects.toThrow(/did not write/);
+    await expect(generate({}, folder)).rejects.toThrow(found);
+    expect(bytesOf(folder)).toEqual(before);
+  });
+
+  it('writes a picture anew that was cut off', async () => {
+    const folder = await stopAfter(2);
+    const whole = await generate();
+    const picture = readFileSync(join(whole, 'map-000003.png'));
+    writeFileSync(join(folder, 'map-000003.png'), picture.subarray(0, 100));
+    await generate({}, folder);
+    expect(bytesOf(folder)).toEqual(bytesOf(whole));
+  });
+
   it('begins at the beginning if it had written no line', async () => {
     const folder = await stopAfter(1);
     rmSync(join(folder, 'samples.jsonl'));
@@ -182,10 +231,25 @@ describe('mistakes are told', () => {
     await expect(generate({ count: 1 }, folder)).rejects.toThrow(/another version: expected 3, found 1/);
   });
 
+  it('a folder with files of someone else, which are named and stay', async () => {
+    const folder = temporaryFolder();
+    for (const name of ['thesis.txt', 'map-000001.png']) writeFileSync(join(folder, name), 'mine');
+    await expect(generate({}, folder)).rejects.toThrow('found map-000001.png, thesis.txt');
+    expect(readdirSync(folder)).toEqual(['map-000001.png', 'thesis.txt']);
+    expect(readFileSync(join(folder, 'map-000001.png'), 'utf8')).toBe('mine');
+  });
+
+  it.runIf(process.platform !== 'win32')('a pipe in the place of the samples', async () => {
+    const folder = await generate({ count: 1 });
+    rmSync(join(folder, 'samples.jsonl'));
+    execFileSync('mkfifo', [join(folder, 'samples.jsonl')]);
+    await expect(generate({ count: 1 }, folder)).rejects.toThrow('a named pipe');
+  });
+
   it('samples by someone else, a damaged generator.json, a file for a folder', async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'samples.jsonl'), '');
-    await expect(generate({}, folder)).rejects.toThrow(/holds samples that this command did not write/);
+    await expect(generate({}, folder)).rejects.toThrow(/something that this command did not write/);
     writeFileSync(join(folder, 'generator.json'), '{"format": 1');
     await expect(generate({}, folder)).rejects.toThrow(/does not say how/);
     await expect(generate({}, join(folder, 'samples.jsonl'))).rejects.toThrow(/cannot be written/);
