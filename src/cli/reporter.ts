@@ -1,13 +1,13 @@
 /** A run on the terminal as it happens: text as it comes, one line per latent block, a summary. */
 
-import { lastBoxed, finalAnswer } from '../dataset/scoring.ts';
 import { placeOf } from '../heatmap/grid.ts';
+import { statedAnswer } from '../trace/answer.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { TOTAL_TIMING } from '../trace/format.ts';
 import { massBySource } from '../trace/maps.ts';
 import { runMaps } from '../trace/runMaps.ts';
 import type { Trace, TraceBlock, TracePicture } from '../trace/schema.ts';
-import { answerText, blockSummary, describeIntervention, latentsOf } from '../trace/steps.ts';
+import { blockSummary, describeIntervention, latentsOf } from '../trace/steps.ts';
 import { seconds } from './session.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
 
@@ -38,8 +38,7 @@ export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent
 
 /** What a finished run comes down to. */
 export function reportSummary(terminal: Terminal, trace: Trace): void {
-  const text = answerText(trace);
-  const answer = lastBoxed(text) ?? (trace.status === 'complete' ? finalAnswer(text) : 'none');
+  const answer = statedAnswer(trace) ?? 'none';
   const status = trace.status === 'complete' ? '' : ` (${trace.status}: this is a partial answer)`;
   terminal.line();
   const { intervention } = trace.settings;

@@ -7,15 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/engineClient.ts';
 import type { Sample } from '../dataset/samples.ts';
-import {
-  boxedMoves,
-  finalAnswer,
-  movesIn,
-  normaliseAnswer,
-  releasedPath,
-  simulate,
-  strictMoves,
-} from '../dataset/scoring.ts';
+import { judge, movesIn, releasedPath, simulate, strictMoves } from '../dataset/scoring.ts';
 import type { ReasonRequest } from '../protocol/engine.ts';
 import type { Trace } from '../trace/schema.ts';
 import { answerText } from '../trace/steps.ts';
@@ -213,21 +205,14 @@ async function withRestart<T>({ signal }: CliContext, session: Session, run: () 
 
 /** Scores an answer: by walking its plan where there is a map, else by comparing with the sample's own. */
 export function score(
-  { map, answer = '' }: Pick<Sample, 'map' | 'answer'>,
+  { map, answer }: Pick<Sample, 'map' | 'answer'>,
   text: string,
 ): Pick<SampleResult, 'answer' | 'verdict' | 'success' | 'strict' | 'released'> {
-  if (map === undefined) {
-    const found = normaliseAnswer(finalAnswer(text));
-    const success = found === normaliseAnswer(answer);
-    return { answer: found, verdict: success ? 'as expected' : `expected ${answer}`, success };
-  }
-  const moves = boxedMoves(text);
-  const { success, status } = simulate(map, moves);
+  const judgement = judge({ map, answer }, text);
+  if (map === undefined) return judgement;
   const strict = strictMoves(text);
   return {
-    answer: moves.join(''),
-    verdict: status,
-    success,
+    ...judgement,
     strict: strict !== undefined && simulate(map, strict).success,
     released: simulate(map, movesIn(releasedPath(text))).success,
   };

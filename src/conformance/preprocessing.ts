@@ -6,14 +6,8 @@ import { join } from 'node:path';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { smartResize } from '../checkpoint/pixels/smartResize.ts';
 import { loadTokenizer, type Tokenizer } from '../checkpoint/text/tokenizer.ts';
-import {
-  finalAnswer,
-  movesIn,
-  normaliseAnswer,
-  releasedPath,
-  simulate,
-  type GridMap,
-} from '../dataset/scoring.ts';
+import { movesIn, releasedPath, simulate, type GridMap } from '../dataset/scoring.ts';
+import { finalAnswer, normaliseAnswer } from '../trace/answer.ts';
 import type { Answers } from './answers.ts';
 import { compare, same, type Check, type NotRun } from './check.ts';
 

@@ -1,6 +1,7 @@
 /** What a model must beat: many maps need one move only, many answers are the same. */
 
-import { GOAL, HOLE, normaliseAnswer, simulate, startOf, step, type GridMap, type Move } from './scoring.ts';
+import { normaliseAnswer } from '../trace/answer.ts';
+import { GOAL, HOLE, simulate, startOf, step, type GridMap, type Move } from './scoring.ts';
 
 const MOVES = ['U', 'D', 'L', 'R'] as const;
 

@@ -11,6 +11,8 @@
  * Other sets are scored by the released code's final answer and its normalisation.
  */
 
+import { finalAnswer, lastBoxed, normaliseAnswer } from '../trace/answer.ts';
+
 export const HOLE = -1;
 export const SAFE = 0;
 export const START = 1;
@@ -68,20 +70,6 @@ export function movesIn(path: string): Move[] {
   return Array.from(path.toUpperCase()).filter((letter): letter is Move => letter in STEPS);
 }
 
-/** Content of the last `\boxed{…}`, with its own braces balanced; undefined if there is none or it is cut off. */
-export function lastBoxed(text: string): string | undefined {
-  const opening = '\\boxed{';
-  const start = text.lastIndexOf(opening);
-  if (start < 0) return undefined;
-  let depth = 1;
-  for (let i = start + opening.length; i < text.length; i++) {
-    if (text[i] === '{') depth++;
-    else if (text[i] === '}') depth--;
-    if (depth === 0) return text.slice(start + opening.length, i).trim();
-  }
-  return undefined;
-}
-
 /** The plan by the headline rule; empty without a `\boxed{…}`. */
 export function boxedMoves(text: string): Move[] {
   return movesIn(lastBoxed(text) ?? '');
@@ -111,34 +99,28 @@ export function strictMoves(text: string): Move[] | undefined {
   return moves.length > 0 ? moves : undefined;
 }
 
-const YES = new Set(['yes', 'true', 'a']);
-const NO = new Set(['no', 'false', 'b']);
-
-/**
- * The final answer as the released code finds it: the rest of the line after "final answer:" or, failing
- * that, "answer:"; else a single yes, no, true, false, a or b anywhere; else the whole text.
- */
-export function finalAnswer(text: string): string {
-  const whole = text.trim();
-  for (const label of [
-    /final\s*answer\s*(?:is)?\s*[:：]\s*([^\n]+)/i,
-    /answer\s*(?:is)?\s*[:：]\s*([^\n]+)/i,
-  ]) {
-    const stated = label.exec(whole)?.[1]?.trim();
-    if (stated !== undefined) return stated.split('\r')[0]!;
-  }
-  const words = whole.toLowerCase().match(/[a-z]+/g) ?? [];
-  const choices = words.filter((word) => YES.has(word) || NO.has(word));
-  const [only] = choices;
-  if (only === undefined || choices.length > 1) return whole;
-  if (only === 'yes') return 'Yes';
-  return only === 'no' ? 'No' : only;
+/** What a samples file knows of the right answer: a map to walk, or an answer to compare with. */
+export interface Truth {
+  map?: GridMap | undefined;
+  answer?: string | undefined;
 }
 
-/** For comparing two answers: yes, true and A are "Yes", no, false and B are "No", others are only trimmed. */
-export function normaliseAnswer(answer: string): string {
-  const trimmed = answer.trim();
-  const lower = trimmed.toLowerCase();
-  if (YES.has(lower)) return 'Yes';
-  return NO.has(lower) ? 'No' : trimmed;
+export interface Judgement {
+  /** As it was read out of the text. */
+  answer: string;
+  success: boolean;
+  /** In words. */
+  verdict: string;
+}
+
+/** Judges a text by walking its plan where there is a map, else by comparing with the sample's own answer. */
+export function judge({ map, answer = '' }: Truth, text: string): Judgement {
+  if (map === undefined) {
+    const found = normaliseAnswer(finalAnswer(text));
+    const success = found === normaliseAnswer(answer);
+    return { answer: found, verdict: success ? 'as expected' : `expected ${answer}`, success };
+  }
+  const moves = boxedMoves(text);
+  const { success, status } = simulate(map, moves);
+  return { answer: moves.join(''), verdict: status, success };
 }

@@ -17,6 +17,7 @@ import type {
   TraceSettings,
   TraceTiming,
   TraceToken,
+  TraceVerdict,
 } from './schema.ts';
 import { TRACE_FORMAT, TRACE_VERSION } from './format.ts';
 
@@ -44,7 +45,9 @@ export type ReasonEvent =
   /** Replaces the block of the same index. */
   | { type: 'block-end'; block: TraceBlock }
   | { type: 'timing'; timing: TraceTiming }
-  | { type: 'done'; status: 'complete' | 'cancelled' | 'failed'; failure?: string };
+  | { type: 'done'; status: 'complete' | 'cancelled' | 'failed'; failure?: string }
+  /** Comes from whoever has the samples file, after the end. */
+  | { type: 'verdict'; verdict: TraceVerdict };
 
 /** The trace a start event opens. */
 export function startTrace(event: Extract<ReasonEvent, { type: 'start' }>): Trace {
@@ -96,6 +99,9 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
       return;
     case 'done':
       finishTrace(trace, event.status, event.failure);
+      return;
+    case 'verdict':
+      trace.verdict = event.verdict;
       return;
     default:
       unreachable(event);

@@ -195,6 +195,15 @@ const latent = z.strictObject({
   comparisons: z.array(comparison),
 });
 
+/** What a samples file says of the answer. */
+const verdict = z.strictObject({
+  right: z.boolean(),
+  /** The sample's own answer, where it has one. */
+  expected: z.string().optional(),
+  /** Name of the samples file. */
+  source: z.string(),
+});
+
 const timing = z.strictObject({ name: z.string(), milliseconds: z.number().min(0) });
 
 export const traceSchema = z
@@ -218,6 +227,8 @@ export const traceSchema = z
     blocks: z.array(block),
     latents: z.array(latent),
     timings: z.array(timing),
+    /** Absent where no samples file knows the picture and the question. */
+    verdict: verdict.optional(),
   })
   .meta({ title: 'ILVR trace', description: 'A run of interleaved latent visual reasoning.' });
 
@@ -232,3 +243,4 @@ export type TraceBlock = z.output<typeof block>;
 export type TraceLatent = z.output<typeof latent>;
 export type TraceComparison = z.output<typeof comparison>;
 export type TraceTiming = z.output<typeof timing>;
+export type TraceVerdict = z.output<typeof verdict>;

@@ -3,9 +3,17 @@
 import type { Trace, TraceBlock, TraceLatent, TraceModel, TraceSettings } from './schema.ts';
 
 export type Step =
-  /** Text between two blocks, one step per line. `first` and `last` are indices into tokens. */
-  | { kind: 'text'; text: string; first: number; last: number }
-  | { kind: 'block'; block: TraceBlock; latents: TraceLatent[]; first: number; last: number };
+  /** Text between two blocks, one step per line. */
+  | (StepPlace & { kind: 'text'; text: string })
+  | (StepPlace & { kind: 'block'; block: TraceBlock; latents: TraceLatent[] });
+
+interface StepPlace {
+  /** Counted from 1, text and blocks alike: what panel, text, hovers and outline call it. */
+  number: number;
+  /** Indices into tokens. */
+  first: number;
+  last: number;
+}
 
 /** Splits the answer at line ends and latent blocks; boundary markers belong to their block. */
 export function stepsOf(trace: Trace): Step[] {
@@ -16,18 +24,27 @@ export function stepsOf(trace: Trace): Step[] {
     const block = blockAt.get(i);
     if (block !== undefined) {
       line = undefined;
-      steps.push({ kind: 'block', block, latents: latentsOf(trace, block.index), first: i, last: i });
+      steps.push({
+        kind: 'block',
+        number: 0,
+        block,
+        latents: latentsOf(trace, block.index),
+        first: i,
+        last: i,
+      });
     } else if (token.kind !== 'text') {
       const step = steps.at(-1);
       if (step?.kind === 'block') step.last = i;
     } else {
-      if (line === undefined) steps.push((line = { kind: 'text', text: '', first: i, last: i }));
+      if (line === undefined) steps.push((line = { kind: 'text', number: 0, text: '', first: i, last: i }));
       line.text += token.text;
       line.last = i;
       if (token.text.includes('\n')) line = undefined;
     }
   });
-  return steps.filter((step) => step.kind === 'block' || step.text.trim() !== '');
+  return steps
+    .filter((step) => step.kind === 'block' || step.text.trim() !== '')
+    .map((step, i) => ({ ...step, number: i + 1 }));
 }
 
 /** The latents of a block, in order. */
@@ -42,7 +59,7 @@ export function answerText(trace: Trace): string {
 
 const ENDS: Record<TraceBlock['ended'], string> = {
   running: 'running',
-  forced: 'end forced after K',
+  forced: 'of fixed length',
   'end-token': 'ended by the model',
   restart: 'restarted by the model',
   limit: 'cut off at the token limit',
@@ -76,14 +93,28 @@ export function describeReach(reach: NonNullable<TraceModel['latentReach']>): st
   return REACHES[reach];
 }
 
-/** "3 blocks × 8 latents, all forced ends": the first thing a researcher asks. */
+const END_REASONS: Record<TraceBlock['ended'], string> = {
+  running: 'The block goes on.',
+  forced: 'Every block was ended after a fixed number of latents; the model did not choose the end.',
+  'end-token': 'The model wrote the end of the block itself.',
+  restart: 'The model wrote the start of a block inside this one.',
+  limit: 'The answer reached its limit of tokens inside this block.',
+  cancelled: 'The run was stopped inside this block.',
+};
+
+/** Why a block ended so, as a sentence. */
+export function explainEnd(ended: TraceBlock['ended']): string {
+  return END_REASONS[ended];
+}
+
+/** "3 blocks × 8 latents, all of fixed length": the first thing a researcher asks. */
 export function blockSummary(trace: Trace): string {
   const { blocks } = trace;
   if (blocks.length === 0) return trace.status === 'running' ? 'no latent block yet' : 'no latent blocks';
   const lengths = [...new Set(blocks.map(({ latents }) => latents))];
   const number = blocks.length === 1 ? '1 block' : `${blocks.length} blocks`;
   const latents = (count: number): string => (count === 1 ? '1 latent' : `${count} latents`);
-  const per = lengths.length === 1 ? `× ${latents(lengths[0]!)}` : `of ${lengths.join(', ')} latents`;
+  const per = lengths.length === 1 ? `× ${latents(lengths[0]!)}` : `of ${lengths.join(' and ')} latents`;
   return `${number} ${per}, ${endSummary(blocks)}`;
 }
 

@@ -82,7 +82,7 @@ describe('reason', () => {
       /go right\n◆ block 1 · 2 latents · forced · peak row \d column \d · mass on image \.\d\d \(layer \d\)\nthen down\n◆ block 2/,
     );
     expect(out).toMatch(/answer +RD\n/);
-    expect(out).toMatch(/blocks +2 blocks × 2 latents, all end forced after K/);
+    expect(out).toMatch(/blocks +2 blocks × 2 latents, all of fixed length/);
     expect(out).toMatch(/looks +most in layer \d of 2: mean mass on the image \.\d\d/);
     expect(out).toMatch(/time .*vision 13 ms · answer 340 ms/);
     expect(err).toContain('Loading\n');

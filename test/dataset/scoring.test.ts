@@ -4,15 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { baselinesOf, majorityAnswer, walkSuccess } from '../../src/dataset/baselines.ts';
 import {
   boxedMoves,
-  finalAnswer,
-  lastBoxed,
   movesIn,
-  normaliseAnswer,
   releasedPath,
   simulate,
   strictMoves,
   type GridMap,
 } from '../../src/dataset/scoring.ts';
+import { finalAnswer, lastBoxed, normaliseAnswer } from '../../src/trace/answer.ts';
 import { wilsonInterval } from '../../src/dataset/statistics.ts';
 import { GOLDENS, hasGoldens } from '../fixtures/goldens.ts';
 

@@ -10,7 +10,7 @@ describe('folding the events of a run', () => {
       [1, 'cancelled'],
     ]);
     expect(blockSummary(smallTrace('cancelled'))).toBe(
-      '2 blocks of 2, 1 latents, 1 end forced after K, 1 stopped',
+      '2 blocks of 2 and 1 latents, 1 of fixed length, 1 stopped',
     );
   });
 

@@ -36,7 +36,7 @@ describe.skipIf(!hasGoldens)(`a golden trace (from ${GOLDENS})`, () => {
   it('holds the answer as text, without markers', async () => {
     const trace = await goldenTrace('map-05');
     expect(answerText(trace)).toBe('Start (2,1), goal (3,3).\nright\nright\ndown\nAnswer: \\boxed{RRD}');
-    expect(blockSummary(trace)).toBe('3 blocks × 8 latents, all end forced after K');
+    expect(blockSummary(trace)).toBe('3 blocks × 8 latents, all of fixed length');
   });
 
   it('gives an attention map over the six by six tokens of the picture', async () => {

@@ -13,7 +13,9 @@ import { applyEvent, startTrace, type ReasonEvent } from '../../trace/events.ts'
 import type { Trace } from '../../trace/schema.ts';
 import { stepsOf } from '../../trace/steps.ts';
 import type { EngineService } from '../engineService.ts';
+import type { ImageSample } from './sampleLookup.ts';
 import type { RunStore } from './store.ts';
+import { verdictOf } from './verdict.ts';
 import type { RunSettings } from '../settings.ts';
 
 /** Everything a run is made from; kept for "Run again". */
@@ -22,6 +24,8 @@ export interface RunRequest {
   images: ImageInput[];
   helpers: ImageInput[];
   settings: RunSettings;
+  /** What a samples file says of the picture, if one knows it. */
+  sample?: ImageSample;
 }
 
 /** How a run ended. A run that the engine's death ended has a partial trace and a failure. */
@@ -83,6 +87,7 @@ export class RunController implements Disposable {
     try {
       await this.waitFor(turn);
       const status = await this.ask();
+      this.judge();
       return { runId: this.id, status };
     } catch (error) {
       return this.failed(error);
@@ -145,6 +150,13 @@ export class RunController implements Disposable {
     if (own.type === 'token' && this.progress !== undefined) this.report(undefined);
     if (this.trace !== undefined) this.runs.schedule(this.trace);
     this.events.fire(own);
+  }
+
+  /** Says whether the answer is right, where the samples file knows. */
+  private judge(): void {
+    const { sample } = this.request;
+    const verdict = this.trace && sample && verdictOf(this.trace, sample);
+    if (verdict !== undefined) this.apply({ type: 'verdict', verdict });
   }
 
   private failed(error: unknown): RunResult {

@@ -11,7 +11,7 @@ import { askHelpers, askQuestion, checkQuestion, rememberQuestion } from './ques
 import type { RunRequest, RunResult } from './controller.ts';
 import type { Runs } from './runs.ts';
 import type { RunSessions } from './session.ts';
-import { findSample } from './sampleLookup.ts';
+import { findSample, type ImageSample } from './sampleLookup.ts';
 import { defaultQuestion, readRunSettings } from '../settings.ts';
 import { baseName, type TraceLibrary } from '../trace/library.ts';
 import type { TracePanel } from '../trace/panel.ts';
@@ -51,7 +51,7 @@ export class ReasonCommand {
     const helpers = await askHelpers(first, sample);
     if (helpers === undefined) return undefined;
     await rememberQuestion(this.context.globalState, checked);
-    return orCancelled(this.sessions.start(await this.request(images, checked, helpers, {}), 'ask'));
+    return orCancelled(this.sessions.start(await this.request(images, checked, helpers, sample, {}), 'ask'));
   }
 
   /** Runs a panel's question again with today's settings, and with helper images added meanwhile. */
@@ -66,7 +66,8 @@ export class ReasonCommand {
   private async reasonWithoutDialogs(uris: vscode.Uri[], options: ReasonOptions): Promise<RunResult> {
     const question = checkQuestion(options.question ?? defaultQuestion());
     const helpers = (options.helpers ?? []).map((uri) => vscode.Uri.parse(uri.toString(), true));
-    const request = await this.request(uris, question, helpers, options.settings ?? {});
+    const sample = uris[0] && (await findSample(uris[0]));
+    const request = await this.request(uris, question, helpers, sample, options.settings ?? {});
     return this.sessions.start(request, options.whenBusy ?? 'wait');
   }
 
@@ -74,6 +75,7 @@ export class ReasonCommand {
     images: vscode.Uri[],
     question: string,
     helpers: vscode.Uri[],
+    sample: ImageSample | undefined,
     overrides: NonNullable<ReasonOptions['settings']>,
   ): Promise<RunRequest> {
     if (images.length === 0) throw new UserError({ problem: 'No image was given', expected: 'at least one' });
@@ -83,6 +85,7 @@ export class ReasonCommand {
       images: await readImages(images),
       helpers: await readImages(helpers),
       settings,
+      ...(sample && { sample }),
     };
   }
 

@@ -5,17 +5,14 @@ import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { readLines } from '../../dataset/lines.ts';
 import { helperImagesOf, parseSample } from '../../dataset/samples.ts';
+import type { KnownAnswer } from './verdict.ts';
 
 /** Larger files are datasets to train on, and nobody waits for a dialog while they are read. */
 const MAX_BYTES = 32 * 2 ** 20;
 const MAX_FILES = 10;
 
 /** What a sample says about an image. */
-export interface ImageSample {
-  /** Name of the JSONL file. */
-  source: string;
-  /** Without `<image>`. */
-  question: string;
+export interface ImageSample extends KnownAnswer {
   helpers: vscode.Uri[];
 }
 
@@ -52,7 +49,11 @@ async function findInFile(file: string, image: string): Promise<ImageSample | un
     return {
       source: basename(file),
       question: sample.question.replaceAll('<image>', '').trim(),
+      pictures: sample.images.length,
       helpers: helperImagesOf(sample).map((path) => vscode.Uri.file(path)),
+      ...((sample.map ?? sample.answer) !== undefined && {
+        truth: { map: sample.map, answer: sample.answer },
+      }),
     };
   }
   return undefined;

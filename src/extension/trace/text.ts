@@ -6,7 +6,7 @@
  *     …
  *      1  Start (2,2), goal (1,1).
  *      2  left
- *      3  ◆ block 1 · 8 latents · end forced after K · mass on image 0.41 · 1:0.40 2:0.42 …
+ *      3  ◆ block 1 · 8 latents · of fixed length · mass on image 0.41 · 1:0.40 2:0.42 …
  */
 
 import { oneLine } from '../../base/plainText.ts';
@@ -41,7 +41,7 @@ export interface TraceLine {
 /** All lines of the document; each text is one, whatever names and tokens hold, as hovers go by the line. */
 export function traceLines(trace: Trace): TraceLine[] {
   const header = headerOf(trace).map((text) => ({ text: oneLine(text), latents: [] }));
-  const steps = stepsOf(trace).map((step, i) => lineOf(trace, step, i + 1));
+  const steps = stepsOf(trace).map((step) => lineOf(trace, step));
   return [...header, { text: '', latents: [] }, ...steps];
 }
 
@@ -66,7 +66,8 @@ export function headerOf(trace: Trace): string[] {
   ];
 }
 
-function lineOf(trace: Trace, step: Step, number: number): TraceLine {
+function lineOf(trace: Trace, step: Step): TraceLine {
+  const { number } = step;
   const lead = `${String(number).padStart(3)}  `;
   if (step.kind === 'text') return { text: lead + oneLine(step.text.trim()), step, number, latents: [] };
   const { block, latents } = step;

@@ -29,7 +29,7 @@ test('a latent stands where its span says, with its mass', () => {
 test('a block line tells number, latents and end', () => {
   const [line] = traceLines(smallTrace()).filter(({ step }) => step?.kind === 'block');
   expect(line?.text).toMatch(
-    /^ +\d+ {2}◆ block 1 · 2 latents · end forced after K · mass on image 0\.\d\d · 1:0/,
+    /^ +\d+ {2}◆ block 1 · 2 latents · of fixed length · mass on image 0\.\d\d · 1:0/,
   );
 });
 
