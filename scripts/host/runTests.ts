@@ -6,15 +6,18 @@
  *
  * The VS Code is the browser-served one, unless ILVR_VSCODE says otherwise: the path of a desktop
  * VS Code's executable, or `download`. With --vsix, the extension is installed from that file
- * instead of being run from the repository. ILVR_HOST_GREP chooses claims.
+ * instead of being run from the repository. ILVR_HOST_GREP chooses claims. The last line is "N passed, N failed".
+ *
+ * VS Code starts twice: with a trusted workspace, and for the suites `*.untrusted.suite.ts` with one that is not.
  */
 
 import { existsSync } from 'node:fs';
-import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { downloadAndUnzipVSCode, runTests } from '@vscode/test-electron';
 import { build } from 'esbuild';
+import { z } from 'zod';
 import { messageOf } from '../../src/base/errors.ts';
 import { hostIsSupported } from './install.ts';
 import { installVsix } from './installVsix.ts';
@@ -59,31 +62,80 @@ async function findDesktop(): Promise<string | undefined> {
   return choice;
 }
 
-async function runHostTests(vsix: string | undefined): Promise<void> {
+/** A workspace as its user opened it, and as VS Code opens a stranger's. */
+const legs = [
+  { untrusted: false, settings: quietSettings },
+  {
+    untrusted: true,
+    settings: {
+      ...quietSettings,
+      'security.workspace.trust.enabled': true,
+      'security.workspace.trust.startupPrompt': 'never',
+      'security.workspace.trust.banner': 'never',
+    },
+  },
+];
+
+interface Counts {
+  passed: number;
+  failed: number;
+}
+
+async function runHostTests(vsix: string | undefined): Promise<Counts> {
   const extensionTestsPath = await bundleSuites();
   const desktop = await findDesktop();
-  await withScratch('ilvr-tests-', async (scratch) => {
+  const total: Counts = { passed: 0, failed: 0 };
+  for (const leg of legs) {
+    const { passed, failed } = await runLeg(leg, { vsix, desktop, extensionTestsPath });
+    total.passed += passed;
+    total.failed += failed;
+  }
+  return total;
+}
+
+/** What the claims came to; a VS Code that ended without saying so counts as one failure. */
+async function runLeg(
+  { untrusted, settings }: (typeof legs)[number],
+  options: { vsix: string | undefined; desktop: string | undefined; extensionTestsPath: string },
+): Promise<Counts> {
+  const { vsix, desktop, extensionTestsPath } = options;
+  return withScratch('ilvr-tests-', async (scratch) => {
     const workspace = join(scratch, 'workspace');
     const userDataDir = join(scratch, 'user');
     const extensionsDir = join(scratch, 'extensions');
     await prepareWorkspace(workspace);
     await mkdir(join(userDataDir, 'User'), { recursive: true });
-    await writeFile(join(userDataDir, 'User/settings.json'), JSON.stringify(quietSettings));
+    await writeFile(join(userDataDir, 'User/settings.json'), JSON.stringify(settings));
     if (vsix !== undefined) await installVsix(vsix, extensionsDir, desktop);
-    await runTests({
+    const report = join(scratch, 'counts.json');
+    const ended = runTests({
       vscodeExecutablePath: desktop ?? join(repositoryRoot, 'test/host/vscodeShim'),
       extensionDevelopmentPath:
         vsix === undefined ? repositoryRoot : join(repositoryRoot, 'test/host/empty-extension'),
       extensionTestsPath,
-      extensionTestsEnv: { ILVR_HOST_TEST: '1' },
+      extensionTestsEnv: {
+        ILVR_HOST_TEST: '1',
+        ILVR_HOST_REPORT: report,
+        ...(untrusted && { ILVR_HOST_UNTRUSTED: '1' }),
+      },
       launchArgs: [workspace, `--user-data-dir=${userDataDir}`, `--extensions-dir=${extensionsDir}`],
     });
+    const error = await ended.then(() => undefined, messageOf);
+    const counts = await readFile(report, 'utf8').then(
+      (text) => z.object({ passed: z.int(), failed: z.int() }).parse(JSON.parse(text)),
+      () => ({ passed: 0, failed: 0 }),
+    );
+    if (error !== undefined) console.error(error);
+    return { ...counts, failed: error === undefined ? counts.failed : Math.max(1, counts.failed) };
   });
 }
 
 const { values } = parseArgs({ options: { vsix: { type: 'string' } } });
 try {
-  await runHostTests(values.vsix === undefined ? undefined : resolve(values.vsix));
+  const { passed, failed } = await runHostTests(values.vsix === undefined ? undefined : resolve(values.vsix));
+  console.log(`${passed} passed, ${failed} failed`);
+  if (passed + failed === 0) console.error('No claim was run.');
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
 } catch (error) {
   console.error(messageOf(error));
   process.exitCode = 1;

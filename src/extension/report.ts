@@ -11,7 +11,8 @@ import type { Log } from './log.ts';
 import { openPlace } from './trace/places.ts';
 import { SettingError } from './settings.ts';
 import { TrainingError } from './training/process.ts';
-import { showError, showInformation, type Button } from './window.ts';
+import { manageTrust, TrustError } from './trust.ts';
+import { showError, showInformation, shownError, type Button } from './window.ts';
 
 export class Reporter {
   /** The last message that was shown, as it was shown. */
@@ -75,13 +76,14 @@ export function registerCommand<Args extends unknown[]>(
       return await handler(...args);
     } catch (error) {
       reporter.show(error);
-      if (isCall(...args)) throw error;
+      if (isCall(...args)) throw shownError(error);
       return undefined;
     }
   });
 }
 
 function remediesFor(error: unknown): Button[] {
+  if (error instanceof TrustError) return [{ title: vscode.l10n.t('Manage trust'), run: manageTrust }];
   if (error instanceof TrainingError && error.place !== undefined) {
     const { place } = error;
     return [{ title: vscode.l10n.t('Open file'), run: () => openPlace(place) }];

@@ -42,6 +42,8 @@ export interface PanelState {
   fileName?: string;
   /** A viewer has no engine: no run again, no helpers. */
   canRun: boolean;
+  /** Why nothing can be run now; absent when it can. */
+  locked?: string;
   progress?: string;
 }
 

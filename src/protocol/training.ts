@@ -37,6 +37,8 @@ export interface TrainingPageHost {
   openError(): Promise<void>;
   showFolder(): Promise<void>;
   watch(request: WatchRequest): Promise<void>;
+  /** Opens VS Code's page about trust, which unlocks the page. */
+  manageTrust(): Promise<void>;
   /** One look at the watched sample. */
   look(step: number, sample: number): Promise<Look>;
 }
@@ -66,6 +68,8 @@ export interface TrainingState {
   metrics: Metric[];
   /** Absent while nothing says which. */
   watch?: WatchRequest;
+  /** Why nothing can be started, steered or opened from the page; absent when it can. */
+  locked?: string;
   /** Steps at which the watched sample was looked at, in order. */
   looks: number[];
 }

@@ -153,6 +153,17 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     expect(await preview.calls()).toEqual(['ready', 'runAgain', 'exportTrace', 'openAsText']);
   });
 
+  test('without trust nothing can be run, and the panel says why', async () => {
+    const { page } = await show();
+    const locked = 'This workspace is not trusted.';
+    await preview.host('show', json, { canRun: true, locked });
+    for (const name of ['Run again', 'Add helper images…'])
+      await expect.poll(() => page.getByRole('button', { name }).isDisabled()).toBe(true);
+    await expect.poll(() => page.getByRole('status').allInnerTexts()).toContain(locked);
+    await page.getByRole('button', { name: 'Export…' }).click();
+    await expect.poll(() => preview.calls()).toEqual(['ready', 'exportTrace']);
+  });
+
   test('nothing is cut off at 500 pixels', async () => {
     const { page } = await show();
     await page.setViewportSize({ width: 500, height: 900 });

@@ -143,6 +143,22 @@ describe.skipIf(!hasChromium)('training page in Chromium', () => {
     await expect.poll(() => preview.calls()).toEqual(['ready', 'openError', 'resume', 'pause', 'stop']);
   });
 
+  test('without trust: buttons are off and say why, until trust is granted', async () => {
+    const locked = 'This workspace is not trusted.';
+    const { page } = await show(12, { state: 'failed', error: 'No.', hasPlace: true, locked });
+    const off = ['Resume', 'Open config', 'Open file'].map((name) => page.getByRole('button', { name }));
+    for (const button of off) await expect.poll(() => button.isDisabled()).toBe(true);
+    await expect.poll(() => page.locator(`vscode-button[title="${locked}"]`).count()).toBe(2);
+    for (const name of ['Sample', 'Steps between two looks; 0 for never'])
+      expect(await page.getByLabel(name, { exact: true }).isDisabled()).toBe(true);
+    await off[0]!.click({ force: true });
+    await page.getByRole('status').filter({ hasText: locked }).getByRole('button').click();
+    await expect.poll(() => preview.calls()).toEqual(['ready', 'manageTrust']);
+    await preview.training('change', { locked: null });
+    await off[0]!.click();
+    await expect.poll(() => preview.calls()).toEqual(['ready', 'manageTrust', 'resume']);
+  });
+
   test('is a table for those who want one', async () => {
     const { page } = await show(30);
     await page.getByRole('checkbox', { name: 'as a table' }).click();

@@ -41,6 +41,7 @@ const page = connect<TrainingPageMethods, TrainingPageHost>(
     stop: record('stop'),
     openConfig: record('openConfig'),
     openError: record('openError'),
+    manageTrust: record('manageTrust'),
     showFolder: async () => {
       throw new Error('The preview has no folders.');
     },

@@ -9,12 +9,13 @@ import type { ReasonOptions } from '../api.ts';
 import { chooseImages, folderOf, imageInEditor, imagesOf, readImages } from './imageFiles.ts';
 import { askHelpers, askQuestion, checkQuestion, rememberQuestion } from './questionDialog.ts';
 import type { RunRequest, RunResult } from './controller.ts';
-import type { Runs } from './runs.ts';
+import { RUNS_NEED_TRUST, type Runs } from './runs.ts';
 import type { RunSessions } from './session.ts';
 import { findSample, type ImageSample } from './sampleLookup.ts';
 import { defaultQuestion, readRunSettings } from '../settings.ts';
 import { baseName, type TraceLibrary } from '../trace/library.ts';
 import type { TracePanel } from '../trace/panel.ts';
+import { requireTrust } from '../trust.ts';
 import { choose } from '../window.ts';
 
 export class ReasonCommand {
@@ -36,7 +37,7 @@ export class ReasonCommand {
    * @returns undefined when a dialog was left
    */
   async reason(target?: unknown, more?: unknown): Promise<RunResult | undefined> {
-    requireTrust();
+    requireTrust(RUNS_NEED_TRUST);
     const uris = urisIn(target, more);
     if (isReasonOptions(more)) return this.reasonWithoutDialogs(uris, more);
     const images = uris.length > 0 ? uris : await pickImages();
@@ -56,7 +57,7 @@ export class ReasonCommand {
 
   /** Runs a panel's question again with today's settings, and with helper images added meanwhile. */
   async runAgain(panel: TracePanel): Promise<RunResult | undefined> {
-    requireTrust();
+    requireTrust(RUNS_NEED_TRUST);
     const settings = readRunSettings(this.context);
     const request = await this.earlierRequest(panel.run);
     const helpers = [...request.helpers, ...panel.addedHelpers.splice(0)];
@@ -120,15 +121,6 @@ async function pickImages(): Promise<vscode.Uri[] | undefined> {
 function urisIn(target: unknown, more: unknown): vscode.Uri[] {
   const selected = Array.isArray(more) && more.length > 0 ? more : Array.isArray(target) ? target : [target];
   return selected.filter((value) => value instanceof vscode.Uri);
-}
-
-/** @throws UserError in a workspace whose files must not decide what runs */
-export function requireTrust(): void {
-  if (vscode.workspace.isTrusted) return;
-  throw new UserError({
-    problem: 'Models run in trusted workspaces only',
-    remedy: 'Traces can be read all the same. To run a model here, trust this workspace first.',
-  });
 }
 
 /** From a menu, a run that was cancelled in a dialog is nothing to report. */

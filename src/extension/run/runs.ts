@@ -5,8 +5,11 @@ import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import type { ReasonEvent } from '../../trace/events.ts';
 import type { EngineService } from '../engineService.ts';
+import { requireTrust } from '../trust.ts';
 import { RunController, type RunRequest, type RunResult } from './controller.ts';
 import type { RunStore } from './store.ts';
+
+export const RUNS_NEED_TRUST = 'Models run in trusted workspaces only';
 
 /** Finished runs kept in memory; older ones are read from disk when asked for. */
 const IN_MEMORY = 5;
@@ -48,8 +51,12 @@ export class Runs implements Disposable {
     return this.all().filter(({ phase }) => phase !== 'ended');
   }
 
-  /** Adds a run; it starts when the ones before it have ended. */
+  /**
+   * Adds a run; it starts when the ones before it have ended.
+   * @throws TrustError
+   */
   start(request: RunRequest): { run: RunController; done: Promise<RunResult> } {
+    requireTrust(RUNS_NEED_TRUST);
     const run = this.store.add(new RunController(randomUUID(), request, this.engine, this.runStore));
     this.byId.set(run.id, run);
     this.store.add(run.onEvent((event) => this.happened.fire({ run, event })));

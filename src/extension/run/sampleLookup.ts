@@ -1,11 +1,13 @@
 /** Finds the dataset sample that an image belongs to, so that its question and helpers can be offered. */
 
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { readLines } from '../../dataset/lines.ts';
 import { helperImagesOf, parseSample } from '../../dataset/samples.ts';
 import type { KnownAnswer } from './verdict.ts';
+import { sizeOfFile } from '../../files/plainFile.ts';
+import { requireTrust } from '../trust.ts';
 
 /** Larger files are datasets to train on, and nobody waits for a dialog while they are read. */
 const MAX_BYTES = 32 * 2 ** 20;
@@ -19,8 +21,10 @@ export interface ImageSample extends KnownAnswer {
 /**
  * Looks through the JSONL files beside `image`, `samples.jsonl` first. An offer only: files that are
  * no samples, or that cannot be read, give none.
+ * @throws TrustError, as samples name files anywhere
  */
 export async function findSample(image: vscode.Uri): Promise<ImageSample | undefined> {
+  requireTrust('Samples beside an image are read in trusted workspaces only');
   if (image.scheme !== 'file') return undefined;
   const folder = dirname(image.fsPath);
   for (const file of await jsonLinesFiles(folder)) {
@@ -40,7 +44,7 @@ async function jsonLinesFiles(folder: string): Promise<string[]> {
 }
 
 async function findInFile(file: string, image: string): Promise<ImageSample | undefined> {
-  if ((await stat(file)).size > MAX_BYTES) return undefined;
+  if ((await sizeOfFile(file)) > MAX_BYTES) return undefined;
   for await (const line of readLines(file)) {
     // Most lines name other pictures and need not be parsed.
     if (!line.text.includes(basename(image))) continue;

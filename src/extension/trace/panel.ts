@@ -12,6 +12,7 @@ import type { EngineService } from '../engineService.ts';
 import { chooseImages, readImages } from '../run/imageFiles.ts';
 import type { Reporter } from '../report.ts';
 import type { Runs } from '../run/runs.ts';
+import { lockedReason } from '../trust.ts';
 import type { TraceLibrary, TraceRef } from './library.ts';
 import { TraceView, type PanelActions } from './view.ts';
 
@@ -57,6 +58,9 @@ export class TracePanel implements Disposable {
     // An open panel may run again at any time, so it keeps the model.
     this.store.add(engine.lease());
     this.store.add(panel.onDidChangeViewState(() => this.markActive()));
+    this.store.add(
+      vscode.workspace.onDidGrantWorkspaceTrust(() => services.reporter.watch(this.view.refresh())),
+    );
     this.follow();
   }
 
@@ -106,8 +110,10 @@ export class TracePanel implements Disposable {
   private async state(): Promise<PanelState> {
     const run = this.services.runs.get(this.runId);
     const trace = run === undefined ? await this.services.library.open(this.ref) : run.trace;
+    const locked = lockedReason();
     return {
       canRun: true,
+      ...(locked !== undefined && { locked }),
       ...(trace && { trace }),
       ...(run?.progress !== undefined && { progress: run.progress }),
     };

@@ -3,13 +3,16 @@
 import { stat } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { UserError } from '../../base/errors.ts';
+import { requireTrust } from '../trust.ts';
 import { placesIn, type Place } from './placesIn.ts';
 
 /**
  * Opens what an error is about, at its line if it names one.
- * @param where as in a UserError's details
+ * @param where as in a UserError's details; it may come from the files of a stranger's run
+ * @throws TrustError
  */
 export async function openPlace(where: string): Promise<void> {
+  requireTrust('Files that a run names are opened in trusted workspaces only');
   const found = await existing(placesIn(where));
   if (found === undefined) {
     throw new UserError({ problem: 'The file that the error is about is not there', where });

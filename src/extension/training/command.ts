@@ -3,16 +3,17 @@
  * done with a run that goes on, or that somebody else has started.
  */
 
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { UserError } from '../../base/errors.ts';
-import { requireTrust } from '../run/reasonCommand.ts';
+import { readPlainFile } from '../../files/plainFile.ts';
 import { deviceSetting, modelFolder } from '../settings.ts';
+import { requireTrust } from '../trust.ts';
 import { configFor, CONFIG_ENDING, freeConfigName, type TemplateChoices } from './template.ts';
 import type { TrainingPanels } from './panels.ts';
 import { chooseTrainingDevice } from './process.ts';
-import type { TrainingRuns } from './runs.ts';
+import { TRAINING_NEEDS_TRUST, type TrainingRuns } from './runs.ts';
 import { choose, showInformation } from '../window.ts';
 
 /** Second argument of `ilvr.train` when it is called from code: no dialog is shown. */
@@ -21,6 +22,7 @@ export interface TrainOptions {
 }
 
 const MAX_FOUND = 30;
+const MAX_CONFIG_BYTES = 2 ** 20;
 
 export class TrainCommand {
   private readonly context: vscode.ExtensionContext;
@@ -38,7 +40,7 @@ export class TrainCommand {
    * @returns the run's folder, or undefined when a dialog was left or a config was written to be looked at
    */
   async train(target?: unknown, options?: unknown): Promise<string | undefined> {
-    requireTrust();
+    requireTrust(TRAINING_NEEDS_TRUST);
     const file = target instanceof vscode.Uri ? target : (configInEditor() ?? (await chooseFile()));
     if (file === undefined) return undefined;
     if (file.path.endsWith('.jsonl')) return this.writeConfig(file);
@@ -62,7 +64,6 @@ export class TrainCommand {
   }
 
   async resume(folder?: unknown): Promise<void> {
-    requireTrust();
     await this.runs.resume(this.which(folder));
   }
 
@@ -227,11 +228,19 @@ async function runFolderOf(path: string): Promise<string> {
   });
 }
 
-/** The folder that a config names; nothing for other files. */
+/**
+ * The folder that a config names; nothing for other files.
+ * @throws TrustError, as it may be a folder of another machine
+ */
 async function runInConfig(file: string): Promise<string | undefined> {
   if (!file.endsWith(CONFIG_ENDING)) return undefined;
+  requireTrust('The folder that a config names is opened in trusted workspaces only');
   try {
-    const { run } = JSON.parse(await readFile(file, 'utf8')) as { run?: unknown };
+    const { run } = JSON.parse(
+      new TextDecoder().decode(await readPlainFile(file, { maxBytes: MAX_CONFIG_BYTES })),
+    ) as {
+      run?: unknown;
+    };
     if (typeof run !== 'string') return undefined;
     return isAbsolute(run) ? run : resolve(dirname(file), run);
   } catch {

@@ -3,11 +3,13 @@
  * is asked again and again, because file events do not come from network disks and other machines.
  */
 
-import { open, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import type { Disposable } from '../../base/disposable.ts';
+import { UserError } from '../../base/errors.ts';
+import { openPlainFile, readPlainFile } from '../../files/plainFile.ts';
 import { writeJson } from '../../files/replaceFile.ts';
 import type { Look, RunState, TrainingChange, TrainingState } from '../../protocol/training.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
@@ -25,8 +27,13 @@ import { parseWatchedStep, WATCH_FOLDER, watchedFile, watchedNameOf } from '../.
 
 const POLL_MS = 400;
 const MACHINE = { host: hostname(), kill: process.kill.bind(process) };
-/** A look with its rows; far beyond what the trainer writes. */
-const MAX_LOOK_BYTES = 16 * 2 ** 20;
+/** A look with its rows, a picture, a status: far beyond what the trainer writes. The folder may be anyone's. */
+const MAX_BYTES = 16 * 2 ** 20;
+/** Of metrics.jsonl at a time; a line is a few hundred bytes. */
+const MAX_ADDED_BYTES = 32 * 2 ** 20;
+/** Of metrics.jsonl altogether: two million steps. */
+const MAX_METRICS_BYTES = 512 * 2 ** 20;
+const LIMIT = { maxBytes: MAX_BYTES };
 
 /** What is shown of the config; all of it may be absent. */
 const config = z
@@ -118,9 +125,25 @@ export class TrainingFolder implements Disposable {
     if (change !== undefined && !this.disposed) this.onChange(change);
   }
 
-  /** Asks the run for something; it obeys after its step. */
+  /**
+   * Asks the run for something; it obeys after its step.
+   * @throws UserError if the file to write is a link, which may lead anywhere
+   */
   async ask(wanted: Partial<Control>): Promise<void> {
     const file = join(this.folder, CONTROL_FILE);
+    const isLink = await lstat(file).then(
+      (info) => info.isSymbolicLink(),
+      () => false,
+    );
+    if (isLink) {
+      throw new UserError({
+        problem: 'This run cannot be asked for anything',
+        expected: `a file ${CONTROL_FILE} in its folder`,
+        found: 'a link',
+        where: file,
+        remedy: 'Delete the link; a run does not make one.',
+      });
+    }
     const next = { ...(await this.control()), ...wanted };
     await writeJson(file, next);
     await this.refresh();
@@ -134,12 +157,13 @@ export class TrainingFolder implements Disposable {
   async look(step: number, sample: number): Promise<Look> {
     const folder = join(this.folder, WATCH_FOLDER);
     const file = join(folder, watchedFile({ sample, step }));
-    if ((await stat(file)).size > MAX_LOOK_BYTES) throw new Error(`${file} is too large`);
-    const watched = parseWatchedStep(await readFile(file, 'utf8'));
+    const watched = parseWatchedStep(new TextDecoder().decode(await readPlainFile(file, LIMIT)));
     const names = [...new Set(watched.blocks.map(({ picture }) => picture.file))];
-    const pictures = await Promise.all(
-      names.map(async (name) => [name, await readFile(join(folder, name), 'base64')] as const),
-    );
+    const pictures: [string, string][] = [];
+    for (const name of names) {
+      const bytes = await readPlainFile(join(folder, name), LIMIT);
+      pictures.push([name, Buffer.from(bytes).toString('base64')]);
+    }
     return { watched, pictures: Object.fromEntries(pictures) };
   }
 
@@ -193,13 +217,15 @@ class MetricsFile {
     if (info.ino !== this.inode || info.size < this.offset) {
       [this.lines, this.inode, this.offset, from] = [[], info.ino, 0, 0];
     }
-    if (info.size === this.offset) return from;
-    const handle = await open(file);
+    const left = Math.min(info.size, MAX_METRICS_BYTES) - this.offset;
+    if (left <= 0) return from;
+    const { handle } = await openPlainFile(file);
     try {
-      const bytes = Buffer.alloc(info.size - this.offset);
+      const bytes = Buffer.alloc(Math.min(left, MAX_ADDED_BYTES));
       const { bytesRead } = await handle.read(bytes, 0, bytes.length, this.offset);
-      // The last line may still be in the writing.
-      const whole = bytes.subarray(0, bytesRead).lastIndexOf(10) + 1;
+      // The last line may still be in the writing; what is longer than all that is read at a time is no line.
+      const lines = bytes.subarray(0, bytesRead).lastIndexOf(10) + 1;
+      const whole = lines === 0 && bytesRead === MAX_ADDED_BYTES ? bytesRead : lines;
       const added = bytes
         .subarray(0, whole)
         .toString('utf8')
@@ -255,8 +281,12 @@ function factsOf(resolved: z.output<typeof config> | undefined): string[] {
   ];
 }
 
+/** Nothing for a file that is not there, is no plain one, or is too large. */
 async function text(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch(() => '');
+  return readPlainFile(file, LIMIT).then(
+    (bytes) => new TextDecoder().decode(bytes),
+    () => '',
+  );
 }
 
 async function json(file: string): Promise<unknown> {

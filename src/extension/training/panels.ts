@@ -10,6 +10,7 @@ import type { TrainingPageHost, TrainingPageMethods } from '../../protocol/train
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
 import { openPlace } from '../trace/places.ts';
 import type { Reporter } from '../report.ts';
+import { lockedReason, manageTrust } from '../trust.ts';
 import { createPage } from '../window.ts';
 import { TrainingFolder } from './folder.ts';
 import type { TrainingRuns } from './runs.ts';
@@ -91,7 +92,7 @@ class TrainingPanel implements Disposable {
     };
     webview.options = { enableScripts: true, localResourceRoots: [resourceRoot(extensionUri)] };
     const page: Page = connect<TrainingPageMethods, TrainingPageHost>(
-      this.actions(folder, async () => page.show.asEvent(this.folder.state)),
+      this.actions(folder, async () => page.show.asEvent({ ...this.folder.state, ...locked() })),
       packed({
         post: (message) => void webview.postMessage(message),
         on: (listener) => this.store.add(webview.onDidReceiveMessage(listener)),
@@ -106,6 +107,11 @@ class TrainingPanel implements Disposable {
     this.store.add(
       panel.onDidChangeViewState(() => {
         if (!panel.visible) this.isReady = false;
+      }),
+    );
+    this.store.add(
+      vscode.workspace.onDidGrantWorkspaceTrust(() => {
+        if (this.isReady) void page.change.asEvent({ locked: null });
       }),
     );
     reporter.watch(this.folder.start());
@@ -138,6 +144,7 @@ class TrainingPanel implements Disposable {
       ),
       watch: async (request) => reporter.watch(runs.watch(folder, request)),
       look: (step, sample) => this.folder.look(step, sample),
+      manageTrust: shown(async () => manageTrust()),
     };
   }
 
@@ -145,4 +152,10 @@ class TrainingPanel implements Disposable {
   private async configFile(): Promise<string> {
     return (await this.folder.status())?.config ?? `${this.folder.folder}/config.json`;
   }
+}
+
+/** Why the page's buttons are off, if they are. */
+function locked(): { locked?: string } {
+  const reason = lockedReason();
+  return reason === undefined ? {} : { locked: reason };
 }

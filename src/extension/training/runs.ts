@@ -1,17 +1,20 @@
 /** The training runs that this window has started: their processes, their pages, their place in the status bar. */
 
-import { basename } from 'node:path';
+import { basename, isAbsolute } from 'node:path';
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { UserError } from '../../base/errors.ts';
 import type { TrainingState } from '../../protocol/training.ts';
 import { progressOf, timeText } from '../../watch/progress.ts';
-import type { WatchRequest } from '../../watch/status.ts';
+import type { Control, WatchRequest } from '../../watch/status.ts';
 import type { Log } from '../log.ts';
 import type { Reporter } from '../report.ts';
+import { requireTrust } from '../trust.ts';
 import { StatusItem } from '../window.ts';
 import { TrainingFolder } from './folder.ts';
 import { TrainingError, TrainingProcess } from './process.ts';
+
+export const TRAINING_NEEDS_TRUST = 'Training runs are started and steered in trusted workspaces only';
 
 export interface TrainingServices {
   cliPath: string;
@@ -60,9 +63,10 @@ export class TrainingRuns implements Disposable {
   /**
    * Begins a run, or goes on with it.
    * @returns its folder, as soon as that is known
-   * @throws TrainingError if it cannot begin
+   * @throws TrainingError if it cannot begin; TrustError
    */
   async start(config: string, device: 'cpu' | 'webgpu'): Promise<string> {
+    requireTrust(TRAINING_NEEDS_TRUST);
     const { cliPath, log } = this.services;
     const process = new TrainingProcess({
       cliPath,
@@ -81,19 +85,20 @@ export class TrainingRuns implements Disposable {
   }
 
   async pause(folder: string): Promise<void> {
-    await ask(folder, 'pause');
+    await this.ask(folder, { want: 'pause' });
   }
 
-  /** A paused process goes on; where there is none, a new one does. */
+  /** A paused process goes on; where there is none, a new one does, by what the folder says of itself. */
   async resume(folder: string): Promise<void> {
+    requireTrust(TRAINING_NEEDS_TRUST);
     const asked = new TrainingFolder(folder, () => undefined);
     await asked.refresh();
-    if (asked.state.state === 'paused') return asked.ask({ want: 'run' });
+    if (asked.state.state === 'paused') return this.ask(folder, { want: 'run' });
     const status = await asked.status();
-    if (status === undefined) {
+    if (status === undefined || !isAbsolute(status.config)) {
       throw new UserError({
         problem: 'It is not known how this run was started',
-        expected: 'status.json',
+        expected: 'status.json with the absolute path of a config',
         where: folder,
         remedy: 'Start it from its config file.',
       });
@@ -102,11 +107,17 @@ export class TrainingRuns implements Disposable {
   }
 
   async stop(folder: string): Promise<void> {
-    await ask(folder, 'stop');
+    await this.ask(folder, { want: 'stop' });
   }
 
   async watch(folder: string, watch: WatchRequest): Promise<void> {
-    await new TrainingFolder(folder, () => undefined).ask({ watch });
+    await this.ask(folder, { watch });
+  }
+
+  /** Writes what a run should do into its folder. */
+  private async ask(folder: string, wanted: Partial<Control>): Promise<void> {
+    requireTrust(TRAINING_NEEDS_TRUST);
+    await new TrainingFolder(folder, () => undefined).ask(wanted);
   }
 
   dispose(): void {
@@ -169,8 +180,4 @@ export class TrainingRuns implements Disposable {
       spoken: vscode.l10n.t('ILVR training {0}, step {1} of {2}', basename(name), step, steps ?? '?'),
     });
   }
-}
-
-async function ask(folder: string, want: 'pause' | 'stop'): Promise<void> {
-  await new TrainingFolder(folder, () => undefined).ask({ want });
 }

@@ -49,7 +49,7 @@ export function App({ model, host }: AppProps): VNode {
     },
     [host],
   );
-  const { trace, fileName, canRun, progress } = model.state;
+  const { trace, fileName, canRun, locked, progress } = model.state;
   const scene = useScene(
     model,
     view,
@@ -57,11 +57,15 @@ export function App({ model, host }: AppProps): VNode {
     { hovered, setHovered, hoveredLatent, setHoveredLatent },
     call,
   );
-  const dropping = usePictureDrop(canRun, (files) => call((to) => to.addHelpers(files)));
+  const dropping = usePictureDrop(canRun && locked === undefined, (files) =>
+    call((to) => to.addHelpers(files)),
+  );
   useKeys(scene, toggleHelp);
   return (
     <div class="panel" data-empty={scene === undefined}>
-      {trace !== undefined && <Header trace={trace} fileName={fileName} canRun={canRun} call={call} />}
+      {trace !== undefined && (
+        <Header trace={trace} fileName={fileName} canRun={canRun} locked={locked} call={call} />
+      )}
       {notice !== undefined && <Notice text={notice} dismiss={() => setNotice(undefined)} />}
       {progress !== undefined && scene !== undefined && (
         <p class="progress-line" role="status">

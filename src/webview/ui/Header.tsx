@@ -14,19 +14,21 @@ interface HeaderProps {
   trace: Trace;
   fileName: string | undefined;
   canRun: boolean;
+  /** Why nothing can be run now. */
+  locked: string | undefined;
   call: Scene['call'];
 }
 
 const DTYPES = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 
-export function Header({ trace, fileName, canRun, call }: HeaderProps): VNode {
+export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): VNode {
   const { model, device, tokens } = trace;
   const time = totalTime(trace.timings);
   return (
     <header class="header">
       <div class="header-top">
         <h1 title={trace.question}>{trace.question}</h1>
-        <Actions trace={trace} canRun={canRun} call={call} />
+        <Actions trace={trace} canRun={canRun} locked={locked} call={call} />
       </div>
       <ul class="facts" aria-label="About this run">
         <Fact name="Model" title={`${model.architecture}, ${model.layers} layers × ${model.heads} heads`}>
@@ -47,20 +49,34 @@ export function Header({ trace, fileName, canRun, call }: HeaderProps): VNode {
         <Fact name="Sampling">{sampling(trace)}</Fact>
         {fileName !== undefined && <Fact name="File">{fileName}</Fact>}
       </ul>
+      {canRun && locked !== undefined && (
+        <p class="status status-warning" role="status">
+          {locked}
+        </p>
+      )}
       <Status trace={trace} />
     </header>
   );
 }
 
-function Actions({ trace, canRun, call }: Omit<HeaderProps, 'fileName'>): VNode {
+function Actions({ trace, canRun, locked, call }: Omit<HeaderProps, 'fileName'>): VNode {
   const running = trace.status === 'running';
   return (
     <div class="actions">
       {canRun && running && <Button onClick={() => call((host) => host.cancel())}>Cancel</Button>}
-      {canRun && !running && <Button onClick={() => call((host) => host.runAgain())}>Run again</Button>}
+      {canRun && !running && (
+        <Button
+          title={locked ?? "Asks the same question with today's settings"}
+          disabled={locked !== undefined}
+          onClick={() => call((host) => host.runAgain())}
+        >
+          Run again
+        </Button>
+      )}
       {canRun && (
         <Button
-          title="Compared with the latents on the next run; pictures can also be dropped here"
+          title={locked ?? 'Compared with the latents on the next run; pictures can also be dropped here'}
+          disabled={locked !== undefined}
           onClick={() => call((host) => host.chooseHelpers())}
         >
           Add helper images…

@@ -1,6 +1,17 @@
 /** Claims about following a run's folder, whatever is being written into it. */
 
-import { mkdirSync, mkdtempSync, appendFileSync, writeFileSync, renameSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -95,8 +106,45 @@ test('what is asked keeps what was asked before, and chooses the looks that are 
   await followed.ask({ watch: { sample: 3, every: 1 } });
   expect(shown.state.looks).toEqual([4]);
   await followed.ask({ want: 'pause' });
-  const control = controlOf(
-    await import('node:fs').then((fs) => fs.readFileSync(at('control.json'), 'utf8')),
-  );
+  const control = controlOf(readFileSync(at('control.json'), 'utf8'));
   expect(control).toEqual({ want: 'pause', watch: { sample: 3, every: 1 } });
+});
+
+const posix = test.skipIf(process.platform === 'win32');
+
+posix(
+  'a stranger’s folder of pipes and huge files is followed without waiting or filling the memory',
+  async () => {
+    const { followed, shown, at } = follow();
+    for (const name of ['status.json', 'control.json', 'config.json']) execFileSync('mkfifo', [at(name)]);
+    writeFileSync(at('metrics.jsonl'), line(1));
+    truncateSync(at('metrics.jsonl'), 2 ** 40);
+    await followed.refresh();
+    expect(shown.state.metrics).toEqual([metric(1)]);
+    // What follows the first line is no line, and is passed over a piece at a time.
+    await followed.refresh();
+    await followed.refresh();
+    expect(shown.state.state).toBe('unknown');
+  },
+);
+
+posix('a look or a picture that is no plain file, or too large, is refused by name', async () => {
+  const { followed, at } = follow();
+  mkdirSync(at('watch'));
+  execFileSync('mkfifo', [at('watch/sample-0-step-1.json')]);
+  writeFileSync(at('watch/sample-0-step-2.json'), '{}');
+  truncateSync(at('watch/sample-0-step-2.json'), 2 ** 33);
+  await expect(followed.look(1, 0)).rejects.toThrow(/a named pipe.*sample-0-step-1\.json/);
+  await expect(followed.look(2, 0)).rejects.toThrow(/too large.*sample-0-step-2\.json/);
+});
+
+posix('a control file that is a link is refused, and what it names stays as it is', async () => {
+  const { followed, at } = follow();
+  writeFileSync(at('elsewhere'), 'mine');
+  symlinkSync(at('elsewhere'), at('control.json'));
+  await expect(followed.ask({ want: 'pause' })).rejects.toThrow(/found a link.*control\.json/);
+  symlinkSync(at('nowhere'), at('dangling'));
+  renameSync(at('dangling'), at('control.json'));
+  await expect(followed.ask({ want: 'pause' })).rejects.toThrow(/found a link/);
+  expect([existsSync(at('nowhere')), readFileSync(at('elsewhere'), 'utf8')]).toEqual([false, 'mine']);
 });

@@ -3,7 +3,7 @@
  * one after another and throws when one failed, which makes VS Code end with an error.
  */
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ClaimOptions, Suite } from './claims.ts';
 
@@ -15,7 +15,13 @@ interface Claim {
 
 const defaultTimeoutMs = 20_000;
 
-/** VS Code calls this. ILVR_HOST_GREP, a regular expression, chooses claims by "suite: name". */
+/** Ends the names of suites that want a workspace without trust. */
+const UNTRUSTED = '.untrusted.suite.cjs';
+
+/**
+ * VS Code calls this. ILVR_HOST_GREP, a regular expression, chooses claims by "suite: name"; ILVR_HOST_UNTRUSTED
+ * says that the workspace is not trusted; the counts go to the file ILVR_HOST_REPORT.
+ */
 export async function run(): Promise<void> {
   const wanted = new RegExp(process.env['ILVR_HOST_GREP'] ?? '', 'i');
   const claims = collectClaims().filter(({ name }) => wanted.test(name));
@@ -23,14 +29,18 @@ export async function run(): Promise<void> {
   for (const claim of claims) {
     if (!(await holds(claim))) failed.push(claim.name);
   }
-  console.log(`${claims.length - failed.length} passed, ${failed.length} failed`);
-  if (claims.length === 0) throw new Error('No claim was run.');
+  const counts = { passed: claims.length - failed.length, failed: failed.length };
+  const report = process.env['ILVR_HOST_REPORT'];
+  if (report !== undefined) writeFileSync(report, JSON.stringify(counts));
   if (failed.length > 0) throw new Error(`Failed: ${failed.join('; ')}`);
 }
 
 function collectClaims(): Claim[] {
   const claims: Claim[] = [];
-  const files = readdirSync(__dirname).filter((file) => file.endsWith('.suite.cjs'));
+  const untrusted = process.env['ILVR_HOST_UNTRUSTED'] === '1';
+  const files = readdirSync(__dirname).filter(
+    (file) => file.endsWith('.suite.cjs') && file.endsWith(UNTRUSTED) === untrusted,
+  );
   for (const file of files.toSorted()) {
     const title = file.slice(0, -'.suite.cjs'.length);
     // Bundled beside this file by scripts/host/runTests.ts, each exporting one suite.

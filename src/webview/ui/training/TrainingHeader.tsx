@@ -45,19 +45,28 @@ export function TrainingHeader({ scene }: { scene: TrainingScene }): VNode {
       {state.steps !== undefined && (
         <progress class="training-progress" value={step} max={state.steps} aria-label="Steps done" />
       )}
+      {state.locked !== undefined && (
+        <p class="status status-warning" role="status">
+          {state.locked}{' '}
+          <button type="button" class="quiet link" onClick={() => scene.call((host) => host.manageTrust())}>
+            Manage trust
+          </button>
+        </p>
+      )}
       <Status scene={scene} step={step} />
     </header>
   );
 }
 
 function Actions({ scene: { state, call } }: { scene: TrainingScene }): VNode {
+  const { locked } = state;
   const live = state.state === 'running' || state.state === 'paused';
   return (
     <div class="actions">
       {state.state === 'running' && (
         <Button
           appearance="primary"
-          title="Finishes the step, saves, and waits with the model in memory"
+          {...unless(locked, 'Finishes the step, saves, and waits with the model in memory')}
           onClick={() => call((host) => host.pause())}
         >
           Pause
@@ -66,7 +75,7 @@ function Actions({ scene: { state, call } }: { scene: TrainingScene }): VNode {
       {canResume(state) && (
         <Button
           appearance="primary"
-          title="Goes on exactly where the run was saved last"
+          {...unless(locked, 'Goes on exactly where the run was saved last')}
           onClick={() => call((host) => host.resume())}
         >
           Resume
@@ -74,18 +83,28 @@ function Actions({ scene: { state, call } }: { scene: TrainingScene }): VNode {
       )}
       {live && (
         <Button
-          title="Finishes the step, saves, and ends; what was learnt is kept"
+          {...unless(locked, 'Finishes the step, saves, and ends; what was learnt is kept')}
           onClick={() => call((host) => host.stop())}
         >
           Stop and keep
         </Button>
       )}
-      <Button onClick={() => call((host) => host.openConfig())}>Open config</Button>
+      <Button
+        {...unless(locked, 'The file that the run was started with')}
+        onClick={() => call((host) => host.openConfig())}
+      >
+        Open config
+      </Button>
       <Button title={state.folder} onClick={() => call((host) => host.showFolder())}>
         Show folder
       </Button>
     </div>
   );
+}
+
+/** A button that is off says why; one that is on, what it does. */
+function unless(locked: string | undefined, does: string): { title: string; disabled: boolean } {
+  return { title: locked ?? does, disabled: locked !== undefined };
 }
 
 function canResume({ state }: TrainingState): boolean {
@@ -143,7 +162,12 @@ function Status({ scene, step }: { scene: TrainingScene; step: number }): VNode 
         <p class="status status-error" role="alert">
           {state.error ?? 'The run failed.'}{' '}
           {state.hasPlace && (
-            <button type="button" class="quiet link" onClick={() => call((host) => host.openError())}>
+            <button
+              type="button"
+              class="quiet link"
+              {...unless(state.locked, 'What the error is about')}
+              onClick={() => call((host) => host.openError())}
+            >
               Open file
             </button>
           )}

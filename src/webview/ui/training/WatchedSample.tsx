@@ -64,7 +64,9 @@ function waiting({ state }: TrainingScene, looks: number): string {
 }
 
 /** Which sample, and how often; obeyed after the step that is going on. */
-function Chooser({ watch, scene: { call } }: { watch: WatchRequest; scene: TrainingScene }): VNode {
+function Chooser({ watch, scene }: { watch: WatchRequest; scene: TrainingScene }): VNode {
+  const { call } = scene;
+  const { locked } = scene.state;
   const change = (values: Partial<WatchRequest>): void => call((host) => host.watch({ ...watch, ...values }));
   const whole = (value: string): number | undefined => (/^\d{1,9}$/.test(value) ? Number(value) : undefined);
   return (
@@ -78,6 +80,8 @@ function Chooser({ watch, scene: { call } }: { watch: WatchRequest; scene: Train
           type="number"
           min={0}
           value={watch.sample}
+          disabled={locked !== undefined}
+          title={locked ?? ''}
           onChange={(event) => {
             const sample = whole(event.currentTarget.value);
             if (sample !== undefined) change({ sample });
@@ -91,6 +95,8 @@ function Chooser({ watch, scene: { call } }: { watch: WatchRequest; scene: Train
           type="number"
           min={0}
           value={watch.every}
+          disabled={locked !== undefined}
+          title={locked ?? ''}
           aria-label="Steps between two looks; 0 for never"
           onChange={(event) => {
             const every = whole(event.currentTarget.value);
