@@ -64,11 +64,14 @@ export class Model {
   ): Promise<Model> {
     const { config, weights } = checkpoint;
     const present = Array.from({ length: config.text.layers }, (_, layer) => cacheNames(layer));
+    const options = { threads, weightsFolder: weights.root };
+    const prepack = weights.packed !== undefined;
     const open = (graph: Uint8Array, keepOnDevice: string[] = []): Promise<Session> =>
-      openSession(graph, { provider, threads, weightsFolder: weights.root, keepOnDevice });
+      openSession(graph, { ...options, provider, prepack, keepOnDevice });
     const steps = {
       vision: () => open(visionGraph(config.vision, weights)),
-      embedding: () => open(embeddingGraph(config.text, weights)),
+      // A few rows of a table that stays in its file: a GPU would need all of it, and has no bfloat16.
+      embedding: () => openSession(embeddingGraph(config.text, weights), { ...options, provider: 'cpu' }),
       head: () => open(headGraph(config.text, weights)),
       decoder: () =>
         open(

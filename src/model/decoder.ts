@@ -35,7 +35,7 @@ export function headGraph(config: TextConfig, weights: WeightSource): Uint8Array
 /** ids of any shape → their rows of the embedding table */
 export function embed(graph: GraphBuilder, config: TextConfig, weights: WeightSource, ids: Value): Value {
   const table = weights.get('model.embed_tokens.weight', [config.vocabularySize, config.hiddenSize]);
-  return graph.op('Gather', [graph.weight(table), ids]);
+  return graph.rowsOf(table, ids);
 }
 
 /** hidden (N, C) → logits (N, V) */

@@ -124,6 +124,13 @@ export class GraphBuilder {
     });
   }
 
+  /** Rows of a table in a checkpoint as float32. They are widened after they are taken: a whole table can be gigabytes. */
+  rowsOf(table: WeightRef, ids: Value): Value {
+    if (table.dtype === 'F32' || this.options.trainable?.(table) !== undefined)
+      return this.op('Gather', [this.weight(table), ids]);
+    return this.op('Cast', [this.op('Gather', [this.stored(table), ids])], { to: ELEMENT_TYPE.F32 });
+  }
+
   /** A tensor as its file has it: what an operator reads that knows the format, such as MatMulNBits. */
   stored(ref: StoredRef): Value {
     return this.once(`stored ${ref.file}:${ref.offset}`, () => {

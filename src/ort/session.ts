@@ -70,9 +70,13 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
         ),
       }),
     extra: {
+      // By default a Cast of a weight that is larger than 1 GiB runs again at every step.
+      optimization: { constant_folding_max_output_size_in_bytes: String(2 ** 40) },
       session: {
         model_external_initializers_file_folder_path: weightsFolder,
         disable_prepacking: prepack ? '0' : '1',
+        // A model has five sessions, each with threads of its own: those that wait busily for work take the next one's cores.
+        intra_op: { allow_spinning: '0' },
         // A node that fell back to the CPU would hide a GPU defect; it is an error instead.
         ...(provider === 'webgpu' && { disable_cpu_ep_fallback: '1' }),
       },
