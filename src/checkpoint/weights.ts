@@ -35,6 +35,8 @@ export interface Weights {
   /** The dtype of most elements. */
   readonly dtype: Dtype;
   has(name: string): boolean;
+  /** A tensor as its file has it; of a tied `lm_head.weight` the embedding matrix. */
+  stored(name: string): StoredTensor | undefined;
   /**
    * Where a weight is.
    * @param shape what the graph needs; must be the shape in the file (patch_embed: [out, 3, 2, 14, 14]).
@@ -86,6 +88,7 @@ export async function openWeights(
     parameterCount: named.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0),
     dtype: mostCommonDtype(named, folder),
     has: (name) => find(name) !== undefined,
+    stored: find,
     get: (name, shape) => ({ ...located(checked(name, shape, find(name), folder)), ...addition(name) }),
   };
 }

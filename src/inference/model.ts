@@ -16,6 +16,7 @@ import {
 import { hasWindows, slotsPerWindow, visionGraph } from '../model/vision.ts';
 import { floats, floatTensor, intTensor, openSession, type Provider, type Session } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
+import { nonFiniteIndex, numbersLost, type Stage } from './finite.ts';
 import { KvCache, openMergeSession, type Visibility } from './kvCache.ts';
 
 /** Positions per prefill run: bounds the scores' memory and the time between two chances to cancel. */
@@ -117,25 +118,31 @@ export class Model {
       sin: floatTensor(sin, angles),
       ...(hasWindows(vision) && windowFeeds(vision, grid)),
     });
-    return { shape: [patches / vision.mergeSize ** 2, vision.outputSize], data: floats(result['features']) };
+    const features = floats(result['features']);
+    await this.checkFinite(
+      'picture features',
+      features,
+      (i) => `at merged token ${Math.floor(i / vision.outputSize)}`,
+    );
+    return { shape: [patches / vision.mergeSize ** 2, vision.outputSize], data: features };
   }
 
   /** ids → (S, C) */
   async embed(ids: readonly number[]): Promise<NumericArray> {
     const result = await this.sessions.embedding.run({ ids: intTensor(ids) });
-    return {
-      shape: [ids.length, this.checkpoint.config.text.hiddenSize],
-      data: floats(result['embeddings']),
-    };
+    const embeddings = floats(result['embeddings']);
+    const width = this.checkpoint.config.text.hiddenSize;
+    await this.checkFinite('embeddings', embeddings, (i) => `of token ${ids[Math.floor(i / width)]}`);
+    return { shape: [ids.length, width], data: embeddings };
   }
 
   /** hidden (S, C) → logits (S, V) */
   async logits(hidden: NumericArray): Promise<NumericArray> {
     const result = await this.sessions.head.run({ hidden: floatTensor(hidden.data, hidden.shape) });
-    return {
-      shape: [hidden.shape[0]!, this.checkpoint.config.text.vocabularySize],
-      data: floats(result['logits']),
-    };
+    const logits = floats(result['logits']);
+    const width = this.checkpoint.config.text.vocabularySize;
+    await this.checkFinite('logits', logits, (i) => `for token ${i % width}`);
+    return { shape: [hidden.shape[0]!, width], data: logits };
   }
 
   newCache(): KvCache {
@@ -167,8 +174,7 @@ export class Model {
       rows: intTensor(rows),
     });
     cache.append(result, count);
-    if (cache.growingLength >= FREEZE_EVERY) await cache.freeze();
-    return {
+    const step = {
       hidden: { shape: [count, text.hiddenSize], data: floats(result['hidden']) },
       attention: pickSlots(floats(result['attention']), text.layers * text.heads * rows.length, slotOf, [
         text.layers,
@@ -176,6 +182,9 @@ export class Model {
         rows.length,
       ]),
     };
+    await this.checkStep(step, cache.length - count);
+    if (cache.growingLength >= FREEZE_EVERY) await cache.freeze();
+    return step;
   }
 
   /**
@@ -204,6 +213,36 @@ export class Model {
     return { hidden: { shape: [count, width], data: hidden }, attention: last.attention };
   }
 
+  /**
+   * A lost number spreads from layer to layer, and to all that attend to its position: the first layer whose
+   * attention it has reached is where it was lost, or the one before.
+   * @param start index of the first of the positions
+   */
+  private async checkStep({ hidden, attention }: DecoderStep, start: number): Promise<void> {
+    const { layers, hiddenSize } = this.checkpoint.config.text;
+    const reached = nonFiniteIndex(attention.data);
+    const layer =
+      reached < 0
+        ? 'after all attention'
+        : `in the attention of layer ${layerOf(reached, attention)} of ${layers}`;
+    await this.checkFinite(
+      'hidden states',
+      hidden.data,
+      (i) => `at position ${start + Math.floor(i / hiddenSize)}, first ${layer}`,
+    );
+    await this.checkFinite('hidden states', attention.data, () => `first ${layer}`);
+  }
+
+  /** @throws UserError if not all values are numbers, saying where they were lost */
+  private async checkFinite(
+    stage: Stage,
+    values: Float32Array,
+    place: (index: number) => string,
+  ): Promise<void> {
+    const index = nonFiniteIndex(values);
+    if (index >= 0) throw await numbersLost(this.checkpoint, this.provider, stage, place(index));
+  }
+
   /** Embeddings of a prompt with each picture's features at its pads, and the M-RoPE positions. */
   async embedPrompt(
     ids: readonly number[],
@@ -224,6 +263,11 @@ export class Model {
     const grids = pictures.map(({ grid }) => grid);
     return { embeddings, ...mropePositions(ids, tokens.imagePad, grids, vision.mergeSize) };
   }
+}
+
+/** The layer, counted from 1, of an element of (L, …). */
+function layerOf(index: number, { shape, data }: NumericArray): number {
+  return Math.floor((index * shape[0]!) / data.length) + 1;
 }
 
 function windowFeeds(vision: Checkpoint['config']['vision'], grid: PatchGrid) {

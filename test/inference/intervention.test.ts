@@ -1,24 +1,20 @@
 /** Latents replaced and hidden, with the small real model: what is fed, and what the answer then depends on. */
 
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/inference/model.ts';
-import { reason } from '../../src/engine/reason.ts';
-import { describeModel } from '../../src/engine/server.ts';
 import type { LatentReach } from '../../src/model/latentReach.ts';
-import { REASON_DEFAULTS, type LatentIntervention, type ReasonRequest } from '../../src/protocol/engine.ts';
-import { applyEvent, startTrace } from '../../src/trace/events.ts';
+import type { LatentIntervention, ReasonRequest } from '../../src/protocol/engine.ts';
 import { readTrace, writeTrace } from '../../src/trace/file.ts';
 import type { Trace } from '../../src/trace/schema.ts';
-import { bundledModel, exampleImage, examples } from '../fixtures/paths.ts';
+import { changedModel } from '../fixtures/changedModel.ts';
+import { exampleImage, examples } from '../fixtures/paths.ts';
+import { reasonRun } from '../fixtures/reasonRun.ts';
 
 const OTHER_IMAGE = join(examples, 'map-02.png');
 const K = 8;
 
-const folders: string[] = [];
 const models = new Map<LatentReach | undefined, Model>();
 /** Own latents of both pictures, by the ordinary model. */
 let own: Trace;
@@ -31,17 +27,11 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   for (const model of models.values()) await model.release();
-  for (const folder of folders) rmSync(folder, { recursive: true });
 });
 
 /** The bundled model, with another latent reach. */
 async function open(reach: LatentReach | undefined): Promise<Model> {
-  const folder = mkdtempSync(join(tmpdir(), 'ilvr-test-'));
-  folders.push(folder);
-  cpSync(bundledModel, folder, { recursive: true });
-  const path = join(folder, 'config.json');
-  const config = JSON.parse(readFileSync(path, 'utf8')) as object;
-  writeFileSync(path, JSON.stringify({ ...config, ...(reach !== undefined && { latent_reach: reach }) }));
+  const folder = await changedModel(reach === undefined ? {} : { config: { latent_reach: reach } });
   return Model.open(await openCheckpoint(folder), 'cpu');
 }
 
@@ -51,41 +41,11 @@ interface Run extends Partial<ReasonRequest> {
 }
 
 /** A run up to the first tokens after its first block. */
-async function run({ reach, image = exampleImage, ...more }: Run): Promise<Trace> {
-  const model = models.get(reach)!;
-  let trace: Trace | undefined;
-  await reason(
-    {
-      model,
-      describe: { model: describeModel(model.checkpoint), device: DEVICE },
-      version: 'test',
-      emit: (event) => {
-        if (event.type === 'start') trace = startTrace(event);
-        else applyEvent(trace!, event);
-      },
-      progress: () => undefined,
-      pause: async () => undefined,
-    },
-    {
-      ...REASON_DEFAULTS,
-      id: 'run',
-      question: model.checkpoint.question!,
-      images: [{ name: 'map', bytes: readFileSync(image) }],
-      helpers: [],
-      maxTokens: 60,
-      ...more,
-    },
-  );
+async function run({ reach, ...request }: Run): Promise<Trace> {
+  const { trace, error } = await reasonRun(models.get(reach)!, request);
+  if (error !== undefined) throw error;
   return trace!;
 }
-
-const DEVICE = {
-  requested: 'cpu',
-  provider: 'cpu',
-  reason: 'a test',
-  name: 'a processor',
-  runtime: 'any',
-} as const;
 
 const vectors = (trace: Trace): Float32Array[] => trace.latents.map(({ vector }) => vector.data);
 const norm = (vector: Float32Array): number => Math.hypot(...vector);

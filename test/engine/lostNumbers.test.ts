@@ -1,0 +1,112 @@
+/** Checkpoints whose numbers are lost somewhere: the run ends there, says where, and what was computed stays. */
+
+import { describe, expect, it } from 'vitest';
+import { messageOf, UserError } from '../../src/base/errors.ts';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { Model } from '../../src/inference/model.ts';
+import type { Provider } from '../../src/ort/session.ts';
+import { finishTrace } from '../../src/trace/events.ts';
+import { readTrace, writeTrace } from '../../src/trace/file.ts';
+import type { Trace } from '../../src/trace/schema.ts';
+import { changedModel, type Changes, type Tensors } from '../fixtures/changedModel.ts';
+import { reasonRun } from '../fixtures/reasonRun.ts';
+import { DEVICES } from '../onnx/devices.ts';
+
+const EMBEDDING = 'model.embed_tokens.weight';
+const WIDTH = 192;
+const START = 495;
+
+/** Puts a value at one place of a tensor. */
+const at =
+  (name: string, index: number, value: number) =>
+  (tensors: Tensors): void => {
+    tensors.get(name)!.values[index] = value;
+  };
+
+/** The message that ends the run of a changed model, and its trace as a file gives it back. */
+async function failure(
+  changes: Changes,
+  device: Provider = 'cpu',
+): Promise<{ message: string; trace: Trace }> {
+  const model = await Model.open(await openCheckpoint(await changedModel(changes)), device);
+  try {
+    const { trace, error } = await reasonRun(model);
+    expect(error).toBeInstanceOf(UserError);
+    finishTrace(trace!, 'failed', messageOf(error));
+    return { message: messageOf(error), trace: readTrace(writeTrace(trace!), 'a file') };
+  } finally {
+    await model.release();
+  }
+}
+
+/** Every number that a trace holds. */
+function numbersOf(trace: Trace): number[] {
+  return [
+    ...trace.tokens.flatMap(({ attention, probability = 0 }) => [probability, ...(attention?.data ?? [])]),
+    ...trace.latents.flatMap(({ vector, attention }) => [...vector.data, ...attention.data]),
+  ];
+}
+
+describe('a weight that is NaN or infinite ends the run before its first token, by name', () => {
+  it.each([
+    ['visual.blocks.3.mlp.down_proj.weight', 7, NaN, 'picture features'],
+    ['visual.merger.mlp.2.bias', 0, -Infinity, 'picture features'],
+    [EMBEDDING, 489 * WIDTH + 5, NaN, 'embeddings'],
+    ['model.layers.0.self_attn.q_proj.bias', 3, NaN, 'hidden states'],
+    ['model.layers.2.mlp.down_proj.weight', 100, Infinity, 'hidden states'],
+    ['model.layers.5.self_attn.v_proj.weight', 0, NaN, 'hidden states'],
+    ['model.norm.weight', 8, Infinity, 'hidden states'],
+    // A row that no prompt reads, but the head does.
+    [EMBEDDING, 300 * WIDTH, Infinity, 'logits'],
+  ])('%s', async (name, index, value, stage) => {
+    const { message, trace } = await failure({ weights: at(name, index, value) });
+    expect(message).toContain(`a weight that is no number, ${name}, element ${index}, in `);
+    expect(message).toContain(`The run stopped: ${stage} with NaN or infinity`);
+    expect(message).toMatch(/model\.safetensors\. Download the file again/);
+    expect([trace.status, trace.failure, trace.tokens]).toEqual(['failed', message, []]);
+  });
+});
+
+it('the first of several is named, layer by layer', async () => {
+  const { message } = await failure({
+    weights: (tensors) => {
+      for (const layer of [5, 1, 3]) at(`model.layers.${layer}.mlp.up_proj.weight`, 0, NaN)(tensors);
+    },
+  });
+  expect(message).toContain('model.layers.1.mlp.up_proj.weight');
+  expect(message).toMatch(/at position \d+, first in the attention of layer 3 of 6/);
+});
+
+it('what was computed before stays, and nothing of what is lost', async () => {
+  const { message, trace } = await failure({
+    config: { tie_word_embeddings: false },
+    weights: (tensors) => {
+      const { shape, values } = tensors.get(EMBEDDING)!;
+      tensors.set('lm_head.weight', { shape, values: values.slice() });
+      values[START * WIDTH + 1] = NaN;
+    },
+  });
+  expect(message).toContain(`embeddings with NaN or infinity, of token ${START}`);
+  expect(message).toContain(EMBEDDING);
+  expect(trace.tokens.at(-1)).toMatchObject({ id: START, kind: 'latent-start' });
+  expect(trace.tokens.length).toBeGreaterThan(5);
+  expect(trace.blocks).toEqual([expect.objectContaining({ latents: 0, ended: 'cancelled' })]);
+  expect(numbersOf(trace).every(Number.isFinite)).toBe(true);
+});
+
+it('finite weights whose products are not: the layer is named', async () => {
+  const { message } = await failure({
+    weights: (tensors) => {
+      tensors.get('model.layers.1.mlp.down_proj.weight')!.values.fill(3e38);
+    },
+  });
+  expect(message).toMatch(/first in the attention of layer 3 of 6/);
+  expect(message).toContain('finite weights, so that the arithmetic went beyond what float32 holds');
+});
+
+describe.each(DEVICES)('on $device', ({ device, available }) => {
+  it.runIf(available)('numbers are as lost', async () => {
+    const { message } = await failure({ weights: at('model.layers.4.mlp.gate_proj.weight', 9, NaN) }, device);
+    expect(message).toContain('model.layers.4.mlp.gate_proj.weight, element 9');
+  });
+});
