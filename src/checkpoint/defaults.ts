@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { GenerationDefaults, ProcessorConfig } from '../model/config.ts';
+import { readGenerationRules } from './generationRules.ts';
 import { parseWith } from './json.ts';
 
 const id = z.int().nonnegative();
@@ -47,6 +48,7 @@ export function parseGenerationConfig(
     ...(padId != null && { padId }),
     ...(own.temperature != null && { temperature: own.temperature }),
     ...(own.top_p != null && { topP: own.top_p }),
+    ...readGenerationRules(json ?? {}),
   };
 }
 

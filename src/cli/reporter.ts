@@ -1,5 +1,6 @@
 /** A run on the terminal as it happens: text as it comes, one line per latent block, a summary. */
 
+import { unreachable } from '../base/errors.ts';
 import { placeOf } from '../heatmap/grid.ts';
 import { statedAnswer } from '../trace/answer.ts';
 import type { ReasonEvent } from '../trace/events.ts';
@@ -14,6 +15,9 @@ import { label, Styled, type Terminal } from './terminal.ts';
 /** Prints an event that has just been folded into `trace`. */
 export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent): void {
   switch (event.type) {
+    case 'start':
+      reportNotes(terminal, trace);
+      return;
     case 'prompt':
       terminal.line(label('question'), trace.question);
       for (const picture of trace.pictures) terminal.line(label('picture'), describe(picture));
@@ -31,9 +35,19 @@ export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent
     case 'block-end':
       terminal.line(new Styled('cyan', blockLine(trace, event.block)));
       return;
-    default:
+    case 'token-attention':
+    case 'verdict':
+    case 'timing':
+    case 'done':
       return;
+    default:
+      unreachable(event);
   }
+}
+
+/** What a reader should know of the run's settings before it is under way. */
+export function reportNotes(terminal: Terminal, { settings }: Trace): void {
+  for (const note of settings.notes ?? []) terminal.line(label('note'), note);
 }
 
 /** What a finished run comes down to. */

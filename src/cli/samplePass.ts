@@ -13,6 +13,7 @@ import type { Trace } from '../trace/schema.ts';
 import { answerText } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
 import { requestOptions, type Fed, type GenerationOptions } from './options.ts';
+import { reportNotes } from './reporter.ts';
 import { interventionOf, readImage, runRequest, vectorsOf } from './reason.ts';
 import type { ResultsFile, SampleResult } from './results.ts';
 import type { Session } from './session.ts';
@@ -32,6 +33,7 @@ export class SamplePass {
   /** Own latents by line of the sample; only kept where a swap will ask for them. */
   private readonly ownLatents = new Map<number, Float32Array[]>();
   private readonly keepsLatents: boolean;
+  private noted = false;
 
   /** @param swaps whether one of the passes is a swap */
   constructor(
@@ -127,10 +129,19 @@ export class SamplePass {
       ...(await requestFor(sample, this.options)),
       ...(intervention !== undefined && { intervention }),
     };
-    const { problem, ...rest } = await runRequest(client, request, this.context.signal, () => undefined);
+    const { problem, ...rest } = await runRequest(client, request, this.context.signal, (trace, { type }) => {
+      if (type === 'start') this.note(trace);
+    });
     if (problem === undefined) return rest;
     if (isLost() || !(problem instanceof UserError)) throw problem;
     return { ...rest, problem };
+  }
+
+  /** What holds for all samples is said once, before the first. */
+  private note(trace: Trace): void {
+    if (this.noted || this.options.quiet) return;
+    this.noted = true;
+    reportNotes(this.context.terminal, trace);
   }
 }
 

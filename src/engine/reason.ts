@@ -18,6 +18,7 @@ import { compareLatent, type PictureFeatures } from '../inference/compare.ts';
 import { generate, type GenerateObserver } from '../inference/generate.ts';
 import type { Fed, NewToken } from '../inference/generation.ts';
 import type { Model } from '../inference/model.ts';
+import { notesOn } from './notes.ts';
 
 export interface RunContext {
   model: Model;
@@ -58,7 +59,8 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
   context.emit({ type: 'done', status: 'complete' });
 }
 
-function checkRequest({ question, latents, images }: ReasonRequest, { checkpoint }: Model): void {
+function checkRequest(request: ReasonRequest, { checkpoint }: Model): void {
+  const { question, latents, images } = request;
   if (question.trim() === '') {
     throw new UserError({
       problem: 'The question is empty',
@@ -80,10 +82,37 @@ function checkRequest({ question, latents, images }: ReasonRequest, { checkpoint
       remedy: 'Set latents to "free" to run it as a plain model, or open an ILVR checkpoint.',
     });
   }
+  checkForced(request, checkpoint.config.text.vocabularySize);
+  checkSwap(request, checkpoint.config.text.hiddenSize);
+}
+
+function checkForced({ force }: ReasonRequest, vocabularySize: number): void {
+  const [index, id] = Object.entries(force).find(([, forced]) => forced >= vocabularySize) ?? [];
+  if (id === undefined) return;
+  throw new UserError({
+    problem: `The token forced at ${index} is none of the model's`,
+    expected: `an id below ${vocabularySize}`,
+    found: String(id),
+  });
+}
+
+function checkSwap({ intervention }: ReasonRequest, hiddenSize: number): void {
+  if (intervention?.kind !== 'swap') return;
+  const bad = intervention.latents.find(
+    (vector) => vector.length !== hiddenSize || !vector.every(Number.isFinite),
+  );
+  if (bad === undefined) return;
+  throw new UserError({
+    problem: 'The latents to swap in do not fit the model',
+    expected: `${hiddenSize} finite numbers each`,
+    found: bad.length === hiddenSize ? 'NaN or infinity among them' : `${bad.length} numbers`,
+    remedy: 'Take them from a run of this model.',
+  });
 }
 
 function startEvent(context: RunContext, request: ReasonRequest, repetitionPenalty: number): ReasonEvent {
   const { latents, intervention, temperature, topP, seed, maxTokens, placement, system } = request;
+  const notes = notesOn(context.model.checkpoint.generation, request);
   return {
     type: 'start',
     id: request.id,
@@ -103,6 +132,7 @@ function startEvent(context: RunContext, request: ReasonRequest, repetitionPenal
       force: Object.fromEntries(Object.entries(request.force)),
       helpers: request.helperMode,
       ...(system !== undefined && { system }),
+      ...(notes.length > 0 && { notes }),
     },
   };
 }

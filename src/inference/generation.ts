@@ -17,6 +17,7 @@ import type { TraceBlock } from '../trace/schema.ts';
 import { fedVector } from './intervention.ts';
 import type { KvCache } from './kvCache.ts';
 import { LatentProtocol, type Decision, type LatentMode } from './latentProtocol.ts';
+import type { Sequence } from './logitRules.ts';
 import type { Model, Reading } from './model.ts';
 import { probabilityOf, Sampler, type SamplerSettings } from './sampler.ts';
 
@@ -124,7 +125,7 @@ export class Generation {
         delta,
         cache,
         protocol,
-        sampler: new Sampler(settings),
+        sampler: new Sampler(settings, generation),
         ids: [...ids],
         hidden: hidden.data.slice(-config.text.hiddenSize),
         latents: 0,
@@ -153,10 +154,9 @@ export class Generation {
 
   /** Why there is nothing more to decide; the last token is then not fed. */
   get ended(): StopReason | undefined {
-    const { settings, pending, promptLength, model } = this.state;
-    if (pending?.token.kind === 'end') return 'end';
-    const room = model.checkpoint.config.text.maxPositions - promptLength;
-    return this.count >= Math.min(settings.maxTokens, room) ? 'limit' : undefined;
+    if (this.state.pending?.token.kind === 'end') return 'end';
+    const { ids, maxLength } = this.sequence();
+    return ids.length >= maxLength ? 'limit' : undefined;
   }
 
   /** Decides the next token and, unless the run ends with it, feeds it. */
@@ -177,7 +177,7 @@ export class Generation {
     const choice =
       logits === undefined
         ? undefined
-        : (force ?? state.sampler.choose(logits, ids, [...protocol.banned, ...ban]));
+        : (force ?? state.sampler.choose(logits, this.sequence(), [...protocol.banned, ...ban]));
     const decision = protocol.next(choice, size);
     const token: NewToken = {
       ...decision,
@@ -238,6 +238,12 @@ export class Generation {
   /** Frees what it holds alone; forks keep what they share with it. */
   dispose(): void {
     this.state.cache.dispose();
+  }
+
+  private sequence(): Sequence {
+    const { model, settings, ids, promptLength } = this.state;
+    const { maxPositions } = model.checkpoint.config.text;
+    return { ids, promptLength, maxLength: Math.min(promptLength + settings.maxTokens, maxPositions) };
   }
 
   private async logits(): Promise<Float32Array> {

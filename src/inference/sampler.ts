@@ -1,6 +1,18 @@
-/** From logits to a token id, as Hugging Face's generate does it: penalty, bans, temperature, top-p. */
+/** From logits to a token id, as Hugging Face's generate does it: rules, bans, temperature, what narrows a draw. */
 
+import { UserError } from '../base/errors.ts';
 import { RandomNumbers } from '../base/random.ts';
+import type { GenerationDefaults } from '../model/config.ts';
+import {
+  argMax,
+  ban,
+  drawRules,
+  likeliest,
+  scoreRules,
+  softmax,
+  type LogitRule,
+  type Sequence,
+} from './logitRules.ts';
 
 export interface SamplerSettings {
   /** 0 is greedy. */
@@ -13,59 +25,66 @@ export interface SamplerSettings {
 
 export class Sampler {
   private readonly settings: SamplerSettings;
+  private readonly defaults: GenerationDefaults;
   private readonly random: RandomNumbers;
+  private readonly scoreRules: LogitRule[];
+  private readonly drawRules: LogitRule[];
 
-  constructor(settings: SamplerSettings, random = new RandomNumbers(settings.seed)) {
+  /** @param defaults the checkpoint's, whose rules hold beside the settings */
+  constructor(
+    settings: SamplerSettings,
+    defaults: GenerationDefaults,
+    random = new RandomNumbers(settings.seed),
+  ) {
+    const { temperature, topP, repetitionPenalty } = settings;
     this.settings = settings;
+    this.defaults = defaults;
     this.random = random;
+    this.scoreRules = scoreRules(
+      { ...defaults.scoreRules, repetition_penalty: repetitionPenalty },
+      defaults.eosIds,
+    );
+    this.drawRules = drawRules({ ...defaults.drawRules, temperature, top_p: topP });
   }
 
   /** One that draws on as this one would, independently; or anew by another seed. */
   fork(changes: Partial<SamplerSettings> = {}): Sampler {
     const random = changes.seed === undefined ? this.random.copy() : undefined;
-    return new Sampler({ ...this.settings, ...changes }, random);
+    return new Sampler({ ...this.settings, ...changes }, this.defaults, random);
   }
 
-  /** @param ids of the sequence so far */
-  choose(logits: Float32Array, ids: readonly number[], banned: readonly number[]): number {
-    const { temperature, topP, repetitionPenalty } = this.settings;
+  /**
+   * @param banned ids that must not be chosen
+   * @throws UserError if the rules leave nothing to choose
+   */
+  choose(logits: Float32Array, sequence: Sequence, banned: readonly number[]): number {
     const scores = Float32Array.from(logits);
-    if (repetitionPenalty !== 1) {
-      for (const id of new Set(ids)) {
-        const score = scores[id];
-        if (score !== undefined)
-          scores[id] = score < 0 ? score * repetitionPenalty : score / repetitionPenalty;
-      }
-    }
-    for (const id of banned) scores[id] = -Infinity;
-    return temperature === 0 ? argMax(scores) : this.draw(scores, temperature, topP);
+    for (const apply of this.scoreRules) apply(scores, sequence);
+    ban(scores, banned);
+    if (scores[argMax(scores)] === -Infinity) throw nothingLeft();
+    if (this.settings.temperature === 0) return argMax(scores);
+    for (const apply of this.drawRules) apply(scores, sequence);
+    return this.draw(scores);
   }
 
-  /** Draws from the smallest set of likeliest ids whose probabilities reach topP. */
-  private draw(scores: Float32Array, temperature: number, topP: number): number {
-    const weights = softmax(scores.map((score) => score / temperature));
-    const order = Array.from(weights.keys()).toSorted((a, b) => weights[b]! - weights[a]!);
-    const kept: number[] = [];
-    let total = 0;
-    for (const id of order) {
-      if (total >= topP && kept.length > 0) break;
-      kept.push(id);
-      total += weights[id]!;
-    }
-    let left = this.random.next() * total;
-    for (const id of kept) {
+  private draw(scores: Float32Array): number {
+    const weights = softmax(scores);
+    const ids = likeliest(scores);
+    let left = this.random.next();
+    for (const id of ids) {
       left -= weights[id]!;
       if (left < 0) return id;
     }
-    return kept.at(-1)!;
+    return ids.at(-1)!;
   }
 }
 
-/** The first of the largest. */
-export function argMax(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
+function nothingLeft(): UserError {
+  return new UserError({
+    problem: 'The generation settings leave no token that could be chosen',
+    where: "the checkpoint's generation_config.json",
+    remedy: 'Look there at suppress_tokens, bad_words_ids and no_repeat_ngram_size.',
+  });
 }
 
 /** softmax(logits)[id] */
@@ -74,11 +93,4 @@ export function probabilityOf(logits: Float32Array, id: number): number {
   let total = 0;
   for (const logit of logits) total += Math.exp(logit - largest);
   return Math.min(1, Math.exp(logits[id]! - largest) / total);
-}
-
-function softmax(values: Float32Array): Float64Array {
-  const largest = values[argMax(values)]!;
-  const weights = Float64Array.from(values, (value) => Math.exp(value - largest));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
 }

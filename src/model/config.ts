@@ -68,8 +68,44 @@ export interface GenerationDefaults {
   eosIds: number[];
   padId?: number;
   repetitionPenalty: number;
+  /** Whether they draw tokens (`do_sample`) rather than take the likeliest. */
+  samples?: boolean;
   temperature?: number;
   topP?: number;
+  /** What a run obeys besides; see ../inference/logitRules.ts. */
+  scoreRules?: ScoreRules;
+  /** The same for tokens that are drawn. */
+  drawRules?: DrawRules;
+  /** Settings that a run does not obey, with their values in short. */
+  ignored?: { name: string; value: string }[];
+}
+
+/** Rules on the scores of every choice, under their names in `generation_config.json`. */
+export interface ScoreRules {
+  sequence_bias?: [ids: number[], bias: number][];
+  encoder_repetition_penalty?: number;
+  repetition_penalty?: number;
+  no_repeat_ngram_size?: number;
+  encoder_no_repeat_ngram_size?: number;
+  bad_words_ids?: number[][];
+  min_length?: number;
+  min_new_tokens?: number;
+  forced_eos_token_id?: number[];
+  exponential_decay_length_penalty?: [start: number, factor: number];
+  suppress_tokens?: number[];
+  begin_suppress_tokens?: number[];
+}
+
+/** Rules on what a token is drawn from, in the same way. */
+export interface DrawRules {
+  temperature?: number;
+  top_h?: number;
+  top_k?: number;
+  top_p?: number;
+  min_p?: number;
+  typical_p?: number;
+  epsilon_cutoff?: number;
+  eta_cutoff?: number;
 }
 
 /** `preprocessor_config.json`: how pixels become patches. */

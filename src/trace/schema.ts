@@ -113,6 +113,8 @@ const settings = z.strictObject({
   helpers: z.enum(['reference', 'prompt']),
   /** System prompt that was given; absent when the chat template's own was used. */
   system: z.string().optional(),
+  /** What a reader should know of them: sentences, such as which of the checkpoint's own were not used. */
+  notes: z.array(z.string()).optional(),
 });
 
 const prompt = z.strictObject({

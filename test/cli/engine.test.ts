@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readTrace } from '../../src/trace/file.ts';
 import { answerText } from '../../src/trace/steps.ts';
+import { changedModel } from '../fixtures/changedModel.ts';
 import { BUILT_ENGINE, EXAMPLES, ilvr, temporaryFolder } from '../fixtures/cli.ts';
 import { goldenTrace, hasGoldens } from '../fixtures/goldenTrace.ts';
 import { GOLDENS } from '../fixtures/goldens.ts';
@@ -56,6 +57,45 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
       for (const latent of trace.latents)
         expect(latent.comparisons.map((c) => c.picture)).toContain(trace.pictures[1]!.id);
     }
+  });
+
+  it('ends with 1 where a weight is no number, names it, and keeps a trace that opens', async () => {
+    const model = await changedModel({
+      weights: (tensors) => {
+        tensors.get('model.layers.1.mlp.down_proj.weight')!.values[0] = Infinity;
+      },
+    });
+    const out = join(temporaryFolder(), 'broken.ilvr.json');
+    const args = [
+      'reason',
+      join(EXAMPLES, 'map-01.png'),
+      '--device',
+      'cpu',
+      '--model',
+      model,
+      '--trace',
+      out,
+    ];
+    const run = await ilvr(args, BUILT_ENGINE);
+    expect(run.code).toBe(1);
+    expect(run.err).toContain('a weight that is no number, model.layers.1.mlp.down_proj.weight');
+    const trace = readTrace(readFileSync(out, 'utf8'), out);
+    expect([trace.status, trace.tokens]).toEqual(['failed', []]);
+    expect(trace.failure).toContain('model.layers.1.mlp.down_proj.weight');
+  });
+
+  it('says before the run which settings of the checkpoint it does not use, and once in an evaluation', async () => {
+    const model = ['--model', await changedModel({ generation: { num_beams: 4 } }), '--device', 'cpu'];
+    const note = /note +Not used from the checkpoint's generation_config\.json: num_beams 4\.\n/;
+    const one = await ilvr(
+      ['reason', join(EXAMPLES, 'map-01.png'), ...model, '--max-tokens', '2'],
+      BUILT_ENGINE,
+    );
+    expect(one.out).toMatch(new RegExp(`${note.source}question`));
+    const samples = ['evaluate', join(EXAMPLES, 'samples.jsonl'), '--limit', '2', '--jobs', '1'];
+    const many = await ilvr([...samples, ...model, '--max-tokens', '2'], BUILT_ENGINE);
+    expect(many.out.match(new RegExp(note, 'g'))).toHaveLength(1);
+    expect(many.out.search(note)).toBeLessThan(many.out.search(/[✓✗]/));
   });
 
   it.skipIf(!hasGoldens)('applies an adapter and records it in the trace', async () => {

@@ -47,6 +47,17 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(() => page.locator('.caption').innerText()).toContain('layer 4 of 4, mean of 3 heads');
   });
 
+  test('says above the steps what is to be known of the settings, as text', async () => {
+    const trace = sampleTrace();
+    const notes = ['Not used: num_beams 4.', 'Not used: <b id="markup">x</b>.'];
+    const { page } = await open();
+    await preview.host('show', writeTrace({ ...trace, settings: { ...trace.settings, notes } }), {
+      canRun: true,
+    });
+    await expect.poll(() => page.getByRole('note').allInnerTexts()).toEqual(notes);
+    expect(await page.locator('#markup').count()).toBe(0);
+  });
+
   test('is usable by keyboard alone', async () => {
     const { page } = await show();
     await press('ArrowRight');

@@ -62,6 +62,7 @@ export function headerOf(trace: Trace): string[] {
     `# ${model.name} · ${parameters}, ${model.dtype} · ${device.provider} (${device.name})`,
     ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
     `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents}${replaced} · ${sampling}, seed ${settings.seed}`,
+    ...(settings.notes ?? []).map((note) => `# ${note}`),
     `# ${trace.status}${trace.failure === undefined ? '' : `: ${trace.failure}`} · ${trace.createdAt} · run ${trace.id}`,
   ];
 }

@@ -54,6 +54,11 @@ export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): 
           {locked}
         </p>
       )}
+      {trace.settings.notes?.map((note) => (
+        <p key={note} class="status status-warning" role="note">
+          {note}
+        </p>
+      ))}
       <Status trace={trace} />
     </header>
   );
