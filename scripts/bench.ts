@@ -30,16 +30,16 @@ import {
   sizeOfBatch,
   type BaseLesson,
 } from '../src/train/base/student.ts';
-import { lossSize, lossTermsOf } from '../src/train/lossTerms.ts';
-import { GradientSum } from '../src/train/gradientSum.ts';
-import { AdamW, clipFactor, RELEASED_ADAMW } from '../src/train/optimiser.ts';
-import { readParameters, type ParameterSet } from '../src/train/parameters.ts';
-import { wholePart } from '../src/train/parts.ts';
+import { lossSize, lossTermsOf } from '../src/train/recipe/lossTerms.ts';
+import { GradientSum } from '../src/train/parameters/gradientSum.ts';
+import { AdamW, clipFactor, RELEASED_ADAMW } from '../src/train/parameters/optimiser.ts';
+import { readParameters, type ParameterSet } from '../src/train/parameters/parameters.ts';
+import { wholePart } from '../src/train/graphs/parts.ts';
 import { isHead, perceptionLabels } from '../src/train/base/perception.ts';
-import { sequenceOf, type Picture, type TrainingSample } from '../src/train/sequence.ts';
-import type { Lesson } from '../src/train/student.ts';
-import { lossGraph } from '../src/train/studentGraphs.ts';
-import { RELEASED_TRAINING, Trainer } from '../src/train/trainer.ts';
+import { sequenceOf, type Picture, type TrainingSample } from '../src/train/data/sequence.ts';
+import type { Lesson } from '../src/train/recipe/student.ts';
+import { lossGraph } from '../src/train/recipe/studentGraphs.ts';
+import { RELEASED_TRAINING, Trainer } from '../src/train/recipe/trainer.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -74,7 +74,7 @@ async function benchStage1(checkpoint: Checkpoint, sequences: number): Promise<v
     graph,
     // Runs of training do not ask for the hidden states either.
     async () => (await trainer.learn(lessons, { hidden: false })).gradient,
-    await trainer.optimiser(),
+    await AdamW.open(trainer.sets.student, settings.adamW),
   );
   await trainer.release();
 }

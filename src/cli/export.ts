@@ -3,7 +3,7 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { ExportDtype } from '../checkpoint/exportCheckpoint.ts';
-import { newestCheckpoint } from '../train/run/latest.ts';
+import { newestCheckpoint } from '../train/run/runFolder.ts';
 import { EXIT, type CliContext } from './context.ts';
 
 interface ExportCommandOptions {

@@ -19,7 +19,7 @@ export function addInitialise(
     .option('--seed <n>', 'other seeds give other weights', integer('a seed', 0), 0)
     .action(async (description: string, out: string, { seed }: { seed: number }) => {
       // Imported when it is wanted: it loads the runtime into this process.
-      const { initialise } = await import('../train/initialise.ts');
+      const { initialise } = await import('../train/base/initialise.ts');
       await initialise(resolve(description), resolve(out), seed);
       terminal.line(`Wrote ${resolve(out)}`);
       finished(EXIT.ok);

@@ -2,13 +2,14 @@
 
 import type { TensorFile } from '../checkpoint/formats/tensorFile.ts';
 import type { Model } from '../inference/model.ts';
-import type { ParameterSet } from '../train/parameters.ts';
-import { EXACT } from '../train/parts.ts';
-import { RELEASED_ADAMW } from '../train/optimiser.ts';
-import type { Schedule } from '../train/schedule.ts';
-import { sequenceOf, type Picture, type PlanStep, type TrainingSample } from '../train/sequence.ts';
-import type { Stage } from '../train/student.ts';
-import { RELEASED_TRAINING, Trainer, type TrainingSettings } from '../train/trainer.ts';
+import type { ParameterSet } from '../train/parameters/parameters.ts';
+import { EXACT } from '../train/graphs/parts.ts';
+import { RELEASED_ADAMW } from '../train/parameters/optimiser.ts';
+import type { Schedule } from '../train/parameters/schedule.ts';
+import { sequenceOf, type Picture, type PlanStep, type TrainingSample } from '../train/data/sequence.ts';
+import { learnSamples } from '../train/recipe/learner.ts';
+import { RELEASED_TRAINING, Trainer, type TrainingSettings } from '../train/recipe/trainer.ts';
+import { openState, trainStep, type Stage } from '../train/step.ts';
 import type { Answers } from './answers.ts';
 import { compare, largestDifference, same, type Check, type Measure } from './check.ts';
 import type { OpenModel } from './inference.ts';
@@ -254,9 +255,16 @@ async function compareSteps(
     teacherDecay,
   };
   return withTrainer(model, training, async (trainer) => {
+    const drawn = samples.map((sample, position) => ({
+      position,
+      where: settings.samples[position]!,
+      sample,
+    }));
+    const learn = (step: number) => learnSamples(trainer, drawn, step, 1 / drawn.length);
+    const state = await openState(trainer.sets, training.adamW);
     const measures: Measure[] = [];
     for (const [i, step] of expected.entries()) {
-      const report = await trainer.step(samples);
+      const report = await trainStep(state, learn, training);
       const losses = report.losses.flatMap(({ ce, alignment }) => [ce, alignment]);
       measures.push(
         relative(`learning rate of step ${i}`, [report.learningRate], [step.lr], STEP_TOLERANCE),
@@ -264,6 +272,7 @@ async function compareSteps(
         relative(`gradient norm of step ${i}`, [report.gradientNorm], [step.gradient_norm], STEP_TOLERANCE),
       );
     }
+    await state.optimiser.release();
     return measures;
   });
 }

@@ -100,6 +100,13 @@ export function questionsPerMap({ questions, alternate }: MapOptions): number {
   return questions.length + Math.min(1, alternate.length);
 }
 
+/** The question at an index of all that are asked, map after map, with its map. */
+export function questionAt(options: MapOptions, index: number): { item: MapItem; question: Question } {
+  const each = questionsPerMap(options);
+  const item = mapItem(options, Math.floor(index / each));
+  return { item, question: item.questions[index % each]! };
+}
+
 /** A picture of figures for the perception head, which is no map: see Artist.drawGallery. */
 export interface GalleryItem {
   map: GridMap;

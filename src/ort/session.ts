@@ -29,6 +29,12 @@ export interface SessionOptions {
   prepack?: boolean;
 }
 
+/** Where a graph runs. */
+export type Runtime = Pick<SessionOptions, 'provider' | 'threads'>;
+
+/** Tensors by the names that a graph has for them. */
+export type Tensors = Record<string, RuntimeTensor>;
+
 export interface Session {
   /** Names of the graph's outputs. */
   readonly outputs: readonly string[];
@@ -38,11 +44,7 @@ export interface Session {
    * on the CPU. Not for sessions with `keepOnDevice`.
    * @param unwanted outputs that are not brought at all
    */
-  run(
-    feeds: Record<string, RuntimeTensor>,
-    results?: Record<string, RuntimeTensor>,
-    unwanted?: readonly string[],
-  ): Promise<Record<string, RuntimeTensor>>;
+  run(feeds: Tensors, results?: Tensors, unwanted?: readonly string[]): Promise<Tensors>;
   release(): Promise<void>;
 }
 

@@ -23,7 +23,7 @@ import { Model } from '../../src/inference/model.ts';
 import { fromBFloat16 } from '../../src/tensor/dtype.ts';
 import { ilvr, temporaryFolder } from '../fixtures/cli.ts';
 import { GOLDENS, hasGoldens } from '../fixtures/goldens.ts';
-import { writeSmallModel } from '../train/runFixtures.ts';
+import { writeSmallModel } from '../train/run/fixtures.ts';
 
 let model = '';
 beforeAll(async () => {

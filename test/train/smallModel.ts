@@ -9,7 +9,7 @@ import { openCheckpoint, type Checkpoint } from '../../src/checkpoint/checkpoint
 import type { TextConfig } from '../../src/model/config.ts';
 import type { WeightSource } from '../../src/model/weightSource.ts';
 import { sizeOf } from '../../src/tensor/array.ts';
-import type { Picture } from '../../src/train/sequence.ts';
+import type { Picture } from '../../src/train/data/sequence.ts';
 import { bundledModel } from '../fixtures/paths.ts';
 
 const SMALL: Partial<TextConfig> = {

@@ -10,12 +10,12 @@
 import { GOAL, HOLE, SAFE, START, type GridMap } from '../../dataset/scoring.ts';
 import { distancesToGoal, MAX_SIZE, movesForward, MOVES, type Position } from '../../mazes/grid.ts';
 import type { PatchGrid } from '../../model/positions.ts';
-import type { Weight, WeightSource } from '../../model/weightSource.ts';
+import type { WeightSource } from '../../model/weightSource.ts';
 import { add, gemm, mean, mul, split } from '../../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../../onnx/graphBuilder.ts';
-import { intTensor } from '../../ort/session.ts';
-import type { Feeds } from '../feeds.ts';
-import { crossEntropy } from '../losses.ts';
+import { intTensor, type Tensors } from '../../ort/session.ts';
+import { crossEntropy } from '../graphs/losses.ts';
+import { placeless } from '../graphs/trainable.ts';
 
 /** Distances from this one on are one class; the class after it is for cells that no way leads from. */
 const FAR = 12;
@@ -48,21 +48,10 @@ const HEAD_BIAS = 'perception.bias';
 /** Whether a tensor is the head's, and so in no checkpoint. */
 export const isHead = (name: string): boolean => name === HEAD_WEIGHT || name === HEAD_BIAS;
 
-/** Adds the head's two tensors to a checkpoint's. */
+/** Adds the head's two tensors, which the learner fills, to a checkpoint's. */
 export function withPerceptionHead(source: WeightSource): WeightSource {
   return {
-    get: (name, shape) => (isHead(name) ? headWeight(name, shape) : source.get(name, shape)),
-  };
-}
-
-/** A place of its own, in no file: the trainer fills it. */
-function headWeight(name: string, shape: number[]): Weight {
-  return {
-    file: name,
-    offset: 0,
-    length: 4 * shape.reduce((product, n) => product * n, 1),
-    dtype: 'F32',
-    shape,
+    get: (name, shape) => (isHead(name) ? placeless(name, shape) : source.get(name, shape)),
   };
 }
 
@@ -140,7 +129,7 @@ export function perceptionLabels(map: GridMap, grid: PatchGrid, mergeSize: numbe
 }
 
 /** @param pictures labels of each picture; a missing one repeats the last */
-export function perceptionFeeds(pictures: readonly PerceptionLabels[], count: number): Feeds {
+export function perceptionFeeds(pictures: readonly PerceptionLabels[], count: number): Tensors {
   return Object.fromEntries(
     PROPERTY_NAMES.map((name) => {
       const { classes } = PROPERTIES[name];

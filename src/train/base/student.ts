@@ -10,16 +10,12 @@ import { logitsOf } from '../../model/decoder.ts';
 import type { PatchGrid } from '../../model/positions.ts';
 import type { WeightSource } from '../../model/weightSource.ts';
 import { add, div, mul, rows, sum } from '../../onnx/arithmetic.ts';
-import { foldSums } from '../../onnx/foldSums.ts';
-import { foldViews } from '../../onnx/foldViews.ts';
-import { gradients } from '../../onnx/gradient.ts';
-import { GraphBuilder, type Value } from '../../onnx/graphBuilder.ts';
-import { floats, floatTensor, intTensor } from '../../ort/session.ts';
+import type { GraphBuilder, Value } from '../../onnx/graphBuilder.ts';
+import { floats, floatTensor, intTensor, type Runtime, type Tensors } from '../../ort/session.ts';
 import type { WeightRef } from '../../tensor/dtype.ts';
-import { partFeeds, type Feeds } from '../feeds.ts';
-import { crossEntropy } from '../losses.ts';
-import { gradientName, type GradientSum } from '../gradientSum.ts';
-import { graphShape, TrainableWeights, type ParameterSet } from '../parameters.ts';
+import { crossEntropy } from '../graphs/losses.ts';
+import type { GradientSum } from '../parameters/gradientSum.ts';
+import type { ParameterSet } from '../parameters/parameters.ts';
 import {
   perceptionAccuracy,
   perceptionFeeds,
@@ -28,11 +24,12 @@ import {
   type Accuracy,
   type PerceptionLabels,
 } from './perception.ts';
-import { wholePart } from '../parts.ts';
-import { opening, readPart } from '../reading.ts';
-import { IGNORED, type TrainingSequence } from '../sequence.ts';
-import { SessionCache, type Runtime } from '../sessions.ts';
-import { PictureFeeds, readPictures, tokensOf, type PictureBatch } from '../tower.ts';
+import { partFeeds, wholePart } from '../graphs/parts.ts';
+import { opening, readPart } from '../graphs/decoder.ts';
+import { IGNORED, type TrainingSequence } from '../data/sequence.ts';
+import { SessionCache } from '../graphs/sessions.ts';
+import { oneToken, PictureFeeds, readPictures, tokensOf, type PictureBatch } from '../graphs/tower.ts';
+import { trainableGraph, weightsAskedBy } from '../graphs/trainable.ts';
 
 /** A map's picture and what is asked about it. */
 export interface BaseLesson {
@@ -142,34 +139,19 @@ export function baseGraph(
   { pictures, questions, length }: BaseSize,
   perceptionWeight: number,
 ): GraphBuilder {
-  const weights = new TrainableWeights(withPerceptionHead(source));
-  const graph = new GraphBuilder('base', { trainable: weights.inputOf });
-  const features = readPictures(graph, config.vision, weights, pictures);
-  const tokens = tokensOf(config.vision, pictures);
-  const perception = perceptionLoss(graph, weights, features, tokens, config.vision.outputSize);
-  graph.output('perception', perception, [1, 1]);
-  let loss = mul(graph, perception, perceptionWeight);
-  if (questions > 0) {
-    const text = textLoss(graph, config, weights, features, pictures.count * questions, length);
-    graph.output('text', text, [1, 1]);
-    loss = add(graph, loss, text);
-  }
-  const trained = [...weights.refs].map(([name, ref]) => ({
-    name,
-    ref,
-    value: graph.weight(ref, [...graphShape(ref.shape)]),
-  }));
-  gradients(
-    graph,
-    mul(graph, loss, graph.input('scale', 'float32', [1, 1])),
-    trained.map(({ value }) => value),
-  ).forEach((value, i) => {
-    const { name, ref } = trained[i]!;
-    graph.output(gradientName(name), value, graphShape(ref.shape));
+  return trainableGraph('base', withPerceptionHead(source), (graph, weights) => {
+    const features = readPictures(graph, config.vision, weights, pictures);
+    const tokens = tokensOf(config.vision, pictures);
+    const perception = perceptionLoss(graph, weights, features, tokens, config.vision.outputSize);
+    graph.output('perception', perception, [1, 1]);
+    let loss = mul(graph, perception, perceptionWeight);
+    if (questions > 0) {
+      const text = textLoss(graph, config, weights, features, pictures.count * questions, length);
+      graph.output('text', text, [1, 1]);
+      loss = add(graph, loss, text);
+    }
+    return { loss: mul(graph, loss, graph.input('scale', 'float32', [1, 1])) };
   });
-  foldViews(graph);
-  foldSums(graph);
-  return graph;
 }
 
 /** The mean over sequences, each of which counts its learnt tokens alike. */
@@ -197,7 +179,7 @@ function questionFeeds(
   config: ModelConfig,
   sequences: readonly TrainingSequence[],
   { pictures, questions, length: S }: BaseSize,
-): Feeds {
+): Tensors {
   const { text, tokens, vision } = config;
   const perPicture = tokensOf(vision, { ...pictures, count: 1 });
   const N = pictures.count * questions * S;
@@ -238,14 +220,10 @@ export function baseWeights(
   source: WeightSource,
   withText: boolean,
 ): ReadonlyMap<string, WeightRef> {
-  const weights = new TrainableWeights(withPerceptionHead(source));
-  const graph = new GraphBuilder('weights');
-  const side = config.vision.mergeSize;
-  const features = readPictures(graph, config.vision, weights, {
-    count: 1,
-    grid: { height: side, width: side },
-  });
-  perceptionLoss(graph, weights, features, 1, config.vision.outputSize);
-  if (withText) textLoss(graph, config, weights, features, 1, 1);
-  return weights.refs;
+  const { vision } = config;
+  return weightsAskedBy(withPerceptionHead(source), (graph, weights) => {
+    const features = readPictures(graph, vision, weights, oneToken(vision));
+    perceptionLoss(graph, weights, features, 1, vision.outputSize);
+    if (withText) textLoss(graph, config, weights, features, 1, 1);
+  }).learnt;
 }

@@ -7,10 +7,11 @@ import { readText, show } from '../../checkpoint/json.ts';
 import { PLAN_FORMS, QUESTION_KINDS, WORDINGS } from '../../mazes/questions.ts';
 import { SPLITS } from '../../mazes/split.ts';
 import { MAP_DEFAULTS } from '../../mazes/stream.ts';
-import { LORA_TARGETS, RELEASED_LORA } from '../lora.ts';
-import { RELEASED_ADAMW } from '../optimiser.ts';
-import { TARGET_RULES } from '../targets.ts';
-import { RELEASED_TRAINING, type TrainingSettings } from '../trainer.ts';
+import type { BaseSettings } from '../base/learner.ts';
+import { LORA_TARGETS, RELEASED_LORA } from '../recipe/lora.ts';
+import { RELEASED_ADAMW } from '../parameters/optimiser.ts';
+import { TARGET_RULES } from '../recipe/targets.ts';
+import { RELEASED_TRAINING, type TrainingSettings } from '../recipe/trainer.ts';
 
 const whole = (least: number) => z.number().int().min(least);
 const share = z.number().min(0).max(1);
@@ -170,6 +171,12 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     batchSize: microBatch,
     ...(lora !== undefined && { lora }),
   };
+}
+
+/** The settings of the phases before stage 1. */
+export function baseSettings(config: RunConfig): BaseSettings {
+  const { data, seed, stage, perceptionWeight, microBatch } = config;
+  return { data, seed, withText: stage === 'base', perceptionWeight, batchSize: microBatch };
 }
 
 function parseJson(text: string, file: string): unknown {

@@ -6,9 +6,10 @@
 
 import { Worker } from 'node:worker_threads';
 import { UserError, type ErrorDetails } from '../../base/errors.ts';
-import { onCpu, type ParameterSet } from '../parameters.ts';
+import { onCpu, type ParameterSet } from '../parameters/parameters.ts';
+import { Means, type Learner, type Losses } from '../learner.ts';
+import type { LearntSets } from '../step.ts';
 import type { RunConfig } from './config.ts';
-import { Means, type Learner, type Losses } from './learner.ts';
 
 export interface Learning {
   /** Losses of a step, whose gradient is then in that of the run's own learner. */
@@ -50,11 +51,7 @@ export type WorkerAnswer = { ready: true } | { losses: Losses } | { failed: stri
  * @param script bundle of ./worker.ts
  * @param own what the optimiser and the moving average write and read, on the CPU
  */
-export async function openPool(
-  config: RunConfig,
-  script: string,
-  own: Pick<Learner, 'student' | 'teacher' | 'gradient'>,
-): Promise<Learning> {
+export async function openPool(config: RunConfig, script: string, own: LearntSets): Promise<Learning> {
   const shared = (set: ParameterSet): SharedArrayBuffer => new SharedArrayBuffer(onCpu(set).data.byteLength);
   const student = shared(own.student);
   const teacher = own.teacher === undefined ? undefined : shared(own.teacher);

@@ -8,17 +8,17 @@ import { messageOf, UserError } from '../../base/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Provider } from '../../ort/session.ts';
 import type { Metric } from '../../watch/metrics.ts';
-import { AdamW } from '../optimiser.ts';
-import type { TrainingSettings } from '../trainer.ts';
+import { dataHash } from '../data/samples.ts';
+import type { Learner } from '../learner.ts';
+import { RecipeLearner } from '../recipe/learner.ts';
+import type { TrainingSettings } from '../recipe/trainer.ts';
+import { openState, trainStep } from '../step.ts';
 import { readConfig, trainingSettings, type RunConfig } from './config.ts';
 import { RunControl } from './control.ts';
-import { dataHash } from './data.ts';
-import { openLearner, type Learner } from './learner.ts';
 import { alone, openPool, type Learning } from './pool.ts';
 import { RunFolder } from './runFolder.ts';
-import { loadState, saveState } from './savedState.ts';
-import { openStart } from './start.ts';
-import { checkedStep, type TrainState } from './step.ts';
+import { loadState, saveState, type RunState } from './savedState.ts';
+import { openLearner, openStart } from './start.ts';
 import { Watch } from './watch.ts';
 
 export interface RunOptions {
@@ -73,14 +73,8 @@ type Opened = Omit<RunParts, 'settings' | 'state' | 'learning'>;
 async function learnOn(opened: Opened, resumeFrom: string | undefined): Promise<RunResult> {
   const { config, learner, options } = opened;
   const settings = trainingSettings(config);
-  const { student, teacher } = learner;
-  const optimiser = await AdamW.open(student, settings.adamW);
-  const state: TrainState = {
-    student,
-    ...(teacher && { teacher }),
-    optimiser,
-    ...(settings.lora && { lora: settings.lora }),
-  };
+  const opening = await openState(learner, settings.adamW);
+  const state: RunState = { ...opening, ...(settings.lora && { lora: settings.lora }) };
   let learning: Learning | undefined;
   try {
     if (resumeFrom !== undefined) await loadState(resumeFrom, state);
@@ -89,7 +83,7 @@ async function learnOn(opened: Opened, resumeFrom: string | undefined): Promise<
     return await new Run({ ...opened, settings, state, learning }).go();
   } finally {
     await learning?.release();
-    await optimiser.release();
+    await state.optimiser.release();
   }
 }
 
@@ -98,7 +92,7 @@ interface RunParts {
   config: RunConfig;
   settings: TrainingSettings;
   learner: Learner;
-  state: TrainState;
+  state: RunState;
   learning: Learning;
   run: RunFolder;
   control: RunControl;
@@ -114,13 +108,13 @@ class Run {
 
   constructor(parts: RunParts) {
     this.parts = parts;
-    const { base, config, settings, learner, run } = parts;
-    this.watch = learner.recipe && new Watch({ base, config, settings, run, ...learner.recipe });
+    const { base, learner, run } = parts;
+    if (learner instanceof RecipeLearner) this.watch = new Watch(learner, base.config, run.folder);
     this.saved = parts.state.optimiser.steps;
   }
 
   async go(): Promise<RunResult> {
-    const { config, settings, learner, state, learning, run, control, options } = this.parts;
+    const { config, settings, state, learning, run, control, options } = this.parts;
     const { optimiser } = state;
     const last = Math.min(config.steps, options.lastStep ?? Infinity);
     options.onStart({ folder: run.folder, step: optimiser.steps, steps: last });
@@ -128,7 +122,9 @@ class Run {
     await control.say('running');
     while (optimiser.steps < last && (await this.betweenSteps())) {
       const start = performance.now();
-      const result = await this.savingBefore(() => checkedStep(state, learning, settings, learner.gradient));
+      const result = await this.savingBefore(() =>
+        trainStep(state, (step) => learning.learn(step), settings),
+      );
       const samplesPerSecond = (1000 * config.batch) / (performance.now() - start);
       const time = new Date().toISOString();
       const metric = { step: optimiser.steps, ...result, samplesPerSecond, time };

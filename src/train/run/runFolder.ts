@@ -15,12 +15,11 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
 import { isFile } from '../../files/plainFile.ts';
-import { parseWith, readJson, show } from '../../checkpoint/json.ts';
+import { parseWith, readJson, readText, show } from '../../checkpoint/json.ts';
 import { cannotWrite, isSystemError, replaceFile, writeJson } from '../../files/replaceFile.ts';
 import { metricOf, type Metric } from '../../watch/metrics.ts';
 import { completed } from './config.ts';
 import { curvesSvg } from './curves.ts';
-import { checkpointFolder, latestStep } from './latest.ts';
 
 const Stored = z.object({ resolved: z.record(z.string(), z.unknown()) });
 
@@ -107,4 +106,33 @@ export async function writing(where: string, write: () => Promise<unknown>): Pro
   } catch (error) {
     throw isSystemError(error) ? cannotWrite(where, error) : error;
   }
+}
+
+/**
+ * The step of the checkpoint to go on from; undefined if the folder has none.
+ * @throws UserError if what names it is damaged
+ */
+async function latestStep(run: string): Promise<number | undefined> {
+  const latest = path.join(run, 'latest');
+  if (!(await isFile(latest))) return undefined;
+  const name = (await readText(latest)).trim();
+  const step = /^step-(\d+)$/.exec(name)?.[1];
+  if (step !== undefined) return Number(step);
+  throw new UserError({
+    problem: 'The name of the latest checkpoint is damaged',
+    expected: 'step-N',
+    found: show(name),
+    where: latest,
+    remedy: 'Write the name of a folder of checkpoints/ into it.',
+  });
+}
+
+function checkpointFolder(run: string, step: number): string {
+  return path.join(run, 'checkpoints', `step-${step}`);
+}
+
+/** A run's newest checkpoint; any other folder is itself. */
+export async function newestCheckpoint(folder: string): Promise<string> {
+  const step = await latestStep(folder);
+  return step === undefined ? folder : checkpointFolder(folder, step);
 }

@@ -17,14 +17,22 @@ import { copyDescriptions } from '../../checkpoint/copyDescriptions.ts';
 import { writeJson } from '../../files/replaceFile.ts';
 import { replaceFolder } from '../../files/replaceFolder.ts';
 import { writeSafetensors, type TensorSource } from '../../checkpoint/formats/writeSafetensors.ts';
+import type { TrainedHead } from '../base/learner.ts';
 import { baseWeights } from '../base/student.ts';
-import type { ParameterSet, Slot } from '../parameters.ts';
+import type { ParameterSet, Slot } from '../parameters/parameters.ts';
 import { isHead } from '../base/perception.ts';
-import type { TrainState } from './step.ts';
+import type { LoraSettings } from '../recipe/lora.ts';
+import type { TrainState } from '../step.ts';
 
 const MODEL_FILE = 'model.safetensors';
 const STATE_TENSORS = 'state.safetensors';
 const STATE_FILE = 'state.json';
+
+/** What is saved. */
+export interface RunState extends TrainState {
+  /** Where an adapter is trained in place of the weights. */
+  lora?: LoraSettings;
+}
 
 const State = z.strictObject({ step: z.number().int().min(0) });
 
@@ -33,7 +41,7 @@ const State = z.strictObject({ step: z.number().int().min(0) });
  * @param base the checkpoint that training began with; its other files are copied
  * @throws UserError if it cannot be written; a folder of this name is then as it was
  */
-export async function saveState(folder: string, state: TrainState, base: Checkpoint): Promise<void> {
+export async function saveState(folder: string, state: RunState, base: Checkpoint): Promise<void> {
   await replaceFolder(folder, async (part) => {
     await writeLearnt(part, state, base);
     await writeSafetensors(path.join(part, STATE_TENSORS), [
@@ -45,7 +53,7 @@ export async function saveState(folder: string, state: TrainState, base: Checkpo
 }
 
 /** Gives a state, opened on the checkpoint that training began with, what was saved. */
-export async function loadState(folder: string, state: TrainState): Promise<void> {
+export async function loadState(folder: string, state: RunState): Promise<void> {
   const stateFile = path.join(folder, STATE_FILE);
   const { step } = parseWith(State, await readJson(stateFile), stateFile);
   const isAdapter = state.lora !== undefined;
@@ -75,7 +83,7 @@ function checkLength({ name, length }: Slot, values: Float32Array, where: string
 }
 
 /** The perception head that was trained with a model; empty for a model that has none. */
-export async function readHead(folder: string): Promise<Map<string, Float32Array>> {
+export async function readHead(folder: string): Promise<TrainedHead> {
   const head = new Map<string, Float32Array>();
   if (!(await isFile(path.join(folder, STATE_TENSORS)))) return head;
   const state = await openState(folder);
@@ -88,7 +96,7 @@ function openState(folder: string): ReturnType<typeof openSafetensors> {
 }
 
 /** The model, or the adapter for the model that training began with. */
-async function writeLearnt(folder: string, { student, lora }: TrainState, base: Checkpoint): Promise<void> {
+async function writeLearnt(folder: string, { student, lora }: RunState, base: Checkpoint): Promise<void> {
   if (lora !== undefined) {
     await writeAdapter(folder, { ...lora, base: base.folder, tensors: tensorsOf(student) });
     return;
@@ -102,7 +110,7 @@ async function writeLearnt(folder: string, { student, lora }: TrainState, base: 
 }
 
 /** What training goes on from, but for the weights. */
-function stateSets({ optimiser, teacher }: TrainState): [prefix: string, set: ParameterSet][] {
+function stateSets({ optimiser, teacher }: RunState): [prefix: string, set: ParameterSet][] {
   return [
     ['first.', optimiser.first],
     ['second.', optimiser.second],

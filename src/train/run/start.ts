@@ -1,13 +1,18 @@
-/** The checkpoint that a run begins with, as its config says; the same in the run's process and in its workers. */
+/** What a run begins with, as its config says: checkpoint and learner, the same in the run's process and in its workers. */
 
 import path from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { ADAPTER_CONFIG, notAModel } from '../../checkpoint/adapter.ts';
 import { openCheckpoint, type Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { isFile } from '../../files/plainFile.ts';
-import { checkAdapter } from '../trainer.ts';
-import { trainingSettings, type RunConfig } from './config.ts';
-import { newestCheckpoint } from './latest.ts';
+import type { Runtime } from '../../ort/session.ts';
+import { BaseLearner } from '../base/learner.ts';
+import type { Learner } from '../learner.ts';
+import { RecipeLearner } from '../recipe/learner.ts';
+import { checkAdapter } from '../recipe/trainer.ts';
+import { baseSettings, trainingSettings, type RunConfig } from './config.ts';
+import { newestCheckpoint } from './runFolder.ts';
+import { readHead } from './savedState.ts';
 
 /**
  * Opens the model, with its adapter if there is one, and with the latents of the config.
@@ -20,6 +25,16 @@ export async function openStart(config: RunConfig): Promise<Checkpoint> {
   const checkpoint = withLatents(await openCheckpoint(folder, { adapter }), config);
   checkAdapter(checkpoint, trainingSettings(config));
   return checkpoint;
+}
+
+/**
+ * The learner of a config's phase.
+ * @throws UserError for data that cannot be learnt
+ */
+export async function openLearner(config: RunConfig, start: Checkpoint, runtime: Runtime): Promise<Learner> {
+  return typeof config.stage === 'number'
+    ? RecipeLearner.open(start, trainingSettings(config), config, runtime)
+    : BaseLearner.open(start, baseSettings(config), await readHead(start.folder), runtime);
 }
 
 async function refuseAdapter(folder: string): Promise<void> {

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { isFile } from '../../files/plainFile.ts';
 import { replaceFile } from '../../files/replaceFile.ts';
+import type { ModelConfig } from '../../model/config.ts';
 import { cosines, select, type Selection, type SelectionSettings } from '../../model/selection.ts';
 import type { WatchRequest } from '../../watch/status.ts';
 import {
@@ -20,37 +21,28 @@ import {
   type WatchedSelection,
   type WatchedStep,
 } from '../../watch/watched.ts';
-import type { Patches, Picture, PlanStep } from '../sequence.ts';
-import type { BlockTargets } from '../teacher.ts';
-import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import type { Trainer, TrainingSettings } from '../trainer.ts';
-import type { RunConfig } from './config.ts';
-import type { PictureReader } from './pictures.ts';
-import { writing, type RunFolder } from './runFolder.ts';
+import type { PlanStep } from '../data/sequence.ts';
+import type { RecipeLearner } from '../recipe/learner.ts';
+import type { BlockTargets } from '../recipe/teacher.ts';
+import { writing } from './runFolder.ts';
 import { readWatchedSample, type SeenPicture, type WatchedSample } from './watchedSample.ts';
 
 /** Looks that are kept of one sample, and bytes of all; older ones thin out. */
 const MAX_LOOKS = 200;
 const MAX_BYTES = 32 * 2 ** 20;
 
-interface WatchParts {
-  base: Checkpoint;
-  config: RunConfig;
-  settings: TrainingSettings;
-  run: RunFolder;
-  trainer: Trainer;
-  pictures: PictureReader<Picture | Patches>;
-}
-
 export class Watch {
-  private readonly parts: WatchParts;
+  private readonly learner: RecipeLearner;
+  private readonly config: ModelConfig;
   private readonly folder: string;
   private request: WatchRequest | undefined;
   private sample: WatchedSample | UserError | undefined;
 
-  constructor(parts: WatchParts) {
-    this.parts = parts;
-    this.folder = path.join(parts.run.folder, WATCH_FOLDER);
+  /** @param run the run's folder */
+  constructor(learner: RecipeLearner, config: ModelConfig, run: string) {
+    this.learner = learner;
+    this.config = config;
+    this.folder = path.join(run, WATCH_FOLDER);
   }
 
   /** Looks if it is due after this many steps, or if another sample is asked for. */
@@ -77,7 +69,7 @@ export class Watch {
   /** A sample that cannot be read is told where it would be seen; training goes on. */
   private async read(index: number): Promise<WatchedSample | UserError> {
     try {
-      return await readWatchedSample(this.parts.config, index, this.parts.pictures);
+      return await readWatchedSample(this.learner.data, index, this.learner.pictures);
     } catch (error) {
       if (error instanceof UserError) return error;
       throw error;
@@ -86,7 +78,7 @@ export class Watch {
 
   private async look(step: number, index: number): Promise<WatchedStep> {
     const { sample } = this;
-    const { stage } = this.parts.settings;
+    const { stage } = this.learner.trainer.settings;
     const about = { step, sample: index, stage };
     if (sample === undefined || sample instanceof UserError)
       return { ...about, where: '', question: '', problem: messageOf(sample), blocks: [] };
@@ -106,13 +98,14 @@ export class Watch {
   }
 
   private async blocksOf({ sample }: WatchedSample, seen: SeenPicture[]): Promise<WatchedBlock[]> {
-    const { base, trainer, settings } = this.parts;
+    const { trainer } = this.learner;
+    const { latentSize, vision } = this.config;
     const { blocks, latents } = await trainer.observe(sample);
-    const { coverage, temperature } = settings;
-    const rule = { coverage, temperature, count: base.config.latentSize };
+    const { coverage, temperature } = trainer.settings;
+    const rule = { coverage, temperature, count: latentSize };
     const texts = textsBefore(sample.plan);
     return blocks.map((teacher, b) =>
-      blockOf(texts[b]!, seen[b]!, base.config.vision.mergeSize, teacher, latents[b]!, rule),
+      blockOf(texts[b]!, seen[b]!, vision.mergeSize, teacher, latents[b]!, rule),
     );
   }
 

@@ -2,10 +2,10 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, UserError } from '../../base/errors.ts';
-import { onCpu } from '../parameters.ts';
-import { openLearner, type Learner, type Losses } from './learner.ts';
+import { onCpu } from '../parameters/parameters.ts';
+import type { Learner, Losses } from '../learner.ts';
 import { shareOf, type WorkerAnswer, type WorkerRequest, type WorkerStart } from './pool.ts';
-import { openStart } from './start.ts';
+import { openLearner, openStart } from './start.ts';
 
 const start = workerData as WorkerStart;
 const answer = (message: WorkerAnswer): void => parentPort!.postMessage(message);

@@ -10,17 +10,17 @@ import { MAP_DEFAULTS, mapItem } from '../../../src/mazes/stream.ts';
 import { GraphBuilder } from '../../../src/onnx/graphBuilder.ts';
 import { floats, openSession } from '../../../src/ort/session.ts';
 import { BaseStudent, baseWeights, type BaseLesson } from '../../../src/train/base/student.ts';
-import { GradientSum } from '../../../src/train/gradientSum.ts';
-import { resident } from '../../../src/train/parameterBuffers.ts';
-import { readParameters } from '../../../src/train/parameters.ts';
+import { GradientSum } from '../../../src/train/parameters/gradientSum.ts';
+import { resident } from '../../../src/train/parameters/buffers.ts';
+import { readParameters } from '../../../src/train/parameters/parameters.ts';
 import {
   isHead,
   perceptionAccuracy,
   perceptionLabels,
   PROPERTY_NAMES,
 } from '../../../src/train/base/perception.ts';
-import { sequenceOf } from '../../../src/train/sequence.ts';
-import { PictureFeeds, readPictures, tokensOf } from '../../../src/train/tower.ts';
+import { sequenceOf } from '../../../src/train/data/sequence.ts';
+import { PictureFeeds, readPictures, tokensOf } from '../../../src/train/graphs/tower.ts';
 import { readTensor } from '../../../src/checkpoint/formats/safetensors.ts';
 import { seededNumbers } from '../../../src/base/random.ts';
 import { DEVICES } from '../../onnx/devices.ts';

@@ -1,0 +1,220 @@
+/**
+ * Samples by position in an endless sequence, which is a function of the settings alone: a file in another
+ * order each time through, or maps drawn as they are asked for.
+ */
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { UserError } from '../../base/errors.ts';
+import { hashOf, seededNumbers } from '../../base/random.ts';
+import { readSamples, type Sample } from '../../dataset/samples.ts';
+import { checkMapOptions, questionAt, type MapOptions } from '../../mazes/stream.ts';
+import { drawnPicture, pictureIn, type PictureReader, type UnreadPicture } from './pictures.ts';
+import type { Patches, Picture, PlanStep, TrainingSample } from './sequence.ts';
+
+export interface DataSettings {
+  /** A samples file, or maps drawn as they are needed. */
+  data: string | { generator: MapOptions };
+  /** Of the orders of a file's samples. */
+  seed: number;
+}
+
+/** A sample whose pictures are yet to be read. */
+export interface UnreadSample {
+  /** File and line, or the number of the map. */
+  where: string;
+  question: string;
+  pictures: readonly UnreadPicture[];
+  plan: readonly PlanStep<UnreadPicture>[];
+}
+
+export interface SampleData {
+  /** Which sample stands at a position of the endless sequence. */
+  indexAt(position: number): number;
+  /**
+   * The sample of an index, from 0: in its file, or of all that is asked about drawn maps.
+   * @throws UserError if there is none
+   */
+  sample(index: number): UnreadSample;
+}
+
+/**
+ * @param helpers whether every latent step must have its picture
+ * @throws UserError with file and line for the first sample that cannot be learnt
+ */
+export async function openData(
+  { data, seed }: DataSettings,
+  { helpers }: { helpers: boolean },
+): Promise<SampleData> {
+  return typeof data === 'string' ? fileData(data, seed, helpers) : generatedData(data.generator);
+}
+
+/** Tells files of other content apart; empty for drawn maps, whose options say everything. */
+export async function dataHash({ data }: Pick<DataSettings, 'data'>): Promise<string> {
+  if (typeof data !== 'string') return '';
+  return createHash('sha256')
+    .update(await readFile(data))
+    .digest('hex');
+}
+
+/**
+ * Reads a sample's pictures.
+ * @param helpers whether to read those of latent steps, which none but the teacher sees
+ * @throws UserError with the sample's place if one cannot be read
+ */
+export async function readSample<P extends Picture | Patches>(
+  { where, question, pictures: unread, plan: steps }: UnreadSample,
+  reader: PictureReader<P>,
+  { helpers }: { helpers: boolean },
+): Promise<TrainingSample<P>> {
+  return located(where, async () => {
+    const pictures: P[] = [];
+    for (const picture of unread) pictures.push(await reader.read(picture));
+    const plan: PlanStep<P>[] = [];
+    for (const step of steps) {
+      if (step.type === 'text') plan.push(step);
+      else if (!helpers || step.helper === undefined) plan.push({ type: 'latent' });
+      else plan.push({ type: 'latent', helper: await reader.read(step.helper) });
+    }
+    return { question, pictures, plan };
+  });
+}
+
+async function fileData(file: string, seed: number, helpers: boolean): Promise<SampleData> {
+  const samples: Sample[] = [];
+  for await (const sample of readSamples(file)) {
+    checkSample(sample, `${file}:${sample.line}`, { helpers });
+    samples.push(sample);
+  }
+  checkCount(samples, file);
+  const order = new Shuffle(samples.length, seed);
+  return {
+    indexAt: (position) => order.at(position),
+    sample: (index) => unreadOf(samples[index] ?? noSuchSample(index, samples.length, file), file),
+  };
+}
+
+function unreadOf({ line, question, images, plan }: Sample, file: string): UnreadSample {
+  return {
+    where: `${file}:${line}`,
+    question,
+    pictures: images.map(pictureIn),
+    plan: (plan ?? []).map((step) => {
+      if (step.type === 'text') return step;
+      const { helperImage } = step;
+      return { type: 'latent', ...(helperImage !== undefined && { helper: pictureIn(helperImage) }) };
+    }),
+  };
+}
+
+/** Positions always have one; an index that somebody asks to look at may not. */
+function noSuchSample(index: number, count: number, file: string): never {
+  throw new UserError({
+    problem: 'There is no such sample to watch',
+    expected: `a number from 0 to ${count - 1}`,
+    found: String(index),
+    where: file,
+  });
+}
+
+function generatedData(options: MapOptions): SampleData {
+  checkMapOptions(options);
+  return {
+    indexAt: (position) => position,
+    sample: (index) => {
+      const { item, question } = questionAt(options, index);
+      return {
+        where: mapName(item.index),
+        question: question.text,
+        pictures: [drawnPicture('map', () => item.picture)],
+        plan: question.steps.map((step, i) => {
+          if (step.type === 'text') return step;
+          return {
+            type: 'latent',
+            helper: drawnPicture(`step ${i + 1}`, () => item.drawHelper(step.player)),
+          };
+        }),
+      };
+    },
+  };
+}
+
+export const mapName = (index: number): string => `map ${index + 1} of the generator`;
+
+export function checkCount({ length }: readonly unknown[], file: string): void {
+  if (length === 0) throw new UserError({ problem: 'The samples file is empty', where: file });
+}
+
+/** What the rest of the sample goes wrong with only once it is read is told by its place too. */
+export async function located<T>(where: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const place = error.details.where === undefined ? where : `${error.details.where}, ${where}`;
+    throw new UserError({ ...error.details, where: place }, { cause: error });
+  }
+}
+
+/** @throws UserError with the sample's place if there is nothing to learn, or it does not say what each picture is for */
+export function checkSample(
+  { plan, question, images }: Sample,
+  where: string,
+  { helpers }: { helpers: boolean },
+): void {
+  if (plan === undefined || plan.length === 0) {
+    throw new UserError({
+      problem: 'This sample has no answer to learn',
+      expected: 'sequence_plan with at least one step',
+      where,
+    });
+  }
+  const bare = plan.findIndex((step) => step.type === 'latent' && step.helperImage === undefined);
+  if (helpers && bare >= 0) {
+    throw new UserError({
+      problem: 'A latent step of this sample has no helper image',
+      expected: 'helper_image, from which the teacher selects the targets of stage 1',
+      found: `none in step ${bare + 1} of sequence_plan`,
+      where,
+      remedy: 'Add the picture, or train on this sample in stage 2 only.',
+    });
+  }
+  const pads = question.split('<image>').length - 1;
+  if (pads === images.length) return;
+  throw new UserError({
+    problem: 'This sample does not have one <image> per picture',
+    expected: `${images.length} in text_input`,
+    found: String(pads),
+    where,
+    remedy: 'Write <image> once for each picture.',
+  });
+}
+
+/** Every index once in each time through, in an order of its own (Fisher and Yates). */
+export class Shuffle {
+  private readonly count: number;
+  private readonly seed: number;
+  private epoch = -1;
+  private order: number[] = [];
+
+  constructor(count: number, seed: number) {
+    this.count = count;
+    this.seed = seed;
+  }
+
+  at(position: number): number {
+    const epoch = Math.floor(position / this.count);
+    if (epoch !== this.epoch) this.shuffle(epoch);
+    return this.order[position % this.count]!;
+  }
+
+  private shuffle(epoch: number): void {
+    const random = seededNumbers(hashOf('order', this.seed, epoch));
+    const order = Array.from({ length: this.count }, (_, i) => i);
+    for (let last = order.length - 1; last > 0; last--) {
+      const other = Math.floor(random() * (last + 1));
+      [order[last], order[other]] = [order[other]!, order[last]!];
+    }
+    [this.epoch, this.order] = [epoch, order];
+  }
+}

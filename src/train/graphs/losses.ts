@@ -1,0 +1,41 @@
+/** The student's two losses as graph formulas, one number per supervised position. */
+
+import { div, exp, log, max, mul, neg, rows, scatterAdd, sqrt, sub, sum } from '../../onnx/arithmetic.ts';
+import type { GraphBuilder, Value } from '../../onnx/graphBuilder.ts';
+import { Shapes } from '../../onnx/shapes.ts';
+
+/**
+ * Cross-entropy: log Σⱼ exp(xⱼ - max x) - (x_label - max x), which is -log softmax(x)_label.
+ * @param logits (N, V)
+ * @param labels (N, 1): n · V + label of row n, the label's place among all N · V logits
+ * @returns (N, 1)
+ */
+export function crossEntropy(graph: GraphBuilder, logits: Value, labels: Value): Value {
+  const shifted = sub(graph, logits, max(graph, logits, [-1])); // (N, V)
+  const powers = exp(graph, shifted); // (N, V)
+  const total = sum(graph, powers, [-1]); // (N, 1)
+  const chosen = rows(graph, graph.reshape(shifted, [-1]), labels, []); // (N)
+  const result = sub(graph, log(graph, total), graph.reshape(chosen, [-1, 1]));
+  // ∂logits = g (softmax(x) - [x is the label's]), without a matrix of zeros for the labels.
+  graph.formulas.set(result, {
+    inputs: [logits],
+    gradients: (g) => {
+      const softmax = mul(graph, powers, div(graph, g, total));
+      const flat = graph.reshape(softmax, [-1]);
+      const less = scatterAdd(graph, flat, labels, graph.reshape(neg(graph, g), [-1]));
+      return [graph.reshape(less, new Shapes(graph).of(logits))];
+    },
+  });
+  return result;
+}
+
+/**
+ * Misalignment: 1 - cos(h, t).
+ * @param hidden h (M, C)
+ * @param targets t (M, C), of length 1
+ * @returns (M, 1)
+ */
+export function misalignment(graph: GraphBuilder, hidden: Value, targets: Value): Value {
+  const length = sqrt(graph, sum(graph, mul(graph, hidden, hidden), [-1])); // (M, 1)
+  return sub(graph, 1, div(graph, sum(graph, mul(graph, hidden, targets), [-1]), length));
+}
