@@ -78,6 +78,19 @@ describe('a look at a sample', () => {
     expect(lookAt(config, 0, 2).step).toBe(2);
   }, 60_000);
 
+  it('is at the sample that is trained at its position, of maps with alternating questions too', async () => {
+    const generator = { sizes: [3], form: 'latents', minMoves: 2, alternate: ['plan-from', 'plan'] };
+    // The second question of the second map, which the fourth step learns.
+    const watch = { sample: 3, every: 1 };
+    const config = writeConfig({ model, data: { generator }, steps: 4, noise: 0, warmupSteps: 0, watch });
+    await run(config);
+    const { where, blocks } = lookAt(config, 3, 3);
+    expect(where).toBe('map 2 of the generator');
+    const cosines = blocks.flatMap(({ latents }) => latents.flatMap(({ toTarget }) => toTarget ?? []));
+    const mean = cosines.reduce((sum, cosine) => sum + cosine, 0) / cosines.length;
+    expect(Math.abs(1 - mean - metrics(config)[3]!.losses['alignment']!)).toBeLessThan(1e-5);
+  }, 60_000);
+
   it.each([1, 2])('has pictures, probabilities and ordered selections (stage %d)', async (stage) => {
     const config = writeConfig({ model, stage, steps: 1, batch: 1, watch: { sample: 3, every: 1 } });
     await run(config);
