@@ -54,7 +54,7 @@ export function nearest(colour: Rgb, others: readonly Rgb[]): number {
 }
 
 /** CIELAB for the white of sRGB (D65); IEC 61966-2-1 and CIE 15. */
-export function lab([red, green, blue]: Rgb): [lightness: number, a: number, b: number] {
+function lab([red, green, blue]: Rgb): [lightness: number, a: number, b: number] {
   const [r, g, b] = [LINEAR[red]!, LINEAR[green]!, LINEAR[blue]!];
   const x = compress((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
   const y = compress(0.2126 * r + 0.7152 * g + 0.0722 * b);

@@ -27,7 +27,7 @@ import {
 import { withOtherFigures, type Style } from './style.ts';
 
 /** Draws maps in one style; its sprites are painted once. */
-export interface Artist {
+interface Artist {
   readonly style: Style;
   /**
    * The map with its player at `player`, or at the start if it is not given; a stool stands at the start once

@@ -42,13 +42,13 @@ const MAX_COUNT = 999_999;
 /** Of generator.json. */
 const MAX_HEADER_BYTES = 2 ** 20;
 
-export interface GenerateOptions {
+interface GenerateOptions {
   signal: AbortSignal;
   /** After each map; `done` counts the maps of earlier runs too. */
   onProgress: (done: number) => void;
 }
 
-export interface Generated {
+interface Generated {
   samplesFile: string;
   /** Maps that an earlier run had written. */
   kept: number;

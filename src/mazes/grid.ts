@@ -102,38 +102,6 @@ export function movesForward(map: GridMap, distances: number[][], [row, column]:
   });
 }
 
-/** How many shortest paths lead from a cell to the goal; 0 if there is no way. */
-export function countShortestPaths(map: GridMap, from: Position = startOf(map)): number {
-  const distances = distancesToGoal(map);
-  if (distances[from[0]]![from[1]] === Infinity) return 0;
-  const known = new Map<string, number>();
-  const count = (at: Position): number => {
-    if (distances[at[0]]![at[1]] === 0) return 1;
-    const key = at.join();
-    const before = known.get(key);
-    if (before !== undefined) return before;
-    const total = movesForward(map, distances, at)
-      .map((move) => count(step(map, ...at, move)))
-      .reduce((sum, ways) => sum + ways, 0);
-    known.set(key, total);
-    return total;
-  };
-  return count(from);
-}
-
-/** All shortest paths, in the order of their moves (U, D, L, R); empty if there is no way. */
-export function shortestPaths(map: GridMap, from: Position = startOf(map)): Move[][] {
-  const distances = distancesToGoal(map);
-  if (distances[from[0]]![from[1]] === Infinity) return [];
-  const paths = (at: Position): Move[][] => {
-    if (distances[at[0]]![at[1]] === 0) return [[]];
-    return movesForward(map, distances, at).flatMap((move) =>
-      paths(step(map, ...at, move)).map((rest) => [move, ...rest]),
-    );
-  };
-  return paths(from);
-}
-
 /**
  * One shortest path. Each move is chosen among those that begin one, so not all paths are equally likely.
  * @throws RangeError if there is no way

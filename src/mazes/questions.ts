@@ -52,7 +52,7 @@ export type Wording = (typeof WORDINGS)[number];
 export const PLAN_FORMS = ['cells', 'latents', 'cells-and-latents', 'latents-first'] as const;
 export type PlanForm = (typeof PLAN_FORMS)[number];
 
-export type QuestionStep =
+type QuestionStep =
   | { type: 'text'; content: string }
   /** The helper image to look at shows the player here. */
   | { type: 'latent'; player: Position };
@@ -69,7 +69,7 @@ export interface Question {
   from?: Position;
 }
 
-export interface QuestionOptions {
+interface QuestionOptions {
   wording: Wording;
   /** Of questions of kind plan; plans from a cell are always written with cells. */
   form: PlanForm;
@@ -151,7 +151,7 @@ function judge(random: Random, map: GridMap): Question {
 }
 
 /** A: on the goal after the last move; B: in a hole on the way; C: neither. */
-export function verdictOf(map: GridMap, moves: Move[]): 'A' | 'B' | 'C' {
+function verdictOf(map: GridMap, moves: Move[]): 'A' | 'B' | 'C' {
   const { success, status } = simulate(map, moves);
   if (success) return 'A';
   return status === 'Fell into a hole' ? 'B' : 'C';
@@ -223,7 +223,7 @@ function boxed(answer: string): string {
 }
 
 /** "(2,3)": row 2, column 3, counted from 1. */
-export function cellName([row, column]: Position): string {
+function cellName([row, column]: Position): string {
   return `(${row + 1},${column + 1})`;
 }
 

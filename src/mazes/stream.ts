@@ -66,16 +66,6 @@ export interface MapItem {
   drawHelper: (player: Position) => Picture;
 }
 
-/**
- * Items from `from` on, without end.
- * @throws UserError for options that no map can meet
- */
-export function* mapStream(options: Partial<MapOptions> = {}, from = 0): Generator<MapItem, never> {
-  const complete = { ...MAP_DEFAULTS, ...options };
-  checkMapOptions(complete);
-  for (let index = from; ; index++) yield mapItem(complete, index);
-}
-
 /** The item at an index. */
 export function mapItem(options: MapOptions, index: number): MapItem {
   const { seed, sizes, questions, alternate } = options;
@@ -108,7 +98,7 @@ export function questionAt(options: MapOptions, index: number): { item: MapItem;
 }
 
 /** A picture of figures for the perception head, which is no map: see Artist.drawGallery. */
-export interface GalleryItem {
+interface GalleryItem {
   map: GridMap;
   picture: Picture;
 }

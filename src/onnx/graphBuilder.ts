@@ -13,7 +13,7 @@ import { ATTRIBUTE_TYPE, ELEMENT_TYPE, encodeModel, EXTERNAL, IR_VERSION } from 
 export type Value = string & { readonly brand: 'onnx value' };
 
 /** A number is a fixed length, a string the name of one that is known at run time only. */
-export type Dimension = number | string;
+type Dimension = number | string;
 
 type Attributes = Readonly<Record<string, AttributeValue>>;
 
@@ -41,13 +41,13 @@ interface Initializer {
 const GENERATED = '%';
 
 /** A value's gradient by a formula of its own, where going back node by node would cost more. */
-export interface Formula {
+interface Formula {
   inputs: readonly Value[];
   /** The gradients of `inputs` from that of the value. */
   gradients: (g: Value) => Value[];
 }
 
-export interface GraphOptions {
+interface GraphOptions {
   /** The name of the input that a weight becomes; undefined for one that stays in its file. */
   trainable?: (ref: WeightRef) => string | undefined;
 }

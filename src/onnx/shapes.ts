@@ -132,7 +132,7 @@ export function floatAttribute(node: Node, name: string): number {
 }
 
 /** The values of a constant of int64. */
-export function integersOf(graph: GraphBuilder, value: Value | undefined): number[] {
+function integersOf(graph: GraphBuilder, value: Value | undefined): number[] {
   const content = graph.initializers.find(({ name }) => name === value)?.content;
   if (!(content instanceof BigInt64Array)) throw new Error(`${value} is not a constant`);
   return Array.from(content, Number);

@@ -7,7 +7,7 @@ const RECENT = 50;
 /** A step that took this many times the usual was a pause or a restart. */
 const PAUSE = 10;
 
-export interface Progress {
+interface Progress {
   /** Of the last steps. */
   samplesPerSecond: number;
   /** Absent until two steps in a row have been seen. */

@@ -62,7 +62,7 @@ export function controlOf(text: string): Control | undefined {
 }
 
 /** The machine that asks: Node's hostname() and process.kill, which this folder does not know. */
-export interface Machine {
+interface Machine {
   host: string;
   /** Signal 0 only asks whether the process is there. */
   kill: (pid: number, signal: 0) => unknown;

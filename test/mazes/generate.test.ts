@@ -20,7 +20,7 @@ import { commandFor, generateMaps, type GeneratorSettings } from '../../src/maze
 import { walk } from '../../src/mazes/grid.ts';
 import { QUESTION_KINDS } from '../../src/mazes/questions.ts';
 import { splitOf } from '../../src/mazes/split.ts';
-import { mapStream, MAP_DEFAULTS } from '../../src/mazes/stream.ts';
+import { checkMapOptions, mapItem, MAP_DEFAULTS, type MapOptions } from '../../src/mazes/stream.ts';
 import { styleOf } from '../../src/mazes/style.ts';
 import { ilvr, temporaryFolder } from '../fixtures/cli.ts';
 
@@ -277,11 +277,10 @@ describe('mistakes are told', () => {
 
 describe('the stream', () => {
   it('begins anywhere with the same items', () => {
-    const first = mapStream({ seed: 2, questions: ['plan', 'plan', 'judge'] });
-    const items = Array.from({ length: 6 }, () => first.next().value);
-    const later = mapStream({ seed: 2, questions: ['plan', 'plan', 'judge'] }, 4);
+    const options: MapOptions = { ...MAP_DEFAULTS, seed: 2, questions: ['plan', 'plan', 'judge'] };
+    const items = Array.from({ length: 6 }, (_, index) => mapItem(options, index));
     for (const item of items.slice(4)) {
-      const same = later.next().value;
+      const same = mapItem(options, item.index);
       expect([same.index, same.map, same.style, same.questions]).toEqual([
         item.index,
         item.map,
@@ -294,14 +293,15 @@ describe('the stream', () => {
   });
 
   it('draws another picture of the same map in another style', () => {
-    const [a, b] = [1, 2].map((style) => mapStream({ seed: 3, style }).next().value);
+    const [a, b] = [1, 2].map((style) => mapItem({ ...MAP_DEFAULTS, seed: 3, style }, 0));
     expect(a!.map).toEqual(b!.map);
     expect(a!.questions).toEqual(b!.questions);
     expect(a!.picture.rgb.join()).not.toBe(b!.picture.rgb.join());
   });
 
   it('refuses options that make no sense', () => {
-    expect(() => mapStream({ sizes: [9] }).next()).toThrow(/this size: expected a whole number from 3 to 8/);
-    expect(() => mapStream({ questions: [] }).next()).toThrow(/at least one/);
+    const check = (options: Partial<MapOptions>) => () => checkMapOptions({ ...MAP_DEFAULTS, ...options });
+    expect(check({ sizes: [9] })).toThrow(/this size: expected a whole number from 3 to 8/);
+    expect(check({ questions: [] })).toThrow(/at least one/);
   });
 });

@@ -36,7 +36,7 @@ const PROPERTIES = {
   moves: { classes: 1 << MOVES.length, weight: 1 },
 } as const;
 
-export type Property = keyof typeof PROPERTIES;
+type Property = keyof typeof PROPERTIES;
 export const PROPERTY_NAMES = Object.keys(PROPERTIES) as Property[];
 
 const CLASSES = PROPERTY_NAMES.map((name) => PROPERTIES[name].classes);

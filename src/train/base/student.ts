@@ -41,7 +41,7 @@ export interface BaseLesson {
   sequences: readonly TrainingSequence[];
 }
 
-export interface BaseLosses {
+interface BaseLosses {
   /** Cross-entropy of the answers, mean over each sequence's learnt tokens; 0 without sequences. */
   text: number;
   /** Weighted sum over the properties, see perception.ts. */
@@ -50,7 +50,7 @@ export interface BaseLosses {
   accuracy: Accuracy;
 }
 
-export interface BaseSize {
+interface BaseSize {
   pictures: PictureBatch;
   /** Q */
   questions: number;

@@ -20,7 +20,7 @@ export interface DataSettings {
 }
 
 /** A sample whose pictures are yet to be read. */
-export interface UnreadSample {
+interface UnreadSample {
   /** File and line, or the number of the map. */
   where: string;
   question: string;

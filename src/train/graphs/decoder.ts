@@ -39,7 +39,7 @@ export function opening(batch: number, length: number): Part {
   return { batch, past: 0, latents: 0, text: length };
 }
 
-export interface PartInputs {
+interface PartInputs {
   /** (2·L, B, T, G·d): keys and values of layer 0, of layer 1 … */
   past: Value;
   /** (B, C), which the first latents are fed with */

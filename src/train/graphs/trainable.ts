@@ -14,7 +14,7 @@ import { gradientName } from '../parameters/gradientSum.ts';
 import { graphShape } from '../parameters/parameters.ts';
 
 /** What a graph differentiates. */
-export interface Loss {
+interface Loss {
   /** One number. */
   loss: Value;
   /** Values besides the weights whose gradient is wanted. */

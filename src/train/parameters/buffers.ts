@@ -33,7 +33,7 @@ export async function resident(values: ParameterArray, runtime: Runtime): Promis
   return runtime.provider === 'cpu' ? values : ParameterBuffers.open(values, runtime);
 }
 
-export class ParameterBuffers implements ParameterSet {
+class ParameterBuffers implements ParameterSet {
   readonly slots: readonly Slot[];
   private readonly graphs: Graphs;
   /** By name. */

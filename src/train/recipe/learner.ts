@@ -16,7 +16,7 @@ import type { Lesson } from './student.ts';
 import { Trainer, type TrainingSettings } from './trainer.ts';
 
 /** A sample of a step. */
-export interface DrawnSample {
+interface DrawnSample {
   /** In the endless sequence. */
   position: number;
   /** File and line, or the number of the map. */

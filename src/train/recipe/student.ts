@@ -51,7 +51,7 @@ export interface Lesson {
   targets: readonly (readonly Float32Array[])[];
 }
 
-export interface StudentSettings {
+interface StudentSettings {
   stage: Stage;
   /** Most lessons in one run of a graph; the gradients of the rest accumulate. */
   batchSize: number;
@@ -59,7 +59,7 @@ export interface StudentSettings {
   rounding: Rounding;
 }
 
-export interface LearnSettings {
+interface LearnSettings {
   /** Of each lesson's gradient. */
   scale: number;
   /** N(0, 1) numbers times its size are added to the targets that are aligned with. */

@@ -48,13 +48,13 @@ export interface BlockTargets extends Selection {
   features: NumericArray;
 }
 
-export interface Supervision {
+interface Supervision {
   /** u (C): what the question is about; once per sample */
   context: Float32Array;
   blocks: BlockTargets[];
 }
 
-export interface TeacherSettings extends SelectionSettings {
+interface TeacherSettings extends SelectionSettings {
   targets: TargetRule;
 }
 
@@ -162,7 +162,7 @@ export class Teacher {
  * the image tokens weighted by softmax(q · k / √d), averaged over text tokens and heads. q and k are
  * the last layer's projections of the *final* hidden states, without rotation: so the released code.
  */
-export function teacherGraph(config: TextConfig, source: WeightSource, length: number): Uint8Array {
+function teacherGraph(config: TextConfig, source: WeightSource, length: number): Uint8Array {
   const { hiddenSize: C, layers, heads: H, kvHeads: K, headSize: d } = config;
   const S = length;
   return trainableGraph('teacher', source, (graph, weights) => {

@@ -16,9 +16,6 @@ import { SessionCache } from '../graphs/sessions.ts';
 import { oneToken, PictureFeeds, readPictures, tokensOf, type PictureBatch } from '../graphs/tower.ts';
 import { trainableGraph, weightsAskedBy } from '../graphs/trainable.ts';
 
-/** Whether a weight is the tower's. */
-export const isTower = (name: string): boolean => name.startsWith('visual.');
-
 const FEATURES_GRADIENT = gradientName('features');
 
 export class TrainedTower {

@@ -71,7 +71,7 @@ export const RELEASED_TRAINING: TrainingSettings = {
   vision: 'frozen',
 };
 
-export interface LearnOptions {
+interface LearnOptions {
   /** Steps before this one. Noise and dropout are a function of seed, step and share, so that a resumed run needs no state. */
   step: number;
   /** Position of the first sample in the run's endless sequence. */

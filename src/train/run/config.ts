@@ -115,7 +115,7 @@ export function completed(stored: Readonly<Record<string, unknown>>): Record<str
 /** Complete, with absolute paths. */
 export type RunConfig = z.output<typeof Config>;
 
-export interface GivenConfig {
+interface GivenConfig {
   /** As the file has it. */
   given: unknown;
   config: RunConfig;

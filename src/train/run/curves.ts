@@ -3,7 +3,7 @@
 import { lossName } from '../../watch/lossNames.ts';
 import type { Metric } from '../../watch/metrics.ts';
 
-export type CurvePoint = Pick<Metric, 'step' | 'losses'>;
+type CurvePoint = Pick<Metric, 'step' | 'losses'>;
 
 const WIDTH = 720;
 const HEIGHT = 320;
