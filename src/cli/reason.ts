@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { CancelledError, messageOf, unreachable, UserError } from '../base/errors.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
 import { targetOf } from '../files/replaceFile.ts';
 import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
@@ -119,9 +119,19 @@ export function interventionOf(
   sample: number,
   latents: Float32Array[],
 ): LatentIntervention | undefined {
-  if (fed === 'own') return undefined;
-  if (fed === 'noise') return { kind: fed, sample };
-  return fed === 'swap' ? { kind: fed, latents } : { kind: fed };
+  switch (fed) {
+    case 'own':
+      return undefined;
+    case 'noise':
+      return { kind: fed, sample };
+    case 'swap':
+      return { kind: fed, latents };
+    case 'zero':
+    case 'markers':
+      return { kind: fed };
+    default:
+      return unreachable(fed);
+  }
 }
 
 /** How a run ended. */

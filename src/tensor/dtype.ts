@@ -34,17 +34,18 @@ export function fromBFloat16(bits: number): number {
   return scratch.getFloat32(0);
 }
 
+/** The i-th number of each format, little-endian. */
+const READERS: Record<Dtype, (view: DataView, i: number) => number> = {
+  F32: (view, i) => view.getFloat32(i * 4, true),
+  F16: (view, i) => fromFloat16(view.getUint16(i * 2, true)),
+  BF16: (view, i) => fromBFloat16(view.getUint16(i * 2, true)),
+};
+
 /** Little-endian bytes of a checkpoint tensor → float32 values. `bytes` need not be aligned. */
 export function toFloat32(bytes: Uint8Array, dtype: Dtype): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values = new Float32Array(bytes.byteLength / BYTES[dtype]);
-  for (let i = 0; i < values.length; i++) {
-    values[i] =
-      dtype === 'F32'
-        ? view.getFloat32(i * 4, true)
-        : dtype === 'F16'
-          ? fromFloat16(view.getUint16(i * 2, true))
-          : fromBFloat16(view.getUint16(i * 2, true));
-  }
+  const read = READERS[dtype];
+  for (let i = 0; i < values.length; i++) values[i] = read(view, i);
   return values;
 }

@@ -3,6 +3,7 @@
  * how much. Amounts are attention probabilities of one layer choice, or the kind's own unit for a region.
  */
 
+import { unreachable } from '../../base/errors.ts';
 import type { Choice, MapSelector } from '../../trace/maps.ts';
 import { latentIndexAt } from '../../trace/rows.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
@@ -97,11 +98,18 @@ export function strength(brush: Brush | undefined, of: 'tokens' | 'latents', ind
 }
 
 function regionTitle({ kind, layer, heads }: MapSelector): string {
-  if (kind === 'similarity') return 'Mean cosine in the region';
-  if (kind === 'selection') return 'Selection probability in the region';
-  return layer === 'max' || heads === 'max'
-    ? 'Sum of the attention maxima in the region'
-    : 'Attention mass in the region';
+  switch (kind) {
+    case 'similarity':
+      return 'Mean cosine in the region';
+    case 'selection':
+      return 'Selection probability in the region';
+    case 'attention':
+      return layer === 'max' || heads === 'max'
+        ? 'Sum of the attention maxima in the region'
+        : 'Attention mass in the region';
+    default:
+      return unreachable(kind);
+  }
 }
 
 /** Probabilities add up; cosines are averaged. Patches without a value do not count. */

@@ -173,7 +173,12 @@ function Status({ scene, step }: { scene: TrainingScene; step: number }): VNode 
           )}
         </p>
       );
-    default:
+    case 'running':
+    case 'stopped':
+    case 'finished':
+    case 'unknown':
       return null;
+    default:
+      return unreachable(state.state);
   }
 }
