@@ -16,6 +16,8 @@ export interface ErrorDetails {
   where?: string;
   /** What the user can do about it, as a sentence. */
   remedy?: string;
+  /** The folder that was probably meant: it can be offered as a button. */
+  instead?: { kind: 'model' | 'adapter'; folder: string };
 }
 
 /** A mistake in the input, told so that its reader can mend it. */

@@ -1,19 +1,21 @@
 /**
  * LoRA adapters as PEFT saves them: adapter_config.json and adapter_model.safetensors (or .bin). An adapter adds
- * scale · B A to some matrices of its base model; the product is never formed, the graph has both factors.
+ * scale · B A to some matrices of its base model; the product is never formed, the graph has both factors. Beside
+ * the factors it may hold whole weights, which take the place of the base model's: embeddings of a larger
+ * vocabulary, modules that were trained as they are.
  *
- * The tensors say what is adapted. The config says with which rank and scale, and must not ask for
- * anything else: every setting that would change the arithmetic is refused by name.
+ * The tensors say what is adapted. The config says with which scale, and must not ask for anything else: every
+ * setting that would change the arithmetic is refused by name.
  */
 import path from 'node:path';
-import { runInNewContext } from 'node:vm';
-import { z } from 'zod';
-import { UserError, messageOf } from '../base/errors.ts';
-import type { LowRank } from '../model/weightSource.ts';
-import { filesHash } from './hash.ts';
+import { UserError } from '../base/errors.ts';
+import { CONFIG_FILES, findConfig } from '../files/modelFolder.ts';
 import { isFile } from '../files/plainFile.ts';
-import { parseWith, readJson, show } from './json.ts';
-import { canonicalName, newerName } from './names.ts';
+import type { LowRank } from '../model/weightSource.ts';
+import { MERGE_FIRST, parseAdapterConfig, settingsOf, type ModuleSettings } from './adapterSettings.ts';
+import { filesHash } from './hash.ts';
+import { readJson, show } from './json.ts';
+import { canonicalName } from './names.ts';
 import { asWeight, readStoredTensors } from './formats/safetensors.ts';
 import type { StoredTensor } from './formats/safetensors.ts';
 import { readTorchTensors } from './formats/torchFile.ts';
@@ -32,20 +34,13 @@ export interface Adapter {
   file: string;
   /** What it adds to which weight, by the weight's canonical name. */
   additions: ReadonlyMap<string, LowRank>;
-  /**
-   * Compares its shapes with the base model's.
-   * @param find a weight of the base model
-   * @throws UserError naming the first matrix that is missing there or has another size
-   */
-  checkFit(find: (name: string) => { shape: number[] } | undefined, tied: boolean): void;
+  /** What takes the place of which weight, by its canonical name. */
+  replacements: ReadonlyMap<string, StoredTensor>;
 }
 
-export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_TENSORS = 'adapter_model.safetensors';
 /** What PEFT wrote before 0.6. */
 const OLDER_TENSORS = 'adapter_model.bin';
-/** A real pattern takes microseconds; one that backtracks for ever is stopped. */
-const PATTERN_TIMEOUT_MS = 1_000;
 
 /** Matrices that our graphs multiply by; an adapter of anything else would silently do nothing. */
 const ADAPTABLE = [
@@ -57,71 +52,23 @@ const ADAPTABLE = [
   /^lm_head$/,
 ];
 
-/** Settings that change the arithmetic when they are anything but null, false or empty. */
-const UNSUPPORTED = [
-  'fan_in_fan_out',
-  'lora_bias',
-  'modules_to_save',
-  'layer_replication',
-  'trainable_token_indices',
-  'target_parameters',
-  'alora_invocation_tokens',
-  'arrow_config',
-  'kasa_config',
-  'megatron_config',
-  'monteclora_config',
-  'velora_config',
-];
-
-/** Initialisations that leave the base model as it is; PiSSA, OLoRA, LoftQ and others change it. */
-const HARMLESS_INIT = [undefined, null, true, false, 'gaussian', 'orthogonal', 'eva'];
-
-const Config = z.looseObject({
-  peft_type: z.literal('LORA', 'LORA: other kinds of adapters are not supported'),
-  r: z.int().positive().max(100_000),
-  lora_alpha: z.number(),
-  bias: z.literal('none', '"none": trained biases are not supported').nullish(),
-  use_rslora: z.boolean().nullish(),
-  rank_pattern: z.record(z.string(), z.int().positive().max(100_000)).nullish(),
-  alpha_pattern: z.record(z.string(), z.number()).nullish(),
-  target_modules: z.union([z.string(), z.array(z.string())], 'a pattern or a list of names').nullish(),
-});
-type AdapterConfig = z.infer<typeof Config>;
-
-/** Whether the folder holds an adapter and no model of its own. */
-export async function isAdapter(folder: string): Promise<boolean> {
-  return isFile(path.join(folder, ADAPTER_CONFIG));
-}
-
-/** For a folder with an adapter that was opened as a model. */
-export async function notAModel(folder: string): Promise<UserError> {
-  const config = await readJson(path.join(folder, ADAPTER_CONFIG)).catch(() => undefined);
-  const base: unknown =
-    typeof config === 'object' && config !== null
-      ? Reflect.get(config, 'base_model_name_or_path')
-      : undefined;
-  const named = typeof base === 'string' && base !== '';
-  return new UserError({
-    problem: 'the folder holds an adapter, not a model',
-    expected: named ? `its base model, ${show(base)}` : 'its base model',
-    where: folder,
-    remedy: 'Open the base model and give this folder as its adapter.',
-  });
-}
-
 /**
  * Opens an adapter; reads its config and the header of its tensors, and hashes both files.
  * @throws UserError if it is none, is not sound, or asks for what we do not compute
  */
 export async function openAdapter(where: string): Promise<Adapter> {
   const folder = path.resolve(where);
-  const configFile = path.join(folder, ADAPTER_CONFIG);
-  if (!(await isFile(configFile))) throw await noAdapter(folder);
-  const json = await readJson(configFile);
-  refuseUnsupported(json, configFile);
-  const config = parseWith(Config, json, configFile);
+  const configFile = await findConfig(folder, 'adapter');
+  const config = parseAdapterConfig(await readJson(configFile), configFile);
   const { file, tensors } = await readTensors(folder);
-  const additions = pairUp(tensors, config, { file, configFile });
+  const { factors, replacements } = sortTensors(tensors, file);
+  const settings = settingsOf([...factors.keys()], config, configFile);
+  const additions = new Map(
+    [...factors].map(([name, pair]) => [
+      `${name}.weight`,
+      lowRank(name, pair, settings.get(name)!, config.use_rslora === true, file),
+    ]),
+  );
   return {
     folder,
     name: path.basename(folder),
@@ -130,7 +77,7 @@ export async function openAdapter(where: string): Promise<Adapter> {
     fingerprint: await filesHash([configFile, file]),
     file,
     additions,
-    checkFit: (find, tied) => checkFit(additions, find, tied, file),
+    replacements,
   };
 }
 
@@ -142,181 +89,86 @@ async function readTensors(folder: string): Promise<{ file: string; tensors: Map
   return { file, tensors: await readStoredTensors(file) };
 }
 
-function refuseUnsupported(json: unknown, where: string): void {
-  if (typeof json !== 'object' || json === null) return;
-  const switches = Object.keys(json).filter((key) => key.startsWith('use_') && key !== 'use_rslora');
-  for (const key of [...UNSUPPORTED, ...switches]) {
-    const value: unknown = Reflect.get(json, key);
-    if (isNeutral(value)) continue;
-    throw unsupported(`the adapter uses "${key}", which is not supported`, value, where);
-  }
-  const init: unknown = Reflect.get(json, 'init_lora_weights');
-  if (HARMLESS_INIT.some((value) => value === init)) return;
-  throw unsupported('the adapter was started in a way that changes the base model', init, where);
-}
+const NAMED = /^(?:base_model\.model\.)?(.+)$/;
+const FACTOR = /^(.+)\.lora_([AB])\.(?:default\.)?weight$/;
+/** PEFT calls a module that it wrapped, to train it or to stand beside it, by another name. */
+const WHOLE = /^(.+?)(?:\.base_layer|\.modules_to_save(?:\.default)?)?\.(weight|bias)$/;
 
-function unsupported(problem: string, found: unknown, where: string): UserError {
-  return new UserError({
-    problem,
-    found: show(found),
-    where,
-    remedy: "Merge it into its base model with PEFT's merge_and_unload and open the result.",
+type Factors = Partial<Record<'A' | 'B', StoredTensor>>;
+
+/** A and B by module, whole weights by their own names. */
+function sortTensors(
+  tensors: Map<string, StoredTensor>,
+  file: string,
+): { factors: Map<string, Factors>; replacements: Map<string, StoredTensor> } {
+  const factors = new Map<string, Factors>();
+  const replacements = new Map<string, StoredTensor>();
+  for (const [key, tensor] of tensors) {
+    const name = NAMED.exec(key)?.[1] ?? key;
+    const [, adapted, factor] = FACTOR.exec(name) ?? [];
+    const [, replaced, kind] = WHOLE.exec(name) ?? [];
+    if (adapted !== undefined) addFactor(factors, adapted, factor as 'A' | 'B', tensor, file);
+    else if (replaced === undefined || name.includes('lora_')) throw unknownTensor(key, file);
+    else addWhole(replacements, canonicalName(`${replaced}.${kind}`), tensor, file);
+  }
+  if (factors.size > 0) return { factors, replacements };
+  throw new UserError({
+    problem: 'the adapter is empty',
+    expected: 'lora_A and lora_B tensors',
+    where: file,
   });
 }
 
-function isNeutral(value: unknown): boolean {
-  if (value === undefined || value === null || value === false) return true;
-  return typeof value === 'object' && Object.keys(value).length === 0;
+function addFactor(
+  factors: Map<string, Factors>,
+  module: string,
+  factor: 'A' | 'B',
+  tensor: StoredTensor,
+  file: string,
+): void {
+  const name = canonicalName(module);
+  if (!ADAPTABLE.some((pattern) => pattern.test(name))) throw notAdaptable(module, file);
+  const pair = factors.get(name) ?? {};
+  if (pair[factor] !== undefined) throw unfit(module, 'each factor once', 'it twice', file);
+  factors.set(name, { ...pair, [factor]: tensor });
 }
 
-interface Files {
-  file: string;
-  configFile: string;
-}
-
-const FACTOR = /^(?:base_model\.model\.)?(.+)\.lora_([AB])\.(?:default\.)?weight$/;
-
-/** A and B of each module, with its scale. */
-function pairUp(
-  tensors: Map<string, StoredTensor>,
-  config: AdapterConfig,
-  files: Files,
-): ReadonlyMap<string, LowRank> {
-  const modules = new Map<string, Partial<Record<'A' | 'B', StoredTensor>>>();
-  for (const [key, tensor] of tensors) {
-    const [, module, factor] = FACTOR.exec(key) ?? [];
-    if (module === undefined) throw unknownTensor(key, files.file);
-    const name = canonicalName(module);
-    if (!ADAPTABLE.some((pattern) => pattern.test(name))) throw notAdaptable(module, files.file);
-    const pair = modules.get(name) ?? {};
-    if (pair[factor as 'A' | 'B'] !== undefined)
-      throw unfit(module, 'each factor once', 'it twice', files.file);
-    modules.set(name, { ...pair, [factor as 'A' | 'B']: tensor });
-  }
-  if (modules.size === 0) {
-    throw new UserError({
-      problem: 'the adapter is empty',
-      expected: 'lora_A and lora_B tensors',
-      where: files.file,
-    });
-  }
-  const settings = settingsOf([...modules.keys()], config, files.configFile);
-  return new Map(
-    [...modules].map(([name, pair]) => [`${name}.weight`, lowRank(name, pair, settings.get(name)!, files)]),
-  );
+function addWhole(
+  replacements: Map<string, StoredTensor>,
+  name: string,
+  tensor: StoredTensor,
+  file: string,
+): void {
+  if (replacements.has(name)) throw unfit(name, 'each weight once', 'it twice', file);
+  replacements.set(name, tensor);
 }
 
 function lowRank(
   name: string,
-  { A, B }: Partial<Record<'A' | 'B', StoredTensor>>,
-  { rank, scale }: ModuleSettings,
-  { file }: Files,
+  { A, B }: Factors,
+  settings: ModuleSettings,
+  stabilised: boolean,
+  file: string,
 ): LowRank {
   if (A === undefined || B === undefined)
     throw unfit(name, 'lora_A and lora_B', A === undefined ? 'lora_B only' : 'lora_A only', file);
-  const found = `A ${show(A.shape)} and B ${show(B.shape)}`;
-  if (A.shape.length !== 2 || B.shape.length !== 2 || A.shape[0] !== rank || B.shape[1] !== rank)
-    throw unfit(name, `A [${rank}, in] and B [out, ${rank}], the rank of ${ADAPTER_CONFIG}`, found, file);
+  const rank = settings.rank ?? A.shape[0] ?? 0;
+  if (A.shape.length !== 2 || B.shape.length !== 2 || A.shape[0] !== rank || B.shape[1] !== rank) {
+    const expected = `A [${rank}, in] and B [out, ${rank}], the rank of ${CONFIG_FILES.adapter}`;
+    throw unfit(name, expected, `A ${show(A.shape)} and B ${show(B.shape)}`, file);
+  }
+  const scale = settings.alpha / (stabilised ? Math.sqrt(rank) : rank);
   return { a: asWeight(`${name}.lora_A`, A), b: asWeight(`${name}.lora_B`, B), scale };
-}
-
-interface ModuleSettings {
-  rank: number;
-  /** α / r, or α / √r for rank-stabilised adapters. */
-  scale: number;
-}
-
-/** The settings of each module, as PEFT finds them; patterns are a stranger's and run for a bounded time. */
-function settingsOf(names: string[], config: AdapterConfig, where: string): Map<string, ModuleSettings> {
-  const run = (): Map<string, ModuleSettings> =>
-    new Map(names.map((name) => [name, moduleSettings(name, config, where)]));
-  try {
-    return runInNewContext('run()', { run }, { timeout: PATTERN_TIMEOUT_MS }) as Map<string, ModuleSettings>;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError({
-      problem: 'a pattern of the adapter cannot be used',
-      expected: 'names of modules, or a pattern of them',
-      found: messageOf(error),
-      where,
-    });
-  }
-}
-
-function moduleSettings(name: string, config: AdapterConfig, where: string): ModuleSettings {
-  if (!isTargeted(name, config.target_modules)) {
-    throw new UserError({
-      problem: `the adapter has tensors for ${name}, which its config does not name`,
-      expected: 'a module of target_modules',
-      found: show(config.target_modules),
-      where,
-      remedy: 'The two files belong to different adapters; download them together.',
-    });
-  }
-  const rank = patternValue(name, config.rank_pattern) ?? config.r;
-  const alpha = patternValue(name, config.alpha_pattern) ?? config.lora_alpha;
-  return { rank, scale: alpha / (config.use_rslora === true ? Math.sqrt(rank) : rank) };
-}
-
-/** The module's name in either spelling; which one patterns were written for depends on transformers. */
-function spellings(name: string): string[] {
-  return [name, newerName(name)];
-}
-
-/** PEFT: a list holds names or their ends, a text is a pattern of the whole name. */
-function isTargeted(name: string, target: AdapterConfig['target_modules']): boolean {
-  if (target === undefined || target === null || target === 'all-linear') return true;
-  if (typeof target === 'string') {
-    const pattern = new RegExp(`^(?:${target})$`);
-    return spellings(name).some((spelling) => pattern.test(spelling));
-  }
-  return target.some((end) => spellings(name).some((full) => full === end || full.endsWith(`.${end}`)));
-}
-
-/** PEFT: the first key that, as a pattern, ends the name at a dot. */
-function patternValue(name: string, patterns: Record<string, number> | null | undefined): number | undefined {
-  const found = Object.entries(patterns ?? {}).find(([key]) => {
-    const pattern = new RegExp(`^(?:.*\\.)?(?:${key})$`);
-    return spellings(name).some((spelling) => pattern.test(spelling));
-  });
-  return found?.[1];
-}
-
-function checkFit(
-  additions: ReadonlyMap<string, LowRank>,
-  find: (name: string) => { shape: number[] } | undefined,
-  tied: boolean,
-  file: string,
-): void {
-  for (const [name, { a, b }] of additions) {
-    if (tied && name === 'lm_head.weight') {
-      throw new UserError({
-        problem: 'the adapter changes the output matrix, which this model shares with its input',
-        expected: 'an adapter without lm_head',
-        where: file,
-      });
-    }
-    const shape = find(name)?.shape;
-    const needed = [b.shape[0]!, a.shape[1]!];
-    if (shape?.length === 2 && shape.every((length, i) => length === needed[i])) continue;
-    throw new UserError({
-      problem: 'the adapter does not fit the model',
-      expected: `${name} of shape ${show(needed)}`,
-      found: shape === undefined ? 'no such weight' : show(shape),
-      where: file,
-      remedy: `Open the model that the adapter was trained for; its ${ADAPTER_CONFIG} names it.`,
-    });
-  }
 }
 
 function unknownTensor(key: string, where: string): UserError {
   const dora = key.includes('lora_magnitude_vector');
   return new UserError({
     problem: `the adapter holds a tensor that cannot be applied${dora ? ': DoRA is not supported' : ''}`,
-    expected: 'only ….lora_A.weight and ….lora_B.weight',
+    expected: '….lora_A.weight, ….lora_B.weight and whole weights',
     found: show(key),
     where,
-    remedy: "Merge it into its base model with PEFT's merge_and_unload and open the result.",
+    remedy: MERGE_FIRST,
   });
 }
 
@@ -325,20 +177,10 @@ function notAdaptable(module: string, where: string): UserError {
     problem: `the adapter changes ${module}, where adapters are not supported`,
     expected: 'projections of attention and feed-forward layers, the merger, or lm_head',
     where,
-    remedy: "Merge it into its base model with PEFT's merge_and_unload and open the result.",
+    remedy: MERGE_FIRST,
   });
 }
 
 function unfit(module: string, expected: string, found: string, where: string): UserError {
   return new UserError({ problem: `the adapter's tensors for ${module} do not fit`, expected, found, where });
-}
-
-async function noAdapter(folder: string): Promise<UserError> {
-  return new UserError({
-    problem: 'the folder holds no adapter',
-    expected: `${ADAPTER_CONFIG} and ${ADAPTER_TENSORS}`,
-    found: (await isFile(path.join(folder, 'config.json'))) ? 'a model of its own' : 'neither',
-    where: folder,
-    remedy: 'Choose the folder that PEFT saved.',
-  });
 }

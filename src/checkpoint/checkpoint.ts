@@ -1,20 +1,21 @@
 /** A checkpoint folder, opened: settings, tokenizer, template and where each weight lies. Loads no tensor. */
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/config.ts';
 import type { Dtype } from '../tensor/dtype.ts';
-import { isAdapter, notAModel, openAdapter } from './adapter.ts';
+import { openAdapter } from './adapter.ts';
 import type { Adapter } from './adapter.ts';
 import { loadChatTemplate } from './text/chatTemplate.ts';
 import type { ChatTemplate } from './text/chatTemplate.ts';
 import { declaredTying, parseModelConfig, withLatentTokens } from './config.ts';
 import { parseGenerationConfig, parseProcessorConfig } from './defaults.ts';
+import { describeProtocol, foreignProtocol, type ForeignProtocol } from './families.ts';
 import { checkpointFingerprint, withAdapter } from './hash.ts';
-import { isFile } from '../files/plainFile.ts';
+import { findConfig } from '../files/modelFolder.ts';
 import { parseWith, readJson, readJsonIfPresent } from './json.ts';
-import { loadTokenizer } from './text/tokenizer.ts';
+import { refuseDeclaredQuantisation } from './quantised.ts';
+import { hasTokenizer, loadTokenizer } from './text/tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 import { openWeights } from './weights.ts';
 import type { Weights } from './weights.ts';
@@ -38,6 +39,10 @@ export interface Checkpoint {
   question?: string;
   /** What was trained on top of the weights and is applied to them. */
   adapter?: Adapter;
+  /** Whose latents it thinks in, if not ILVR's; it can then run as a plain model. */
+  protocol?: ForeignProtocol;
+  /** Sentences that a reader should know before a run, and whoever looks at its trace. */
+  notes: string[];
   /** Quick identity, the adapter included; see ./hash.ts for what it tells apart. */
   fingerprint: string;
 }
@@ -52,24 +57,27 @@ export async function openCheckpoint(
   options: { adapter?: string | undefined } = {},
 ): Promise<Checkpoint> {
   const folder = path.resolve(where);
-  const configFile = await findConfig(folder);
+  const configFile = await findConfig(folder, 'model');
   const configJson = await readJson(configFile);
   const parsed = parseModelConfig(configJson, configFile);
+  refuseDeclaredQuantisation(configJson, configFile);
   const adapter = options.adapter === undefined ? undefined : await openAdapter(options.adapter);
-  const [generation, processor, tokenizer, chatTemplate, weights] = await Promise.all([
+  // Who trains an adapter on new tokens saves the tokenizer beside it.
+  const textFolder = adapter !== undefined && (await hasTokenizer(adapter.folder)) ? adapter.folder : folder;
+  const [generation, processor, tokenizer, chatTemplate, weights, own] = await Promise.all([
     readGeneration(folder, configJson),
     readProcessor(folder),
-    loadTokenizer(folder),
-    loadChatTemplate(folder),
+    loadTokenizer(textFolder),
+    loadChatTemplate(textFolder, folder),
     openWeights(folder, { tied: declaredTying(configJson), adapter }),
+    readOwnSettings(folder),
   ]);
-  const text = { ...parsed.text, tiedEmbeddings: weights.tied };
-  const config = withLatentTokens({ ...parsed, text }, (token) => tokenizer.idOf(token));
+  const protocol = own.protocol === 'ilvr' ? undefined : foreignProtocol(configJson, parsed, tokenizer);
+  const config = completeConfig(parsed, weights, tokenizer, protocol);
   checkTokens(config, generation, tokenizer, folder);
   checkProcessor(config, processor, folder);
   const ownFingerprint = await checkpointFingerprint({ folder, weightFiles: weights.files });
   const { dtype, parameterCount } = weights;
-  const question = await readOwnQuestion(folder);
   return {
     folder,
     config,
@@ -81,39 +89,49 @@ export async function openCheckpoint(
     dtype,
     parameterCount,
     ...(adapter !== undefined && { adapter }),
+    ...(protocol !== undefined && { protocol }),
     fingerprint: withAdapter(ownFingerprint, adapter),
-    ...(question !== undefined && { question }),
+    ...(own.question !== undefined && { question: own.question }),
+    notes: notesOf(weights, protocol),
   };
 }
 
-const OwnSettings = z.looseObject({ question: z.string().min(1).max(10_000).optional() });
-
-async function readOwnQuestion(folder: string): Promise<string | undefined> {
-  const file = path.join(folder, 'ilvr.json');
-  return parseWith(OwnSettings, (await readJsonIfPresent(file)) ?? {}, file).question;
+/** The config with what only weights and tokenizer know; a foreign protocol's latents are ordinary tokens. */
+function completeConfig(
+  parsed: ModelConfig,
+  { tied, adaptedVocabulary }: Weights,
+  tokenizer: Tokenizer,
+  protocol: ForeignProtocol | undefined,
+): ModelConfig {
+  const vocabularySize = adaptedVocabulary ?? parsed.text.vocabularySize;
+  const config = { ...parsed, text: { ...parsed.text, tiedEmbeddings: tied, vocabularySize } };
+  if (protocol === undefined) return withLatentTokens(config, (token) => tokenizer.idOf(token));
+  const { latent: _, ...tokens } = config.tokens;
+  return { ...config, tokens };
 }
 
-async function findConfig(folder: string): Promise<string> {
-  const info = await stat(folder).catch(() => undefined);
-  if (!info?.isDirectory()) {
-    throw new UserError({
-      problem: 'cannot open the checkpoint',
-      expected: 'a folder',
-      found: info === undefined ? 'nothing' : 'a file',
-      where: folder,
-      remedy: 'Choose the folder that holds config.json and the weights.',
-    });
-  }
-  const file = path.join(folder, 'config.json');
-  if (await isFile(file)) return file;
-  if (await isAdapter(folder)) throw await notAModel(folder);
-  throw new UserError({
-    problem: 'the folder is not a checkpoint',
-    expected: 'config.json',
-    found: 'no such file',
-    where: folder,
-    remedy: 'Choose the folder that holds config.json and the weights.',
-  });
+/** What a reader should know before a run. */
+function notesOf(weights: Weights, protocol: ForeignProtocol | undefined): string[] {
+  return [
+    ...(protocol === undefined ? [] : [describeProtocol(protocol)]),
+    ...(weights.headDiffers
+      ? [
+          'config.json says that the output matrix is the embedding, but the files have one of its own. It is used.',
+        ]
+      : []),
+  ];
+}
+
+/** ilvr.json, an addition of ours. */
+const OwnSettings = z.looseObject({
+  question: z.string().min(1).max(10_000).optional(),
+  /** For a checkpoint that looks like another project's. */
+  protocol: z.literal('ilvr').optional(),
+});
+
+async function readOwnSettings(folder: string): Promise<z.infer<typeof OwnSettings>> {
+  const file = path.join(folder, 'ilvr.json');
+  return parseWith(OwnSettings, (await readJsonIfPresent(file)) ?? {}, file);
 }
 
 async function readGeneration(folder: string, configJson: unknown): Promise<GenerationDefaults> {

@@ -6,9 +6,10 @@
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { ModelConfig, SpecialTokens, TextConfig, VisionConfig } from '../model/config.ts';
+import { ILVR_TOKENS, isForeignArchitecture } from './families.ts';
 import { parseWith, show } from './json.ts';
 
-/** The one architecture that ../model builds. */
+/** The one architecture that ../model builds; other names of it are in ./families.ts. */
 export const SUPPORTED_ARCHITECTURE = 'Qwen2_5_VLForConditionalGeneration';
 
 /** K of the released ILVR code, for configs that do not say. */
@@ -69,7 +70,6 @@ const Vision = z.object({
 });
 
 const Top = z.object({
-  architectures: z.array(z.string()).min(1),
   text_config: z.looseObject({}).optional(),
   vision_config: z.looseObject({}),
   tie_word_embeddings: z.boolean().optional(),
@@ -91,9 +91,9 @@ const Top = z.object({
  */
 export function parseModelConfig(json: unknown, where: string): ModelConfig {
   const object = parseWith(z.looseObject({}), json, where);
-  checkArchitecture(object['architectures'], where);
+  const inner = parseWith(z.looseObject({}).nullish(), object['text_config'], where) ?? {};
+  const architecture = architectureOf(object, inner, where);
   // A nested file may keep the ids of special tokens in either place.
-  const inner = parseWith(z.looseObject({}).optional(), object['text_config'], where) ?? {};
   const top = parseWith(Top, { ...inner, ...object }, where);
   const text = parseText({ ...object, ...inner }, top.tie_word_embeddings ?? false, where);
   const vision = parseVision(top.vision_config, text.hiddenSize, where);
@@ -101,7 +101,7 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
   const latentSize = top.latent_size ?? DEFAULT_LATENT_SIZE;
   const latentReach = top.latent_reach ?? undefined;
   return {
-    architecture: SUPPORTED_ARCHITECTURE,
+    architecture,
     text,
     vision,
     tokens,
@@ -120,27 +120,41 @@ export function withLatentTokens(
   idOf: (token: string) => number | undefined,
 ): ModelConfig {
   if (config.tokens.latent !== undefined) return config;
-  const [pad, start, end] = ['<|latent_pad|>', '<|latent_start|>', '<|latent_end|>'].map(idOf);
+  const [pad, start, end] = ILVR_TOKENS.map(idOf);
   if (pad === undefined || start === undefined || end === undefined) return config;
   return { ...config, tokens: { ...config.tokens, latent: { pad, start, end } } };
 }
 
 /**
- * Whether config.json says that input and output embeddings are one matrix; undefined if it does not say,
- * as transformers leaves out what is its own default, and that default has changed. Then the weights decide.
+ * Whether config.json says that input and output embeddings are one matrix, at the top or in its text_config;
+ * undefined if it does not say, as transformers leaves out what is its own default, and that default has
+ * changed. Then the weights decide.
  */
 export function declaredTying(json: unknown): boolean | undefined {
-  const Tying = z.object({ tie_word_embeddings: z.boolean().optional() });
-  const parsed = Tying.extend({ text_config: Tying.optional() }).safeParse(json);
-  return parsed.data?.tie_word_embeddings ?? parsed.data?.text_config?.tie_word_embeddings;
+  const Tying = z.object({ tie_word_embeddings: z.boolean().nullish() });
+  const { data } = Tying.extend({ text_config: Tying.nullish() }).safeParse(json);
+  const said = [data?.tie_word_embeddings, data?.text_config?.tie_word_embeddings];
+  return said.includes(true) ? true : said.includes(false) ? false : undefined;
 }
 
-function checkArchitecture(architectures: unknown, where: string): void {
-  if (Array.isArray(architectures) && architectures[0] === SUPPORTED_ARCHITECTURE) return;
+/** Model types of transformers, of the whole and of its language model. */
+const MODEL_TYPES: unknown[] = ['qwen2_5_vl', 'qwen2_5_vl_text'];
+
+/** Some releases write `architectures` into text_config only, or leave it out; then the type says what it is. */
+function architectureOf(top: Record<string, unknown>, text: Record<string, unknown>, where: string): string {
+  const firstOf = ({ architectures }: Record<string, unknown>): unknown =>
+    Array.isArray(architectures) ? architectures[0] : (architectures ?? undefined);
+  const isKnown = (name: unknown): name is string =>
+    name === SUPPORTED_ARCHITECTURE || isForeignArchitecture(name);
+  const [named, inText] = [firstOf(top), firstOf(text)];
+  if (isKnown(named)) return named;
+  if (named === undefined && isKnown(inText)) return inText;
+  if (named === undefined && [top, text].some((part) => MODEL_TYPES.includes(part['model_type'])))
+    return SUPPORTED_ARCHITECTURE;
   throw new UserError({
     problem: 'this kind of model is not supported',
     expected: `"architectures": ["${SUPPORTED_ARCHITECTURE}"]`,
-    found: show(architectures),
+    found: show(named ?? inText ?? top['model_type']),
     where,
     remedy: 'Open a Qwen2.5-VL checkpoint or one trained from it (ILVR).',
   });

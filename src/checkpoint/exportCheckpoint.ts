@@ -12,9 +12,9 @@ import { decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
 import { visionGraph } from '../model/vision.ts';
 import type { Weight, WeightSource } from '../model/weightSource.ts';
 import { sizeOf } from '../tensor/array.ts';
-import { ADAPTER_CONFIG } from './adapter.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { SUPPORTED_ARCHITECTURE } from './config.ts';
+import { CONFIG_FILES } from '../files/modelFolder.ts';
 import { isFile } from '../files/plainFile.ts';
 import { parseWith, readJson } from './json.ts';
 import { readMerged } from './mergeAdapter.ts';
@@ -50,7 +50,7 @@ export interface Exported {
 /** What was exported, and the files; it marks a folder that may be replaced as long as nothing else is in it. */
 const MARK = 'ilvr_export.json';
 /** Of other folders than the export: a run's state, an adapter that transformers would look for. */
-const LEFT_OUT = [MARK, 'state.json', ADAPTER_CONFIG];
+const LEFT_OUT = [MARK, 'state.json', CONFIG_FILES.adapter];
 
 /**
  * Writes the folder. One tensor is in memory at a time.
@@ -62,6 +62,7 @@ export async function exportCheckpoint(
   where: string,
   options: ExportOptions,
 ): Promise<Exported> {
+  if (checkpoint.protocol !== undefined) throw notOurs(checkpoint.folder, checkpoint.protocol.name);
   const folder = await realpath(where).catch(() => path.resolve(where));
   const earlier = await earlierExport(folder, checkpoint);
   const weights = weightsOf(checkpoint);
@@ -86,6 +87,8 @@ async function writeInto(
 ): Promise<void> {
   const { adapter, fingerprint } = checkpoint;
   await copyDescriptions(checkpoint.folder, folder, LEFT_OUT);
+  if (checkpoint.tokenizer.folder !== checkpoint.folder)
+    await copyDescriptions(checkpoint.tokenizer.folder, folder, LEFT_OUT);
   await writeMissing(path.join(folder, 'generation_config.json'), generationConfig(checkpoint));
   await writeMissing(path.join(folder, 'preprocessor_config.json'), processorConfig(checkpoint));
   await writeJson(path.join(folder, 'config.json'), await releasedConfig(checkpoint, options.dtype));
@@ -153,6 +156,7 @@ async function releasedConfig(checkpoint: Checkpoint, dtype: ExportDtype): Promi
     model_type: 'qwen2_5_vl',
     torch_dtype: dtype,
     tie_word_embeddings: text.tiedEmbeddings,
+    vocab_size: text.vocabularySize,
     rope_theta: text.ropeTheta,
     rope_scaling: flat['rope_scaling'] ?? { type: 'mrope', mrope_section: text.mropeSection },
     image_token_id: tokens.imagePad,
@@ -232,6 +236,16 @@ async function earlierExport(folder: string, { folder: source, adapter }: Checkp
 }
 
 const Mark = z.looseObject({ files: inventory.optional() });
+
+/** An export has the weights of Qwen2.5-VL and the config of ILVR; what another protocol needs would be lost. */
+function notOurs(where: string, protocol: string): UserError {
+  return new UserError({
+    problem: 'cannot export a checkpoint of another latent protocol',
+    expected: 'an ILVR checkpoint, or a plain Qwen2.5-VL',
+    found: protocol,
+    where,
+  });
+}
 
 function refused(where: string, expected: string, found: string): UserError {
   return new UserError({

@@ -70,6 +70,11 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
   );
 }
 
+/** Whether a value is a JSON object, whose keys can be asked for. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 /** A short rendering of any JSON value for an error message. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';

@@ -32,12 +32,10 @@ export async function locate(files: readonly string[]): Promise<Locations> {
 }
 
 function commonFolder(folders: readonly string[]): string | undefined {
-  const [first = '', ...others] = folders;
-  const drive = path.parse(first).root;
-  if (others.some((folder) => path.parse(folder).root !== drive)) return undefined;
-  const parts = folders.map((folder) => folder.slice(drive.length).split(path.sep));
-  const shortest = Math.min(...parts.map(({ length }) => length));
+  const drive = path.parse(folders[0] ?? '').root;
+  if (folders.some((folder) => path.parse(folder).root !== drive)) return undefined;
+  const [own = [], ...others] = folders.map((folder) => folder.slice(drive.length).split(path.sep));
   let shared = 0;
-  while (shared < shortest && parts.every((names) => names[shared] === parts[0]![shared])) shared++;
-  return path.join(drive, ...parts[0]!.slice(0, shared));
+  while (shared < own.length && others.every((names) => names[shared] === own[shared])) shared++;
+  return path.join(drive, ...own.slice(0, shared));
 }

@@ -2,6 +2,7 @@
  * The weights of a checkpoint folder, in one file or in shards, under one set of names: those of
  * transformers 4.50 (`visual.…`, `model.…`, `lm_head.weight`), whichever release wrote the files.
  */
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
@@ -9,12 +10,13 @@ import type { LowRank, PackedMatrix, Weight } from '../model/weightSource.ts';
 import type { Dtype, WeightRef } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/array.ts';
 import type { Adapter } from './adapter.ts';
-import { isAdapter, notAModel } from './adapter.ts';
 import { canonicalName } from './names.ts';
+import { refuseQuantisedTensors } from './quantised.ts';
+import { adapterNotModel, CONFIG_FILES } from '../files/modelFolder.ts';
 import { isFile } from '../files/plainFile.ts';
 import { parseWith, readJson, show } from './json.ts';
 import { locate } from './locations.ts';
-import { asWeight, readStoredTensors } from './formats/safetensors.ts';
+import { asWeight, haveEqualBytes, readStoredTensors } from './formats/safetensors.ts';
 import type { StoredTensor } from './formats/safetensors.ts';
 import { readTorchTensors } from './formats/torchFile.ts';
 
@@ -22,6 +24,8 @@ import { readTorchTensors } from './formats/torchFile.ts';
 export interface Weights {
   /** Whether `lm_head.weight` is the embedding matrix. */
   readonly tied: boolean;
+  /** Whether the config says that it is, and the files have another. */
+  readonly headDiffers: boolean;
   /** Absolute paths of the checkpoint's own files, sorted; an adapter's is not among them. */
   readonly files: string[];
   /** With an adapter's. */
@@ -30,7 +34,9 @@ export interface Weights {
   readonly root: string;
   /** Canonical names, sorted. A tied `lm_head.weight` is not among them. */
   readonly names: string[];
-  /** Elements of all tensors; a tied output matrix counts once. */
+  /** Rows of the embedding that comes with an adapter, which may know more tokens. */
+  readonly adaptedVocabulary?: number;
+  /** Elements of all tensors, without an adapter's; a tied output matrix counts once. */
   readonly parameterCount: number;
   /** The dtype of most elements. */
   readonly dtype: Dtype;
@@ -51,9 +57,10 @@ const EMBEDDING = 'model.embed_tokens.weight';
 const OUTPUT = 'lm_head.weight';
 
 /**
- * Finds and indexes the weights of a folder; reads headers only.
- * @param options.tied whether the config says that input and output embeddings are one matrix. If so, a
- *   stored `lm_head.weight` is ignored, as in transformers; if it does not say, they are tied when there is none.
+ * Finds and indexes the weights of a folder; reads headers only, and both embeddings where it must compare them.
+ * @param options.tied whether the config says that input and output embeddings are one matrix. As in
+ *   transformers, a stored `lm_head.weight` with other values is used all the same; if the config does not
+ *   say, they are one when there is none.
  * @param options.adapter comes with the matrices that it was trained for
  * @throws UserError if there are none, a shard is missing, a file is not sound, or the adapter does not fit.
  */
@@ -62,14 +69,15 @@ export async function openWeights(
   options: { tied: boolean | undefined; adapter?: Adapter | undefined },
 ): Promise<Weights> {
   const tensors = await readTensors(folder);
-  const tied = options.tied ?? !tensors.has(OUTPUT);
-  if (tied) tensors.delete(OUTPUT);
-  const named = [...tensors].toSorted(([a], [b]) => (a < b ? -1 : 1));
-  const find = (name: string): StoredTensor | undefined =>
-    tensors.get(tied && name === OUTPUT ? EMBEDDING : name);
-  const files = [...new Set(named.map(([, tensor]) => tensor.file))].toSorted();
+  refuseQuantisedTensors(tensors);
+  const dtype = mostCommonDtype(tensors, folder);
+  const ownHead = await hasOwnHead(tensors, options.tied);
+  if (!ownHead) tensors.delete(OUTPUT);
+  const files = [...new Set([...tensors.values()].map(({ file }) => file))].toSorted();
+  const parameterCount = [...tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+
   const { adapter } = options;
-  adapter?.checkFit(find, tied);
+  if (adapter !== undefined) applyAdapter(tensors, adapter, !ownHead);
   const allFiles = adapter === undefined ? files : [...files, adapter.file];
   const { root, of: locations } = await locate(allFiles);
   const located = (ref: WeightRef): WeightRef => ({ ...ref, location: locations.get(ref.file)! });
@@ -79,18 +87,74 @@ export async function openWeights(
       ? {}
       : { adapter: { a: located(found.a), b: located(found.b), scale: found.scale } };
   };
+  const tied = !ownHead && !tensors.has(OUTPUT);
+  const find = (name: string): StoredTensor | undefined =>
+    tensors.get(tied && name === OUTPUT ? EMBEDDING : name);
+  const adapted = adapter?.replacements.get(EMBEDDING)?.shape[0];
   return {
     tied,
+    headDiffers: ownHead && options.tied === true,
     files,
     allFiles,
     root,
-    names: named.map(([name]) => name),
-    parameterCount: named.reduce((sum, [, tensor]) => sum + sizeOf(tensor.shape), 0),
-    dtype: mostCommonDtype(named, folder),
+    names: [...tensors.keys()].toSorted(),
+    ...(adapted !== undefined && { adaptedVocabulary: adapted }),
+    parameterCount,
+    dtype,
     has: (name) => find(name) !== undefined,
     stored: find,
     get: (name, shape) => ({ ...located(checked(name, shape, find(name), folder)), ...addition(name) }),
   };
+}
+
+/**
+ * Whether the output matrix is one of its own. transformers 5 uses one that is stored even where the config
+ * says that there is none, unless its values are the embedding's.
+ */
+async function hasOwnHead(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  declaredTied: boolean | undefined,
+): Promise<boolean> {
+  const [head, embedding] = [tensors.get(OUTPUT), tensors.get(EMBEDDING)];
+  if (head === undefined) return declaredTied === false;
+  if (declaredTied !== true || embedding === undefined) return true;
+  return !(await haveEqualBytes(head, embedding));
+}
+
+/** Puts an adapter's whole weights in place of the model's. */
+function applyAdapter(tensors: Map<string, StoredTensor>, adapter: Adapter, tied: boolean): void {
+  const { additions, replacements } = adapter;
+  const embedding = tensors.get(EMBEDDING);
+  // To PEFT a shared matrix stays what it was at the end that the adapter does not change.
+  const parts = additions.has(OUTPUT) || replacements.has(OUTPUT) || replacements.has(EMBEDDING);
+  if (tied && parts && embedding !== undefined) tensors.set(OUTPUT, embedding);
+  for (const [name, tensor] of replacements) {
+    checkFit(name, tensor.shape, tensors.get(name), adapter, name === EMBEDDING || name === OUTPUT);
+    tensors.set(name, tensor);
+  }
+  for (const [name, { a, b }] of additions)
+    checkFit(name, [b.shape[0]!, a.shape[1]!], tensors.get(name), adapter, false);
+}
+
+/** @param grows whether it may have other rows than the model's, for tokens that were added */
+function checkFit(
+  name: string,
+  needed: readonly number[],
+  tensor: StoredTensor | undefined,
+  { file }: Adapter,
+  grows: boolean,
+): void {
+  const shape = tensor?.shape;
+  const fits =
+    shape?.length === needed.length && needed.every((n, i) => n === shape[i] || (grows && i === 0));
+  if (fits) return;
+  throw new UserError({
+    problem: 'the adapter does not fit the model',
+    expected: `${name} of shape ${show(needed)}`,
+    found: shape === undefined ? 'no such weight' : show(shape),
+    where: file,
+    remedy: `Open the model that the adapter was trained for; its ${CONFIG_FILES.adapter} names it.`,
+  });
 }
 
 function checked(
@@ -149,22 +213,13 @@ const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 async function readShards(folder: string, index: string, format: Format): Promise<Map<string, StoredTensor>> {
   const { weight_map: map } = parseWith(Index, await readJson(index), index);
-  const shards = new Map<string, Map<string, StoredTensor>>();
-  for (const shard of new Set(Object.values(map))) {
-    shards.set(shard, await format.read(await shardPath(folder, shard, index, format.extension)));
-  }
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, shard] of Object.entries(map)) {
-    const tensor = shards.get(shard)?.get(name);
-    if (tensor === undefined) {
-      throw new UserError({
-        problem: `the weight ${name} is not where the index says`,
-        expected: `it in ${shard}`,
-        where: index,
-        remedy: 'The shards and the index belong to different checkpoints; download them together.',
-      });
+  for (const shard of new Set(Object.values(map))) {
+    const file = await shardPath(folder, shard, index, format.extension);
+    // What a shard holds counts: an index may promise a tied output matrix that nobody saved.
+    for (const [name, tensor] of await format.read(file)) {
+      if (!tensors.has(name) || map[name] === shard) tensors.set(name, tensor);
     }
-    tensors.set(name, tensor);
   }
   return tensors;
 }
@@ -200,27 +255,33 @@ function rename(tensors: Map<string, StoredTensor>, where: string): Map<string, 
   return renamed;
 }
 
-function mostCommonDtype(tensors: [string, StoredTensor][], folder: string): Dtype {
+function mostCommonDtype(tensors: ReadonlyMap<string, StoredTensor>, folder: string): Dtype {
   const elements: Record<Dtype, number> = { F32: 0, F16: 0, BF16: 0 };
-  for (const [, { dtype, shape }] of tensors) {
+  for (const { dtype, shape } of tensors.values()) {
     if (dtype in elements) elements[dtype as Dtype] += sizeOf(shape);
   }
   const [dtype, count] = (Object.entries(elements) as [Dtype, number][]).toSorted((a, b) => b[1] - a[1])[0]!;
   if (count > 0) return dtype;
   throw new UserError({
-    problem: 'the checkpoint has no weights that can be used',
+    problem: 'the checkpoint has no weights',
     expected: 'tensors in F32, F16 or BF16',
-    found: `${tensors.length} tensors of other types`,
+    found: tensors.size === 0 ? 'files without a tensor' : `${tensors.size} tensors of other types, or empty`,
     where: folder,
+    remedy: 'Download the weight files again.',
   });
 }
 
 async function noWeights(folder: string): Promise<UserError> {
-  if (await isAdapter(folder)) return notAModel(folder);
+  if (await isFile(path.join(folder, CONFIG_FILES.adapter))) return adapterNotModel(folder);
+  const gguf = (await readdir(folder)).find((name) => name.endsWith('.gguf'));
   return new UserError({
     problem: 'the folder has no weights',
     expected: 'model.safetensors or pytorch_model.bin, or the index of either with its shards',
+    ...(gguf !== undefined && { found: `${gguf}, a quantised format that is not supported` }),
     where: folder,
-    remedy: 'Download the weight files into the folder.',
+    remedy:
+      gguf === undefined
+        ? 'Download the weight files into the folder.'
+        : 'Open the model that it was made from.',
   });
 }

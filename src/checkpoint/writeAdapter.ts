@@ -5,7 +5,8 @@
  */
 
 import path from 'node:path';
-import { ADAPTER_CONFIG, ADAPTER_TENSORS } from './adapter.ts';
+import { CONFIG_FILES } from '../files/modelFolder.ts';
+import { ADAPTER_TENSORS } from './adapter.ts';
 import { newerName } from './names.ts';
 import { writeJson } from '../files/replaceFile.ts';
 import { writeSafetensors, type TensorSource } from './formats/writeSafetensors.ts';
@@ -33,7 +34,7 @@ export async function writeAdapter(folder: string, adapter: WrittenAdapter): Pro
     path.join(folder, ADAPTER_TENSORS),
     adapter.tensors.map((tensor) => ({ ...tensor, name: adapterTensorName(tensor.name) })),
   );
-  await writeJson(path.join(folder, ADAPTER_CONFIG), configOf(adapter));
+  await writeJson(path.join(folder, CONFIG_FILES.adapter), configOf(adapter));
 }
 
 /** Settings that every release of PEFT knows; the others have neutral defaults. */

@@ -146,12 +146,14 @@ function checkSame(before: LoadedModel, now: LoadedModel): void {
 
 function describeModel({ terminal }: CliContext, { model, device, milliseconds }: LoadedModel): void {
   const size = `${(model.parameters / 1e6).toFixed(2)} M parameters, ${model.dtype}`;
-  const latents = model.latentSize === undefined ? 'no latent tokens' : `K = ${model.latentSize}`;
+  const none = model.protocol === undefined ? 'no latent tokens' : `${model.protocol} latents, not supported`;
+  const latents = model.latentSize === undefined ? none : `K = ${model.latentSize}`;
   terminal.line(label('model'), `${model.name} · ${size} · ${latents} · loaded in ${seconds(milliseconds)}`);
   if (model.adapter !== undefined) {
     const { name, rank, alpha } = model.adapter;
     terminal.line(label('adapter'), `${name} · LoRA, r ${rank}, alpha ${alpha}`);
   }
+  for (const note of model.notes ?? []) terminal.line(label('note'), note);
   if (model.latentReach !== undefined) terminal.line(label('reach'), describeReach(model.latentReach));
   terminal.line(label('device'), describeDevice(device));
 }

@@ -73,15 +73,7 @@ function checkRequest(request: ReasonRequest, { checkpoint }: Model): void {
       remedy: 'Choose at least one image.',
     });
   }
-  if (latents === 'forced' && checkpoint.config.tokens.latent === undefined) {
-    throw new UserError({
-      problem: 'This model has no latent tokens',
-      expected: 'latent_start, latent_pad and latent_end in config.json or the tokenizer',
-      found: checkpoint.config.architecture,
-      where: checkpoint.folder,
-      remedy: 'Set latents to "free" to run it as a plain model, or open an ILVR checkpoint.',
-    });
-  }
+  if (latents === 'forced' && checkpoint.config.tokens.latent === undefined) throw noLatents(checkpoint);
   checkForced(request, checkpoint.config.text.vocabularySize);
   checkSwap(request, checkpoint.config.text.hiddenSize);
 }
@@ -107,6 +99,22 @@ function checkSwap({ intervention }: ReasonRequest, hiddenSize: number): void {
     expected: `${hiddenSize} finite numbers each`,
     found: bad.length === hiddenSize ? 'NaN or infinity among them' : `${bad.length} numbers`,
     remedy: 'Take them from a run of this model.',
+  });
+}
+
+function noLatents({ config, folder, protocol }: Model['checkpoint']): UserError {
+  return new UserError({
+    problem:
+      protocol === undefined
+        ? 'This model has no latent tokens'
+        : `This model does not think in the latents of ILVR, but of ${protocol.name === 'unknown' ? 'another project' : protocol.name}, which are not supported yet`,
+    expected: 'latent_start, latent_pad and latent_end in config.json or the tokenizer',
+    found: protocol?.evidence ?? config.architecture,
+    where: folder,
+    remedy:
+      protocol === undefined
+        ? 'Set latents to "free" to run it as a plain model, or open an ILVR checkpoint.'
+        : `Set latents to "free" to run it as a plain model: ${protocol.leftOut}.`,
   });
 }
 

@@ -116,6 +116,7 @@ export class EngineServer implements EngineMethods {
     const progress = this.progressOf(id);
     progress('reading the checkpoint');
     const checkpoint = await openCheckpoint(folder, { adapter });
+    for (const text of checkpoint.notes) this.client.log({ level: 'warn', text });
     progress(device === 'cpu' ? 'using the CPU' : 'trying the GPU in a process of its own');
     const chosen = await chooseDevice(device);
     this.client.log({ level: 'info', text: `device ${chosen.provider}: ${chosen.reason}` });
@@ -190,7 +191,7 @@ function describeAdapter({ name, rank, alpha, fingerprint }: NonNullable<Checkpo
 }
 
 export function describeModel(checkpoint: Checkpoint): TraceModel {
-  const { config, folder, adapter, fingerprint, parameterCount, dtype } = checkpoint;
+  const { config, folder, adapter, fingerprint, parameterCount, dtype, protocol, notes } = checkpoint;
   const { text, tokens, latentSize, latentReach } = config;
   const name = folder.split(/[\\/]/).at(-1) ?? folder;
   return {
@@ -206,6 +207,8 @@ export function describeModel(checkpoint: Checkpoint): TraceModel {
     hiddenSize: text.hiddenSize,
     vocabularySize: text.vocabularySize,
     ...(tokens.latent && { latentSize }),
+    ...(protocol && { protocol: protocol.name }),
+    ...(notes.length > 0 && { notes }),
     ...(latentReach !== undefined && { latentReach }),
     ...(adapter && { adapter: describeAdapter(adapter) }),
   };

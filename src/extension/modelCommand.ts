@@ -1,7 +1,7 @@
 /** "Select model folder": the bundled model, one used before, or a folder from disk. */
 
 import * as vscode from 'vscode';
-import { UserError } from '../base/errors.ts';
+import { findConfig } from '../files/modelFolder.ts';
 import { modelFolder, SECTION } from './settings.ts';
 import { choose, type Choice } from './window.ts';
 
@@ -24,16 +24,27 @@ export async function selectModel(
 ): Promise<string | undefined> {
   const value = folder === undefined ? await chooseModel(context) : folder.fsPath;
   if (value === undefined) return undefined;
-  if (value !== '') await requireCheckpoint(value);
+  // The engine checks everything; this only keeps a slip of the mouse out of the settings.
+  if (value !== '') await findConfig(value, 'model');
   const configuration = vscode.workspace.getConfiguration(SECTION);
   await configuration.update('model', value === '' ? undefined : value, targetOf(configuration));
   await remember(context.globalState, value);
   return modelFolder(context, value);
 }
 
-/** A workspace that already chooses its own model goes on doing so. */
-function targetOf(configuration: vscode.WorkspaceConfiguration): vscode.ConfigurationTarget {
-  return configuration.inspect('model')?.workspaceValue === undefined
+/** Sets "ilvr.adapter" to a folder. @throws UserError if it holds none */
+export async function selectAdapter(folder: string): Promise<void> {
+  await findConfig(folder, 'adapter');
+  const configuration = vscode.workspace.getConfiguration(SECTION);
+  await configuration.update('adapter', folder, targetOf(configuration, 'adapter'));
+}
+
+/** A workspace that already chooses its own goes on doing so. */
+function targetOf(
+  configuration: vscode.WorkspaceConfiguration,
+  setting: 'model' | 'adapter' = 'model',
+): vscode.ConfigurationTarget {
+  return configuration.inspect(setting)?.workspaceValue === undefined
     ? vscode.ConfigurationTarget.Global
     : vscode.ConfigurationTarget.Workspace;
 }
@@ -67,25 +78,6 @@ async function chooseModel(context: vscode.ExtensionContext): Promise<string | u
       openLabel: vscode.l10n.t('Select'),
     })) ?? [];
   return folder?.fsPath;
-}
-
-/** The engine checks everything; this only keeps a slip of the mouse out of the settings. */
-async function requireCheckpoint(folder: string): Promise<void> {
-  const config = vscode.Uri.joinPath(vscode.Uri.file(folder), 'config.json');
-  try {
-    await vscode.workspace.fs.stat(config);
-  } catch (error) {
-    throw new UserError(
-      {
-        problem: 'This folder holds no model',
-        expected: 'a Hugging Face checkpoint with config.json',
-        found: 'no config.json',
-        where: folder,
-        remedy: 'Choose the folder that the model was downloaded to.',
-      },
-      { cause: error },
-    );
-  }
 }
 
 async function remember(memory: vscode.Memento, folder: string): Promise<void> {

@@ -7,7 +7,9 @@ import * as vscode from 'vscode';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/engineClient.ts';
 import { plainText } from '../base/plainText.ts';
+import type { FolderKind } from '../files/modelFolder.ts';
 import type { Log } from './log.ts';
+import { selectAdapter } from './modelCommand.ts';
 import { openPlace } from './trace/places.ts';
 import { SettingError } from './settings.ts';
 import { TrainingError } from './training/process.ts';
@@ -88,8 +90,17 @@ function remediesFor(error: unknown): Button[] {
     const { place } = error;
     return [{ title: vscode.l10n.t('Open file'), run: () => openPlace(place) }];
   }
+  if (error instanceof UserError && error.details.instead !== undefined) {
+    const { kind, folder } = error.details.instead;
+    return [{ title: vscode.l10n.t('Use that folder'), run: () => selectInstead(kind, folder) }];
+  }
   if (!(error instanceof SettingError)) return [];
   return [{ title: vscode.l10n.t('Open settings'), run: () => openSettings(error.setting) }];
+}
+
+async function selectInstead(kind: FolderKind, folder: string): Promise<void> {
+  if (kind === 'adapter') await selectAdapter(folder);
+  else await vscode.commands.executeCommand('ilvr.selectModel', vscode.Uri.file(folder));
 }
 
 /** Opens the settings editor at one setting. */

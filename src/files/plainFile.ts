@@ -8,6 +8,11 @@ import { open, stat, type FileHandle } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { messageOf, UserError } from '../base/errors.ts';
 
+/** Begins what `git clone` leaves in place of a large file where Git LFS is missing (its docs/spec.md). */
+const LFS_POINTER = /^version https:\/\/(?:git-lfs|hawser)\.github\.com\/spec\//;
+/** The longest that a pointer may be, by the same document. */
+const MAX_POINTER_BYTES = 1024;
+
 /** What stands at a path that is no plain file, by the question that tells it. */
 const KINDS = [
   [(info) => info.isDirectory(), 'a folder'],
@@ -34,7 +39,8 @@ export async function sizeOfFile(path: string, what = 'file'): Promise<number> {
 /**
  * Opens a plain file, or a link to one, for reading. Never waits for another process.
  * @param what it should be, for messages: "picture"
- * @throws UserError if nothing is there, it cannot be opened, or it is something else
+ * @throws UserError if nothing is there, it cannot be opened, it is something else, or it only stands for a file
+ *   that Git LFS keeps elsewhere
  */
 export async function openPlainFile(
   path: string,
@@ -46,6 +52,7 @@ export async function openPlainFile(
   try {
     const info = await handle.stat();
     refuseOthers(info, path, what);
+    if (info.size <= MAX_POINTER_BYTES) await refusePointer(handle, path, what);
     return { handle, size: info.size };
   } catch (error) {
     await handle.close();
@@ -88,6 +95,22 @@ function refuseOthers(info: Stats, path: string, what: string): void {
     expected: 'a plain file',
     found: kindOf(info),
     where: path,
+  });
+}
+
+async function refusePointer(handle: FileHandle, path: string, what: string): Promise<void> {
+  const text = await told(path, what, async () => {
+    const { buffer: bytes, bytesRead } = await handle.read(Buffer.alloc(MAX_POINTER_BYTES), { position: 0 });
+    return bytes.toString('utf8', 0, bytesRead);
+  });
+  if (!LFS_POINTER.test(text)) return;
+  const size = /^size (\d{1,15})$/m.exec(text)?.[1];
+  throw new UserError({
+    problem: `This ${what} is a Git LFS pointer: the ${what} itself was not downloaded`,
+    expected: size === undefined ? 'its content' : `its content, ${Number(size).toLocaleString('en')} bytes`,
+    found: 'the pointer',
+    where: path,
+    remedy: 'Run "git lfs install" and "git lfs pull" in the folder, or download it in another way.',
   });
 }
 

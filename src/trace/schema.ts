@@ -80,6 +80,10 @@ const model = z.strictObject({
   vocabularySize: size,
   /** K, vectors per latent block; absent for a model without latent tokens. */
   latentSize: size.optional(),
+  /** Whose latents the model was made to think in, if not ILVR's; it then ran as a plain model. */
+  protocol: z.string().optional(),
+  /** What a reader of the trace should know about the model, in sentences. */
+  notes: z.array(z.string()).optional(),
   /** What latents reach by the model's attention mask, in a control model; absent for an ordinary one. */
   latentReach: z.enum(['only', 'none']).optional(),
   /** What was added to the weights; the identities above include it, the parameter count does not. */

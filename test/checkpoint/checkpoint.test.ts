@@ -10,7 +10,7 @@ test('a folder must be there and be a checkpoint', async () => {
   const empty = await folderOf({ 'config.json ': '{}' });
   await expectUserError(async () => openCheckpoint(path.join(empty, 'none')), 'nothing', 'none');
   await expectUserError(async () => openCheckpoint(import.meta.filename), 'a file');
-  await expectUserError(async () => openCheckpoint(empty), 'config.json', 'not a checkpoint');
+  await expectUserError(async () => openCheckpoint(empty), 'config.json', 'holds no model');
 });
 
 describe.skipIf(!haveGoldens)('the reference checkpoints', () => {

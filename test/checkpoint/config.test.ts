@@ -92,7 +92,8 @@ describe('config.json', () => {
 
   test.each<[string, object, string]>([
     ['another architecture', { architectures: ['LlamaForCausalLM'] }, 'LlamaForCausalLM'],
-    ['no architecture', { architectures: undefined }, 'Qwen2_5_VL'],
+    ['no architecture and no type', { architectures: undefined }, 'Qwen2_5_VL'],
+    ['a type of another model', { architectures: null, model_type: 'qwen2_vl' }, '"qwen2_vl"'],
     ['a missing setting', { hidden_size: undefined }, 'hidden_size'],
     ['a setting of the wrong type', { vocab_size: '151936' }, '"151936"'],
     ['an absurd size', { num_hidden_layers: 1e9 }, 'num_hidden_layers'],
@@ -140,7 +141,10 @@ describe('config.json', () => {
 test.each([
   [{ tie_word_embeddings: true }, true],
   [{ text_config: { tie_word_embeddings: false } }, false],
-  [{ tie_word_embeddings: false, text_config: { tie_word_embeddings: true } }, false],
+  [{ tie_word_embeddings: false, text_config: { tie_word_embeddings: true } }, true],
+  [{ tie_word_embeddings: true, text_config: { tie_word_embeddings: false } }, true],
+  [{ tie_word_embeddings: null, text_config: { tie_word_embeddings: false } }, false],
+  [{ tie_word_embeddings: null, text_config: null }, undefined],
   [{ text_config: {} }, undefined],
 ])('%j ties the embeddings: %s', (json, tied) => expect(declaredTying(json)).toBe(tied));
 

@@ -1,7 +1,7 @@
 /**
  * The part of Python's pickle format that a saved state_dict needs (opcodes: pickletools.py). A pickle is a
- * program that may call anything; this interpreter calls nothing. It knows three names and what they stand
- * for, and refuses every other by name.
+ * program that may call anything; this interpreter calls nothing. It knows what a few names stand for, and
+ * refuses every other by name.
  */
 import { UserError } from '../../base/errors.ts';
 import { show } from '../json.ts';
@@ -52,8 +52,14 @@ const MAX_VALUES = 2_000_000;
 const MAX_AXES = 64;
 
 const REBUILD = 'torch._utils._rebuild_tensor_v2';
+/** Make a parameter of a tensor, their first argument. */
+const PARAMETERS = ['torch._utils._rebuild_parameter', 'torch._utils._rebuild_parameter_with_state'];
+/** Makes a tensor with attributes: how, as what type, with which arguments, and the attributes. */
+const FROM_TYPE = 'torch._tensor._rebuild_from_type_v2';
+const TYPES = ['torch.Tensor', 'torch.nn.parameter.Parameter', 'torch.nn.parameter.Buffer'];
 const ORDERED_DICT = 'collections.OrderedDict';
 const STORAGE = /^torch\.([A-Z][A-Za-z0-9]*Storage)$/;
+const KNOWN = new Set([REBUILD, ...PARAMETERS, FROM_TYPE, ...TYPES, ORDERED_DICT]);
 
 /**
  * The tensors of a pickled state_dict by name.
@@ -199,7 +205,7 @@ class Interpreter {
   }
 
   global(name: string): void {
-    if (name !== REBUILD && name !== ORDERED_DICT && !STORAGE.test(name)) {
+    if (!KNOWN.has(name) && !STORAGE.test(name)) {
       throw new UserError({
         problem: `the .bin file asks Python for ${show(name)}, which a checkpoint does not need`,
         expected: 'tensors in a dict and nothing else',
@@ -231,7 +237,11 @@ class Interpreter {
     const [callee, args] = this.popMany(2);
     if (!isKind(callee, 'global') || !isKind(args, 'tuple'))
       throw this.refuse('a name and its arguments', `${describe(callee)} with ${describe(args)}`);
+    const [first, type, inner] = args.items;
     if (callee.name === REBUILD) this.push(this.tensor(args.items));
+    else if (PARAMETERS.includes(callee.name) && isKind(first, 'tensor')) this.push(first);
+    else if (callee.name === FROM_TYPE && isRebuild(first) && isType(type) && isKind(inner, 'tuple'))
+      this.push(this.tensor(inner.items));
     else if (callee.name === ORDERED_DICT && args.items.length === 0)
       this.push({ kind: 'dict', entries: new Map() });
     else throw this.refuse('a tensor or an empty OrderedDict', `a call of ${callee.name}`);
@@ -330,6 +340,14 @@ type Kind = Extract<Value, { kind: string }>['kind'];
 
 function isKind<K extends Kind>(value: Value | undefined, kind: K): value is Extract<Value, { kind: K }> {
   return typeof value === 'object' && value !== null && value.kind === kind;
+}
+
+function isRebuild(value: Value | undefined): boolean {
+  return isKind(value, 'global') && value.name === REBUILD;
+}
+
+function isType(value: Value | undefined): boolean {
+  return isKind(value, 'global') && TYPES.includes(value.name);
 }
 
 function isCount(value: Value | undefined): value is number {

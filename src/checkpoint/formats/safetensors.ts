@@ -17,7 +17,7 @@ import { duplicateKey } from '../duplicateKeys.ts';
 /** The reference's own bound (MAX_HEADER_SIZE). */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-/** Bytes per element of every dtype a checkpoint file may name (those of whole bytes). */
+/** Bytes per element of every dtype a checkpoint file may name. */
 export const ELEMENT_BYTES = {
   F64: 8,
   F32: 4,
@@ -26,6 +26,11 @@ export const ELEMENT_BYTES = {
   F8_E4M3: 1,
   F8_E5M2: 1,
   F8_E8M0: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
+  F6_E2M3: 0.75,
+  F6_E3M2: 0.75,
+  F4: 0.5,
   I64: 8,
   I32: 4,
   I16: 2,
@@ -104,6 +109,21 @@ export async function readTensorBytes(
   } finally {
     await handle.close();
   }
+}
+
+/** Whether two tensors are the same in shape, type and every bit; stops at the first difference. */
+export async function haveEqualBytes(a: StoredTensor, b: StoredTensor): Promise<boolean> {
+  const alike = a.dtype === b.dtype && a.length === b.length && a.shape.join() === b.shape.join();
+  if (!alike) return false;
+  const step = 1 << 22;
+  for (let at = 0; at < a.length; at += step) {
+    const length = Math.min(step, a.length - at);
+    const [left, right] = await Promise.all(
+      [a, b].map(async ({ file, offset }) => readTensorBytes({ file, offset: offset + at, length })),
+    );
+    if (Buffer.compare(left!, right!) !== 0) return false;
+  }
+  return true;
 }
 
 function isFloat(dtype: StoredDtype): dtype is Dtype {
@@ -206,14 +226,15 @@ function parseEntry(name: string, entry: unknown, dataStart: number, file: strin
   return { file, offset: dataStart + offsets[0], length, dtype: dtype as StoredDtype, shape };
 }
 
-/** Bytes of a tensor; undefined if the product leaves the exact integers. */
+/** Bytes of a tensor; undefined if the product leaves the exact integers, or the last byte is not full. */
 function byteLength(shape: number[], elementBytes: number): number | undefined {
-  let product = elementBytes;
+  let elements = 1;
   for (const n of shape) {
-    product *= n;
-    if (!Number.isSafeInteger(product)) return undefined;
+    elements *= n;
+    if (!Number.isSafeInteger(elements)) return undefined;
   }
-  return product;
+  const bytes = elements * elementBytes;
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
 /** Tensors must tile the rest of the file: no holes, no overlaps, nothing left over (as in the reference). */

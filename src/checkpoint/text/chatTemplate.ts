@@ -5,23 +5,20 @@
  * bounded time and with a bounded result.
  */
 import path from 'node:path';
-import { createContext, Script } from 'node:vm';
 import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
 import { UserError, messageOf } from '../../base/errors.ts';
 import type { SpecialTokens } from '../../model/config.ts';
 import { isFile } from '../../files/plainFile.ts';
+import { bounded } from '../bounded.ts';
 import { parseWith, readJsonIfPresent, readText } from '../json.ts';
+import { withoutLoopControls } from './loopControls.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 const MAX_TEMPLATE_CHARACTERS = 1_000_000;
 const MAX_PROMPT_CHARACTERS = 4_000_000;
-/**
- * A real template takes a millisecond, but this is time on the wall: on a machine that other work starves a
- * second was too little. One that only fills memory gets to about a gigabyte in each.
- */
-const RENDER_TIMEOUT_MS = 3_000;
-
+/** Of what a template says when it raises an exception. */
+const MAX_SHOWN = 500;
 /** A piece of the user's message. Pictures are taken in the order in which they stand. */
 export type PromptPart = { type: 'image' } | { type: 'text'; text: string };
 
@@ -41,17 +38,23 @@ export interface ChatTemplate {
 }
 
 /**
- * The chat template of a checkpoint folder: chat_template.jinja, else chat_template.json, else
+ * The chat template of the first folder that has one: in chat_template.jinja, else chat_template.json, else
  * tokenizer_config.json.
- * @throws UserError if there is none or it is no Jinja template.
+ * @throws UserError if none has, or it is no Jinja template.
  */
-export async function loadChatTemplate(folder: string): Promise<ChatTemplate> {
-  const { text, source } = await findTemplate(folder);
+export async function loadChatTemplate(...folders: [string, ...string[]]): Promise<ChatTemplate> {
+  const { text, source } = await findTemplate(folders);
   if (text.length > MAX_TEMPLATE_CHARACTERS) {
     throw failure(source, `a template of ${text.length} characters`);
   }
-  const template = bounded(source, () => new Template(text));
+  const template = attempt(source, () => parseTemplate(text));
   return { source, render: (prompt) => render(template, prompt, source) };
+}
+
+function parseTemplate(text: string): Template {
+  const template = new Template(text);
+  template.parsed.body = withoutLoopControls(template.parsed.body);
+  return template;
 }
 
 /** A prompt ready for the model. */
@@ -143,25 +146,40 @@ function render(template: Template, prompt: Prompt, source: string): string {
   const system = prompt.system === undefined ? [] : [{ role: 'system', content: prompt.system }];
   const messages = [...system, { role: 'user', content: prompt.parts.map((part) => ({ ...part })) }];
   const variables = { messages, add_generation_prompt: prompt.addGenerationPrompt ?? true };
-  const text = bounded(source, () => template.render(variables));
-  if (text.length <= MAX_PROMPT_CHARACTERS) return text;
-  throw failure(source, `a prompt of ${text.length} characters, more than ${MAX_PROMPT_CHARACTERS}`);
+  const text = attempt(source, () => template.render(variables));
+  if (text.length > MAX_PROMPT_CHARACTERS)
+    throw failure(source, `a prompt of ${text.length} characters, more than ${MAX_PROMPT_CHARACTERS}`);
+  checkWhole(text, prompt, source);
+  return text;
 }
 
-/** Kept, for a new one takes longer than a template; it holds nothing but what runs. */
-const sandbox = createContext({});
-const call = new Script('run()');
+/** A template may trim and wrap what it is given, but a model must not be asked something else than the user. */
+function checkWhole(text: string, prompt: Prompt, source: string): void {
+  const squeezed = text.replaceAll(/\s/g, '');
+  const has = (given: string): boolean => squeezed.includes(given.replaceAll(/\s/g, ''));
+  if (prompt.system !== undefined && !has(prompt.system)) throw dropped('the system prompt', source);
+  if (!prompt.parts.every((part) => part.type !== 'text' || has(part.text)))
+    throw dropped('the question', source);
+}
 
-/**
- * Runs template code for a bounded time. The watchdog of `node:vm` also stops functions of ours that are
- * called from within.
- */
-function bounded<T>(source: string, run: () => T): T {
+function dropped(what: string, where: string): UserError {
+  return new UserError({
+    problem: `the chat template of the checkpoint leaves out ${what}, or changes it`,
+    expected: `a prompt that holds ${what}`,
+    where,
+    remedy:
+      what === 'the question'
+        ? 'Compare it with the template of the model that this one was trained from.'
+        : 'Ask without a system prompt, or use a template that takes one.',
+  });
+}
+
+/** Runs template code for a bounded time. */
+function attempt<T>(source: string, run: () => T): T {
   try {
-    sandbox['run'] = run;
-    return call.runInContext(sandbox, { timeout: RENDER_TIMEOUT_MS }) as T;
+    return bounded(run);
   } catch (error) {
-    throw failure(source, messageOf(error));
+    throw failure(source, messageOf(error).slice(0, MAX_SHOWN));
   }
 }
 
@@ -169,7 +187,20 @@ const JsonTemplate = z.looseObject({ chat_template: z.string() });
 const Named = z.object({ name: z.string(), template: z.string() });
 const ConfigTemplate = z.looseObject({ chat_template: z.union([z.string(), z.array(Named)]).optional() });
 
-async function findTemplate(folder: string): Promise<{ text: string; source: string }> {
+async function findTemplate(folders: readonly string[]): Promise<{ text: string; source: string }> {
+  for (const folder of folders) {
+    const found = await templateIn(folder);
+    if (found !== undefined) return found;
+  }
+  throw new UserError({
+    problem: 'the checkpoint has no chat template',
+    expected: 'chat_template.jinja, chat_template.json or "chat_template" in tokenizer_config.json',
+    where: folders.join(', '),
+    remedy: 'Copy the file from the model that this one was trained from.',
+  });
+}
+
+async function templateIn(folder: string): Promise<{ text: string; source: string } | undefined> {
   const jinja = path.join(folder, 'chat_template.jinja');
   if (await isFile(jinja)) return { text: await readText(jinja), source: jinja };
   const jsonFile = path.join(folder, 'chat_template.json');
@@ -180,13 +211,7 @@ async function findTemplate(folder: string): Promise<{ text: string; source: str
   const config = parseWith(ConfigTemplate, (await readJsonIfPresent(source)) ?? {}, source);
   const found = config.chat_template;
   const text = typeof found === 'string' ? found : found?.find(({ name }) => name === 'default')?.template;
-  if (text !== undefined) return { text, source };
-  throw new UserError({
-    problem: 'the checkpoint has no chat template',
-    expected: 'chat_template.jinja, chat_template.json or "chat_template" in tokenizer_config.json',
-    where: folder,
-    remedy: 'Copy the file from the model that this one was trained from.',
-  });
+  return text === undefined ? undefined : { text, source };
 }
 
 function failure(where: string, found: string): UserError {

@@ -1,17 +1,22 @@
 /**
  * Text ↔ token ids by the checkpoint's own tokenizer.json (byte-level BPE), through @huggingface/tokenizers.
  *
- * Encoding is the library's. Decoding is ours, from the bytes of each token: the library wants a non-empty
- * list, and an incremental decoder needs the bytes anyway, because one character may span several tokens.
+ * Encoding is the library's; patterns of a stranger run for a bounded time. Decoding is ours, from the bytes of
+ * each token: the library wants a non-empty list, and an incremental decoder needs the bytes anyway, because
+ * one character may span several tokens.
  */
 import path from 'node:path';
-import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { Normalizer, PreTokenizer, Tokenizer as Library } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { UserError, messageOf } from '../../base/errors.ts';
-import { parseWith, readJson, readJsonIfPresent } from '../json.ts';
-import { bytesOfToken } from './byteLevel.ts';
+import { isFile } from '../../files/plainFile.ts';
+import { bounded, TIME_LIMIT_MS } from '../bounded.ts';
+import { isRecord, parseWith, readJson, readJsonIfPresent } from '../json.ts';
+import { QWEN_PATTERN, readVocabularyFiles, VOCABULARY_FILES } from './vocabularyFiles.ts';
 
 export interface Tokenizer {
+  /** It was read from here. */
+  readonly folder: string;
   /** Ids of a text; special tokens written in it become their ids, as in the reference. Adds nothing. */
   encode(text: string): number[];
   /** Text of ids; bytes that are no UTF-8 become U+FFFD, ids without a token become nothing. */
@@ -53,25 +58,97 @@ const TokenizerConfig = z.looseObject({
   added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).optional(),
 });
 
+/** Whether a folder comes with a tokenizer, as a checkpoint's does and an adapter's may. */
+export async function hasTokenizer(folder: string): Promise<boolean> {
+  const has = async (name: string): Promise<boolean> => isFile(path.join(folder, name));
+  return (await has('tokenizer.json')) || (await Promise.all(VOCABULARY_FILES.map(has))).every(Boolean);
+}
+
 /**
- * The tokenizer of a checkpoint folder.
- * @throws UserError if tokenizer.json is missing, damaged or of another kind than byte-level BPE.
+ * The tokenizer of a checkpoint folder, from tokenizer.json or, where there is none, from vocab.json and
+ * merges.txt, as older releases of transformers saved Qwen's.
+ * @throws UserError if it is missing, damaged or of another kind than byte-level BPE.
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const file = path.join(folder, 'tokenizer.json');
   const configFile = path.join(folder, 'tokenizer_config.json');
-  const json = parseWith(TokenizerFile, await readJson(file), file);
+  if (!(await hasTokenizer(folder))) throw noTokenizer(folder);
+  const content = (await isFile(file)) ? readJson(file) : readVocabularyFiles(folder);
+  const json = parseWith(TokenizerFile, await content, file);
   const config = parseWith(TokenizerConfig, (await readJsonIfPresent(configFile)) ?? {}, configFile);
   const added = [...json.added_tokens, ...addedLater(json, config)];
   try {
-    return wrap(new Library({ ...json, added_tokens: added }, config), added);
+    return { folder, ...wrap(openLibrary({ ...json, added_tokens: added }, config), added, file) };
   } catch (error) {
-    throw new UserError({
-      problem: 'the tokenizer cannot be used',
-      found: messageOf(error),
-      where: file,
-      remedy: 'Download tokenizer.json again, or save it again with transformers.',
-    });
+    throw unusable(messageOf(error), file);
+  }
+}
+
+function noTokenizer(where: string): UserError {
+  return new UserError({
+    problem: 'the folder has no tokenizer',
+    expected: `tokenizer.json, or ${VOCABULARY_FILES.join(' and ')}`,
+    where,
+    remedy: 'Copy it from the model that this one was trained from.',
+  });
+}
+
+function unusable(found: string, where: string): UserError {
+  return new UserError({
+    problem: 'the tokenizer cannot be used',
+    found,
+    where,
+    remedy: 'Download tokenizer.json again, or save it again with transformers.',
+  });
+}
+
+/** The library's tokenizer, whose patterns stop after a while unless they are known to end. */
+function openLibrary(json: z.infer<typeof TokenizerFile>, config: z.infer<typeof TokenizerConfig>): Library {
+  if (isKnown(json.normalizer) && isKnown(json.pre_tokenizer)) return new Library(json, config);
+  // Patterns are compiled, and tried on added tokens, without the vocabulary, which takes its time.
+  const model = { ...json.model, vocab: {}, merges: [] };
+  bounded(() => new Library({ ...json, model }, config));
+  const library = new Library(json, config);
+  if (library.normalizer !== null) library.normalizer = new BoundedNormalizer(library.normalizer);
+  if (library.pre_tokenizer !== null) library.pre_tokenizer = new BoundedPreTokenizer(library.pre_tokenizer);
+  return library;
+}
+
+/** Whether a step is one of Qwen's, which take linear time. */
+function isKnown(step: unknown): boolean {
+  if (!isRecord(step)) return step === null;
+  const { type, pattern, pretokenizers } = step;
+  if (type === 'Sequence') return Array.isArray(pretokenizers) && pretokenizers.every(isKnown);
+  if (type === 'Split') return isRecord(pattern) && pattern['Regex'] === QWEN_PATTERN;
+  return type === 'NFC' || type === 'ByteLevel';
+}
+
+/** An honest pattern reads a megabyte in a second at the least. */
+const limitFor = (text: string): number => TIME_LIMIT_MS + text.length / 1000;
+
+class BoundedNormalizer extends Normalizer {
+  private readonly inner: Normalizer;
+
+  constructor(inner: Normalizer) {
+    super(inner.config);
+    this.inner = inner;
+  }
+
+  normalize(text: string): string {
+    return bounded(() => this.inner.normalize(text), limitFor(text));
+  }
+}
+
+class BoundedPreTokenizer extends PreTokenizer {
+  private readonly inner: PreTokenizer;
+
+  constructor(inner: PreTokenizer) {
+    super();
+    this.inner = inner;
+  }
+
+  pre_tokenize_text(text: string, options: Parameters<PreTokenizer['pre_tokenize_text']>[1]): string[] {
+    return bounded(() => this.inner.pre_tokenize(text, options), limitFor(text));
   }
 }
 
@@ -86,7 +163,11 @@ function addedLater(
     .map(([id, token]) => parseWith(AddedToken, { ...token, id: Number(id) }, 'tokenizer_config.json'));
 }
 
-function wrap(library: Library, added: z.infer<typeof AddedToken>[]): Tokenizer {
+function wrap(
+  library: Library,
+  added: z.infer<typeof AddedToken>[],
+  file: string,
+): Omit<Tokenizer, 'folder'> {
   const contents = new Map(added.map(({ id, content }) => [id, content]));
   const specialIds = new Set(added.filter(({ special }) => special === true).map(({ id }) => id));
   const utf8 = new TextEncoder();
@@ -96,8 +177,14 @@ function wrap(library: Library, added: z.infer<typeof AddedToken>[]): Tokenizer 
     const token = library.id_to_token(id);
     return token === undefined ? undefined : bytesOfToken(token);
   };
-  const tokenizer: Omit<Tokenizer, 'decode'> = {
-    encode: (text) => library.encode(text, { add_special_tokens: false }).ids,
+  const tokenizer: Omit<Tokenizer, 'decode' | 'folder'> = {
+    encode: (text) => {
+      try {
+        return library.encode(text, { add_special_tokens: false }).ids;
+      } catch (error) {
+        throw unusable(messageOf(error), file);
+      }
+    },
     tokenText: (id) => displayText(bytesOf(id)),
     idOf: (token) => library.token_to_id(token),
     bytesOf,
@@ -109,13 +196,39 @@ function wrap(library: Library, added: z.infer<typeof AddedToken>[]): Tokenizer 
 }
 
 function decodeAll(
-  tokenizer: Omit<Tokenizer, 'decode'>,
+  tokenizer: Omit<Tokenizer, 'decode' | 'folder'>,
   ids: readonly number[],
   skipSpecial: boolean,
 ): string {
   const decoder = new StreamDecoder(tokenizer);
   const kept = skipSpecial ? ids.filter((id) => !tokenizer.specialIds.has(id)) : ids;
   return kept.map((id) => decoder.push(id)).join('') + decoder.flush();
+}
+
+/**
+ * The alphabet of byte-level BPE: every byte is written as one printable character, so that a vocabulary
+ * of byte strings fits in JSON. Source: `bytes_to_unicode` of GPT-2's encoder.py, used by Qwen unchanged.
+ * Printable Latin-1 stands for itself, the other 68 bytes for U+0100 and on.
+ */
+const BYTE_OF = new Map<string, number>();
+
+for (let byte = 0, next = 0x100; byte < 256; byte++) {
+  const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  BYTE_OF.set(String.fromCharCode(printable ? byte : next++), byte);
+}
+
+/**
+ * The bytes that a vocabulary entry stands for. An entry with a character outside the alphabet stands for
+ * its own UTF-8, as in the tokenizers library (`ByteLevel::decode_chain`).
+ */
+function bytesOfToken(token: string): Uint8Array {
+  const bytes = new Uint8Array(token.length);
+  for (let i = 0; i < token.length; i++) {
+    const byte = BYTE_OF.get(token[i]!);
+    if (byte === undefined) return new TextEncoder().encode(token);
+    bytes[i] = byte;
+  }
+  return bytes;
 }
 
 function displayText(bytes: Uint8Array | undefined): string {

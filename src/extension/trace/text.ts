@@ -60,6 +60,7 @@ export function headerOf(trace: Trace): string[] {
   return [
     `# ${trace.question}`,
     `# ${model.name} · ${parameters}, ${model.dtype} · ${device.provider} (${device.name})`,
+    ...(model.notes ?? []).map((note) => `# ${note}`),
     ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
     `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents}${replaced} · ${sampling}, seed ${settings.seed}`,
     ...(settings.notes ?? []).map((note) => `# ${note}`),

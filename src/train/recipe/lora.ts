@@ -75,7 +75,7 @@ export function initialFactors(seed: number): (ref: WeightRef, name: string) => 
  * @throws UserError if it was made with others
  */
 export function storedFactors(
-  { additions, folder }: Pick<Adapter, 'additions' | 'folder'>,
+  { additions, replacements, folder }: Pick<Adapter, 'additions' | 'replacements' | 'folder'>,
   { rank, alpha, targets }: LoraSettings,
   learnt: Iterable<string>,
 ): (ref: WeightRef, name: string) => Promise<Float32Array> {
@@ -86,6 +86,15 @@ export function storedFactors(
       [factorName(name, 'B'), b],
     ]),
   );
+  if (replacements.size > 0) {
+    throw new UserError({
+      problem: 'The adapter to begin with comes with whole weights, which "lora" does not train',
+      expected: 'lora_A and lora_B tensors alone',
+      found: [...replacements.keys()].join(', ').slice(0, 200),
+      where: folder,
+      remedy: 'Leave out "lora": the adapter is then merged.',
+    });
+  }
   const found = settingsText([rank], [alpha], targets, names.size / 2);
   const expected = settingsOf(additions);
   if (expected !== found || [...names].some((name) => !stored.has(name))) {

@@ -1,10 +1,6 @@
 /** What a run begins with, as its config says: checkpoint and learner, the same in the run's process and in its workers. */
 
-import path from 'node:path';
-import { UserError } from '../../base/errors.ts';
-import { ADAPTER_CONFIG, notAModel } from '../../checkpoint/adapter.ts';
 import { openCheckpoint, type Checkpoint } from '../../checkpoint/checkpoint.ts';
-import { isFile } from '../../files/plainFile.ts';
 import type { Runtime } from '../../ort/session.ts';
 import { BaseLearner } from '../base/learner.ts';
 import type { Learner } from '../learner.ts';
@@ -21,7 +17,6 @@ import { readHead } from './savedState.ts';
 export async function openStart(config: RunConfig): Promise<Checkpoint> {
   const folder = await newestCheckpoint(config.model);
   const adapter = config.adapter === undefined ? undefined : await newestCheckpoint(config.adapter);
-  await refuseAdapter(folder);
   const checkpoint = withLatents(await openCheckpoint(folder, { adapter }), config);
   checkAdapter(checkpoint, trainingSettings(config));
   return checkpoint;
@@ -35,13 +30,6 @@ export async function openLearner(config: RunConfig, start: Checkpoint, runtime:
   return typeof config.stage === 'number'
     ? RecipeLearner.open(start, trainingSettings(config), config, runtime)
     : BaseLearner.open(start, baseSettings(config), await readHead(start.folder), runtime);
-}
-
-async function refuseAdapter(folder: string): Promise<void> {
-  const has = (name: string): Promise<boolean> => isFile(path.join(folder, name));
-  if ((await has('config.json')) || !(await has(ADAPTER_CONFIG))) return;
-  const remedy = 'Give the base model as "model" and this folder as "adapter".';
-  throw new UserError({ ...(await notAModel(folder)).details, remedy });
 }
 
 /** The checkpoint with the config's number of latents and what they reach. */

@@ -54,7 +54,7 @@ export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): 
           {locked}
         </p>
       )}
-      {trace.settings.notes?.map((note) => (
+      {[...(model.notes ?? []), ...(trace.settings.notes ?? [])].map((note) => (
         <p key={note} class="status status-warning" role="note">
           {note}
         </p>

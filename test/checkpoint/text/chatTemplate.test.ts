@@ -22,6 +22,10 @@ async function rendered(files: Record<string, string | object>): Promise<string>
 const qwen =
   "{% set image_count = namespace(value=0) %}{% set video_count = namespace(value=0) %}{% for message in messages %}{% if loop.first and message['role'] != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}{{ message['content'] }}<|im_end|>\n{% else %}{% for content in message['content'] %}{% if content['type'] == 'image' or 'image' in content or 'image_url' in content %}{% set image_count.value = image_count.value + 1 %}{% if add_vision_id %}Picture {{ image_count.value }}: {% endif %}<|vision_start|><|image_pad|><|vision_end|>{% elif content['type'] == 'video' or 'video' in content %}{% set video_count.value = video_count.value + 1 %}{% if add_vision_id %}Video {{ video_count.value }}: {% endif %}<|vision_start|><|video_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
+/** Writes what messages say. */
+const texts =
+  '{% for m in messages %}{% for c in m.content %}{% if c.text %}{{ c.text }}{% endif %}{% endfor %}{% endfor %}';
+
 describe('a chat template', () => {
   test('of Qwen2.5-VL', async () => {
     expect(await rendered({ 'chat_template.jinja': qwen })).toBe(
@@ -38,15 +42,14 @@ describe('a chat template', () => {
     expect(text).toBe('<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n');
   });
   test('is found in each of its three places', async () => {
-    const files = { 'tokenizer_config.json': { chat_template: 'config' } };
-    expect(await rendered(files)).toBe('config');
-    expect(await rendered({ ...files, 'chat_template.json': { chat_template: 'json' } })).toBe('json');
-    expect(await rendered({ ...files, 'chat_template.jinja': 'jinja' })).toBe('jinja');
-    expect(
-      await rendered({
-        'tokenizer_config.json': { chat_template: [{ name: 'default', template: 'named' }] },
-      }),
-    ).toBe('named');
+    const files = { 'tokenizer_config.json': { chat_template: `config: ${texts}` } };
+    expect(await rendered(files)).toBe('config: Why?');
+    expect(await rendered({ ...files, 'chat_template.json': { chat_template: `json: ${texts}` } })).toBe(
+      'json: Why?',
+    );
+    expect(await rendered({ ...files, 'chat_template.jinja': `jinja: ${texts}` })).toBe('jinja: Why?');
+    const named = { chat_template: [{ name: 'default', template: `named: ${texts}` }] };
+    expect(await rendered({ 'tokenizer_config.json': named })).toBe('named: Why?');
   });
   test.each<[string, Record<string, string | object>, string]>([
     ['is missing', {}, 'no chat template'],
@@ -59,7 +62,7 @@ describe('a chat template', () => {
         'chat_template.jinja':
           '{% for i in range(60000) %}{% for j in range(60000) %}{% endfor %}{% endfor %}',
       },
-      'timed out',
+      'no end after 3 seconds',
     ],
     [
       'doubles without end',
