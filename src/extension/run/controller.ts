@@ -8,7 +8,6 @@ import { CancelledError, messageOf } from '../../base/errors.ts';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { EngineDiedError } from '../../client/engineClient.ts';
 import type { ImageInput } from '../../protocol/engine.ts';
-import type { NumericArray } from '../../tensor/array.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../../trace/events.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { stepsOf } from '../../trace/steps.ts';
@@ -143,13 +142,12 @@ export class RunController implements Disposable {
   }
 
   private apply(event: ReasonEvent): void {
-    const own = withOwnBuffers(event);
-    if (own.type === 'start') this.trace = startTrace(own);
-    else if (this.trace !== undefined) applyEvent(this.trace, own);
+    if (event.type === 'start') this.trace = startTrace(event);
+    else if (this.trace !== undefined) applyEvent(this.trace, event);
     // What the run gives now says more than how it was prepared.
-    if (own.type === 'token' && this.progress !== undefined) this.report(undefined);
+    if (event.type === 'token' && this.progress !== undefined) this.report(undefined);
     if (this.trace !== undefined) this.runs.schedule(this.trace);
-    this.events.fire(own);
+    this.events.fire(event);
   }
 
   /** Says whether the answer is right, where the samples file knows. */
@@ -183,36 +181,4 @@ export class RunController implements Disposable {
 
 function withPercentage(message: string, fraction: number | undefined): string {
   return fraction === undefined ? message : `${message} (${Math.floor(fraction * 100)} %)`;
-}
-
-/**
- * Arrays that arrive from a process are views into whole message buffers. VS Code's webview channel
- * sends a view's whole buffer, so each array gets a buffer of its own.
- */
-function withOwnBuffers(event: ReasonEvent): ReasonEvent {
-  if (event.type === 'token-attention') return { ...event, attention: ownBuffer(event.attention) };
-  if (event.type !== 'latent') return event;
-  const { latent } = event;
-  const comparisons = latent.comparisons.map((comparison) => ({
-    ...comparison,
-    similarity: ownBuffer(comparison.similarity),
-    selection: {
-      ...comparison.selection,
-      cosines: ownBuffer(comparison.selection.cosines),
-      probabilities: ownBuffer(comparison.selection.probabilities),
-    },
-  }));
-  return {
-    ...event,
-    latent: {
-      ...latent,
-      vector: ownBuffer(latent.vector),
-      attention: ownBuffer(latent.attention),
-      comparisons,
-    },
-  };
-}
-
-function ownBuffer({ shape, data }: NumericArray): NumericArray {
-  return { shape, data: data.slice() };
 }
