@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 import { ActiveTrace } from './trace/active.ts';
 import type { InspectorApi } from './api.ts';
 import { registerCommands } from './commands.ts';
+import { Drawer } from './draw/drawer.ts';
 import { EngineService } from './engineService.ts';
 import { TraceExporter } from './trace/exportCommand.ts';
 import { Log } from './log.ts';
@@ -76,7 +77,8 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const trainingPanels = own(new TrainingPanels({ extensionUri, reporter, runs: training }));
 
   own(registerTraceEditor(editors));
-  own(registerTraceHover(library));
+  const drawer = own(new Drawer({ workerPath: context.asAbsolutePath('dist/drawWorker.cjs') }));
+  own(registerTraceHover(library, drawer));
   own(registerTraceOutline(library));
   own(new StatusBar(context, engine, runs));
   for (const command of registerCommands({

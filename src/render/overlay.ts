@@ -10,12 +10,11 @@ import { HATCH, paintOf, type Law } from '../heatmap/law.ts';
 import type { HeatMap } from '../heatmap/map.ts';
 import type { Rgb } from '../heatmap/palettes.ts';
 import type { Scale } from '../heatmap/scale.ts';
-import type { TracePicture } from '../trace/schema.ts';
-import { heightFor, pictureAt } from './picture.ts';
+import { pictureAt, type EncodedPicture } from './picture.ts';
 import { blank, paste, tint, type Raster } from './raster.ts';
 
 export interface MapStyle {
-  /** Width of the drawing in pixels; the height follows from the picture. */
+  /** Largest width of the drawing in pixels; the height follows from the picture, which may make it narrower. */
   width: number;
   law: Law;
   /** Of the law at its far end, 0 to 1. */
@@ -36,17 +35,18 @@ const BLACK: Rgb = [0, 0, 0];
 
 /**
  * Draws a map over its picture.
- * @throws UserError if the picture's bytes are damaged
+ * @throws UserError if the picture cannot be shown (see picture.ts)
  */
 export function drawMap(
   map: HeatMap,
   scale: Scale,
-  picture: TracePicture,
+  picture: EncodedPicture,
   style: Partial<MapStyle> = {},
 ): Raster {
   const { width, law, strength, contour } = { ...MAP_STYLE, ...style };
-  const raster = blank(width, heightFor(picture, width));
-  paste(raster, pictureAt(picture, width), 0, 0);
+  const ground = pictureAt(picture, width);
+  const raster = blank(ground.width, ground.height);
+  paste(raster, ground, 0, 0);
   map.values.forEach((value, patch) => {
     const box = patchBox(map, patch, raster);
     const { colour, alpha } = paintOf(value, { law, scale, strength });

@@ -1,75 +1,96 @@
-/** A trace's pictures as pixels, each decoded once for as long as its trace is in memory. */
+/** A trace's pictures as pixels, however small or large they are to be drawn. */
 
-import { convertIndexedToRgb, decode, hasPngSignature, type DecodedPng } from 'fast-png';
+import { deflateSync, inflateSync } from 'node:zlib';
+import { convertIndexedToRgb, decode, type DecodedPng } from 'fast-png';
 import { fromBase64 } from '../base/base64.ts';
-import { messageOf, UserError } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
+import { joined, MAX_PICTURE_BYTES, plainPng, refused, type PlainPng } from '../trace/picture.ts';
 import type { TracePicture } from '../trace/schema.ts';
 import { blank, resample, type Raster } from './raster.ts';
 
-/** A trace may come from anyone, and a few bytes of PNG can claim any size. */
-const MAX_PIXELS = 2 ** 26;
+/** What drawing needs of a picture; `png` is base64. */
+export type EncodedPicture = Pick<TracePicture, 'name' | 'png' | 'width' | 'height'>;
 
-const decoded = new WeakMap<TracePicture, Raster>();
-const scaled = new WeakMap<TracePicture, Map<number, Raster>>();
-
-/** A picture that fills a hover and a strip is wanted in a few widths only. */
+/** Pictures whose drawings are kept: a hover shows that many. */
+const MAX_PICTURES = 4;
+/** Widths that are kept of each: those of a hover and a strip, and the smaller ones that are tried. */
 const MAX_WIDTHS = 8;
+/** Height of a drawing in widths: taller pictures are drawn narrower. */
+const MAX_HEIGHT = 8;
+
+/** By PNG, as base64: whoever asks from another thread has no picture twice. */
+const scaled = new Map<string, Map<string, Raster>>();
+let last: { picture: EncodedPicture; raster: Raster } | undefined;
 
 /**
- * The picture's upright pixels.
- * @throws UserError if they are no PNG, are damaged, or contradict the size that the trace states
+ * The picture's upright pixels; shared, so do not draw on them.
+ * @throws UserError if they are no PNG, are damaged, too many, or contradict the size that the trace states
  */
-export function rasterOf(picture: TracePicture): Raster {
-  let raster = decoded.get(picture);
-  if (raster === undefined) {
-    raster = decodePicture(picture);
-    decoded.set(picture, raster);
+export function rasterOf(picture: EncodedPicture): Raster {
+  if (last === undefined || !isSame(last.picture, picture)) {
+    last = { picture, raster: decodePicture(picture) };
   }
+  return last.raster;
+}
+
+/** The picture as it is drawn at most `width` pixels wide, in its own proportions; shared, so do not draw on it. */
+export function pictureAt(picture: EncodedPicture, width: number): Raster {
+  const size = drawnSize(picture, width);
+  const key = `${size.width} × ${size.height}`;
+  const known = scaled.get(picture.png) ?? new Map<string, Raster>();
+  let raster = known.get(key);
+  if (raster === undefined) {
+    raster = resample(rasterOf(picture), size.width, size.height);
+    if (known.size >= MAX_WIDTHS) known.clear();
+    known.set(key, raster);
+  }
+  // Set again, so that the first is the one unused for longest.
+  scaled.delete(picture.png);
+  scaled.set(picture.png, known);
+  for (const old of [...scaled.keys()].slice(0, -MAX_PICTURES)) scaled.delete(old);
   return raster;
 }
 
-/** The picture `width` pixels wide, in its own proportions; shared, so do not draw on it. */
-export function pictureAt(picture: TracePicture, width: number): Raster {
-  let widths = scaled.get(picture);
-  if (widths === undefined) scaled.set(picture, (widths = new Map<number, Raster>()));
-  let raster = widths.get(width);
-  if (raster === undefined) {
-    raster = resample(rasterOf(picture), width, heightFor(picture, width));
-    if (widths.size >= MAX_WIDTHS) widths.clear();
-    widths.set(width, raster);
+/** Pixels of a picture that is drawn at most `width` wide: its proportions, at least 1, at most 8 widths high. */
+export function drawnSize(
+  picture: Pick<TracePicture, 'width' | 'height'>,
+  width: number,
+): { width: number; height: number } {
+  const scale = Math.min(width / picture.width, (MAX_HEIGHT * width) / picture.height);
+  const pixels = (side: number): number => Math.max(1, Math.round(side * scale));
+  return { width: pixels(picture.width), height: pixels(picture.height) };
+}
+
+function isSame(a: EncodedPicture, b: EncodedPicture): boolean {
+  return a.width === b.width && a.height === b.height && a.png === b.png;
+}
+
+function decodePicture(picture: EncodedPicture): Raster {
+  // Four characters of base64 are three bytes.
+  if (picture.png.length > (MAX_PICTURE_BYTES / 3) * 4) {
+    throw refused(picture, `a PNG file of at most ${MAX_PICTURE_BYTES} bytes`, 'a larger one');
   }
-  return raster;
-}
-
-/** Height of the picture when it is drawn `width` pixels wide; at least 1. */
-export function heightFor(picture: TracePicture, width: number): number {
-  return Math.max(1, Math.round((width * picture.height) / picture.width));
-}
-
-function decodePicture(picture: TracePicture): Raster {
-  const fail = (expected: string, found: string): never => {
-    throw new UserError({
-      problem: 'A picture of this trace cannot be shown',
-      expected,
-      found,
-      where: picture.name,
-      remedy: 'Export the trace again from the run.',
-    });
-  };
-  const bytes = fromBase64(picture.png);
-  if (bytes.length < 24 || !hasPngSignature(bytes)) return fail('a PNG file', `${bytes.length} other bytes`);
-  const header = new DataView(bytes.buffer);
-  const [width, height] = [header.getUint32(16), header.getUint32(20)];
-  if (width !== picture.width || height !== picture.height)
-    return fail(`${picture.width} × ${picture.height} pixels`, `${width} × ${height}`);
-  if (width * height > MAX_PIXELS) return fail(`at most ${MAX_PIXELS} pixels`, `${width} × ${height}`);
-  let png: DecodedPng;
+  const png = plainPng(fromBase64(picture.png), picture);
   try {
-    png = decode(bytes);
+    return toRgba(decode(inflated(png)));
   } catch (error) {
-    return fail('a complete PNG file', messageOf(error));
+    throw refused(picture, 'a complete PNG file', messageOf(error));
   }
-  return toRgba(png);
+}
+
+/**
+ * The same PNG with its data stored rather than compressed. The decoder inflates whatever there is; here it ends
+ * where the pixels end.
+ */
+function inflated({ head, data, file, inflatedBytes }: PlainPng): Uint8Array {
+  const pixels = inflateSync(joined(data), { maxOutputLength: inflatedBytes });
+  if (pixels.length < inflatedBytes) throw new Error(`${pixels.length} of ${inflatedBytes} bytes of pixels`);
+  const stored = deflateSync(pixels, { level: 0 });
+  const frame = new Uint8Array(12 + stored.length);
+  new DataView(frame.buffer).setUint32(0, stored.length);
+  frame.set(new TextEncoder().encode('IDAT'), 4);
+  frame.set(stored, 8);
+  return joined([file.subarray(0, 8), ...head, frame, file.subarray(-12)]);
 }
 
 /** PNG holds grey, grey with alpha, RGB, RGBA or palette, at 1 to 16 bits. */

@@ -1,7 +1,6 @@
 /** Rasters as PNG files. */
 
 import { encode } from 'fast-png';
-import { toBase64 } from '../base/base64.ts';
 import type { Raster } from './raster.ts';
 
 /**
@@ -15,11 +14,6 @@ export function encodePng({ width, height, rgba }: Raster): Uint8Array<ArrayBuff
   const opaque = isOpaque(rgba);
   const data = opaque ? withoutAlpha(rgba) : new Uint8Array(rgba);
   return Uint8Array.from(encode({ width, height, data, channels: opaque ? 3 : 4 }));
-}
-
-/** PNG bytes as a data URI, for Markdown and HTML. */
-export function dataUri(png: Uint8Array): string {
-  return `data:image/png;base64,${toBase64(png)}`;
 }
 
 /**

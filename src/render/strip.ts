@@ -6,8 +6,8 @@
 import type { HeatMap } from '../heatmap/map.ts';
 import type { Rgb } from '../heatmap/palettes.ts';
 import type { Scale } from '../heatmap/scale.ts';
-import type { TracePicture } from '../trace/schema.ts';
 import { drawMap, type MapStyle } from './overlay.ts';
+import type { EncodedPicture } from './picture.ts';
 import { blank, paste, tint, type Raster } from './raster.ts';
 
 export interface StripStyle extends MapStyle {
@@ -17,6 +17,8 @@ export interface StripStyle extends MapStyle {
 
 /** `width` is that of one map. */
 export const STRIP_WIDTH = 120;
+/** More would make a picture that nobody can look at; a model's blocks have a few dozen latents at most. */
+export const MAX_STRIP = 64;
 const GAP = 6;
 const BAR = 4;
 
@@ -24,21 +26,21 @@ const BAR_COLOUR: Rgb = [64, 140, 220];
 const BAR_GROUND: Rgb = [128, 128, 128];
 
 /**
- * Draws maps of latents in their order.
+ * Draws maps of latents in their order, the first 64 of more.
  * @returns undefined without maps
- * @throws UserError if the picture's bytes are damaged
+ * @throws UserError if the picture cannot be shown (see picture.ts)
  */
 export function drawStrip(
   maps: readonly HeatMap[],
   scale: Scale,
-  picture: TracePicture,
+  picture: EncodedPicture,
   { gap = GAP, ...style }: Partial<StripStyle> = {},
 ): Raster | undefined {
   if (maps.length === 0) return undefined;
-  const drawn = maps.map((map) =>
-    withBar(drawMap(map, scale, picture, { width: STRIP_WIDTH, ...style }), map),
-  );
-  const width = drawn.reduce((sum, map) => sum + map.width, 0) + gap * (maps.length - 1);
+  const drawn = maps
+    .slice(0, MAX_STRIP)
+    .map((map) => withBar(drawMap(map, scale, picture, { width: STRIP_WIDTH, ...style }), map));
+  const width = drawn.reduce((sum, map) => sum + map.width, 0) + gap * (drawn.length - 1);
   const strip = blank(width, Math.max(...drawn.map(({ height }) => height)));
   let x = 0;
   for (const map of drawn) {

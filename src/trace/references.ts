@@ -80,6 +80,8 @@ function checkComparisons(
     shape(`${path}.comparisons.${i}.similarity`, comparison.similarity, [tokens]);
     shape(`${path}.comparisons.${i}.selection.cosines`, cosines, [candidates]);
     shape(`${path}.comparisons.${i}.selection.probabilities`, probabilities, [candidates]);
+    if (new Set(selected).size < selected.length)
+      fail(`${path}.comparisons.${i}.selection.selected`, 'without repetition', `${selected.length} entries`);
     const outside = selected.find((index) => index >= candidates);
     if (outside !== undefined)
       fail(`${path}.comparisons.${i}.selection.selected`, `below ${candidates}`, String(outside));

@@ -18,6 +18,12 @@ const count = z.int().min(0);
 const size = z.int().min(1);
 /** Bounds an attacker's header: no real picture or sequence is larger. */
 const MAX_ELEMENTS = 2 ** 28;
+/** Of a picture: four times what the model's pixel budget gives, on a grid of at most 200 to 1. */
+const MAX_TOKENS = 2 ** 16;
+const side = z
+  .int()
+  .min(1)
+  .max(2 ** 12);
 
 const arrayJson = z
   .strictObject({ dtype: z.literal('F32'), shape: z.array(count).max(6), data: z.base64() })
@@ -142,7 +148,9 @@ const picture = z.strictObject({
   /** What the model saw. */
   resized: z.strictObject({ width: size, height: size }),
   /** Merged tokens: rows × columns. */
-  grid: z.strictObject({ rows: size, columns: size }),
+  grid: z
+    .strictObject({ rows: side, columns: side })
+    .refine(({ rows, columns }) => rows * columns <= MAX_TOKENS, `more than ${MAX_TOKENS} tokens`),
   /** Side of one merged token in resized pixels. */
   tokenSize: size,
   /** Where its tokens stand in the sequence; absent when it was not part of the prompt. */

@@ -11,8 +11,14 @@ import * as z from 'zod';
 export const WATCH_FOLDER = 'watch';
 
 /** Bounds a file that anyone may have written. */
-const row = z.array(z.number()).max(2 ** 16);
+const MAX_ROW = 2 ** 16;
+const row = z.array(z.number()).max(MAX_ROW);
 const count = z.int().min(0);
+/** Of a grid: a picture's sides are at most 200 to 1. */
+const side = z
+  .int()
+  .min(1)
+  .max(2 ** 12);
 
 const selection = z.object({
   /** By candidate. */
@@ -23,31 +29,40 @@ const selection = z.object({
   selected: z.array(count),
 });
 
-const block = z.object({
-  /** Text of the answer between the block before and this one. */
-  text: z.string(),
-  picture: z.object({
-    /** File in the same folder. */
-    file: z.string().regex(/^[0-9a-f]{8,64}\.png$/),
-    /** What the dataset calls it. */
-    name: z.string(),
-    width: count,
-    height: count,
-  }),
-  /** Tokens of the picture, which are the patches after merging. */
-  grid: z.object({ rows: count, columns: count }),
-  /** Tokens averaged into one candidate, in raster order; those that remain at the end are dropped. */
-  groupSize: z.int().min(1),
-  /** With the teacher's query: the targets of this block's latents, in order. */
-  teacher: selection,
-  /** With each of the student's latents as the query. */
-  latents: z.array(
-    selection.extend({
-      /** Cosine with the latent's own target; none for those beyond the targets. */
-      toTarget: z.number().optional(),
+const block = z
+  .object({
+    /** Text of the answer between the block before and this one. */
+    text: z.string(),
+    picture: z.object({
+      /** File in the same folder. */
+      file: z.string().regex(/^[0-9a-f]{8,64}\.png$/),
+      /** What the dataset calls it. */
+      name: z.string(),
+      width: count,
+      height: count,
     }),
-  ),
-});
+    /** Tokens of the picture, which are the patches after merging. */
+    grid: z
+      .object({ rows: side, columns: side })
+      .refine(({ rows, columns }) => rows * columns <= MAX_ROW, `more than ${MAX_ROW} tokens`),
+    /** Tokens averaged into one candidate, in raster order; those that remain at the end are dropped. */
+    groupSize: z.int().min(1),
+    /** With the teacher's query: the targets of this block's latents, in order. */
+    teacher: selection,
+    /** With each of the student's latents as the query. */
+    latents: z.array(
+      selection.extend({
+        /** Cosine with the latent's own target; none for those beyond the targets. */
+        toTarget: z.number().optional(),
+      }),
+    ),
+  })
+  .refine(({ grid, groupSize, teacher, latents }) => {
+    const candidates = Math.floor((grid.rows * grid.columns) / groupSize);
+    return [teacher, ...latents].every(
+      ({ selected }) => selected.length <= candidates && selected.every((index) => index < candidates),
+    );
+  }, 'more candidates selected than there are');
 
 const watchedStep = z.object({
   /** Steps done. */

@@ -5,13 +5,14 @@ import { UserError } from '../../src/base/errors.ts';
 import { patchBox, type Box } from '../../src/heatmap/grid.ts';
 import type { HeatMap } from '../../src/heatmap/map.ts';
 import { drawMap, type MapStyle } from '../../src/render/overlay.ts';
-import { rasterOf } from '../../src/render/picture.ts';
+import { drawnSize, pictureAt, rasterOf } from '../../src/render/picture.ts';
 import { encodePng, pngUnder } from '../../src/render/png.ts';
 import { blank, resample, tint, type Raster } from '../../src/render/raster.ts';
 import { drawStrip } from '../../src/render/strip.ts';
 import type { MapSelector } from '../../src/trace/maps.ts';
 import { runMaps } from '../../src/trace/runMaps.ts';
 import type { Trace, TraceLatent } from '../../src/trace/schema.ts';
+import { chunk, png } from '../fixtures/png.ts';
 import { smallTrace } from '../fixtures/smallTrace.ts';
 
 const ATTENTION: MapSelector = { kind: 'attention', picture: 'image-1', layer: 'mean', heads: 'mean' };
@@ -134,6 +135,40 @@ describe('pictures', () => {
       const raster = rasterOf({ ...smallTrace().pictures[0]!, width: 2, height: 2, png });
       expect([...raster.rgba]).toEqual(expected);
     }
+  });
+
+  it('inflate to their pixels and no further, however much there is', () => {
+    const endless = toBase64(png({ width: 8, height: 8, pixels: new Uint8Array(2 ** 28) }));
+    expect(() => rasterOf({ name: 'bomb', width: 8, height: 8, png: endless })).toThrow(
+      /cannot be shown.*in bomb/,
+    );
+    const short = toBase64(png({ width: 8, height: 8, pixels: new Uint8Array(71) }));
+    expect(() => rasterOf({ name: 'short', width: 8, height: 8, png: short })).toThrow(/71 of 72 bytes/);
+  });
+
+  it('with a colour that their palette does not have are refused', () => {
+    const before = [chunk('PLTE', new Uint8Array(6))];
+    const pixels = Uint8Array.of(0, 1, 0, 0, 7);
+    const indexed = toBase64(png({ width: 1, height: 2, colourType: 3, before, pixels: pixels.subarray(1) }));
+    expect(() => rasterOf({ name: 'odd', width: 1, height: 2, png: indexed })).toThrow(UserError);
+  });
+
+  it('interlaced are read as others are', () => {
+    const raw = Uint8Array.of(0, 10, 0, 30, 0, 20, 40);
+    const interlaced = toBase64(png({ width: 2, height: 2, interlace: 1, pixels: raw.subarray(0, 7) }));
+    const raster = rasterOf({ name: 'x', width: 2, height: 2, png: interlaced });
+    expect([0, 4, 8, 12].map((at) => raster.rgba[at])).toEqual([10, 30, 20, 40]);
+  });
+
+  it('smaller than the trace states, as a photograph’s, are drawn in its proportions', () => {
+    const small = toBase64(png({ width: 20, height: 10 }));
+    expect(drawnSize({ width: 4000, height: 2000 }, 100)).toEqual({ width: 100, height: 50 });
+    expect(pictureAt({ name: 'x', width: 4000, height: 2000, png: small }, 100).height).toBe(50);
+  });
+
+  it('much higher than wide are drawn narrower, so that no drawing is more than 8 widths high', () => {
+    expect(drawnSize({ width: 10, height: 2000 }, 100)).toEqual({ width: 4, height: 800 });
+    expect(drawnSize({ width: 2000, height: 10 }, 100)).toEqual({ width: 100, height: 1 });
   });
 
   it('are averaged when they shrink and repeated when they grow', () => {

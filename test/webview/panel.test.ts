@@ -175,6 +175,27 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(() => preview.calls()).toEqual(['ready', 'exportTrace']);
   });
 
+  test('a picture that cannot be shown is told, and its maps are there all the same', async () => {
+    const { page } = await show();
+    const trace = JSON.parse(json) as { id: string; pictures: object[] };
+    trace.id = 'tall';
+    Object.assign(trace.pictures[0]!, { width: 1, height: 4_000_000 });
+    await preview.host('show', JSON.stringify(trace), { canRun: false });
+    await expect
+      .poll(() => page.getByRole('status').allInnerTexts())
+      .toContainEqual(expect.stringMatching(/cannot be shown.*found 1 × 4000000 pixels/));
+    await expect.poll(() => page.locator('.caption').innerText()).toContain('layer');
+    expect(await page.locator('#stage-picture').evaluate((canvas) => canvas.clientHeight)).toBeGreaterThan(0);
+    const sides = await page
+      .locator('canvas')
+      .evaluateAll((all) =>
+        all.map((canvas) =>
+          Math.max(...['width', 'height'].map((side) => Number(canvas.getAttribute(side)))),
+        ),
+      );
+    expect(Math.max(...sides)).toBeLessThan(4000);
+  });
+
   test('nothing is cut off at 500 pixels', async () => {
     const { page } = await show();
     await page.setViewportSize({ width: 500, height: 900 });

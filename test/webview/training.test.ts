@@ -159,6 +159,19 @@ describe.skipIf(!hasChromium)('training page in Chromium', () => {
     await expect.poll(() => preview.calls()).toEqual(['ready', 'manageTrust', 'resume']);
   });
 
+  test('a helper picture that cannot be shown is told, and takes no more room than another', async () => {
+    preview = await openPreview(browser, files, { theme: 'dark', width: 1200, height: 900, of: 'training' });
+    const look = sampleLook(0);
+    for (const { picture } of look.watched.blocks) Object.assign(picture, { width: 1, height: 4_000_000 });
+    await preview.training('show', sampleTraining(5, { looks: [0] }), [look]);
+    const { page } = preview;
+    await expect.poll(() => text('.watched .status-warning')).toMatch(/cannot be shown.*1 × 4000000/);
+    const heights = await page
+      .locator('.selection canvas')
+      .evaluateAll((all) => all.map((canvas) => Number(canvas.getAttribute('height'))));
+    expect(Math.max(...heights)).toBeLessThan(8000);
+  });
+
   test('is a table for those who want one', async () => {
     const { page } = await show(30);
     await page.getByRole('checkbox', { name: 'as a table' }).click();

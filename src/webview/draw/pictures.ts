@@ -1,6 +1,8 @@
 /** Decodes a trace's pictures once each, from memory: no address, so nothing for the page's policy to allow. */
 
 import { fromBase64 } from '../../base/base64.ts';
+import { messageOf } from '../../base/errors.ts';
+import { plainPng } from '../../trace/picture.ts';
 import type { TracePicture } from '../../trace/schema.ts';
 
 /** What decoding needs of a picture; `png` is base64. */
@@ -15,9 +17,10 @@ export interface Decoded {
 /** Pixels of a small copy's longer side: a thumbnail at twice its size, for sharp screens. */
 const SMALL = 160;
 
-/** The pictures of the trace that is shown, by id, as they are decoded. A broken one stays absent. */
+/** The pictures of the trace that is shown, by id, as they are decoded; those that cannot be shown, with the reason. */
 export class Pictures {
   readonly decoded = new Map<string, Decoded>();
+  readonly problems = new Map<string, string>();
   private readonly onDecoded: () => void;
   private wanted: EncodedPicture[] = [];
 
@@ -30,7 +33,10 @@ export class Pictures {
   show(pictures: EncodedPicture[]): void {
     const known = this.wanted;
     this.wanted = pictures;
-    for (const old of known) if (!pictures.includes(old)) this.decoded.delete(old.id);
+    for (const old of known.filter((picture) => !pictures.includes(picture))) {
+      this.decoded.delete(old.id);
+      this.problems.delete(old.id);
+    }
     for (const picture of pictures) if (!known.includes(picture)) void this.decode(picture);
   }
 
@@ -41,13 +47,16 @@ export class Pictures {
       this.decoded.set(picture.id, bitmaps);
       this.onDecoded();
     } catch (error) {
-      console.error(`picture ${picture.name} cannot be decoded`, error);
+      if (!this.wanted.includes(picture)) return;
+      this.problems.set(picture.id, messageOf(error));
+      this.onDecoded();
     }
   }
 }
 
-async function decode({ png, width, height }: EncodedPicture): Promise<Decoded> {
-  const full = await createImageBitmap(new Blob([fromBase64(png)], { type: 'image/png' }));
+async function decode(picture: EncodedPicture): Promise<Decoded> {
+  const { file, width, height } = plainPng(fromBase64(picture.png), picture);
+  const full = await createImageBitmap(new Blob([file], { type: 'image/png' }));
   const scale = SMALL / Math.max(width, height);
   const small =
     scale < 1

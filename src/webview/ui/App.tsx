@@ -130,7 +130,7 @@ function useScene(
 ): Scene | undefined {
   const { trace, canRun } = model.state;
   const { maps, version } = model;
-  const pictures = model.pictures.decoded;
+  const { decoded: pictures, problems } = model.pictures;
   const highContrast = useHighContrast();
   return useMemo(() => {
     if (trace === undefined || maps === undefined) return undefined;
@@ -147,6 +147,7 @@ function useScene(
       view,
       shown,
       pictures,
+      problems,
       token,
       stage,
       brush,
@@ -157,7 +158,7 @@ function useScene(
       hoverLatent,
       call,
     };
-  }, [trace, version, maps, view, pictures, hovered, hoveredLatent, canRun, highContrast, call]);
+  }, [trace, version, maps, view, pictures, problems, hovered, hoveredLatent, canRun, highContrast, call]);
 }
 
 /** What is lit up in the steps: a token that is looked at comes first, then a region, then the latent. */

@@ -13,6 +13,7 @@ export function Stage({ scene }: { scene: Scene }): VNode {
   const [hovered, setHovered] = useState<number>();
   const { stage, shown, view } = scene;
   const patch = hovered ?? view.patch;
+  const problem = scene.problems.get(shown.picture?.id ?? '');
   return (
     <section class="stage" aria-label="Map">
       <StageToolbar scene={scene} />
@@ -21,6 +22,11 @@ export function Stage({ scene }: { scene: Scene }): VNode {
         {stage.map !== undefined && <ColourBar scene={scene} patch={patch} />}
         <Readout scene={scene} patch={patch ?? stage.map?.peak} isPeak={patch === undefined} />
       </div>
+      {problem !== undefined && (
+        <p class="status status-warning" role="status">
+          {problem}
+        </p>
+      )}
       <MapControls scene={scene} />
       <p class="caption" data-token={stage.token !== undefined}>
         {stage.map?.caption ?? stage.absent}

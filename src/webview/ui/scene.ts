@@ -17,6 +17,8 @@ export interface Scene {
   view: View;
   shown: Shown;
   pictures: ReadonlyMap<string, Decoded>;
+  /** Why a picture cannot be shown, by its id. */
+  problems: ReadonlyMap<string, string>;
   /** Token under the pointer or the keyboard's cursor. */
   token: number | undefined;
   stage: StageMap;

@@ -151,6 +151,25 @@ export function suite(claim: DeclareClaim): void {
       const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(target));
       assert.deepEqual(readTrace(text, 'run'), trace);
       await vscode.commands.executeCommand('vscode.open', target);
+      await eventually('the trace editor', () =>
+        vscode.window.tabGroups.all
+          .flatMap(({ tabs }) => tabs)
+          .some(
+            ({ input }) =>
+              input instanceof vscode.TabInputCustom &&
+              input.viewType === 'ilvr.trace' &&
+              input.uri.path === target.path,
+          ),
+      );
+      // What is read back says the same, line by line and hover by hover.
+      const [ofRun, ofFile] = [await openText(trace.id), await openText(target)];
+      assert.notEqual(ofRun.uri.toString(), ofFile.uri.toString());
+      assert.equal(ofFile.getText(), ofRun.getText());
+      const at = new vscode.Position(blockLine(ofRun, 0), 6);
+      const maps = (parts: string[]): string[] => parts.filter((part) => part.includes('](data:image/png'));
+      const [shown, again] = [maps(await hoverAt(ofRun, at)), maps(await hoverAt(ofFile, at))];
+      assert.ok(shown.length > 0);
+      assert.deepEqual(again, shown);
     },
     model,
   );

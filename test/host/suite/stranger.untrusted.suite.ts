@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { smallTrace } from '../../fixtures/smallTrace.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
-import { extension, file, inspector, openText, reason, writeTraceFile } from './inspector.ts';
+import { extension, file, inspector, openText, reason, RUN_MS, writeTraceFile } from './inspector.ts';
 
 /** A stranger's run folder, and the config that it names, which writes to `elsewhere` when it is run. */
 async function strangersRun(): Promise<{ folder: string; elsewhere: string }> {
@@ -105,11 +105,15 @@ export function suite(claim: DeclareClaim): void {
     assert.equal((await inspector()).enginePid(), undefined);
   });
 
-  claim('a trace can be read', async () => {
-    const uri = await writeTraceFile('stranger.ilvr.json', smallTrace());
-    await vscode.commands.executeCommand('vscode.openWith', uri, 'ilvr.trace');
-    const document = await openText(uri);
-    assert.match(document.getText(), /◆ block 1 · 2 latents/);
-    assert.equal((await inspector()).enginePid(), undefined);
-  });
+  claim(
+    'a trace can be read',
+    async () => {
+      const uri = await writeTraceFile('stranger.ilvr.json', smallTrace());
+      await vscode.commands.executeCommand('vscode.openWith', uri, 'ilvr.trace');
+      const document = await openText(uri);
+      assert.match(document.getText(), /◆ block 1 · 2 latents/);
+      assert.equal((await inspector()).enginePid(), undefined);
+    },
+    { timeoutMs: RUN_MS },
+  );
 }

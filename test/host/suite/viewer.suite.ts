@@ -1,17 +1,44 @@
 /** Claims about reading traces: editor, text, hovers, outline, export. No engine takes part. */
 
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as vscode from 'vscode';
 import { readTrace, writeTrace } from '../../../src/trace/file.ts';
 import { describeEnd } from '../../../src/trace/steps.ts';
 import { smallTrace } from '../../fixtures/smallTrace.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
-import { blockLine, file, hoverAt, inspector, openText, writeText, writeTraceFile } from './inspector.ts';
+import {
+  blockLine,
+  extension,
+  file,
+  hoverAt,
+  inspector,
+  openText,
+  writeText,
+  writeTraceFile,
+} from './inspector.ts';
 
 function customTabs(): vscode.TabInputCustom[] {
   return vscode.window.tabGroups.all
     .flatMap(({ tabs }) => tabs.map(({ input }) => input))
     .filter((input) => input instanceof vscode.TabInputCustom);
+}
+
+/** Command lines of engines that are children of this extension host, on a system that tells. */
+function engineProcesses(): string[] {
+  if (process.platform !== 'linux') return [];
+  const lines = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+        return parent === String(process.pid) ? [readFileSync(`/proc/${pid}/cmdline`, 'utf8')] : [];
+      } catch {
+        // Gone meanwhile.
+        return [];
+      }
+    });
+  return lines.filter((line) => line.includes('engine.cjs'));
 }
 
 let written: Promise<vscode.Uri> | undefined;
@@ -23,9 +50,11 @@ function smallTraceFile(): Promise<vscode.Uri> {
 }
 
 export function suite(claim: DeclareClaim): void {
-  let engineBefore: number | undefined;
-  claim('the extension is there', async () => {
-    engineBefore = (await inspector()).enginePid();
+  claim('no engine is left from what ran before', async () => {
+    const api = await inspector();
+    const pid = api.enginePid();
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    await eventually('its end', () => api.enginePid() === undefined);
   });
 
   claim('a trace file opens in the trace editor by default', async () => {
@@ -123,9 +152,63 @@ export function suite(claim: DeclareClaim): void {
       .executeCommand('vscode.openWith', uri, 'ilvr.trace')
       .then(undefined, () => undefined);
     const api = await inspector();
-    const message = await eventually('the message', () => api.lastError());
-    assert.match(message, /not a complete ILVR trace.*truncated\.ilvr\.json/);
+    const message = await eventually('its message', () =>
+      api.lastError()?.includes('truncated.ilvr.json') === true ? api.lastError() : undefined,
+    );
+    assert.match(message, /^This file is not a complete ILVR trace: .*Unterminated string/);
   });
+
+  claim('a trace whose pictures no one can draw is read, with the reason in the hover', async () => {
+    const trace = smallTrace();
+    Object.assign(trace.pictures[0]!, { width: 1, height: 4_000_000 });
+    const document = await openText(await writeTraceFile('tall.ilvr.json', trace));
+    const line = blockLine(document, 0);
+    const parts = await hoverAt(document, new vscode.Position(line, 6));
+    assert.ok(parts.some((part) => part.includes('cannot be shown')));
+    assert.ok(
+      parts.some((part) => part.includes('](data:image/png;base64,')),
+      'the other picture is shown',
+    );
+  });
+
+  for (const [name, shown] of [
+    ['tall.ilvr.json', /cannot be shown/],
+    ['lines.ilvr.json', /attention probability/],
+  ] as const) {
+    const handed = vscode.Uri.file(`${extension().extensionPath}/../shared/data/hostile/${name}`);
+    if (!existsSync(handed.fsPath)) continue;
+    claim(`the handed ${name} opens, and every line of its text has its own hover`, async () => {
+      const document = await openText(handed);
+      const lines = document.getText().split('\n');
+      assert.equal(document.lineCount, lines.length);
+      for (const block of [0, 1]) {
+        const line = blockLine(document, block);
+        const parts = await hoverAt(document, new vscode.Position(line, 6));
+        assert.match(parts[0]!, new RegExp(`block ${block + 1}\\*\\*: \\d+ latents`));
+        assert.ok(parts.some((part) => shown.test(part)));
+      }
+    });
+  }
+
+  const link = vscode.Uri.file(
+    `${extension().extensionPath}/../shared/data/hostile/notification-command-link.ilvr.json`,
+  );
+  if (existsSync(link.fsPath)) {
+    claim(
+      'the handed trace with a command link in a name is refused with its text, not its link',
+      async () => {
+        await vscode.commands
+          .executeCommand('vscode.openWith', link, 'ilvr.trace')
+          .then(undefined, () => undefined);
+        const api = await inspector();
+        const message = await eventually('its message', () =>
+          api.lastError()?.includes('Repair it') === true ? api.lastError() : undefined,
+        );
+        assert.match(message, /\[Repair it\] \(command:runCommands/);
+        assert.doesNotMatch(message, /\]\(/);
+      },
+    );
+  }
 
   claim('a JSON file of another kind is refused by name', async () => {
     const uri = await writeText('other.ilvr.json', '{"format": "something"}');
@@ -136,6 +219,7 @@ export function suite(claim: DeclareClaim): void {
   });
 
   claim('reading traces started no engine', async () => {
-    assert.equal((await inspector()).enginePid(), engineBefore);
+    assert.equal((await inspector()).enginePid(), undefined);
+    assert.deepEqual(engineProcesses(), []);
   });
 }

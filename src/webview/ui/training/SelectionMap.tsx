@@ -28,6 +28,9 @@ interface SelectionMapProps {
   note?: string;
 }
 
+/** In widths: a picture that is higher is not worth the page that it would fill. */
+const MAX_HEIGHT = 8;
+
 export function SelectionMap(props: SelectionMapProps): VNode {
   const { title, kind, block, selection, map, target, scale, scene, figure, note } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -35,9 +38,14 @@ export function SelectionMap(props: SelectionMapProps): VNode {
   const width = useWidth(frame);
   const [patch, setPatch] = useState<number>();
   const { grid, picture, groupSize } = block;
-  const bitmap = scene.model.pictures.decoded.get(picture.file)?.full;
+  const { pictures } = scene.model;
+  const bitmap = pictures.decoded.get(picture.file)?.full;
+  const problem = pictures.problems.get(picture.file);
   const { law } = scene.view;
-  const height = Math.max(1, Math.round((width * picture.height) / Math.max(1, picture.width)));
+  const height = Math.max(
+    1,
+    Math.round(width * Math.min(MAX_HEIGHT, picture.height / Math.max(1, picture.width))),
+  );
   const ratio = window.devicePixelRatio;
   useLayoutEffect(() => {
     if (canvas.current === null) return;
@@ -55,6 +63,7 @@ export function SelectionMap(props: SelectionMapProps): VNode {
         {kind === 'latent' && <span class="hidden">Latent </span>}
         <b>{title}</b> <span class="dim">{figure}</span>
       </figcaption>
+      {kind === 'teacher' && problem !== undefined && <p class="status status-warning">{problem}</p>}
       <div ref={frame} class="selection-frame">
         <canvas
           ref={canvas}
