@@ -27,7 +27,7 @@ interface Loop {
 
 /**
  * The statements of a template without controls; nodes below them are changed in place.
- * @throws Error for a control outside a loop, as in Jinja, and for one under a loop's `else`
+ * @throws Error for a control outside a loop, as in Jinja, and in a loop with an `else`
  */
 export function withoutLoopControls(statements: readonly TemplateNode[]): TemplateNode[] {
   return new Rewriter().block(statements, undefined);
@@ -50,7 +50,10 @@ class Rewriter {
 
   private inside(node: TemplateNode, loop: Loop | undefined): void {
     const { type, body, alternate, defaultBlock } = node;
-    if (hasControl(defaultBlock)) throw new Error('{% continue %} or {% break %} under the else of a loop');
+    // Jinja goes there also if no turn came to its end.
+    const hasElse = defaultBlock !== undefined && defaultBlock.length > 0;
+    if (hasElse && (hasControl(body) || hasControl(defaultBlock)))
+      throw new Error('{% continue %} or {% break %} in a loop with an else, which is not supported');
     if (type === 'For') node.body = this.turn(body ?? []);
     // A macro's body runs elsewhere.
     else if (body !== undefined) node.body = this.block(body, runsElsewhere(node) ? undefined : loop);
