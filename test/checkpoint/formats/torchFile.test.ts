@@ -9,6 +9,7 @@ import { readTorchTensors } from '../../../src/checkpoint/formats/torchFile.ts';
 import { openSafetensors } from '../../../src/checkpoint/formats/tensorFile.ts';
 import { openWeights } from '../../../src/checkpoint/weights.ts';
 import { golden, haveGoldens } from '../goldens.ts';
+import { caseFile, expectUpstreamLogits, haveCases } from '../cases.ts';
 import { expectUserError, folderOf, randomSource, safetensors } from '../support.ts';
 import { op, orderedDict, pickle, tensor, torchFile, zip, type Entry } from '../torch.ts';
 
@@ -95,6 +96,84 @@ describe('a .bin file', () => {
     const named = [short('collections'), short('OrderedDict'), Buffer.from([0x93]), op.raw(')R')];
     expect(readStateDict(pickle(...named), 'here').size).toBe(0);
   });
+});
+
+describe('a .bin file of parameters', () => {
+  const call = (module: string, name: string, ...args: Buffer[]): Buffer =>
+    op.call(op.global(module, name), ...args);
+  const [yes, no] = [Buffer.from([0x88]), Buffer.from([0x89])];
+  // What torch.save of PyTorch 2.15 writes for each, by pickletools.
+  const written: [string, Buffer][] = [
+    ['a parameter', call('torch._utils', '_rebuild_parameter', tensor(W), yes, orderedDict)],
+    ['one without a gradient', call('torch._utils', '_rebuild_parameter', tensor(W), no, orderedDict)],
+    [
+      'one with attributes',
+      call(
+        'torch._utils',
+        '_rebuild_parameter_with_state',
+        tensor(W),
+        yes,
+        orderedDict,
+        op.dict([[op.text('tag'), op.text('x')]]),
+      ),
+    ],
+    [
+      'a tensor with attributes',
+      call(
+        'torch._tensor',
+        '_rebuild_from_type_v2',
+        op.global('torch._utils', '_rebuild_tensor_v2'),
+        op.global('torch', 'Tensor'),
+        argumentsOf(tensor(W)),
+        op.dict([[op.text('tag'), op.text('x')]]),
+      ),
+    ],
+  ];
+
+  test.each(written)('holds %s', (_, made) => {
+    const [plain] = readStateDict(pickle(op.dict([[op.text('w'), tensor(W)]])), 'here').values();
+    const state = readStateDict(pickle(op.dict([[op.text('w'), made]])), 'here');
+    expect(state).toEqual(new Map([['w', plain]]));
+  });
+
+  test.each<[string, Buffer, string]>([
+    ['a parameter of no tensor', call('torch._utils', '_rebuild_parameter', orderedDict, yes), 'a call of'],
+    [
+      'a type that is none of a tensor',
+      call(
+        'torch._tensor',
+        '_rebuild_from_type_v2',
+        op.global('torch._utils', '_rebuild_tensor_v2'),
+        op.global('builtins', 'eval'),
+        argumentsOf(tensor(W)),
+      ),
+      'builtins.eval',
+    ],
+    [
+      'a tensor made in another way',
+      call(
+        'torch._tensor',
+        '_rebuild_from_type_v2',
+        op.global('torch._utils', '_rebuild_parameter'),
+        op.global('torch', 'Tensor'),
+        argumentsOf(tensor(W)),
+      ),
+      'a call of',
+    ],
+    ['a type as a tensor', op.global('torch', 'Tensor'), 'names with tensors'],
+  ])('is refused for %s', async (_, made, words) => {
+    await expectUserError(() => readStateDict(pickle(op.dict([[op.text('w'), made]])), 'here'), words);
+  });
+});
+
+/** The arguments of a call, without the function in front of them and REDUCE after. */
+function argumentsOf(made: Buffer): Buffer {
+  return made.subarray(op.global('torch._utils', '_rebuild_tensor_v2').length, -1);
+}
+
+test.runIf(haveCases)('the handed .bin file of parameters gives the answers of its model', async () => {
+  const name = '21-bin-parameters';
+  await expectUpstreamLogits(caseFile(name, 'bin-params'), caseFile(name, 'expected-logits.safetensors'));
 });
 
 const loneEntry = (entry: Partial<Entry>): Uint8Array =>
