@@ -6,9 +6,9 @@ import { caseFile, haveCases } from '../cases.ts';
 import { expectUserError, folderOf } from '../support.ts';
 import { UserError } from '../../../src/base/errors.ts';
 
-async function render(template: string, question = 'abcde'): Promise<string> {
-  const { render: run } = await loadChatTemplate(await folderOf({ 'chat_template.jinja': template }));
-  return run({ parts: [{ type: 'image' }, { type: 'text', text: question }] });
+async function render(source: string, question = 'abcde'): Promise<string> {
+  const template = await loadChatTemplate(await folderOf({ 'chat_template.jinja': source }));
+  return template.render({ parts: [{ type: 'image' }, { type: 'text', text: question }] });
 }
 
 /** What stands around the loop holds the question, which no prompt may lack. */
@@ -120,9 +120,9 @@ describe('a prompt', () => {
   test('without the system prompt that was given is refused', async () => {
     const users =
       "{% for m in messages %}{% if m.role == 'user' %}{% for c in m.content %}{{ c.text }}{% endfor %}{% endif %}{% endfor %}";
-    const { render: run } = await loadChatTemplate(await folderOf({ 'chat_template.jinja': users }));
+    const template = await loadChatTemplate(await folderOf({ 'chat_template.jinja': users }));
     await expectUserError(
-      () => run({ system: 'Be brief.', parts: [{ type: 'text', text: 'Hi' }] }),
+      () => template.render({ system: 'Be brief.', parts: [{ type: 'text', text: 'Hi' }] }),
       'leaves out the system prompt',
       'without a system prompt',
     );
@@ -148,6 +148,6 @@ test.runIf(haveCases)('the handed template with loop controls gives its prompt',
     question: string;
     prompt: string;
   };
-  const { render: run } = await loadChatTemplate(caseFile(name, 'tpl-continue-system'));
-  expect(run({ parts: [{ type: 'image' }, { type: 'text', text: question }] })).toBe(prompt);
+  const template = await loadChatTemplate(caseFile(name, 'tpl-continue-system'));
+  expect(template.render({ parts: [{ type: 'image' }, { type: 'text', text: question }] })).toBe(prompt);
 });
