@@ -3,17 +3,17 @@
  * `npm start -- --run <image>` stops after the terminal; the trace and its pictures are in traces/.
  */
 
-import { spawn } from 'node:child_process';
 import { basename, extname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bootstrap, root, tsxArguments } from './bootstrap.mjs';
+import { runNode } from './runNode.mjs';
 
 const { run } = readArguments();
 bootstrap();
 const code = await answer(run === undefined ? join(root, 'examples/map-01.png') : resolve(run));
 if (code !== 0 || run !== undefined) process.exit(code);
 console.log();
-process.exit(await nodeProcess(tsxArguments('scripts/host/openWindow.ts', [join(root, 'examples')])));
+process.exit(await runNode(tsxArguments('scripts/host/openWindow.ts', [join(root, 'examples')])));
 
 function readArguments() {
   try {
@@ -29,19 +29,5 @@ function answer(image) {
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
   const name = `${basename(image, extname(image))}-${time}.ilvr.json`;
   const trace = relative(process.cwd(), join(root, 'traces', name));
-  return nodeProcess([join(root, 'dist/cli.cjs'), 'reason', image, '--trace', trace]);
+  return runNode([join(root, 'dist/cli.cjs'), 'reason', image, '--trace', trace]);
 }
-
-/** Ctrl-C goes to the child as well, which ends in its own way; this process waits for it. */
-function nodeProcess(args) {
-  process.on('SIGINT', waitForChild);
-  return new Promise((done) => {
-    const child = spawn(process.execPath, args, { stdio: 'inherit' });
-    child.once('exit', (status, signal) => {
-      process.off('SIGINT', waitForChild);
-      done(status ?? (signal === 'SIGINT' ? 130 : 1));
-    });
-  });
-}
-
-function waitForChild() {}

@@ -9,6 +9,8 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrap, root, tsxArguments } from './bootstrap.mjs';
+import { endWith } from './runNode.mjs';
+import { hasSoftwareGpu, softwareDriver, softwareGpu } from './softwareGpu.mjs';
 
 /** @typedef {{ passed: number, failed: number } | { notRun: string }} Outcome */
 
@@ -23,14 +25,6 @@ const vitestReport = join(root, 'build/vitest.json');
  */
 const ON_THE_DEVICE = '^(?!.*/(nested|bin)/)(forward|generate|training/tied)';
 
-/** Chromium's package brings a Vulkan driver that computes on the processor. */
-const softwareDriver = '/usr/lib/chromium/vk_swiftshader_icd.json';
-const softwareWebGpu = {
-  VK_DRIVER_FILES: softwareDriver,
-  VK_ICD_FILENAMES: softwareDriver,
-  XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? '/tmp',
-};
-
 /** @type {Record<string, () => Promise<Outcome>>} */
 const parts = {
   types: () => tool('typescript/bin/tsc', ['-b']),
@@ -39,8 +33,8 @@ const parts = {
   vitest: runVitest,
   'conformance on the CPU': () => conformance('cpu', [], {}),
   'conformance on software WebGPU': () =>
-    existsSync(softwareDriver)
-      ? conformance('webgpu', ['--filter', ON_THE_DEVICE], softwareWebGpu)
+    hasSoftwareGpu()
+      ? conformance('webgpu', ['--filter', ON_THE_DEVICE], softwareGpu)
       : notRun(`there is no ${softwareDriver}; install Debian's chromium and libvulkan1`),
   host: runHostTests,
   window: runWindowScenarios,
@@ -149,6 +143,7 @@ function node(args, env = {}) {
     };
     child.stdout.on('data', keep(process.stdout));
     child.stderr.on('data', keep(process.stderr));
+    endWith(child);
     const timer = setTimeout(() => {
       console.error(`Stopped: it did not end within ${TIME_LIMIT_MS / 60_000} minutes.`);
       child.kill('SIGKILL');

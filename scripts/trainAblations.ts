@@ -6,10 +6,10 @@
  * Run folders and results are in build/ablations; a finished run is not done again, a stopped one goes on.
  */
 
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { mcNemarExact, wilsonInterval } from '../src/dataset/statistics.ts';
+import { runNode } from './runNode.mjs';
 
 const SEEDS = [1, 2];
 const STEPS = { stage1: 40, stage2: 60 };
@@ -50,14 +50,13 @@ const folder = path.join(root, 'build/ablations');
 
 mkdirSync(folder, { recursive: true });
 const maps = path.join(folder, 'maps');
-ilvr('generate-maps', maps, '--count', '200', '--sizes', '3,4', '--split', 'held-out', '--seed', '80');
+await ilvr('generate-maps', maps, '--count', '200', '--sizes', '3,4', '--split', 'held-out', '--seed', '80');
 
 // All variants with one seed before the next: what is stopped early still compares.
 const answers = new Map<string, boolean[][]>(Object.keys(VARIANTS).map((name) => [name, []]));
 for (const seed of SEEDS)
-  Object.entries(VARIANTS).forEach(([name, variant], i) =>
-    answers.get(name)!.push(score(train(i, seed, variant))),
-  );
+  for (const [i, [name, variant]] of Object.entries(VARIANTS).entries())
+    answers.get(name)!.push(await score(await train(i, seed, variant)));
 
 const recipe = [...answers.values()][0]!.flat();
 printRow('variant', ...SEEDS.map((seed) => `seed ${seed}`), 'both', '95 % interval', 'against the recipe');
@@ -81,29 +80,29 @@ function against(before: readonly boolean[], after: readonly boolean[]): string 
 }
 
 /** Trains a variant. @returns its last checkpoint */
-function train(index: number, seed: number, { settings, generator, only }: Variant): string {
+async function train(index: number, seed: number, { settings, generator, only }: Variant): Promise<string> {
   const total = STEPS.stage1 + STEPS.stage2;
   const stages =
     only === undefined ? [STEPS.stage1, STEPS.stage2] : [1, 2].map((n) => (n === only ? total : 0));
   let model = path.join(root, 'models/recipe/base');
-  stages.forEach((steps, i) => {
-    if (steps === 0) return;
+  for (const [i, steps] of stages.entries()) {
+    if (steps === 0) continue;
     const name = path.join(folder, `${index}-seed${seed}-stage${i + 1}`);
     const data = { generator: { ...GENERATOR, ...generator, seed: 10 * seed + i } };
     // Stage 2 has no teacher and no targets: what is set there changes nothing.
     const config = { model, data, run: name, stage: i + 1, steps, seed, ...SETTINGS, ...settings };
     writeFileSync(`${name}.json`, JSON.stringify(config, null, 2));
     model = path.join(name, 'checkpoints', `step-${steps}`);
-    if (!existsSync(model)) ilvr('train', `${name}.json`);
-  });
+    if (!existsSync(model)) await ilvr('train', `${name}.json`);
+  }
   return model;
 }
 
 /** Which of the maps the model answers. */
-function score(model: string): boolean[] {
+async function score(model: string): Promise<boolean[]> {
   const results = path.join(model, 'held-out.jsonl');
   const samples = path.join(maps, 'samples.jsonl');
-  ilvr('evaluate', samples, '--model', model, '--device', 'cpu', '--results', results, '--quiet');
+  await ilvr('evaluate', samples, '--model', model, '--device', 'cpu', '--results', results, '--quiet');
   const lines = readFileSync(results, 'utf8').trim().split('\n').slice(1);
   return lines.map((line) => (JSON.parse(line) as { success: boolean }).success);
 }
@@ -116,8 +115,7 @@ function percent(value: number): string {
   return (100 * value).toFixed(1);
 }
 
-function ilvr(...args: string[]): void {
-  const command = ['--single-threaded-gc', path.join(root, 'dist/cli.cjs'), ...args];
-  const { status } = spawnSync(process.execPath, command, { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
+async function ilvr(...args: string[]): Promise<void> {
+  const status = await runNode(['--single-threaded-gc', path.join(root, 'dist/cli.cjs'), ...args]);
+  if (status !== 0) process.exit(status);
 }

@@ -6,16 +6,14 @@
  * done again, one that was stopped or killed goes on where it was. `--only main` leaves the controls out.
  */
 
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { bootstrap, root } from './bootstrap.mjs';
+import { runNode } from './runNode.mjs';
 
 const recipe = path.join(root, 'models/recipe');
 const runs = path.join(root, 'build/bundled');
-/** With what training gains by: see src/extension/training/process.ts. */
-const ilvr = ['--single-threaded-gc', path.join(root, 'dist/cli.cjs')];
 
 /** Phases in order; those with `out` end in a bundled model. */
 const PHASES = [
@@ -40,17 +38,17 @@ const { values } = parseArgs({ options: { only: { type: 'string' } } });
 bootstrap();
 const initial = path.join(runs, 'initial');
 if (!existsSync(path.join(initial, 'model.safetensors')))
-  run(process.execPath, [...ilvr, 'initialise', path.join(recipe, 'blank'), initial, '--seed', '0']);
+  await ilvr('initialise', path.join(recipe, 'blank'), initial, '--seed', '0');
 for (const { name, of, out } of PHASES) {
   if (values.only !== undefined && values.only !== of) continue;
   console.log(`\n── ${name}`);
-  if (!isFinished(name)) run(process.execPath, [...ilvr, 'train', path.join(recipe, `${name}.json`)]);
+  if (!isFinished(name)) await ilvr('train', path.join(recipe, `${name}.json`));
   console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
   if (out === undefined) continue;
   // An export replaces nothing but an export, and the card is none of its files.
   const card = path.join(root, out, 'README.md');
   rmSync(card, { force: true });
-  run(process.execPath, [...ilvr, 'export', path.join(runs, name), path.join(root, out)]);
+  await ilvr('export', path.join(runs, name), path.join(root, out));
   copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), card);
 }
 
@@ -62,8 +60,11 @@ function isFinished(name) {
   return readFileSync(latest, 'utf8').trim() === `step-${steps}`;
 }
 
-/** @param {string} command @param {string[]} args */
-function run(command, args) {
-  const { status } = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
+/** @param {string[]} args of the command line */
+async function ilvr(...args) {
+  // With what training gains by: see src/extension/training/process.ts.
+  const status = await runNode(['--single-threaded-gc', path.join(root, 'dist/cli.cjs'), ...args], {
+    cwd: root,
+  });
+  if (status !== 0) process.exit(status);
 }

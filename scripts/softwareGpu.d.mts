@@ -1,0 +1,3 @@
+export const softwareDriver: string;
+export function hasSoftwareGpu(): boolean;
+export const softwareGpu: Record<string, string>;
