@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config';
+import { NO_TELEMETRY } from './src/process/telemetry.ts';
+
+// Of this process, so that those which it starts have it from their first moment on.
+Object.assign(process.env, NO_TELEMETRY);
 
 export default defineConfig({
   test: {

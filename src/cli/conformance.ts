@@ -1,6 +1,7 @@
 /** `ilvr conformance`: our results against a folder of reference answers. */
 
 import { resolve } from 'node:path';
+import { requireWebGpu } from '../process/gpuProbe.ts';
 import { EXIT, type CliContext } from './context.ts';
 
 export interface ConformanceOptions {
@@ -11,10 +12,11 @@ export interface ConformanceOptions {
 
 /** Runs the command; its last line is "N passed, N failed". */
 export async function conformance(
-  { terminal, runConformance }: CliContext,
+  { terminal, enginePath, runConformance }: CliContext,
   dir: string,
   { device, filter }: ConformanceOptions,
 ): Promise<number> {
+  if (device === 'webgpu') await requireWebGpu(enginePath);
   const { passed, failed, notRun } = await runConformance({
     dir: resolve(dir),
     device,

@@ -13,7 +13,7 @@ export interface CliContext {
   /** Version of this program. */
   version: string;
   terminal: Terminal;
-  /** Aborted by Ctrl-C. */
+  /** Aborted by Ctrl-C, SIGTERM or SIGHUP. */
   signal: AbortSignal;
   /** ILVR_DEBUG=1: stack traces and the engine's log. */
   debug: boolean;

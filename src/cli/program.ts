@@ -2,7 +2,7 @@
 
 import { Command, CommanderError, Option } from 'commander';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
-import { EngineDiedError } from '../client/engineClient.ts';
+import { EngineDiedError } from '../client/ends.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { compare } from './compare.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
@@ -21,11 +21,14 @@ Exit codes:
   0    done
   1    failed: the message says why
   2    wrong arguments
-  130  cancelled with Ctrl-C; a partial trace or results file is kept
+  130  cancelled with Ctrl-C, or by SIGTERM or SIGHUP; a partial trace or results file is kept
 
 Environment:
   NO_COLOR=1    no colours
   ILVR_DEBUG=1  stack traces and the engine's log`;
+
+/** Commands that look at the signal and keep what there is; the others end at once. */
+export const STOPPABLE: readonly string[] = ['reason', 'evaluate', 'train'];
 
 /**
  * Runs the program.

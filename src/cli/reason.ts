@@ -14,6 +14,7 @@ import { requestOptions, type Fed, type GenerationOptions, type ModelOptions } f
 import { reportEvent, reportSummary } from './reporter.ts';
 import { withModel } from './session.ts';
 import { label } from './terminal.ts';
+import { EngineStoppedError } from '../client/ends.ts';
 import type { EngineClient } from '../client/engineClient.ts';
 import { writeTraceFiles } from './traceOutput.ts';
 
@@ -162,8 +163,9 @@ export async function runRequest(
     const { status } = await client.reason(request, fold, signal);
     if (status === 'cancelled') result.problem = new CancelledError('The run');
   } catch (error) {
-    // Ctrl-C reaches the engine's process too; its end is then no failure.
-    result.problem = signal.aborted ? new CancelledError('The run') : error;
+    // What ends the command may reach the engine's process too, whose end is then no failure.
+    const isFailure = !signal.aborted || error instanceof CancelledError;
+    result.problem = isFailure ? error : new CancelledError('The run');
   }
   if (result.trace?.status === 'running') endTrace(result.trace, result.problem);
   return result;
@@ -172,6 +174,7 @@ export async function runRequest(
 /** For an engine that could not say itself how the run ended. */
 function endTrace(trace: Trace, problem: unknown): void {
   if (problem === undefined) finishTrace(trace, 'complete');
+  else if (problem instanceof EngineStoppedError) finishTrace(trace, 'cancelled', problem.message);
   else if (problem instanceof CancelledError) finishTrace(trace, 'cancelled');
   else finishTrace(trace, 'failed', messageOf(problem));
 }

@@ -5,7 +5,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { CancelledError, UserError } from '../base/errors.ts';
-import { EngineDiedError } from '../client/engineClient.ts';
+import { EngineDiedError } from '../client/ends.ts';
 import type { Sample } from '../dataset/samples.ts';
 import { judge, movesIn, releasedPath, simulate, strictMoves } from '../dataset/scoring.ts';
 import type { ReasonRequest } from '../protocol/engine.ts';

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { RunResult } from '../train/run/run.ts';
 import { messageOf, UserError } from '../base/errors.ts';
+import { requireWebGpu } from '../process/gpuProbe.ts';
 import { lossName } from '../watch/lossNames.ts';
 import type { Metric } from '../watch/metrics.ts';
 import { progressOf, timeText } from '../watch/progress.ts';
@@ -68,10 +69,11 @@ async function train(context: CliContext, config: string, options: TrainOptions)
 }
 
 async function runToEnd(
-  { terminal, signal, tellParent, trainWorkerPath }: CliContext,
+  { terminal, signal, tellParent, enginePath, trainWorkerPath }: CliContext,
   config: string,
   { device, steps }: TrainOptions,
 ): Promise<number> {
+  if (device === 'webgpu') await requireWebGpu(enginePath);
   // Imported when it is wanted: it loads the runtime into this process.
   const { runTraining } = await import('../train/run/run.ts');
   const pace = new Pace();

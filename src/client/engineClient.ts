@@ -1,83 +1,90 @@
 /**
- * The client's end of the engine: starts the child process, shakes hands, and makes sure that
- * whatever happens to the process, no caller waits for ever.
+ * The client's end of the engine: one process at a time, a new one after each end, and no call that waits
+ * for ever, whatever happens to the process.
  */
 
-import { fork, type ChildProcess } from 'node:child_process';
-import { messageOf, UserError } from '../base/errors.ts';
 import type { Disposable } from '../base/disposable.ts';
-import {
-  ENGINE_PROTOCOL_VERSION,
-  type EngineEvents,
-  type EngineInfo,
-  type EngineMethods,
-  type LoadedModel,
-  type LoadRequest,
-  type ReasonRequest,
+import { CancelledError, messageOf } from '../base/errors.ts';
+import type {
+  EngineEvents,
+  EngineInfo,
+  LoadedModel,
+  LoadRequest,
+  ReasonRequest,
 } from '../protocol/engine.ts';
-import { connect } from '../protocol/rpc.ts';
 import type { ReasonEvent } from '../trace/events.ts';
+import { EngineDiedError, EngineStoppedError, untilAborted } from './ends.ts';
+import { EngineProcess, type EngineLog, type EngineProcessOptions } from './engineProcess.ts';
 
 export interface EngineClientOptions {
   /** The engine's bundle, dist/engine.cjs. */
   enginePath: string;
-  log: (level: 'info' | 'warn' | 'error', text: string) => void;
+  log: EngineLog;
   progress?: (progress: { id: string; message: string; fraction?: number }) => void;
   /** The process has gone; `reason` says how. The next call starts a new one. */
   exited?: (reason: string) => void;
+  /** What a test does not want to wait for. */
+  patience?: Partial<typeof PATIENCE_MS>;
 }
 
-/** The engine process died while something was pending. */
-export class EngineDiedError extends Error {
-  constructor(how: string) {
-    super(
-      `The engine process ended unexpectedly (${how}). What was computed so far is kept; run again to go on.`,
-    );
-    this.name = 'EngineDiedError';
-  }
-}
-
-interface Connection {
-  child: ChildProcess;
-  rpc: ReturnType<typeof connect<EngineMethods, EngineEvents>>;
-  info: EngineInfo;
-}
+/** How long the engine may be silent. Who is not answered by then ends it: a new process is there within a second. */
+const PATIENCE_MS = {
+  /** From its start to its first answer. */
+  start: 60_000,
+  /** While it has nothing to do. */
+  idle: 10_000,
+  /** After a cancel: it looks between two steps. */
+  cancel: 5_000,
+};
 
 export class EngineClient implements Disposable {
   private readonly options: EngineClientOptions;
-  private connection: Promise<Connection> | undefined;
-  private child: ChildProcess | undefined;
+  private readonly patience: typeof PATIENCE_MS;
+  private current: EngineProcess | undefined;
+  /** The engine that opened the model. */
+  private loadedIn: EngineProcess | undefined;
   private readonly listeners = new Map<string, (event: ReasonEvent) => void>();
   private disposed = false;
 
   constructor(options: EngineClientOptions) {
     this.options = options;
+    this.patience = { ...PATIENCE_MS, ...options.patience };
   }
 
-  /** Starts the process if none runs. */
-  async info(): Promise<EngineInfo> {
-    return (await this.connect()).info;
+  /**
+   * Starts the engine if none runs.
+   * @throws CancelledError as soon as the signal is aborted
+   */
+  async info(signal?: AbortSignal): Promise<EngineInfo> {
+    return (await this.connect(signal)).started;
   }
 
   async load(request: LoadRequest, signal?: AbortSignal): Promise<LoadedModel> {
-    const { rpc } = await this.connect();
-    return this.cancellable(request.id, signal, () => rpc.load(request));
+    const engine = await this.connect(signal);
+    const loaded = await this.cancellable(engine, request.id, signal, () => engine.rpc.load(request));
+    this.loadedIn = engine;
+    return loaded;
   }
 
   async unload(): Promise<void> {
-    if (this.connection !== undefined) await (await this.connection).rpc.unload();
+    await this.current?.rpc.unload();
   }
 
-  /** Runs a question; `onEvent` gets every event before the promise settles. */
+  /**
+   * Runs a question; `onEvent` gets every event before the promise settles.
+   * @throws EngineDiedError if the engine ends, or the one that had opened the model has ended
+   * @throws EngineStoppedError if it did not answer a cancel
+   */
   async reason(
     request: ReasonRequest,
     onEvent: (event: ReasonEvent) => void,
     signal?: AbortSignal,
   ): Promise<{ status: 'complete' | 'cancelled' }> {
-    const { rpc } = await this.connect();
+    const engine = await this.connect(signal);
+    if (this.loadedIn?.failure !== undefined) throw new EngineDiedError('since the model was opened');
     this.listeners.set(request.id, onEvent);
     try {
-      return await this.cancellable(request.id, signal, () => rpc.reason(request));
+      return await this.cancellable(engine, request.id, signal, () => engine.rpc.reason(request));
     } finally {
       this.listeners.delete(request.id);
     }
@@ -87,11 +94,9 @@ export class EngineClient implements Disposable {
     return (await this.connect()).rpc.diagnose();
   }
 
-  /** Ends the process at once; pending calls reject. */
+  /** Ends the engine at once; pending calls reject. */
   kill(): void {
-    const { child } = this;
-    this.forget(child);
-    child?.kill('SIGKILL');
+    this.current?.end(new EngineDiedError('it was ended here'));
   }
 
   dispose(): void {
@@ -99,61 +104,39 @@ export class EngineClient implements Disposable {
     this.kill();
   }
 
-  private connect(): Promise<Connection> {
-    this.connection ??= this.start();
-    return this.connection;
-  }
-
-  private async start(): Promise<Connection> {
-    const child = fork(this.options.enginePath, [], { serialization: 'advanced', silent: true });
-    this.child = child;
-    let stderr = '';
-    child.stdout?.on('data', (text: Buffer) => this.options.log('info', text.toString().trimEnd()));
-    child.stderr?.on('data', (text: Buffer) => {
-      stderr = (stderr + text.toString()).slice(-2000);
-      this.options.log('warn', text.toString().trimEnd());
-    });
-    const rpc = connect<EngineMethods, EngineEvents>(this.handlers(), {
-      post: (message) => {
-        // A message to a dead process is answered by the exit handler, not by an exception here.
-        if (child.connected) child.send(message as object, () => undefined);
-      },
-      on: (listener) => child.on('message', listener),
-    });
-    const ended = new Promise<never>((_, reject) => {
-      child.once('error', (error) => {
-        // Where the process could not even start, no exit follows.
-        this.forget(child);
-        reject(new EngineDiedError(messageOf(error)));
-      });
-      child.once('exit', (code, signal) => {
-        const how = signal ? `signal ${signal}` : `exit code ${code}${stderr ? `; ${lastLine(stderr)}` : ''}`;
-        const error = new EngineDiedError(how);
-        this.forget(child);
-        reject(error);
-        rpc.$close(error);
-        if (!this.disposed) this.options.exited?.(how);
-      });
-    });
-    ended.catch(() => undefined);
-    const info = await Promise.race([rpc.hello({ version: ENGINE_PROTOCOL_VERSION }), ended]);
-    if (info.version !== ENGINE_PROTOCOL_VERSION) {
-      this.kill();
-      throw new UserError({
-        problem: 'The engine is of another version than the extension',
-        expected: `protocol ${ENGINE_PROTOCOL_VERSION}`,
-        found: String(info.version),
-        remedy: 'Reload the window; if that does not help, reinstall the extension.',
-      });
+  /** An engine that answers: the one that is there, or a new one. */
+  private async connect(signal?: AbortSignal): Promise<EngineProcess> {
+    if (signal?.aborted) throw new CancelledError();
+    await untilAborted(signal, this.endIfHung());
+    const engine = (this.current ??= this.start());
+    try {
+      await untilAborted(signal, engine.started);
+    } catch (error) {
+      // Nothing is lost with an engine that has not even started.
+      engine.end(new EngineDiedError('it was stopped at its start'));
+      throw error;
     }
-    return { child, rpc, info };
+    return engine;
   }
 
-  /** The next call starts a new process, also while this one is still ending. */
-  private forget(child: ChildProcess | undefined): void {
-    if (this.child !== child) return;
-    this.connection = undefined;
-    this.child = undefined;
+  /** One that computes may be silent for long: whoever waits for it can cancel. An idle one may not. */
+  private async endIfHung(): Promise<void> {
+    const { current } = this;
+    if (current?.isIdle !== true || (await current.answers(this.patience.idle))) return;
+    if (current.failure === undefined) this.options.log('warn', 'The engine does not answer any more.');
+    current.end(new EngineDiedError('it did not answer any more'));
+  }
+
+  private start(): EngineProcess {
+    const { enginePath, log } = this.options;
+    const ended = (how: string): void => {
+      // The next call starts a new engine, also while this one is still ending.
+      if (this.current === engine) this.current = undefined;
+      if (!this.disposed) this.options.exited?.(how);
+    };
+    const { start: patience } = this.patience;
+    const engine = openEngine({ enginePath, log, handlers: this.handlers(), patience, ended });
+    return engine;
   }
 
   private handlers(): EngineEvents {
@@ -164,24 +147,39 @@ export class EngineClient implements Disposable {
     };
   }
 
+  /** Work that the signal cancels: by asking the engine first, and by its end if it does not answer. */
   private async cancellable<T>(
+    engine: EngineProcess,
     id: string,
     signal: AbortSignal | undefined,
     call: () => Promise<T>,
   ): Promise<T> {
+    if (signal?.aborted) throw new CancelledError();
+    const { cancel: wait } = this.patience;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const cancel = (): void => {
-      void this.connection?.then(({ rpc }) => rpc.cancel(id)).catch(() => undefined);
+      engine.rpc.cancel(id).catch(() => undefined);
+      timer = setTimeout(() => {
+        const stopped = new EngineStoppedError(wait);
+        this.options.log('error', stopped.message);
+        engine.end(stopped);
+      }, wait);
     };
-    if (signal?.aborted) cancel();
-    signal?.addEventListener('abort', cancel);
+    signal?.addEventListener('abort', cancel, { once: true });
     try {
-      return await call();
+      return await engine.work(call);
     } finally {
+      clearTimeout(timer);
       signal?.removeEventListener('abort', cancel);
     }
   }
 }
 
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? '';
+/** A system without memory or processes to spare refuses at once. */
+function openEngine(options: EngineProcessOptions): EngineProcess {
+  try {
+    return new EngineProcess(options);
+  } catch (error) {
+    throw new EngineDiedError(messageOf(error));
+  }
 }

@@ -1,7 +1,9 @@
 /** The engine process: serves the protocol on Node's IPC channel, or, as a probe, tries the GPU once. */
 
 import { messageOf } from '../base/errors.ts';
-import { PROBE_ARGUMENT, type EngineEvents, type EngineMethods } from '../protocol/engine.ts';
+import { PROBE_ARGUMENT } from '../process/gpuProbe.ts';
+import { endWithParent } from '../process/parent.ts';
+import type { EngineEvents, EngineMethods } from '../protocol/engine.ts';
 import { connect } from '../protocol/rpc.ts';
 import { VERSION } from '../base/version.ts';
 import { probeWebGpu } from './device.ts';
@@ -31,13 +33,15 @@ function serve(): void {
     post: (message) => process.connected && process.send!(message, undefined, undefined, () => undefined),
     on: (listener) => process.on('message', listener),
   });
-  // Ctrl-C in a terminal reaches the whole process group; what it means is the client's decision.
-  process.on('SIGINT', () => undefined);
+  // Ctrl-C in a terminal, or its end, reaches the whole process group; what it means is the client's decision.
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined);
   // The client has gone: nobody is left to answer.
   process.on('disconnect', () => process.exit(0));
+  endWithParent();
 }
 
 async function probe(): Promise<void> {
+  endWithParent();
   try {
     process.stdout.write(`${await probeWebGpu()}\n`);
     process.exit(0);

@@ -15,7 +15,7 @@ import {
   type ReasonRequest,
 } from '../protocol/engine.ts';
 import type { TraceModel } from '../trace/schema.ts';
-import { chooseDevice, tryWebGpu } from './device.ts';
+import { chooseDevice, tryGpu } from './device.ts';
 import { Model } from '../inference/model.ts';
 import { reason } from './reason.ts';
 
@@ -92,7 +92,7 @@ export class EngineServer implements EngineMethods {
   }
 
   async diagnose(): Promise<string[]> {
-    const probe = await tryWebGpu();
+    const probe = await tryGpu();
     return [
       `Node ${process.version} on ${process.platform} ${process.arch}, ${runtimeVersion()}`,
       `WebGPU: ${probe.works ? 'works' : 'does not work'} (${probe.detail})`,

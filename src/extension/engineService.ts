@@ -7,7 +7,6 @@
  */
 
 import * as vscode from 'vscode';
-import { CancelledError } from '../base/errors.ts';
 import { DisposableStore, type Disposable } from '../base/disposable.ts';
 import { EngineClient } from '../client/engineClient.ts';
 import type { LoadedModel, LoadRequest, ReasonRequest } from '../protocol/engine.ts';
@@ -124,8 +123,7 @@ export class EngineService implements Disposable {
   }
 
   private async start(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) throw new CancelledError('The run');
-    this.processId = (await this.client.info()).pid;
+    this.processId = (await this.client.info(signal)).pid;
   }
 
   private release(): void {

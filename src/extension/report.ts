@@ -5,7 +5,7 @@
 
 import * as vscode from 'vscode';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
-import { EngineDiedError } from '../client/engineClient.ts';
+import { EngineDiedError } from '../client/ends.ts';
 import { plainText } from '../base/plainText.ts';
 import type { FolderKind } from '../files/modelFolder.ts';
 import type { Log } from './log.ts';

@@ -4,6 +4,7 @@
  * `run` blocks this process's event loop, which is why all of this lives in a child process.
  */
 
+import { requireNoTelemetry } from './noTelemetry.ts';
 import ort from 'onnxruntime-node';
 
 export type Provider = 'cpu' | 'webgpu';
@@ -58,6 +59,7 @@ export function runtimeVersion(): string {
  * them, and float32 decodes as fast without; blocks of few bits would be 125 times slower.
  */
 export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
+  requireNoTelemetry();
   const { provider, weightsFolder, keepOnDevice = [], threads, memory = 'plan', prepack = false } = options;
   const session = await ort.InferenceSession.create(graph, {
     executionProviders: [provider],

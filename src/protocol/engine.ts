@@ -12,9 +12,6 @@ import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 /** Raised with every change of this file. */
 export const ENGINE_PROTOCOL_VERSION = 3;
 
-/** First argument that makes the engine's program a probe of WebGPU: it ends with 0 where that works. */
-export const PROBE_ARGUMENT = '--probe-webgpu';
-
 export type DeviceRequest = 'auto' | 'webgpu' | 'cpu';
 
 export interface EngineMethods {

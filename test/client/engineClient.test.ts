@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/errors.ts';
-import { EngineClient, EngineDiedError } from '../../src/client/engineClient.ts';
+import { EngineDiedError } from '../../src/client/ends.ts';
+import { EngineClient } from '../../src/client/engineClient.ts';
 import {
   REASON_DEFAULTS,
   type EngineEvents,

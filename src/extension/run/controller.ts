@@ -6,7 +6,7 @@
 import * as vscode from 'vscode';
 import { CancelledError, messageOf } from '../../base/errors.ts';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
-import { EngineDiedError } from '../../client/engineClient.ts';
+import { EngineDiedError, EngineStoppedError } from '../../client/ends.ts';
 import type { ImageInput } from '../../protocol/engine.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../../trace/events.ts';
 import type { Trace } from '../../trace/schema.ts';
@@ -27,7 +27,7 @@ export interface RunRequest {
   sample?: ImageSample;
 }
 
-/** How a run ended. A run that the engine's death ended has a partial trace and a failure. */
+/** How a run ended. One that the engine's death ended has a failure, and so has a cancelled one if it took that. */
 export interface RunResult {
   runId: string;
   status: 'complete' | 'cancelled' | 'failed';
@@ -160,11 +160,12 @@ export class RunController implements Disposable {
   private failed(error: unknown): RunResult {
     const cancelled = error instanceof CancelledError;
     const status = cancelled ? 'cancelled' : 'failed';
-    const failure = cancelled ? undefined : messageOf(error);
+    const isPlain = cancelled && !(error instanceof EngineStoppedError);
+    const failure = isPlain ? undefined : messageOf(error);
     if (this.trace?.status === 'running') {
       this.apply({ type: 'done', status, ...(failure !== undefined && { failure }) });
     }
-    if (cancelled) return { runId: this.id, status };
+    if (cancelled) return { runId: this.id, status, ...(failure !== undefined && { failure }) };
     this.error = error;
     this.failedWhile = this.phase;
     if (error instanceof EngineDiedError && this.trace !== undefined) {

@@ -5,7 +5,7 @@
 
 import * as vscode from 'vscode';
 import { CancelledError, UserError } from '../../base/errors.ts';
-import { EngineDiedError } from '../../client/engineClient.ts';
+import { EngineDiedError } from '../../client/ends.ts';
 import type { Reporter } from '../report.ts';
 import type { RunController, RunRequest, RunResult } from './controller.ts';
 import type { Runs } from './runs.ts';
@@ -45,6 +45,7 @@ export class RunSessions {
     try {
       const result = await done;
       if (run.error !== undefined) this.reporter.show(run.error, this.remedies(run, run.error));
+      else if (result.failure !== undefined) this.reporter.inform(result.failure);
       return result;
     } catch (error) {
       this.reporter.show(error, this.remedies(run, error));

@@ -3,9 +3,12 @@
  * the host goes: after the step that is going on, saved.
  */
 
-import { fork, spawn, type ChildProcess } from 'node:child_process';
-import { messageOf, UserError } from '../../base/errors.ts';
-import { PROBE_ARGUMENT, type DeviceRequest } from '../../protocol/engine.ts';
+import type { ChildProcess } from 'node:child_process';
+import { UserError } from '../../base/errors.ts';
+import { startChild } from '../../process/children.ts';
+import { endOf, likelyCause, shortEnding, unexpectedEnd, type Ending } from '../../process/ending.ts';
+import { tryWebGpu } from '../../process/gpuProbe.ts';
+import type { DeviceRequest } from '../../protocol/engine.ts';
 import type { TrainingMessage } from '../../protocol/training.ts';
 
 /**
@@ -13,9 +16,6 @@ import type { TrainingMessage } from '../../protocol/training.ts';
  * on the same cores: without its helper threads a step takes 3 % less (docs/log.md).
  */
 const ONE_THREAD_GC = '--single-threaded-gc';
-
-/** A driver may hang when it is asked for. */
-const PROBE_TIMEOUT_MS = 30_000;
 
 /** What a run's process said before it ended; its text names file and line already. */
 export class TrainingError extends UserError {
@@ -45,10 +45,8 @@ export class TrainingProcess {
   private readonly child: ChildProcess;
 
   constructor({ cliPath, config, device, log }: TrainingProcessOptions) {
-    this.child = fork(cliPath, ['train', config, '--device', device], {
-      silent: true,
-      execArgv: [ONE_THREAD_GC],
-    });
+    const args = ['train', config, '--device', device];
+    this.child = startChild(cliPath, args, { execArgv: [ONE_THREAD_GC], endsItself: true });
     let failure: TrainingError | undefined;
     let lastLine = '';
     this.child.stdout?.on('data', (text: Buffer) => log('info', text.toString().trimEnd()));
@@ -61,54 +59,45 @@ export class TrainingProcess {
       lastLine = lines.at(-1) ?? lastLine;
       if (lines.length > 0) log('warn', lines.join('\n'));
     });
-    this.opened = new Promise((resolve, reject) => {
+    const opened = new Promise<string>((resolve) => {
       this.child.on('message', (message: TrainingMessage) => {
         if (message.type === 'opened') resolve(message.folder);
         else failure = new TrainingError(message.message, message.where);
       });
-      this.child.once('exit', () => reject(failure ?? new TrainingError('The run ended before it began')));
-      this.child.once('error', reject);
     });
-    this.ended = new Promise((resolve, reject) => {
-      this.child.once('error', (error) => reject(new TrainingError(messageOf(error))));
-      this.child.once('exit', (code, signal) => {
-        if (failure !== undefined) reject(failure);
-        else if (code === 0 || code === CANCELLED) resolve(code === 0);
-        else reject(new TrainingError(unexpected(code, signal, lastLine)));
-      });
+    this.ended = endOf(this.child).then((ending) => {
+      if (failure !== undefined) throw failure;
+      if (ending.code === 0 || ending.code === CANCELLED) return ending.code === 0;
+      throw new TrainingError(unexpected({ ...ending, errors: lastLine || ending.errors }));
     });
+    const tooEarly = this.ended.then(() =>
+      Promise.reject(new TrainingError('The run ended before it began')),
+    );
+    this.opened = Promise.race([opened, tooEarly]);
     // Whoever waits for one of them is told; the other must not count as unhandled.
     this.opened.catch(() => undefined);
     this.ended.catch(() => undefined);
+  }
+
+  /** Ends it at once; what it has learnt since its last checkpoint is lost. */
+  kill(): void {
+    this.child.kill('SIGKILL');
   }
 }
 
 /** Exit code of a command that was stopped. */
 const CANCELLED = 130;
 
-function unexpected(code: number | null, signal: NodeJS.Signals | null, lastLine: string): string {
-  const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
-  return (
-    `The training process ended unexpectedly (${how}${lastLine === '' ? '' : `; ${lastLine}`}). ` +
-    'Resuming goes on from its last checkpoint.'
-  );
+function unexpected(ending: Ending): string {
+  const next = 'Resuming goes on from its last checkpoint.';
+  return unexpectedEnd('training', shortEnding(ending), likelyCause(ending), next);
 }
 
-/** Where a run is to compute: a GPU is tried in a process of its own, which a missing driver may end. */
+/** Where a run is to compute. */
 export async function chooseTrainingDevice(
   enginePath: string,
   requested: DeviceRequest,
 ): Promise<'cpu' | 'webgpu'> {
   if (requested !== 'auto') return requested;
-  return new Promise((resolve) => {
-    const probe = spawn(process.execPath, [enginePath, PROBE_ARGUMENT], {
-      // In a desktop window the executable is Electron.
-      env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' },
-      stdio: 'ignore',
-      timeout: PROBE_TIMEOUT_MS,
-      killSignal: 'SIGKILL',
-    });
-    probe.once('error', () => resolve('cpu'));
-    probe.once('exit', (code) => resolve(code === 0 ? 'webgpu' : 'cpu'));
-  });
+  return (await tryWebGpu(enginePath)).works ? 'webgpu' : 'cpu';
 }

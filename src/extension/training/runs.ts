@@ -3,14 +3,15 @@
 import { basename, isAbsolute } from 'node:path';
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
-import { UserError } from '../../base/errors.ts';
+import { CancelledError, UserError } from '../../base/errors.ts';
+import { within } from '../../process/ending.ts';
 import type { TrainingState } from '../../protocol/training.ts';
 import { progressOf, timeText } from '../../watch/progress.ts';
 import type { Control, WatchRequest } from '../../watch/status.ts';
 import type { Log } from '../log.ts';
 import type { Reporter } from '../report.ts';
 import { requireTrust } from '../trust.ts';
-import { StatusItem } from '../window.ts';
+import { showProgress, StatusItem } from '../window.ts';
 import { TrainingFolder } from './folder.ts';
 import { TrainingError, TrainingProcess } from './process.ts';
 
@@ -28,8 +29,11 @@ export interface TrainingServices {
 
 interface Running {
   folder: TrainingFolder;
-  ended: Promise<boolean>;
+  process: TrainingProcess;
 }
+
+/** A step of a large model takes its time; after this long the user may want to choose. */
+const STOP_MS = 30_000;
 
 export class TrainingRuns implements Disposable {
   private readonly store = new DisposableStore();
@@ -74,9 +78,9 @@ export class TrainingRuns implements Disposable {
       device,
       log: (level, text) => log.write(level, text),
     });
-    const folder = await process.opened;
+    const folder = await openedOrStopped(process);
     const followed = new TrainingFolder(folder, () => this.update());
-    this.running.set(folder, { folder: followed, ended: process.ended });
+    this.running.set(folder, { folder: followed, process });
     this.services.reporter.watch(this.untilEnd(folder, followed, process));
     await followed.start();
     this.changed.fire();
@@ -108,6 +112,8 @@ export class TrainingRuns implements Disposable {
 
   async stop(folder: string): Promise<void> {
     await this.ask(folder, { want: 'stop' });
+    const run = this.running.get(folder);
+    if (run !== undefined) this.services.reporter.watch(this.offerEnd(run));
   }
 
   async watch(folder: string, watch: WatchRequest): Promise<void> {
@@ -147,6 +153,21 @@ export class TrainingRuns implements Disposable {
     }
   }
 
+  /** A process that does not come to the end of its step can be ended without. */
+  private async offerEnd({ process, folder }: Running): Promise<void> {
+    if (
+      await within(
+        STOP_MS,
+        process.ended.catch(() => undefined),
+      )
+    )
+      return;
+    this.services.reporter.inform(
+      vscode.l10n.t('Training "{0}" has not finished its step yet.', folder.state.name),
+      { title: vscode.l10n.t('End it now'), run: () => process.kill() },
+    );
+  }
+
   private tellEnd({ name, folder, metrics }: TrainingState, isFinished: boolean): void {
     const { reporter, show, useModel } = this.services;
     const step = metrics.at(-1)?.step ?? 0;
@@ -180,4 +201,16 @@ export class TrainingRuns implements Disposable {
       spoken: vscode.l10n.t('ILVR training {0}, step {1} of {2}', basename(name), step, steps ?? '?'),
     });
   }
+}
+
+/** The run's folder; a process that does not come so far has nothing to keep, and can be stopped. */
+async function openedOrStopped(process: TrainingProcess): Promise<string> {
+  return showProgress(vscode.l10n.t('ILVR: starting the training run …'), async (_, token) => {
+    token.onCancellationRequested(() => process.kill());
+    try {
+      return await process.opened;
+    } catch (error) {
+      throw token.isCancellationRequested ? new CancelledError('The training run') : error;
+    }
+  });
 }

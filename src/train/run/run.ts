@@ -4,7 +4,7 @@
  * The runtime blocks its process while it computes, so a run belongs into a process of its own.
  */
 
-import { messageOf, UserError } from '../../base/errors.ts';
+import { UserError } from '../../base/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Provider } from '../../ort/session.ts';
 import type { Metric } from '../../watch/metrics.ts';
@@ -55,7 +55,7 @@ export async function runTraining(configFile: string, options: RunOptions): Prom
   const control = await RunControl.open(run.folder, about);
   options.onOpen?.(run.folder);
   try {
-    const learner = await openOn(config, base, options.provider);
+    const learner = await openLearner(config, base, { provider: options.provider });
     try {
       return await learnOn({ base, config, learner, run, control, options }, resumeFrom);
     } finally {
@@ -177,24 +177,6 @@ class Run {
     await saveState(run.checkpointFolder(step), state, base);
     await run.finishCheckpoint(step);
     this.saved = step;
-  }
-}
-
-/** A machine without a GPU is the user's to know of, and no defect. */
-async function openOn(config: RunConfig, base: Checkpoint, provider: Provider): Promise<Learner> {
-  try {
-    return await openLearner(config, base, { provider });
-  } catch (error) {
-    if (!/Failed to get a WebGPU adapter/.test(messageOf(error))) throw error;
-    throw new UserError(
-      {
-        problem: 'WebGPU cannot be used',
-        expected: 'a GPU with a Vulkan, Metal or Direct3D 12 driver',
-        found: 'no supported adapter',
-        remedy: "Train with --device cpu, or install the GPU's driver.",
-      },
-      { cause: error },
-    );
   }
 }
 

@@ -119,7 +119,7 @@ function Status({ trace }: { trace: Trace }): VNode | null {
     case 'cancelled':
       return (
         <p class="status status-warning" role="status">
-          Partial trace: the run was cancelled after {trace.tokens.length} tokens.
+          Partial trace: the run was cancelled after {trace.tokens.length} tokens. {trace.failure ?? ''}
         </p>
       );
     case 'failed':

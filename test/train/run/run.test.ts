@@ -176,7 +176,11 @@ describe('a run', () => {
     'without a GPU, WebGPU is refused with a way out',
     () => {
       const env = { VK_DRIVER_FILES: '/none', VK_ICD_FILENAMES: '/none' };
-      const { stderr, status } = runApart(writeConfig({ model }), 'webgpu', 1, env);
+      const args = [join(ROOT, 'dist/cli.cjs'), 'train', writeConfig({ model }), '--device', 'webgpu'];
+      const { stderr, status } = spawnSync(process.execPath, args, {
+        encoding: 'utf8',
+        env: { ...process.env, ...env },
+      });
       expect(status).toBe(1);
       expect(stderr).toContain('WebGPU cannot be used: expected a GPU with a Vulkan');
     },
