@@ -12,7 +12,7 @@ import { bundleProgram } from '../fixtures/bundle.ts';
 import { EXAMPLES, temporaryFolder } from '../fixtures/cli.ts';
 import { bundledModel, engineBundle, exampleImage, repository } from '../fixtures/paths.ts';
 import { descendantsOf, endOfProcess, isAlive, until, untilSaid } from '../fixtures/processes.ts';
-import { writeConfig, writeSmallModel } from '../train/runFixtures.ts';
+import { writeConfig, writeSmallModel } from '../train/run/fixtures.ts';
 
 const CLI = join(repository, 'dist/cli.cjs');
 const isLinux = process.platform === 'linux';

@@ -13,7 +13,7 @@ import { bundleProgram } from '../fixtures/bundle.ts';
 import { temporaryFolder } from '../fixtures/cli.ts';
 import { bundledModel, engineBundle, exampleImage, repository } from '../fixtures/paths.ts';
 import { endOfProcess, untilSaid } from '../fixtures/processes.ts';
-import { writeConfig, writeSmallModel } from '../train/runFixtures.ts';
+import { writeConfig, writeSmallModel } from '../train/run/fixtures.ts';
 
 const WATCHED_MS = 75_000;
 const SAMPLE_MS = 20;
