@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import { openAdapter } from '../../src/checkpoint/adapter.ts';
+import { openAdapter } from '../../src/checkpoint/adapter/adapter.ts';
 import { exportCheckpoint } from '../../src/checkpoint/exportCheckpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import {
