@@ -5,6 +5,7 @@ import { generate } from '../inference/generate.ts';
 import type { NewToken } from '../inference/generation.ts';
 import type { LatentMode } from '../inference/latentProtocol.ts';
 import type { Model } from '../inference/model.ts';
+import type { EncodeOptions } from '../inference/tower.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import type { Answers } from './answers.ts';
@@ -43,7 +44,13 @@ interface GenerateCase extends PromptCase {
 /** Opens a checkpoint of the folder once, with an adapter if one is named; the runner closes it. */
 export type OpenModel = (name: string, adapter?: string) => Promise<Model>;
 
-/** forward/SOURCE answers, computed with the checkpoint `name` (which may be the same weights stored otherwise). */
+/** Reads every picture window by window, as the tower reads large ones by parts. */
+const IN_PARTS: EncodeOptions = { maxPatches: 1 };
+
+/**
+ * forward/SOURCE answers, computed with the checkpoint `name` (which may be the same weights stored otherwise).
+ * First with each picture as a whole, then, where there are pictures, all of it again with them in parts.
+ */
 export async function forwardChecks(
   answers: Answers,
   open: OpenModel,
@@ -51,12 +58,12 @@ export async function forwardChecks(
   name = source,
 ): Promise<Check[]> {
   const cases = (await answers.json<ForwardCase[]>(`forward/${source}/cases.json`)) ?? [];
-  return cases.map((item) => ({
-    name: `forward/${name}/${item.name}`,
+  const check = (item: ForwardCase, suffix: string, encode?: EncodeOptions): Check => ({
+    name: `forward/${name}/${item.name}${suffix}`,
     run: async () => {
       const model = await open(name);
       const expected = await answers.tensors(`forward/${source}/${item.name}.safetensors`);
-      const prompt = await preparePrompt(answers, model, item);
+      const prompt = await preparePrompt(answers, model, item, encode);
       const cache = model.newCache();
       try {
         const { hidden, attention } = await model.prefill(cache, prompt.embeddings, prompt.positions);
@@ -89,7 +96,11 @@ export async function forwardChecks(
         cache.dispose();
       }
     },
-  }));
+  });
+  return [
+    ...cases.map((item) => check(item, '')),
+    ...cases.filter(({ images }) => images.length > 0).map((item) => check(item, ', in parts', IN_PARTS)),
+  ];
 }
 
 /** forward/ADAPTER-logits: logits of the cases of forward/BASE with the adapter applied to that checkpoint. */
@@ -186,12 +197,12 @@ export async function generateChecks(
   }));
 }
 
-async function preparePrompt(answers: Answers, model: Model, item: PromptCase) {
+async function preparePrompt(answers: Answers, model: Model, item: PromptCase, encode?: EncodeOptions) {
   const { checkpoint } = model;
   const pictures: { grid: PatchGrid; tokens: number; features: NumericArray }[] = [];
   for (const image of item.images) {
     const { pixels, grid, tokens } = await answers.picture(image, checkpoint.processor);
-    pictures.push({ grid, tokens, features: await model.encodeImage(pixels, grid) });
+    pictures.push({ grid, tokens, features: await model.encodeImage(pixels, grid, encode) });
   }
   const encoded = encodePrompt(
     checkpoint,

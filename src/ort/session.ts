@@ -37,6 +37,8 @@ export type Runtime = Pick<SessionOptions, 'provider' | 'threads'>;
 export type Tensors = Record<string, RuntimeTensor>;
 
 export interface Session {
+  /** Names of the graph's inputs. */
+  readonly inputs: readonly string[];
   /** Names of the graph's outputs. */
   readonly outputs: readonly string[];
   /**
@@ -87,6 +89,7 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
     },
   });
   return {
+    inputs: session.inputNames,
     outputs: session.outputNames,
     run: async (feeds, results, unwanted = []) => {
       if (results === undefined) return session.run(feeds);
