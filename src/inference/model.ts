@@ -5,6 +5,7 @@
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { cacheNames, decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
+import { positionsPerRun } from '../model/memory.ts';
 import { mropePositions, textRotation, type PatchGrid, type Position } from '../model/positions.ts';
 import { floats, floatTensor, intTensor, openSession, type Provider, type Session } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
@@ -12,8 +13,6 @@ import { nonFiniteIndex, numbersLost, type Stage } from './finite.ts';
 import { KvCache, openMergeSession, type Visibility } from './kvCache.ts';
 import { Tower, type EncodeOptions } from './tower.ts';
 
-/** Positions per prefill run: bounds the scores' memory and the time between two chances to cancel. */
-const PREFILL_CHUNK = 256;
 /** Growing rows after which they are merged, so that a step copies little. */
 const FREEZE_EVERY = 64;
 
@@ -190,11 +189,12 @@ export class Model {
     onChunk: (read: number) => Promise<void> = async () => undefined,
   ): Promise<DecoderStep> {
     const [count = 0, width = 0] = embeddings.shape;
+    const chunk = positionsPerRun(this.checkpoint.config.text, cache.length + count);
     const hidden = new Float32Array(count * width);
     let last: DecoderStep | undefined;
-    for (let start = 0; start < count; start += PREFILL_CHUNK) {
+    for (let start = 0; start < count; start += chunk) {
       await onChunk(start);
-      const end = Math.min(count, start + PREFILL_CHUNK);
+      const end = Math.min(count, start + chunk);
       const rows = embeddings.data.subarray(start * width, end * width);
       last = await this.step(cache, { shape: [end - start, width], data: rows }, positions.slice(start, end));
       await cache.freeze();
