@@ -4,16 +4,18 @@
  * transformers, never by this project.
  */
 
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import * as z from 'zod';
 import { UserError, messageOf } from '../base/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { Model } from '../inference/model.ts';
+import { CONFIG_FILES } from '../files/modelFolder.ts';
 import type { Provider } from '../ort/session.ts';
 import { Answers } from './answers.ts';
 import type { Check, Measure, NotRun } from './check.ts';
 import { adapterChecks, forwardChecks, generateChecks, type OpenModel } from './inference.ts';
 import { preprocessChecks, scoringChecks, tokenChecks } from './preprocessing.ts';
-import { trainingChecks } from './training.ts';
+import { stepChecks, trainingChecks } from './training.ts';
 
 export interface ConformanceOptions {
   dir: string;
@@ -23,30 +25,42 @@ export interface ConformanceOptions {
   onCase: (line: string) => void;
 }
 
-/** @returns how many cases passed, failed, and were not run */
+/**
+ * What is missing counts as failed.
+ * @returns how many cases passed, failed, and were not run
+ * @throws UserError if there are no answers, or none that the filter matches
+ */
 export async function runConformance(
   options: ConformanceOptions,
 ): Promise<{ passed: number; failed: number; notRun: number }> {
-  const answers = new Answers(options.dir);
-  const models = new ModelCache(options.dir, options.device);
-  const wanted = filterOf(options.filter);
+  const { dir, filter, onCase } = options;
+  const answers = new Answers(dir);
+  const models = new ModelCache(dir, options.device);
+  const wanted = filterOf(filter);
   const counts = { passed: 0, failed: 0, notRun: 0 };
   try {
-    for (const check of await collectChecks(answers, (name, adapter) => models.open(name, adapter))) {
-      if (!wanted.test(check.name)) continue;
+    const all = await collectChecks(answers, (name, adapter) => models.open(name, adapter));
+    for (const check of all.filter(({ name }) => wanted.test(name))) {
       if ('why' in check) {
+        const why = check.why();
+        if (why === undefined) continue;
         counts.notRun++;
-        options.onCase(`not run  ${check.name}  ${check.why}`);
+        onCase(`not run  ${check.name}  ${why}`);
         continue;
       }
       const { passed, line } = await runCheck(check);
       counts[passed ? 'passed' : 'failed']++;
-      options.onCase(line);
+      onCase(line);
     }
   } finally {
     await models.close();
   }
-  return counts;
+  if (counts.passed + counts.failed > 0) return counts;
+  throw new UserError({
+    problem: 'No case was run',
+    ...(filter !== undefined && { expected: 'a filter that matches the name of a case', found: filter }),
+    where: dir,
+  });
 }
 
 function filterOf(pattern = ''): RegExp {
@@ -58,44 +72,95 @@ function filterOf(pattern = ''): RegExp {
 }
 
 async function collectChecks(answers: Answers, open: OpenModel): Promise<(Check | NotRun)[]> {
-  const forward = await answers.list('forward');
-  const sources = [...new Set([...forward, ...(await answers.list('generate'))])].filter(
-    (name) => !name.includes('.'),
-  );
+  const forward = await answers.folders('forward');
+  const runs = await answers.folders('generate');
+  const training = await answers.folders('training');
+  const sources = [...new Set([...forward, ...runs, ...training])];
   const first = sources.includes('flat') ? 'flat' : sources[0];
   if (first === undefined) {
     throw new UserError({
       problem: 'There are no reference answers here',
-      expected: 'sub-folders forward/ and generate/ with cases.json files',
+      expected: 'sub-folders forward/, generate/ and training/ with cases.json files',
       where: answers.folder,
     });
   }
-  const checks: (Check | NotRun)[] = [
-    ...(await preprocessChecks(answers, first)),
-    ...(await tokenChecks(answers, first)),
-    ...(await scoringChecks(answers)),
+  const { checkpoints, adapters } = await modelsIn(answers);
+  // What has no answers of its own holds the first one's weights in another form, and must give its answers.
+  const twins = checkpoints.filter((name) => !sources.includes(name));
+  const parts = [
+    part('preprocess', () => preprocessChecks(answers, first)),
+    part('tokens', () => tokenChecks(answers, first)),
+    part('scoring', () => scoringChecks(answers)),
   ];
-  // nested/ and bin/ hold the weights of flat/ in other forms and must give its answers.
-  const pairs = sources.map((source) => [source, source] as const);
-  for (const name of ['nested', 'bin'])
-    if (await answers.has(`${name}/config.json`)) pairs.push([first, name]);
-  for (const [source, name] of pairs) {
-    checks.push(
-      ...(await forwardChecks(answers, open, source, name)),
-      ...(await generateChecks(answers, open, source, name)),
-    );
+  // Checkpoint by checkpoint, so that each is opened once.
+  for (const name of [...sources, ...twins]) {
+    const source = twins.includes(name) ? first : name;
+    if (forward.includes(source))
+      parts.push(part(`forward/${name}`, () => forwardChecks(answers, open, source, name)));
+    if (runs.includes(source))
+      parts.push(part(`generate/${name}`, () => generateChecks(answers, open, source, name)));
   }
-  if (await answers.has('lora')) checks.push(...(await adapterChecks(answers, open, first, 'lora')));
-  for (const source of await answers.list('training'))
-    checks.push(...(await trainingChecks(answers, open, source)));
-  return checks;
+  for (const [adapter, base = first] of adapters)
+    parts.push(part(`forward/${adapter}`, () => adapterChecks(answers, open, base, adapter)));
+  for (const source of training) {
+    parts.push(part(`training/${source}`, () => trainingChecks(answers, open, source)));
+    parts.push(part(`training/${source}/steps`, () => stepChecks(answers, open, source)));
+  }
+  for (const [name, folders] of Object.entries({ forward, generate: runs, training }))
+    if (folders.length === 0) parts.push(part(name, async () => []));
+  return (await Promise.all(parts)).flat();
+}
+
+/** The checks of a part of the folder; where it cannot be read or holds none, one that fails and says so. */
+async function part(name: string, collect: () => Promise<(Check | NotRun)[]>): Promise<(Check | NotRun)[]> {
+  const failing = (error: UserError): Check[] => [{ name, run: () => Promise.reject(error) }];
+  try {
+    const checks = await collect();
+    return checks.length > 0 ? checks : failing(new UserError({ problem: 'There are no reference answers' }));
+  } catch (error) {
+    if (error instanceof UserError) return failing(error);
+    throw error;
+  }
+}
+
+const adapterConfig = z.looseObject({ base_model_name_or_path: z.string().nullish() });
+
+/** Checkpoints, and adapters with the name of their base where that is among them. */
+async function modelsIn(
+  answers: Answers,
+): Promise<{ checkpoints: string[]; adapters: (readonly [name: string, base: string | undefined])[] }> {
+  const checkpoints: string[] = [];
+  const adapters = new Set(await answers.adaptersWithLogits());
+  for (const name of await answers.folders('.')) {
+    if (await answers.has(`${name}/${CONFIG_FILES.model}`)) checkpoints.push(name);
+    else if (await answers.has(`${name}/${CONFIG_FILES.adapter}`)) adapters.add(name);
+  }
+  return {
+    checkpoints,
+    adapters: await Promise.all(
+      Array.from(adapters, async (name) => [name, await baseOf(answers, name, checkpoints)] as const),
+    ),
+  };
+}
+
+async function baseOf(
+  answers: Answers,
+  adapter: string,
+  checkpoints: readonly string[],
+): Promise<string | undefined> {
+  const file = `${adapter}/${CONFIG_FILES.adapter}`;
+  if (!(await answers.has(file))) return undefined;
+  const { base_model_name_or_path: path } = await answers.json(file, adapterConfig);
+  return checkpoints.find((name) => name === basename(path ?? ''));
 }
 
 async function runCheck(check: Check): Promise<{ passed: boolean; line: string }> {
   try {
     const measures = await check.run();
-    const passed = measures.every(({ error, tolerance }) => error <= tolerance);
-    return { passed, line: `${passed ? 'pass' : 'FAIL'}  ${check.name}  ${describe(measures)}` };
+    const compared = measures.reduce((sum, { values }) => sum + values, 0);
+    const passed = compared > 0 && measures.every(({ error, tolerance }) => error <= tolerance);
+    const found = compared > 0 ? describe(measures) : 'nothing to compare';
+    return { passed, line: `${passed ? 'pass' : 'FAIL'}  ${check.name}  ${found}` };
   } catch (error) {
     return { passed: false, line: `FAIL  ${check.name}  ${messageOf(error)}` };
   }

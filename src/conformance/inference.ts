@@ -1,106 +1,126 @@
 /** The model itself: one forward pass, and greedy runs of the released loop with its latent blocks. */
 
+import * as z from 'zod';
 import { promptParts, encodePrompt, type PromptPart } from '../checkpoint/text/chatTemplate.ts';
 import { generate } from '../inference/generate.ts';
 import type { NewToken } from '../inference/generation.ts';
-import type { LatentMode } from '../inference/latentProtocol.ts';
 import type { Model } from '../inference/model.ts';
-import type { EncodeOptions } from '../inference/tower.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { NumericArray } from '../tensor/array.ts';
-import type { Answers } from './answers.ts';
-import { compare, same, type Check, type Measure, type NotRun } from './check.ts';
+import { tensorCase, type Answers, type StoredTensors } from './answers.ts';
+import {
+  caseRounding,
+  compare,
+  same,
+  toleranceOf,
+  unread,
+  type Check,
+  type Measure,
+  type NotRun,
+} from './check.ts';
 
 const TOLERANCE = 1e-3;
 
-interface PromptCase {
-  name: string;
-  images: string[];
-  question: string;
+const ids = z.array(z.int());
+
+const promptCase = z.looseObject({
+  name: z.string(),
+  images: z.array(z.string()),
+  question: z.string(),
   /** Another order: texts, and 0 for a picture. */
-  content?: (string | 0)[];
-  prompt: string;
-}
+  content: z.array(z.union([z.string(), z.literal(0)])).optional(),
+  prompt: z.string(),
+  rounding: caseRounding,
+});
 
-interface ForwardCase extends PromptCase {
-  input_ids: number[];
-  image_grid_thw: number[][];
-  rope_delta: number;
-}
+type PromptCase = z.output<typeof promptCase>;
 
-interface GenerateCase extends PromptCase {
-  mode: LatentMode;
-  max_new_tokens: number;
-  repetition_penalty: number;
-  force: Record<number, number>;
-  prompt_ids: number[];
-  new_ids: number[];
-  blocks: { start: number; latents: number; end?: number }[];
-  latent_positions: number[];
+export const forwardCase = promptCase.extend({
+  input_ids: ids,
+  image_grid_thw: z.array(ids),
+  rope_delta: z.number(),
+});
+
+const generateCase = promptCase.extend({
+  mode: z.enum(['forced', 'free']),
+  max_new_tokens: z.int().min(1),
+  repetition_penalty: z.number(),
+  /** Ids by the index of the new token that they are forced on. */
+  force: z.record(z.string(), z.int()),
+  prompt_ids: ids,
+  new_ids: ids,
+  blocks: z.array(z.strictObject({ start: z.int(), latents: z.int(), end: z.int().optional() })),
+  latent_positions: ids,
   /** May be left out where a run is long. */
-  text?: string;
-}
+  text: z.string().optional(),
+});
+
+type GenerateCase = z.output<typeof generateCase>;
 
 /** Opens a checkpoint of the folder once, with an adapter if one is named; the runner closes it. */
 export type OpenModel = (name: string, adapter?: string) => Promise<Model>;
 
-/** Reads every picture window by window, as the tower reads large ones by parts. */
-const IN_PARTS: EncodeOptions = { maxPatches: 1 };
-
-/**
- * forward/SOURCE answers, computed with the checkpoint `name` (which may be the same weights stored otherwise).
- * First with each picture as a whole, then, where there are pictures, all of it again with them in parts.
- */
+/** forward/SOURCE answers, computed with the checkpoint `name` (which may be the same weights stored otherwise). */
 export async function forwardChecks(
   answers: Answers,
   open: OpenModel,
   source: string,
   name = source,
-): Promise<Check[]> {
-  const cases = (await answers.json<ForwardCase[]>(`forward/${source}/cases.json`)) ?? [];
-  const check = (item: ForwardCase, suffix: string, encode?: EncodeOptions): Check => ({
-    name: `forward/${name}/${item.name}${suffix}`,
-    run: async () => {
-      const model = await open(name);
-      const expected = await answers.tensors(`forward/${source}/${item.name}.safetensors`);
-      const prompt = await preparePrompt(answers, model, item, encode);
-      const cache = model.newCache();
-      try {
-        const { hidden, attention } = await model.prefill(cache, prompt.embeddings, prompt.positions);
-        const measures: Measure[] = [
-          same('prompt', prompt.text, item.prompt),
-          compare('input_ids', prompt.ids, item.input_ids),
-          same(
-            'grids',
-            prompt.pictures.map(({ grid }) => [1, grid.height, grid.width]),
-            item.image_grid_thw,
-          ),
-          compare('rope_delta', [prompt.delta], [item.rope_delta]),
-          compare(
-            'position_ids',
-            [0, 1, 2].flatMap((axis) => prompt.positions.map((place) => place[axis]!)),
-            await integers(expected, 'position_ids'),
-          ),
-          compare('logits', (await model.logits(hidden)).data, await expected.float32('logits'), TOLERANCE),
-          compare('hidden', hidden.data, await expected.float32('hidden'), TOLERANCE),
-          compare('attention', attention.data, await expected.float32('attention_last'), TOLERANCE),
-        ];
-        if (expected.names.includes('image_features')) {
-          const features = prompt.pictures.flatMap((picture) => Array.from(picture.features.data));
-          measures.push(
-            compare('image_features', features, await expected.float32('image_features'), TOLERANCE),
-          );
-        }
-        return measures;
-      } finally {
-        cache.dispose();
-      }
-    },
-  });
-  return [
-    ...cases.map((item) => check(item, '')),
-    ...cases.filter(({ images }) => images.length > 0).map((item) => check(item, ', in parts', IN_PARTS)),
-  ];
+): Promise<(Check | NotRun)[]> {
+  const cases = await answers.cases(`forward/${source}`, forwardCase);
+  return cases.flatMap((item) =>
+    tensorCase(answers, `forward/${name}/${item.name}`, `forward/${source}/${item.name}`, async (expected) =>
+      compareForward(answers, await open(name), item, expected),
+    ),
+  );
+}
+
+async function compareForward(
+  answers: Answers,
+  model: Model,
+  item: z.output<typeof forwardCase>,
+  expected: StoredTensors,
+): Promise<Measure[]> {
+  const prompt = await preparePrompt(answers, model, item);
+  const near = async (what: string, actual: ArrayLike<number>, ...kinds: string[]): Promise<Measure> =>
+    compare(
+      what,
+      actual,
+      await expected.float32(what),
+      toleranceOf(TOLERANCE, item.rounding, what, ...kinds),
+    );
+  const cache = model.newCache();
+  try {
+    const { hidden, attention } = await model.prefill(cache, prompt.embeddings, prompt.positions);
+    return [
+      same('prompt', prompt.text, item.prompt),
+      compare('input_ids', prompt.ids, item.input_ids),
+      same(
+        'image_grid_thw',
+        prompt.pictures.map(({ grid }) => [1, grid.height, grid.width]),
+        item.image_grid_thw,
+      ),
+      compare('rope_delta', [prompt.delta], [item.rope_delta]),
+      compare(
+        'position_ids',
+        [0, 1, 2].flatMap((axis) => prompt.positions.map((place) => place[axis]!)),
+        await expected.integers('position_ids'),
+      ),
+      await near('logits', (await model.logits(hidden)).data),
+      await near('hidden', hidden.data, 'latents'),
+      await near('attention_last', attention.data, 'attention'),
+      ...(item.images.length === 0
+        ? []
+        : [
+            await near(
+              'image_features',
+              prompt.pictures.flatMap(({ features }) => Array.from(features.data)),
+            ),
+          ]),
+    ];
+  } finally {
+    cache.dispose();
+  }
 }
 
 /** forward/ADAPTER-logits: logits of the cases of forward/BASE with the adapter applied to that checkpoint. */
@@ -110,34 +130,27 @@ export async function adapterChecks(
   base: string,
   adapter: string,
 ): Promise<(Check | NotRun)[]> {
-  const cases = (await answers.json<ForwardCase[]>(`forward/${base}/cases.json`)) ?? [];
-  const file = `forward/${adapter}-logits.safetensors`;
-  if (!(await answers.has(file))) return [{ name: `forward/${adapter}`, why: `there is no ${file}` }];
-  const expected = await answers.tensors(file);
-  return cases
-    .filter(({ name }) => expected.names.includes(name))
-    .map((item) => ({
-      name: `forward/${adapter}/${item.name}`,
-      run: async () => {
-        const model = await open(base, adapter);
-        const prompt = await preparePrompt(answers, model, item);
-        const cache = model.newCache();
-        try {
-          const { hidden } = await model.prefill(cache, prompt.embeddings, prompt.positions);
-          return [
-            compare('input_ids', prompt.ids, item.input_ids),
-            compare(
-              'logits',
-              (await model.logits(hidden)).data,
-              await expected.float32(item.name),
-              TOLERANCE,
-            ),
-          ];
-        } finally {
-          cache.dispose();
-        }
-      },
-    }));
+  const cases = await answers.cases(`forward/${base}`, forwardCase);
+  const expected = await answers.tensors(`forward/${adapter}-logits.safetensors`);
+  const checks = cases.map((item) => ({
+    name: `forward/${adapter}/${item.name}`,
+    run: async () => {
+      const model = await open(base, adapter);
+      const prompt = await preparePrompt(answers, model, item);
+      const cache = model.newCache();
+      try {
+        const { hidden } = await model.prefill(cache, prompt.embeddings, prompt.positions);
+        const tolerance = toleranceOf(TOLERANCE, item.rounding, 'logits');
+        return [
+          compare('input_ids', prompt.ids, item.input_ids),
+          compare('logits', (await model.logits(hidden)).data, await expected.float32(item.name), tolerance),
+        ];
+      } finally {
+        cache.dispose();
+      }
+    },
+  }));
+  return [...checks, unread(`forward/${adapter}`, () => expected.unused)];
 }
 
 /** generate/SOURCE answers: every id, every latent, its attention, the logits. */
@@ -146,63 +159,73 @@ export async function generateChecks(
   open: OpenModel,
   source: string,
   name = source,
-): Promise<Check[]> {
-  const cases = (await answers.json<GenerateCase[]>(`generate/${source}/cases.json`)) ?? [];
-  return cases.map((item) => ({
-    name: `generate/${name}/${item.name}`,
-    run: async () => {
-      const model = await open(name);
-      const expected = await answers.tensors(`generate/${source}/${item.name}.safetensors`);
-      const run = await replay(answers, model, item);
-      const rows = expected.info('logits').shape[0]!;
-      const [, , , keys = 0] = expected.names.includes('latent_attention')
-        ? expected.info('latent_attention').shape
-        : [];
-      const latents = expected.names.includes('latents')
-        ? await expected.float32('latents')
-        : new Float32Array();
-      return [
-        same('prompt', run.prompt.text, item.prompt),
-        compare('prompt_ids', run.prompt.ids, item.prompt_ids),
-        compare(
-          'new_ids',
-          run.tokens.map(({ id }) => id),
-          item.new_ids,
-        ),
-        same('blocks', run.blocks, item.blocks),
-        compare(
-          'latent_positions',
-          run.latents.map(({ position }) => position),
-          item.latent_positions,
-        ),
-        compare(
-          'latents',
-          run.latents.flatMap(({ vector }) => Array.from(vector)),
-          latents,
-          TOLERANCE,
-        ),
-        compare(
-          'latent_attention',
-          run.latents.flatMap(({ attention }) => padKeys(attention, keys)),
-          keys > 0 ? await expected.float32('latent_attention') : [],
-          TOLERANCE,
-        ),
-        compareLogits(
-          (await hiddenLogits(model, run.hidden.slice(0, rows))).data,
-          await expected.float32('logits'),
-          rows,
-        ),
-      ];
-    },
-  }));
+): Promise<(Check | NotRun)[]> {
+  const cases = await answers.cases(`generate/${source}`, generateCase);
+  return cases.flatMap((item) =>
+    tensorCase(
+      answers,
+      `generate/${name}/${item.name}`,
+      `generate/${source}/${item.name}`,
+      async (expected) =>
+        compareRun(await open(name), await replay(answers, await open(name), item), item, expected),
+    ),
+  );
 }
 
-async function preparePrompt(answers: Answers, model: Model, item: PromptCase, encode?: EncodeOptions) {
+async function compareRun(
+  model: Model,
+  run: Replay,
+  item: GenerateCase,
+  expected: StoredTensors,
+): Promise<Measure[]> {
+  const tolerance = (kind: string): number => toleranceOf(TOLERANCE, item.rounding, kind);
+  const newIds = run.tokens.map(({ id }) => id);
+  return [
+    same('prompt', run.prompt.text, item.prompt),
+    compare('prompt_ids', run.prompt.ids, item.prompt_ids),
+    compare('new_ids', newIds, item.new_ids),
+    ...(item.text === undefined ? [] : [same('text', model.checkpoint.tokenizer.decode(newIds), item.text)]),
+    same('blocks', run.blocks, item.blocks),
+    compare(
+      'latent_positions',
+      run.latents.map(({ position }) => position),
+      item.latent_positions,
+    ),
+    ...(await compareLatents(run, expected, tolerance)),
+    await compareLogits(model, run, item, expected, tolerance('logits')),
+  ];
+}
+
+async function compareLatents(
+  { latents }: Replay,
+  expected: StoredTensors,
+  tolerance: (kind: string) => number,
+): Promise<Measure[]> {
+  // A run without latents may store none, or empty ones.
+  if (latents.length === 0 && !expected.has('latents') && !expected.has('latent_attention')) return [];
+  const keys = expected.shape('latent_attention').at(-1) ?? 0;
+  return [
+    compare(
+      'latents',
+      latents.flatMap(({ vector }) => Array.from(vector)),
+      await expected.float32('latents'),
+      tolerance('latents'),
+    ),
+    compare(
+      'latent_attention',
+      latents.flatMap(({ attention }) => padKeys(attention, keys)),
+      await expected.float32('latent_attention'),
+      tolerance('attention'),
+    ),
+  ];
+}
+
+async function preparePrompt(answers: Answers, model: Model, item: PromptCase) {
   const { checkpoint } = model;
   const pictures: { grid: PatchGrid; tokens: number; features: NumericArray }[] = [];
   for (const image of item.images) {
-    const { pixels, grid, tokens } = await answers.picture(image, checkpoint.processor);
-    pictures.push({ grid, tokens, features: await model.encodeImage(pixels, grid, encode) });
+    const { pixelValues, grid, mergedTokens } = await answers.picture(image, checkpoint.processor);
+    pictures.push({ grid, tokens: mergedTokens, features: await model.encodeImage(pixelValues, grid) });
   }
   const encoded = encodePrompt(
     checkpoint,
@@ -229,11 +252,11 @@ interface Replay {
 async function replay(answers: Answers, model: Model, item: GenerateCase): Promise<Replay> {
   const prompt = await preparePrompt(answers, model, item);
   const run: Replay = { prompt, tokens: [], blocks: [], latents: [], hidden: [] };
-  const { embeddings, positions, delta, ids } = prompt;
+  const { embeddings, positions, delta, ids: promptIds } = prompt;
   await generate(
     model,
     {
-      ids,
+      ids: promptIds,
       embeddings,
       positions,
       delta,
@@ -272,36 +295,44 @@ function padKeys({ shape, data }: NumericArray, keys: number): number[] {
   ).flat();
 }
 
-async function hiddenLogits(model: Model, hidden: Float32Array[]): Promise<NumericArray> {
-  const width = hidden[0]?.length ?? 0;
-  const data = new Float32Array(hidden.length * width);
-  hidden.forEach((row, i) => data.set(row, i * width));
-  return model.logits({ shape: [hidden.length, width], data });
-}
-
 /**
- * The released logits processor writes in place: banned ids are stored as -∞, and where it forces an id
- * everything else is. Those numbers are its own, not the model's, and are left out.
+ * The logits that the first new tokens were chosen from; a long run may have stored no more. The released logits
+ * processor writes into them: where it forces an id, that is 0 and all others are -∞; outside blocks the two that it bans
+ * are -∞. What is -∞ is left out.
  */
-function compareLogits(actual: Float32Array, expected: Float32Array, rows: number): Measure {
-  const width = expected.length / rows;
+async function compareLogits(
+  model: Model,
+  run: Replay,
+  item: GenerateCase,
+  expected: StoredTensors,
+  tolerance: number,
+): Promise<Measure> {
+  const [rows = 0, width = 0] = expected.shape('logits');
+  const stored = await expected.float32('logits');
+  const hidden = run.hidden.slice(0, rows);
+  const states = { shape: [hidden.length, hidden[0]?.length ?? 0], data: joined(hidden) };
+  const { data } = await model.logits(states);
+  const { pad, end } = model.checkpoint.config.tokens.latent ?? {};
   const ours: number[] = [];
   const theirs: number[] = [];
-  for (let start = 0; start < expected.length; start += width) {
-    const chosenByModel = expected.subarray(start, start + width).filter(Number.isFinite).length > 1;
-    if (!chosenByModel) continue;
-    for (let i = start; i < start + width; i++) {
-      if (expected[i] === -Infinity) continue;
-      ours.push(actual[i]!);
-      theirs.push(expected[i]!);
+  for (let start = 0; start < stored.length; start += width) {
+    const row = stored.subarray(start, start + width);
+    const token = run.tokens[start / width];
+    const isForced = token?.forced === true && row.filter(Number.isFinite).length === 1;
+    for (let id = 0; id < width; id++) {
+      const isBanned = isForced ? id !== token.id : item.mode === 'forced' && (id === pad || id === end);
+      if (isBanned && row[id] === -Infinity) continue;
+      ours.push(isForced ? 0 : data[start + id]!);
+      theirs.push(row[id]!);
     }
   }
-  return compare('logits', ours, theirs, TOLERANCE);
+  const measure = compare('logits', ours, theirs, tolerance);
+  return rows > 0 && rows <= run.hidden.length ? measure : { ...measure, error: Infinity };
 }
 
-async function integers(file: Awaited<ReturnType<Answers['tensors']>>, name: string): Promise<number[]> {
-  if (file.info(name).dtype === 'I64') return file.int64(name);
-  const bytes = await file.bytes(name);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Array.from({ length: bytes.byteLength / 4 }, (_, i) => view.getInt32(i * 4, true));
+function joined(rows: readonly Float32Array[]): Float32Array {
+  const width = rows[0]?.length ?? 0;
+  const data = new Float32Array(rows.length * width);
+  rows.forEach((row, i) => data.set(row, i * width));
+  return data;
 }

@@ -39,7 +39,8 @@ const planStep = z.discriminatedUnion('type', [
 ]);
 
 const cell = z.literal([HOLE, SAFE, START, GOAL]);
-const gridMap = z
+/** A map that can be walked. */
+export const gridMap = z
   .array(z.array(cell).min(1).max(64))
   .min(1)
   .max(64)
