@@ -17,7 +17,7 @@ import { SUPPORTED_ARCHITECTURE } from './config.ts';
 import { CONFIG_FILES } from '../files/modelFolder.ts';
 import { isFile } from '../files/plainFile.ts';
 import { parseWith, readJson } from './json.ts';
-import { readMerged } from './mergeAdapter.ts';
+import { readMerged } from './adapter/merge.ts';
 import { writeJson } from '../files/replaceFile.ts';
 import {
   inventory,

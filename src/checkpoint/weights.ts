@@ -9,7 +9,7 @@ import { UserError } from '../base/errors.ts';
 import type { LowRank, PackedMatrix, Weight } from '../model/weightSource.ts';
 import type { Dtype, WeightRef } from '../tensor/dtype.ts';
 import { sizeOf } from '../tensor/array.ts';
-import type { Adapter } from './adapter.ts';
+import type { Adapter } from './adapter/adapter.ts';
 import { canonicalName } from './names.ts';
 import { refuseQuantisedTensors } from './quantised.ts';
 import { adapterNotModel, CONFIG_FILES } from '../files/modelFolder.ts';

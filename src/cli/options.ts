@@ -25,6 +25,8 @@ export type Fed = (typeof FED)[number];
 /** How an answer is generated. */
 export interface GenerationOptions {
   system?: string;
+  minPixels?: number;
+  maxPixels?: number;
   latents: ReasonRequest['latents'];
   seed: number;
   temperature: number;
@@ -46,6 +48,16 @@ export function addModelOptions(command: Command): Command {
 export function addGenerationOptions(command: Command): Command {
   return command
     .option('--system <text>', "system prompt (default: the chat template's own)")
+    .option(
+      '--max-pixels <n>',
+      "reduce larger pictures to so many pixels (default: the checkpoint's own bound)",
+      integer('a number of pixels', 1),
+    )
+    .option(
+      '--min-pixels <n>',
+      "enlarge smaller pictures to so many pixels (default: the checkpoint's own bound)",
+      integer('a number of pixels', 1),
+    )
     .addOption(
       new Option('--latents <mode>', 'forced: exactly K per block; free: the model ends blocks itself')
         .choices(['forced', 'free'])
@@ -72,9 +84,12 @@ export function addGenerationOptions(command: Command): Command {
 export function requestOptions(
   options: GenerationOptions,
 ): Pick<ReasonRequest, keyof GenerationOptions & keyof ReasonRequest> {
-  const { system, latents, seed, temperature, topP, repetitionPenalty, maxTokens, force } = options;
+  const { system, minPixels, maxPixels, repetitionPenalty, latents, ...sampling } = options;
+  const { seed, temperature, topP, maxTokens, force } = sampling;
   return {
     ...(system !== undefined && { system }),
+    ...(minPixels !== undefined && { minPixels }),
+    ...(maxPixels !== undefined && { maxPixels }),
     ...(repetitionPenalty !== undefined && { repetitionPenalty }),
     latents,
     seed,

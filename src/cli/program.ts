@@ -3,6 +3,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
+import { outOfMemory } from '../process/memory.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { compare } from './compare.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
@@ -167,7 +168,8 @@ function collect(path: string, earlier: string[]): string[] {
 }
 
 /** A user's mistake is told without a stack, a defect of ours with a hint how to see it. */
-function report(error: unknown, { terminal, debug, signal }: CliContext): number {
+function report(thrown: unknown, { terminal, debug, signal }: CliContext): number {
+  const error = outOfMemory(thrown) ?? thrown;
   // Commander has already written its own message.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   // Ctrl-C on a terminal goes to the engine's process as well; its end is then what was asked for.

@@ -5,6 +5,7 @@ import { promptParts, encodePrompt, type PromptPart } from '../checkpoint/text/c
 import { generate } from '../inference/generate.ts';
 import type { NewToken } from '../inference/generation.ts';
 import type { Model } from '../inference/model.ts';
+import type { EncodeOptions } from '../inference/tower.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { tensorCase, type Answers, type StoredTensors } from './answers.ts';
@@ -60,7 +61,13 @@ type GenerateCase = z.output<typeof generateCase>;
 /** Opens a checkpoint of the folder once, with an adapter if one is named; the runner closes it. */
 export type OpenModel = (name: string, adapter?: string) => Promise<Model>;
 
-/** forward/SOURCE answers, computed with the checkpoint `name` (which may be the same weights stored otherwise). */
+/** Reads every picture window by window, as the tower reads large ones by parts. */
+const IN_PARTS: EncodeOptions = { maxPatches: 1 };
+
+/**
+ * forward/SOURCE answers, computed with the checkpoint `name` (which may be the same weights stored otherwise).
+ * First with each picture as a whole, then, where there are pictures, all of it again with them in parts.
+ */
 export async function forwardChecks(
   answers: Answers,
   open: OpenModel,
@@ -68,11 +75,19 @@ export async function forwardChecks(
   name = source,
 ): Promise<(Check | NotRun)[]> {
   const cases = await answers.cases(`forward/${source}`, forwardCase);
-  return cases.flatMap((item) =>
-    tensorCase(answers, `forward/${name}/${item.name}`, `forward/${source}/${item.name}`, async (expected) =>
-      compareForward(answers, await open(name), item, expected),
-    ),
-  );
+  const checks = (item: z.output<typeof forwardCase>, suffix: string, encode?: EncodeOptions) =>
+    tensorCase(
+      answers,
+      `forward/${name}/${item.name}${suffix}`,
+      `forward/${source}/${item.name}`,
+      async (expected) => compareForward(answers, await open(name), item, expected, encode),
+    );
+  return [
+    ...cases.flatMap((item) => checks(item, '')),
+    ...cases
+      .filter(({ images }) => images.length > 0)
+      .flatMap((item) => checks(item, ', in parts', IN_PARTS)),
+  ];
 }
 
 async function compareForward(
@@ -80,8 +95,9 @@ async function compareForward(
   model: Model,
   item: z.output<typeof forwardCase>,
   expected: StoredTensors,
+  encode?: EncodeOptions,
 ): Promise<Measure[]> {
-  const prompt = await preparePrompt(answers, model, item);
+  const prompt = await preparePrompt(answers, model, item, encode);
   const near = async (what: string, actual: ArrayLike<number>, ...kinds: string[]): Promise<Measure> =>
     compare(
       what,
@@ -220,12 +236,16 @@ async function compareLatents(
   ];
 }
 
-async function preparePrompt(answers: Answers, model: Model, item: PromptCase) {
+async function preparePrompt(answers: Answers, model: Model, item: PromptCase, encode?: EncodeOptions) {
   const { checkpoint } = model;
   const pictures: { grid: PatchGrid; tokens: number; features: NumericArray }[] = [];
   for (const image of item.images) {
     const { pixelValues, grid, mergedTokens } = await answers.picture(image, checkpoint.processor);
-    pictures.push({ grid, tokens: mergedTokens, features: await model.encodeImage(pixelValues, grid) });
+    pictures.push({
+      grid,
+      tokens: mergedTokens,
+      features: await model.encodeImage(pixelValues, grid, encode),
+    });
   }
   const encoded = encodePrompt(
     checkpoint,

@@ -6,8 +6,12 @@
 import { toBase64 } from '../base/base64.ts';
 import { UserError } from '../base/errors.ts';
 import { encodePrompt, promptParts } from '../checkpoint/text/chatTemplate.ts';
+import { withBudget } from '../checkpoint/pixels/budget.ts';
+import { pictureSize } from '../checkpoint/pixels/decodeImage.ts';
 import { processImage, type ProcessedImage } from '../checkpoint/pixels/image.ts';
+import { planPicture } from '../checkpoint/pixels/smartResize.ts';
 import { StreamDecoder } from '../checkpoint/text/tokenizer.ts';
+import type { ProcessorConfig } from '../model/config.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
@@ -18,6 +22,7 @@ import { compareLatent, type PictureFeatures } from '../inference/compare.ts';
 import { generate, type GenerateObserver } from '../inference/generate.ts';
 import type { Fed, NewToken } from '../inference/generation.ts';
 import type { Model } from '../inference/model.ts';
+import { checkRoom, type SizedPicture } from '../inference/room.ts';
 import { notesOn } from './notes.ts';
 
 export interface RunContext {
@@ -35,16 +40,23 @@ export interface RunContext {
 export async function reason(context: RunContext, request: ReasonRequest): Promise<void> {
   checkRequest(request, context.model);
   const started = performance.now();
-  const penalty = request.repetitionPenalty ?? context.model.checkpoint.generation.repetitionPenalty;
-  context.emit(startEvent(context, request, penalty));
+  const { config, generation, processor: own } = context.model.checkpoint;
+  const processor = withBudget(own, request);
+  const penalty = request.repetitionPenalty ?? generation.repetitionPenalty;
+  context.emit(startEvent(context, request, processor, penalty));
 
-  const pictures = await encodePictures(context, request);
+  const given = await sizePictures(request);
+  const { ids, text, textTokens } = writePrompt(context, request, given, processor);
+  checkRoom(given, { config, processor, provider: context.model.provider, textTokens });
+  const pictures = await encodePictures(context, given, processor);
   const encoded = performance.now();
-  const prompt = await preparePrompt(context, request, pictures);
+  const seen = pictures.filter((picture) => picture.given.inPrompt);
+  const prompt = { ids, ...(await context.model.embedPrompt(ids, seen)) };
+  const starts = startsOf(ids, pictures, config.tokens.imagePad);
   context.emit({
     type: 'prompt',
-    prompt: { text: prompt.text, ids: prompt.ids, ropeDelta: prompt.delta },
-    pictures: pictures.map((picture, i) => describePicture(context.model, picture, prompt.starts[i])),
+    prompt: { text, ids, ropeDelta: prompt.delta },
+    pictures: pictures.map((picture, i) => describePicture(context.model, picture, starts[i])),
   });
 
   const recorder = new Recorder(context, pictures);
@@ -118,7 +130,12 @@ function noLatents({ config, folder, protocol }: Model['checkpoint']): UserError
   });
 }
 
-function startEvent(context: RunContext, request: ReasonRequest, repetitionPenalty: number): ReasonEvent {
+function startEvent(
+  context: RunContext,
+  request: ReasonRequest,
+  { minPixels, maxPixels }: ProcessorConfig,
+  repetitionPenalty: number,
+): ReasonEvent {
   const { latents, intervention, temperature, topP, seed, maxTokens, placement, system } = request;
   const notes = notesOn(context.model.checkpoint.generation, request);
   return {
@@ -136,6 +153,8 @@ function startEvent(context: RunContext, request: ReasonRequest, repetitionPenal
       repetitionPenalty,
       seed,
       maxTokens,
+      minPixels,
+      maxPixels,
       placement,
       force: Object.fromEntries(Object.entries(request.force)),
       helpers: request.helperMode,
@@ -145,60 +164,79 @@ function startEvent(context: RunContext, request: ReasonRequest, repetitionPenal
   };
 }
 
-interface EncodedPicture extends PictureFeatures {
-  name: string;
+/** A picture of the request, before it is decoded. */
+interface GivenPicture extends SizedPicture {
+  id: string;
   role: 'input' | 'helper';
-  /** Whether the model sees it, rather than only being compared with it. */
-  inPrompt: boolean;
-  image: ProcessedImage;
-  grid: PatchGrid;
+  bytes: Uint8Array;
 }
 
-async function encodePictures(context: RunContext, request: ReasonRequest): Promise<EncodedPicture[]> {
-  const { model } = context;
+/** What of a picture is kept: neither its pixels nor its patches. */
+interface EncodedPicture extends PictureFeatures {
+  grid: PatchGrid;
+  given: GivenPicture;
+  image: Omit<ProcessedImage, 'rgb' | 'pixelValues'>;
+}
+
+/** Reads the headers. */
+async function sizePictures({ images, helpers, helperMode }: ReasonRequest): Promise<GivenPicture[]> {
   const of = (list: ImageInput[], role: 'input' | 'helper') =>
-    list.map((input, i) => ({ input, role, id: `${role}-${i + 1}` }));
-  const all = [...of(request.images, 'input'), ...of(request.helpers, 'helper')];
+    list.map(async ({ name, bytes }, i): Promise<GivenPicture> => ({
+      id: `${role}-${i + 1}`,
+      role,
+      name,
+      bytes,
+      source: await pictureSize(bytes, name),
+      inPrompt: role === 'input' || helperMode === 'prompt',
+    }));
+  return Promise.all([...of(images, 'input'), ...of(helpers, 'helper')]);
+}
+
+async function encodePictures(
+  context: RunContext,
+  given: readonly GivenPicture[],
+  processor: ProcessorConfig,
+): Promise<EncodedPicture[]> {
   const pictures: EncodedPicture[] = [];
-  for (const { input, role, id } of all) {
-    context.progress(`encoding ${input.name}`, pictures.length / all.length);
-    await context.pause();
-    const image = await processImage(input.bytes, input.name, model.checkpoint.processor);
+  for (const picture of given) {
+    const share = (done: number): number => (pictures.length + done) / given.length;
+    const onRun = async (done: number): Promise<void> => {
+      context.progress(`encoding ${picture.name}`, share(done));
+      await context.pause();
+    };
+    await onRun(0);
+    const { rgb: _, pixelValues, ...image } = await processImage(picture.bytes, picture.name, processor);
     const { grid } = image;
-    const features = await model.encodeImage(image.pixelValues, grid);
-    const inPrompt = role === 'input' || request.helperMode === 'prompt';
-    pictures.push({ id, name: input.name, role, inPrompt, image, grid, features });
+    const features = await context.model.encodeImage(pixelValues, grid, { onRun });
+    pictures.push({ id: picture.id, grid, features, given: picture, image });
   }
   return pictures;
 }
 
-async function preparePrompt({ model }: RunContext, request: ReasonRequest, pictures: EncodedPicture[]) {
-  const seen = pictures.filter(({ inPrompt }) => inPrompt);
-  const { tokens, text } = model.checkpoint.config;
-  const encoded = encodePrompt(
-    model.checkpoint,
-    {
-      parts: promptParts(request.question, seen.length, request.placement),
-      ...(request.system !== undefined && { system: request.system }),
-    },
-    seen.map(({ image }) => image.mergedTokens),
-  );
-  if (encoded.ids.length >= text.maxPositions) {
-    throw new UserError({
-      problem: 'The prompt is too long for this model',
-      expected: `fewer than ${text.maxPositions} tokens`,
-      found: `${encoded.ids.length}, of which ${encoded.ids.filter((id) => id === tokens.imagePad).length} are pictures`,
-      remedy: 'Use fewer or smaller pictures.',
-    });
-  }
-  const starts = new Array<number | undefined>(pictures.length);
+/** The prompt's text and ids, each picture as so many tokens. */
+function writePrompt(
+  { model }: RunContext,
+  request: ReasonRequest,
+  given: readonly GivenPicture[],
+  processor: ProcessorConfig,
+) {
+  const seen = given.filter(({ inPrompt }) => inPrompt);
+  const tokens = seen.map(({ source }) => planPicture(source, processor).mergedTokens);
+  const { question, placement, system } = request;
+  const parts = promptParts(question, seen.length, placement);
+  const encoded = encodePrompt(model.checkpoint, { parts, ...(system !== undefined && { system }) }, tokens);
+  return { ...encoded, textTokens: encoded.ids.length - tokens.reduce((sum, count) => sum + count, 0) };
+}
+
+/** Where each picture's tokens begin; undefined for one that is not in the prompt. */
+function startsOf(ids: readonly number[], pictures: readonly EncodedPicture[], pad: number) {
   let next = 0;
-  pictures.forEach(({ inPrompt, image }, i) => {
-    if (!inPrompt) return;
-    starts[i] = encoded.ids.indexOf(tokens.imagePad, next);
-    next = starts[i] + image.mergedTokens;
+  return pictures.map(({ given, image }) => {
+    if (!given.inPrompt) return undefined;
+    const start = ids.indexOf(pad, next);
+    next = start + image.mergedTokens;
+    return start;
   });
-  return { ...encoded, starts, ...(await model.embedPrompt(encoded.ids, seen)) };
 }
 
 function describePicture(
@@ -207,7 +245,8 @@ function describePicture(
   start: number | undefined,
 ): TracePicture {
   const { mergeSize, patchSize } = checkpoint.processor;
-  const { id, name, role, image, grid } = picture;
+  const { image, grid } = picture;
+  const { id, name, role } = picture.given;
   return {
     id,
     name,

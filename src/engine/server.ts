@@ -5,6 +5,7 @@ import { CancelledError, UserError } from '../base/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { checkpointHash, withAdapter } from '../checkpoint/hash.ts';
 import { runtimeVersion } from '../ort/session.ts';
+import { outOfMemory } from '../process/memory.ts';
 import {
   ENGINE_PROTOCOL_VERSION,
   type EngineEvents,
@@ -174,6 +175,8 @@ export class EngineServer implements EngineMethods {
     this.busy = id;
     try {
       return await work();
+    } catch (error) {
+      throw outOfMemory(error) ?? error;
     } finally {
       this.busy = undefined;
       this.cancelled.delete(id);

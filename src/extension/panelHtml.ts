@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
+import { pagePolicy } from './pagePolicy.ts';
 
 /** Where the panel's script and style live; the webview may load nothing else. */
 export function resourceRoot(extensionUri: vscode.Uri): vscode.Uri {
@@ -12,8 +13,7 @@ export function resourceRoot(extensionUri: vscode.Uri): vscode.Uri {
 export type PageName = 'webview' | 'training';
 
 /**
- * HTML of a panel. Only the script with this page's nonce runs, pictures come from the trace itself,
- * and nothing is fetched; the toolkit reads the nonce for its styles from the meta element.
+ * HTML of a page under its policy; the toolkit reads the nonce for its styles from the meta element.
  */
 export function panelHtml(
   webview: vscode.Webview,
@@ -24,13 +24,7 @@ export function panelHtml(
   const nonce = randomBytes(16).toString('base64');
   const uri = (file: string): string =>
     webview.asWebviewUri(vscode.Uri.joinPath(resourceRoot(extensionUri), file)).toString();
-  const policy = [
-    `default-src 'none'`,
-    `img-src ${webview.cspSource} data: blob:`,
-    `font-src ${webview.cspSource}`,
-    `style-src ${webview.cspSource} 'nonce-${nonce}'`,
-    `script-src 'nonce-${nonce}'`,
-  ].join('; ');
+  const policy = pagePolicy(webview.cspSource, nonce);
   return `<!doctype html>
 <html lang="${vscode.env.language}">
 <head>

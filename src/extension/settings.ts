@@ -29,6 +29,8 @@ export function readRunSettings(
   overrides: Partial<RunSettings> = {},
 ): RunSettings {
   const repetitionPenalty = optionalNumber('repetitionPenalty', overrides, (value) => value > 0, 'above 0');
+  const minPixels = optionalNumber('minPixels', overrides, isCount, 'a whole number of 1 or more');
+  const maxPixels = optionalNumber('maxPixels', overrides, isCount, 'a whole number of 1 or more');
   const system = text('system', 'system', overrides);
   const adapter = folder('adapter', overrides.adapter);
   return {
@@ -43,6 +45,8 @@ export function readRunSettings(
     helperMode: oneOf('helpers', 'helperMode', ['reference', 'prompt'], overrides),
     force: overrides.force ?? REASON_DEFAULTS.force,
     ...(repetitionPenalty !== undefined && { repetitionPenalty }),
+    ...(minPixels !== undefined && { minPixels }),
+    ...(maxPixels !== undefined && { maxPixels }),
     ...(system !== '' && { system }),
     ...(adapter !== undefined && { adapter }),
   };
@@ -105,7 +109,7 @@ function number(
 
 /** null means that the checkpoint's own value holds. */
 function optionalNumber(
-  name: 'repetitionPenalty',
+  name: 'repetitionPenalty' | 'minPixels' | 'maxPixels',
   overrides: Partial<RunSettings>,
   isValid: (value: number) => boolean,
   expected: string,

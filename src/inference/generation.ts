@@ -17,9 +17,9 @@ import type { TraceBlock } from '../trace/schema.ts';
 import { fedVector } from './intervention.ts';
 import type { KvCache } from './kvCache.ts';
 import { LatentProtocol, type Decision, type LatentMode } from './latentProtocol.ts';
-import type { Sequence } from './logitRules.ts';
+import { probabilityOf, type Sequence } from './logitRules.ts';
 import type { Model, Reading } from './model.ts';
-import { probabilityOf, Sampler, type SamplerSettings } from './sampler.ts';
+import { Sampler, type SamplerSettings } from './sampler.ts';
 
 /** What is read before the first new token; see `Model.embedPrompt`. */
 export interface Prompt {

@@ -244,6 +244,11 @@ export function softmax(scores: Float32Array): Float64Array {
   return weights.map((weight) => weight / total);
 }
 
+/** softmax(logits)[id] */
+export function probabilityOf(logits: Float32Array, id: number): number {
+  return softmax(logits)[id]!;
+}
+
 function entropyOf(weights: Float64Array): number {
   return weights.reduce((sum, weight) => (weight === 0 ? sum : sum - weight * Math.log(weight)), 0);
 }

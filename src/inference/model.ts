@@ -5,22 +5,14 @@
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { cacheNames, decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
-import {
-  mropePositions,
-  textRotation,
-  visionRotation,
-  windowsOf,
-  type PatchGrid,
-  type Position,
-} from '../model/positions.ts';
-import { hasWindows, slotsPerWindow, visionGraph } from '../model/vision.ts';
+import { positionsPerRun } from '../model/memory.ts';
+import { mropePositions, textRotation, type PatchGrid, type Position } from '../model/positions.ts';
 import { floats, floatTensor, intTensor, openSession, type Provider, type Session } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { nonFiniteIndex, numbersLost, type Stage } from './finite.ts';
 import { KvCache, openMergeSession, type Visibility } from './kvCache.ts';
+import { Tower, type EncodeOptions } from './tower.ts';
 
-/** Positions per prefill run: bounds the scores' memory and the time between two chances to cancel. */
-const PREFILL_CHUNK = 256;
 /** Growing rows after which they are merged, so that a step copies little. */
 const FREEZE_EVERY = 64;
 
@@ -41,15 +33,24 @@ export interface DecoderStep {
   attention: NumericArray;
 }
 
+/** What a model consists of. */
+interface Parts {
+  tower: Tower;
+  embedding: Session;
+  decoder: Session;
+  head: Session;
+  merge: Session;
+}
+
 export class Model {
   readonly checkpoint: Checkpoint;
   readonly provider: Provider;
-  private readonly sessions: Record<'vision' | 'embedding' | 'decoder' | 'head' | 'merge', Session>;
+  private readonly parts: Parts;
 
-  private constructor(checkpoint: Checkpoint, provider: Provider, sessions: Model['sessions']) {
+  private constructor(checkpoint: Checkpoint, provider: Provider, parts: Parts) {
     this.checkpoint = checkpoint;
     this.provider = provider;
-    this.sessions = sessions;
+    this.parts = parts;
   }
 
   /**
@@ -69,8 +70,8 @@ export class Model {
     const prepack = weights.packed !== undefined;
     const open = (graph: Uint8Array, keepOnDevice: string[] = []): Promise<Session> =>
       openSession(graph, { ...options, provider, prepack, keepOnDevice });
-    const steps = {
-      vision: () => open(visionGraph(config.vision, weights)),
+    const steps: { [Name in keyof Parts]: () => Promise<Parts[Name]> } = {
+      tower: () => Tower.open(config.vision, weights, { ...options, provider, prepack }),
       // A few rows of a table that stays in its file: a GPU would need all of it, and has no bfloat16.
       embedding: () => openSession(embeddingGraph(config.text, weights), { ...options, provider: 'cpu' }),
       head: () => open(headGraph(config.text, weights)),
@@ -81,25 +82,22 @@ export class Model {
         ),
       merge: () => openMergeSession(config.text, { provider, threads }),
     };
-    const sessions: Partial<Model['sessions']> = {};
+    const parts: Partial<Parts> = {};
     try {
       let done = 0;
-      for (const [name, openStep] of Object.entries(steps) as [
-        keyof typeof steps,
-        () => Promise<Session>,
-      ][]) {
+      for (const [name, openStep] of Object.entries(steps)) {
         await onProgress(`opening the ${name} graph`, done++ / Object.keys(steps).length);
-        sessions[name] = await openStep();
+        Object.assign(parts, { [name]: await openStep() });
       }
     } catch (error) {
-      await Promise.all(Object.values(sessions).map((session) => session.release()));
+      await Promise.all(Object.values(parts).map((part) => part.release()));
       throw error;
     }
-    return new Model(checkpoint, provider, sessions as Model['sessions']);
+    return new Model(checkpoint, provider, parts as Parts);
   }
 
   async release(): Promise<void> {
-    await Promise.all(Object.values(this.sessions).map((session) => session.release()));
+    await Promise.all(Object.values(this.parts).map((part) => part.release()));
   }
 
   /**
@@ -107,29 +105,21 @@ export class Model {
    * @param pixels (patches, channels · frames · patch²), as the image processor gives them
    * @returns (tokens, C)
    */
-  async encodeImage(pixels: Float32Array, grid: PatchGrid): Promise<NumericArray> {
-    const { vision } = this.checkpoint.config;
-    const patches = grid.height * grid.width;
-    const { cos, sin } = visionRotation(vision, grid);
-    const angles = [1, patches, cos.length / patches];
-    const result = await this.sessions.vision.run({
-      pixels: floatTensor(pixels, [patches, pixels.length / patches]),
-      cos: floatTensor(cos, angles),
-      sin: floatTensor(sin, angles),
-      ...(hasWindows(vision) && windowFeeds(vision, grid)),
-    });
-    const features = floats(result['features']);
-    await this.checkFinite(
-      'picture features',
-      features,
-      (i) => `at merged token ${Math.floor(i / vision.outputSize)}`,
-    );
-    return { shape: [patches / vision.mergeSize ** 2, vision.outputSize], data: features };
+  async encodeImage(
+    pixels: Float32Array,
+    grid: PatchGrid,
+    options: EncodeOptions = {},
+  ): Promise<NumericArray> {
+    const features = await this.parts.tower.encode(pixels, grid, options);
+    const { outputSize } = this.checkpoint.config.vision;
+    const place = (i: number): string => `at merged token ${Math.floor(i / outputSize)}`;
+    await this.checkFinite('picture features', features.data, place);
+    return features;
   }
 
   /** ids → (S, C) */
   async embed(ids: readonly number[]): Promise<NumericArray> {
-    const result = await this.sessions.embedding.run({ ids: intTensor(ids) });
+    const result = await this.parts.embedding.run({ ids: intTensor(ids) });
     const embeddings = floats(result['embeddings']);
     const width = this.checkpoint.config.text.hiddenSize;
     await this.checkFinite('embeddings', embeddings, (i) => `of token ${ids[Math.floor(i / width)]}`);
@@ -138,7 +128,7 @@ export class Model {
 
   /** hidden (S, C) → logits (S, V) */
   async logits(hidden: NumericArray): Promise<NumericArray> {
-    const result = await this.sessions.head.run({ hidden: floatTensor(hidden.data, hidden.shape) });
+    const result = await this.parts.head.run({ hidden: floatTensor(hidden.data, hidden.shape) });
     const logits = floats(result['logits']);
     const width = this.checkpoint.config.text.vocabularySize;
     await this.checkFinite('logits', logits, (i) => `for token ${i % width}`);
@@ -146,7 +136,7 @@ export class Model {
   }
 
   newCache(): KvCache {
-    return new KvCache(this.checkpoint.config.text, this.sessions.merge);
+    return new KvCache(this.checkpoint.config.text, this.parts.merge);
   }
 
   /**
@@ -164,7 +154,7 @@ export class Model {
     const { cos, sin } = textRotation(text, positions);
     const angles = [1, count, text.headSize / 2];
     const { feeds, parts, mask, slotOf } = cache.inputs(count, sees);
-    const result = await this.sessions.decoder.run({
+    const result = await this.parts.decoder.run({
       ...feeds,
       embeddings: floatTensor(embeddings.data, embeddings.shape),
       cos: floatTensor(cos, angles),
@@ -199,11 +189,12 @@ export class Model {
     onChunk: (read: number) => Promise<void> = async () => undefined,
   ): Promise<DecoderStep> {
     const [count = 0, width = 0] = embeddings.shape;
+    const chunk = positionsPerRun(this.checkpoint.config.text, cache.length + count);
     const hidden = new Float32Array(count * width);
     let last: DecoderStep | undefined;
-    for (let start = 0; start < count; start += PREFILL_CHUNK) {
+    for (let start = 0; start < count; start += chunk) {
       await onChunk(start);
-      const end = Math.min(count, start + PREFILL_CHUNK);
+      const end = Math.min(count, start + chunk);
       const rows = embeddings.data.subarray(start * width, end * width);
       last = await this.step(cache, { shape: [end - start, width], data: rows }, positions.slice(start, end));
       await cache.freeze();
@@ -268,15 +259,6 @@ export class Model {
 /** The layer, counted from 1, of an element of (L, …). */
 function layerOf(index: number, { shape, data }: NumericArray): number {
   return Math.floor((index * shape[0]!) / data.length) + 1;
-}
-
-function windowFeeds(vision: Checkpoint['config']['vision'], grid: PatchGrid) {
-  const { slots, places, mask, count } = windowsOf(vision, grid);
-  return {
-    slots: intTensor(slots),
-    places: intTensor(places),
-    mask: floatTensor(mask, [count, 1, 1, slotsPerWindow(vision)]),
-  };
 }
 
 /** Attention over slots → over sequence indices. */

@@ -86,11 +86,3 @@ function nothingLeft(): UserError {
     remedy: 'Look there at suppress_tokens, bad_words_ids and no_repeat_ngram_size.',
   });
 }
-
-/** softmax(logits)[id] */
-export function probabilityOf(logits: Float32Array, id: number): number {
-  const largest = logits[argMax(logits)]!;
-  let total = 0;
-  for (const logit of logits) total += Math.exp(logit - largest);
-  return Math.min(1, Math.exp(logits[id]! - largest) / total);
-}

@@ -1,7 +1,6 @@
-/** Positions: rows and columns of patches, windows of the vision tower, M-RoPE of the sequence. */
+/** Positions: rows and columns of patches, M-RoPE of the sequence. */
 
 import type { TextConfig, VisionConfig } from './config.ts';
-import { slotsPerWindow } from './vision.ts';
 
 /** Size of a picture in patches. A still picture has one temporal patch. */
 export interface PatchGrid {
@@ -39,28 +38,6 @@ export function visionRotation(config: VisionConfig, grid: PatchGrid): Rotation 
   return rotation(patchCoordinates(grid, config.mergeSize), half, ({ row, column }, i) =>
     i < quarter ? row * frequencies[i]! : column * frequencies[i - quarter]!,
   );
-}
-
-/** The windows of a picture: see vision.ts for slots, places and mask. */
-export function windowsOf(
-  config: VisionConfig,
-  grid: PatchGrid,
-): { slots: BigInt64Array; places: BigInt64Array; mask: Float32Array; count: number } {
-  const perWindow = slotsPerWindow(config);
-  const side = Math.sqrt(perWindow); // patches per side of a window
-  const across = Math.ceil(grid.width / side);
-  const count = across * Math.ceil(grid.height / side);
-  const slots = new BigInt64Array(count * perWindow);
-  const mask = new Float32Array(count * perWindow).fill(MASKED);
-  const used = new Array<number>(count).fill(0);
-  const places = patchCoordinates(grid, config.mergeSize).map(({ row, column }, patch) => {
-    const window = Math.floor(row / side) * across + Math.floor(column / side);
-    const slot = window * perWindow + used[window]!++;
-    slots[slot] = BigInt(patch);
-    mask[slot] = 0;
-    return BigInt(slot);
-  });
-  return { slots, places: BigInt64Array.from(places), mask, count };
 }
 
 /** The three position ids of one place in the sequence: temporal, height, width. */

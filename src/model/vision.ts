@@ -6,44 +6,128 @@
  * patches keep their order; a windowed block gathers them into equal windows, padded and masked,
  * and gathers them back. The sums are the same, and no inverse permutation can go wrong.
  *
- * Letters: N patches, W windows, P slots per window, C hidden size, H heads, d head size,
- * M = mergeSize² patches per merged token.
+ * Only full attention looks beyond a window. So a large picture is read part by part, in stretches from
+ * one full-attention block to the next: a part is some whole windows, and of the others a stretch needs
+ * only their keys and values in the block where it begins.
+ *
+ * Letters: N patches of the picture, S of the part, W windows, P slots per window, C hidden size,
+ * H heads, d head size, M = mergeSize² patches per merged token.
  */
 
 import { split } from '../onnx/arithmetic.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import type { VisionConfig } from './config.ts';
-import { linear, product, rmsNorm, rotate, swiGlu, type Matrix } from './layers.ts';
+import { linear, product, rmsNorm, rotate, swiGlu } from './layers.ts';
 import type { WeightSource } from './weightSource.ts';
 
 interface Windows {
   /** (W·P): the patch in each slot; 0 in padded slots. */
   slots: Value;
-  /** (N): the slot of each patch. */
+  /** (S): the slot of each patch. */
   places: Value;
   /** (W, 1, 1, P): 0, or very negative for padded slots. */
   mask: Value;
 }
 
+/** Names of what is passed on inside a block with full attention; keys and values head by head. */
+export function namesAt(block: number, heads: number) {
+  const each = (what: string): string[] =>
+    Array.from({ length: heads }, (_, head) => `${what}.${block}.${head}`);
+  return {
+    hidden: `hidden.${block}`, // (S, C)
+    queries: `queries.${block}`, // (S, C)
+    keys: each('keys'), // (N, d)
+    values: each('values'), // (N, d)
+  };
+}
+
+/** Where a graph begins and ends: inside full-attention blocks, or, where absent, with the tower. */
+export interface Stretch {
+  /** The block whose queries, keys and values are given. */
+  after?: number;
+  /** The block whose queries, keys and values are wanted. */
+  before?: number;
+}
+
 /**
- * Inputs: pixels (N, channels · 2 · patch²); cos, sin (1, N, d/2); slots (W·P), places (N), mask (W, 1, 1, P).
- * Output: features (N / M, outputSize).
+ * The tower for one part of a picture, all of it by default.
+ *
+ * Inputs: pixels (S, channels · 2 · patch²), or, `after` a block, its hidden and queries of the part and its keys
+ * and values of the whole picture; cos, sin (1, S, d/2); slots (W·P), places (S), mask (W, 1, 1, P).
+ * Outputs: features (S / M, outputSize), or, `before` a block, its hidden, queries, keys and values of the part.
  */
-export function visionGraph(config: VisionConfig, weights: WeightSource): Uint8Array {
+export function visionGraph(
+  config: VisionConfig,
+  weights: WeightSource,
+  { after, before }: Stretch = {},
+): Uint8Array {
   const graph = new GraphBuilder('vision');
   const half = config.hiddenSize / config.heads / 2;
-  const cos = graph.input('cos', 'float32', [1, 'N', half]);
-  const sin = graph.input('sin', 'float32', [1, 'N', half]);
+  const cos = graph.input('cos', 'float32', [1, 'S', half]);
+  const sin = graph.input('sin', 'float32', [1, 'S', half]);
+  const tower: Tower = { graph, config, weights, angles: { cos, sin } };
   const windows = windowInputs(graph, config);
-
-  const pixels = graph.input('pixels', 'float32', ['N', pixelsPerPatch(config)]);
-  const features = visionTower(graph, config, weights, pixels, { cos, sin }, (index, q, k, v) =>
+  const attend: PatchAttend = (index, q, k, v) =>
     windows === undefined || config.fullAttentionBlocks.includes(index)
-      ? fullAttention(graph, config, q, k, v)
-      : windowAttention(graph, config, q, k, v, windows),
-  );
-  graph.output('features', features, ['tokens', config.outputSize]);
+      ? fullAttention(graph, config, q, headsOf(graph, config, k), headsOf(graph, config, v))
+      : windowAttention(graph, config, q, k, v, windows);
+
+  let x =
+    after === undefined
+      ? patchEmbedding(tower, graph.input('pixels', 'float32', ['S', pixelsPerPatch(config)]))
+      : continueAfter(tower, after);
+  for (let index = (after ?? -1) + 1; index < (before ?? config.depth); index++)
+    x = visionBlock(tower, index, x, attend);
+  if (before === undefined) graph.output('features', merger(tower, x), ['tokens', config.outputSize]);
+  else stopBefore(tower, before, x);
   return graph.build();
+}
+
+/** Takes a block up inside its attention. */
+function continueAfter(tower: Tower, block: number): Value {
+  const { graph, config } = tower;
+  const { hiddenSize: C, heads: H } = config;
+  const names = namesAt(block, H);
+  const ofPart = (name: string): Value => graph.input(name, 'float32', ['S', C]);
+  const ofPicture = (name: string): Value => graph.input(name, 'float32', ['N', C / H]);
+  const hidden = ofPart(names.hidden);
+  const [keys, values] = [names.keys.map(ofPicture), names.values.map(ofPicture)];
+  return afterAttention(
+    tower,
+    block,
+    hidden,
+    fullAttention(graph, config, ofPart(names.queries), keys, values),
+  );
+}
+
+/** Leaves a block inside its attention. */
+function stopBefore(tower: Tower, block: number, x: Value): void {
+  const { graph, config } = tower;
+  const { hiddenSize: C, heads: H } = config;
+  const names = namesAt(block, H);
+  const { queries, keys, values } = queriesKeysValues(tower, block, x);
+  graph.output(names.hidden, x, ['S', C]);
+  graph.output(names.queries, queries, ['S', C]);
+  headsOf(graph, config, keys).forEach((key, head) => graph.output(names.keys[head]!, key, ['S', C / H]));
+  headsOf(graph, config, values).forEach((value, head) =>
+    graph.output(names.values[head]!, value, ['S', C / H]),
+  );
+}
+
+/** (N, C) → (N, d) for each head */
+function headsOf(graph: GraphBuilder, { hiddenSize: C, heads: H }: VisionConfig, value: Value): Value[] {
+  return split(graph, value, new Array<number>(H).fill(C / H), 1);
+}
+
+/** The stretches that make up the tower, in order; one if no block has full attention. */
+export function stretchesOf({ depth, fullAttentionBlocks }: VisionConfig): Stretch[] {
+  const cuts = [...new Set(fullAttentionBlocks)]
+    .filter((block) => block >= 0 && block < depth)
+    .toSorted((a, b) => a - b);
+  return [undefined, ...cuts].map((after, i) => ({
+    ...(after !== undefined && { after }),
+    ...(cuts[i] !== undefined && { before: cuts[i] }),
+  }));
 }
 
 /** Numbers in a patch: channels · frames · side². */
@@ -59,6 +143,15 @@ export function pixelsPerPatch({ inChannels, temporalPatchSize, patchSize }: Vis
  */
 export type PatchAttend = (block: number, q: Value, k: Value, v: Value) => Value;
 
+/** What all parts of a tower's graph share. */
+interface Tower {
+  graph: GraphBuilder;
+  config: VisionConfig;
+  weights: WeightSource;
+  /** (1, S, d/2) */
+  angles: { cos: Value; sin: Value };
+}
+
 /** The tower itself: pixels (N, pixels per patch) → features (N / M, outputSize). Angles are (1, N, d/2). */
 export function visionTower(
   graph: GraphBuilder,
@@ -68,19 +161,10 @@ export function visionTower(
   angles: { cos: Value; sin: Value },
   attend: PatchAttend,
 ): Value {
-  const { hiddenSize: C, inChannels, temporalPatchSize, patchSize } = config;
-  // A convolution whose stride is its kernel is a product with the flattened patches.
-  const kernel = weights.get('visual.patch_embed.proj.weight', [
-    C,
-    inChannels,
-    temporalPatchSize,
-    patchSize,
-    patchSize,
-  ]);
-  let x = linear(graph, pixels, { ...kernel, shape: [C, pixelsPerPatch(config)] });
-  for (let index = 0; index < config.depth; index++)
-    x = visionBlock(graph, config, weights, index, x, angles, attend);
-  return merger(graph, config, weights, x);
+  const tower: Tower = { graph, config, weights, angles };
+  let x = patchEmbedding(tower, pixels);
+  for (let index = 0; index < config.depth; index++) x = visionBlock(tower, index, x, attend);
+  return merger(tower, x);
 }
 
 /** Slots of a full window: patches in a square of `windowSize` pixels, whole merged tokens. */
@@ -100,41 +184,58 @@ function windowInputs(graph: GraphBuilder, config: VisionConfig): Windows | unde
   if (!hasWindows(config)) return undefined;
   return {
     slots: graph.input('slots', 'int64', ['slots']),
-    places: graph.input('places', 'int64', ['N']),
+    places: graph.input('places', 'int64', ['S']),
     mask: graph.input('mask', 'float32', ['W', 1, 1, slotsPerWindow(config)]),
   };
 }
 
+/** A convolution whose stride is its kernel is a product with the flattened patches. */
+function patchEmbedding({ graph, config, weights }: Tower, pixels: Value): Value {
+  const { hiddenSize: C, inChannels, temporalPatchSize, patchSize } = config;
+  const shape = [C, inChannels, temporalPatchSize, patchSize, patchSize];
+  const kernel = weights.get('visual.patch_embed.proj.weight', shape);
+  return linear(graph, pixels, { ...kernel, shape: [C, pixelsPerPatch(config)] });
+}
+
 /** x + attention(norm(x)), then x + mlp(norm(x)) */
-function visionBlock(
-  graph: GraphBuilder,
-  config: VisionConfig,
-  weights: WeightSource,
+function visionBlock(tower: Tower, index: number, x: Value, attend: PatchAttend): Value {
+  const { queries, keys, values } = queriesKeysValues(tower, index, x);
+  return afterAttention(tower, index, x, attend(index, queries, keys, values));
+}
+
+/** A block up to its attention: each (S, C), queries and keys rotated. */
+function queriesKeysValues(
+  tower: Tower,
   index: number,
   x: Value,
-  { cos, sin }: { cos: Value; sin: Value },
-  attend: PatchAttend,
-): Value {
+): { queries: Value; keys: Value; values: Value } {
+  const { graph, config, weights, angles } = tower;
   const { hiddenSize: C, heads } = config;
-  const prefix = `visual.blocks.${index}`;
-  const norm = (value: Value, name: string): Value =>
-    rmsNorm(graph, value, weights.get(`${prefix}.${name}.weight`, [C]), config.normEpsilon);
-  const normed = norm(x, 'norm1');
-  const matrix = (name: string, rows: number): Matrix => ({
-    name: `${prefix}.attn.${name}`,
-    rows,
+  const joined = product(graph, weights, blockNorm(tower, index, 'norm1', x), {
+    name: `visual.blocks.${index}.attn.qkv`,
+    rows: 3 * C,
     columns: C,
     bias: true,
   });
-  const joined = product(graph, weights, normed, matrix('qkv', 3 * C));
   const [q, k, v] = split(graph, joined, [C, C, C], 1);
-  const rotated = [q!, k!].map((value) =>
-    graph.reshape(rotate(graph, value, cos, sin, heads, C / heads), [-1, C]),
-  );
-  const mixed = attend(index, rotated[0]!, rotated[1]!, v!);
-  const output = product(graph, weights, mixed, matrix('proj', C));
+  const rotated = (value: Value): Value =>
+    graph.reshape(rotate(graph, value, angles.cos, angles.sin, heads, C / heads), [-1, C]);
+  return { queries: rotated(q!), keys: rotated(k!), values: v! };
+}
+
+/** A block from its attention's result (S, C) on. */
+function afterAttention(tower: Tower, index: number, x: Value, mixed: Value): Value {
+  const { graph, config, weights } = tower;
+  const { hiddenSize: C } = config;
+  const prefix = `visual.blocks.${index}`;
+  const output = product(graph, weights, mixed, {
+    name: `${prefix}.attn.proj`,
+    rows: C,
+    columns: C,
+    bias: true,
+  });
   const middle = graph.op('Add', [x, output]);
-  const mlp = swiGlu(graph, weights, norm(middle, 'norm2'), `${prefix}.mlp`, {
+  const mlp = swiGlu(graph, weights, blockNorm(tower, index, 'norm2', middle), `${prefix}.mlp`, {
     hidden: C,
     feedForward: config.feedForwardSize,
     bias: true,
@@ -142,21 +243,33 @@ function visionBlock(
   return graph.op('Add', [middle, mlp]);
 }
 
+function blockNorm({ graph, config, weights }: Tower, index: number, name: string, x: Value): Value {
+  const weight = weights.get(`visual.blocks.${index}.${name}.weight`, [config.hiddenSize]);
+  return rmsNorm(graph, x, weight, config.normEpsilon);
+}
+
 /**
- * Every patch attends to every patch, one head after another, so that only one head's N² scores are
- * held at a time. (The runtime's fused MultiHeadAttention is wrong on WebGPU by up to 0.08: docs/log.md.)
+ * Every patch of the part attends to every patch of the picture, one head after another, so that only one
+ * head's S · N scores are held at a time. (The runtime's fused MultiHeadAttention is wrong on WebGPU by up to
+ * 0.08: docs/log.md.)
+ * @param q (S, C)
+ * @param keys,values of each head (N, d)
+ * @returns (S, C)
  */
-function fullAttention(graph: GraphBuilder, config: VisionConfig, q: Value, k: Value, v: Value): Value {
+function fullAttention(
+  graph: GraphBuilder,
+  config: VisionConfig,
+  q: Value,
+  keys: readonly Value[],
+  values: readonly Value[],
+): Value {
   const { hiddenSize: C, heads: H } = config;
   const scaled = graph.op('Mul', [q, graph.scalar(1 / Math.sqrt(C / H))]);
-  const [queries, keys, values] = [scaled, k, v].map((value) =>
-    split(graph, value, new Array<number>(H).fill(C / H), 1),
-  );
-  const mixed = queries!.map((query, head) => {
-    const scores = graph.op('MatMul', [query, graph.transpose(keys![head]!, [1, 0])]); // (N, N)
-    return graph.op('MatMul', [graph.op('Softmax', [scores], { axis: -1 }), values![head]!]); // (N, d)
+  const mixed = headsOf(graph, config, scaled).map((query, head) => {
+    const scores = graph.op('MatMul', [query, graph.transpose(keys[head]!, [1, 0])]); // (S, N)
+    return graph.op('MatMul', [graph.op('Softmax', [scores], { axis: -1 }), values[head]!]); // (S, d)
   });
-  return graph.op('Concat', mixed, { axis: 1 }); // (N, C)
+  return graph.op('Concat', mixed, { axis: 1 }); // (S, C)
 }
 
 /** Patches attend to those of their own window. */
@@ -178,15 +291,15 @@ function windowAttention(
   const probabilities = graph.op('Softmax', [graph.op('Add', [scaled, mask])], { axis: -1 });
   const mixed = graph.op('MatMul', [probabilities, inWindows(v, [0, 2, 1, 3])]); // (W, H, P, d)
   const inSlots = graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [-1, C]); // (W·P, C)
-  return graph.op('Gather', [inSlots, places]); // (N, C)
+  return graph.op('Gather', [inSlots, places]); // (S, C)
 }
 
 /** Joins mergeSize² neighbouring patches, which are consecutive rows, into one token. */
-function merger(graph: GraphBuilder, config: VisionConfig, weights: WeightSource, x: Value): Value {
+function merger({ graph, config, weights }: Tower, x: Value): Value {
   const { hiddenSize: C, mergeSize, outputSize } = config;
   const wide = C * mergeSize * mergeSize;
   const norm = rmsNorm(graph, x, weights.get('visual.merger.ln_q.weight', [C]), config.normEpsilon);
-  const joined = graph.reshape(norm, [-1, wide]); // (N / M, M·C)
+  const joined = graph.reshape(norm, [-1, wide]); // (S / M, M·C)
   const project = (value: Value, name: string, out: number): Value =>
     product(graph, weights, value, {
       name: `visual.merger.mlp.${name}`,

@@ -6,6 +6,7 @@
 
 import { requireNoTelemetry } from './noTelemetry.ts';
 import ort from 'onnxruntime-node';
+import { outOfMemory } from '../process/memory.ts';
 
 export type Provider = 'cpu' | 'webgpu';
 
@@ -37,10 +38,12 @@ export type Runtime = Pick<SessionOptions, 'provider' | 'threads'>;
 export type Tensors = Record<string, RuntimeTensor>;
 
 export interface Session {
+  /** Names of the graph's inputs. */
+  readonly inputs: readonly string[];
   /** Names of the graph's outputs. */
   readonly outputs: readonly string[];
   /**
-   * Runs the graph. Errors of the runtime come through as they are.
+   * Runs the graph. Errors of the runtime come through as they are, but for want of memory: a UserError.
    * @param results tensors, wherever they are, that outputs are written into; the others come in fresh ones
    * on the CPU. Not for sessions with `keepOnDevice`.
    * @param unwanted outputs that are not brought at all
@@ -61,40 +64,53 @@ export function runtimeVersion(): string {
 export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
   requireNoTelemetry();
   const { provider, weightsFolder, keepOnDevice = [], threads, memory = 'plan', prepack = false } = options;
-  const session = await ort.InferenceSession.create(graph, {
-    executionProviders: [provider],
-    logSeverityLevel: 3,
-    ...(threads !== undefined && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
-    enableCpuMemArena: memory !== 'heap',
-    enableMemPattern: memory === 'plan',
-    ...(provider === 'webgpu' &&
-      keepOnDevice.length > 0 && {
-        preferredOutputLocation: Object.fromEntries(
-          keepOnDevice.map((name) => [name, 'gpu-buffer' as const]),
-        ),
-      }),
-    extra: {
-      // By default a Cast of a weight that is larger than 1 GiB runs again at every step.
-      optimization: { constant_folding_max_output_size_in_bytes: String(2 ** 40) },
-      session: {
-        model_external_initializers_file_folder_path: weightsFolder,
-        disable_prepacking: prepack ? '0' : '1',
-        // A model has five sessions, each with threads of its own: those that wait busily for work take the next one's cores.
-        intra_op: { allow_spinning: '0' },
-        // A node that fell back to the CPU would hide a GPU defect; it is an error instead.
-        ...(provider === 'webgpu' && { disable_cpu_ep_fallback: '1' }),
+  const session = await told(
+    ort.InferenceSession.create(graph, {
+      executionProviders: [provider],
+      logSeverityLevel: 3,
+      ...(threads !== undefined && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
+      enableCpuMemArena: memory !== 'heap',
+      enableMemPattern: memory === 'plan',
+      ...(provider === 'webgpu' &&
+        keepOnDevice.length > 0 && {
+          preferredOutputLocation: Object.fromEntries(
+            keepOnDevice.map((name) => [name, 'gpu-buffer' as const]),
+          ),
+        }),
+      extra: {
+        // By default a Cast of a weight that is larger than 1 GiB runs again at every step.
+        optimization: { constant_folding_max_output_size_in_bytes: String(2 ** 40) },
+        session: {
+          model_external_initializers_file_folder_path: weightsFolder,
+          disable_prepacking: prepack ? '0' : '1',
+          // A model has five sessions, each with threads of its own: those that wait busily for work take the next one's cores.
+          intra_op: { allow_spinning: '0' },
+          // A node that fell back to the CPU would hide a GPU defect; it is an error instead.
+          ...(provider === 'webgpu' && { disable_cpu_ep_fallback: '1' }),
+        },
       },
-    },
-  });
+    }),
+  );
   return {
+    inputs: session.inputNames,
     outputs: session.outputNames,
     run: async (feeds, results, unwanted = []) => {
-      if (results === undefined) return session.run(feeds);
+      if (results === undefined) return told(session.run(feeds));
       const wanted = session.outputNames.filter((name) => !unwanted.includes(name));
-      return session.run(feeds, Object.fromEntries(wanted.map((name) => [name, results[name] ?? null])));
+      const fetches = Object.fromEntries(wanted.map((name) => [name, results[name] ?? null]));
+      return told(session.run(feeds, fetches));
     },
     release: () => session.release(),
   };
+}
+
+/** An end for want of memory is told as such. */
+async function told<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw outOfMemory(error) ?? error;
+  }
 }
 
 export function floatTensor(data: Float32Array, shape: readonly number[]): RuntimeTensor {

@@ -10,7 +10,7 @@ import type { ReasonEvent } from '../trace/events.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 3;
+export const ENGINE_PROTOCOL_VERSION = 4;
 
 export type DeviceRequest = 'auto' | 'webgpu' | 'cpu';
 
@@ -98,6 +98,10 @@ export interface ReasonRequest {
   system?: string;
   /** first: pictures, then the text; placeholder: at each `<image>` of the question. */
   placement: 'first' | 'placeholder';
+  /** A smaller picture is enlarged to so many pixels; absent: the checkpoint's own bound. */
+  minPixels?: number;
+  /** A larger picture is reduced to so many pixels; absent: the checkpoint's own bound. */
+  maxPixels?: number;
   latents: 'forced' | 'free';
   /** Absent: the latents are the model's own. */
   intervention?: LatentIntervention;

@@ -18,7 +18,7 @@ export const CACHE_VERSION = '1';
 /** What a cache was made from. */
 export interface Origin {
   scheme: Scheme;
-  /** The checkpoint's fingerprint (../checkpoint/hash.ts), without an adapter. */
+  /** The checkpoint's fingerprint (../checkpoint/hash.ts), without an adapter's factors. */
   fingerprint: string;
   /** Sizes and times of its weight files: a checkpoint that was trained on is another one. */
   files: string;

@@ -19,11 +19,14 @@ export async function quantised(
   folder: string,
   options: ImportOptions = {},
 ): Promise<{ checkpoint: Checkpoint; cache: Cache }> {
-  const { weights, config } = checkpoint;
+  const { weights, config, adapter, folder: model } = checkpoint;
+  // An adapter's factors are added as they are, so many share one cache; whole weights of its own are in it.
+  const isOwn = adapter !== undefined && adapter.replacements.size > 0;
   const origin: Origin = {
     scheme,
-    // Without an adapter, which is added as it is: many share one cache.
-    fingerprint: await checkpointFingerprint({ folder: checkpoint.folder, weightFiles: weights.files }),
+    fingerprint: isOwn
+      ? checkpoint.fingerprint
+      : await checkpointFingerprint({ folder: model, weightFiles: weights.files }),
     files: await stateOfFiles(weights.files),
   };
   const matrices = matricesOf(config);

@@ -2,9 +2,11 @@
 
 import * as z from 'zod';
 import { messageOf, UserError } from '../base/errors.ts';
-import { TRACE_FORMAT, TRACE_VERSION } from './format.ts';
+import { TRACE_FORMAT } from './format.ts';
+import { migrated, type AnyTrace } from './migrate.ts';
 import { traceSchema, type Trace } from './schema.ts';
 import { checkReferences } from './references.ts';
+import { checkValues } from './values.ts';
 
 /** Suffix of exported traces; the panel's custom editor claims it. */
 export const TRACE_SUFFIX = '.ilvr.json';
@@ -20,11 +22,11 @@ export function writeTrace(trace: Trace): string {
 /**
  * Parses a trace file's text.
  * @param where the file's name, for messages
- * @throws UserError if it is no trace, is truncated, is from a newer version, or contradicts itself
+ * @throws UserError if it is no trace, is truncated, is from a newer version, contradicts itself, or holds numbers
+ * that cannot be; one of an older version is migrated
  */
 export function readTrace(text: string, where: string): Trace {
-  const json = parseJson(text, where);
-  checkVersion(json, where);
+  const json = migrated(requireFormat(parseJson(text, where), where), where);
   const result = z.safeDecode(traceSchema, json as z.input<typeof traceSchema>);
   if (!result.success) {
     const issue = result.error.issues[0];
@@ -37,6 +39,7 @@ export function readTrace(text: string, where: string): Trace {
     });
   }
   checkReferences(result.data, where);
+  checkValues(result.data, where);
   return result.data;
 }
 
@@ -67,23 +70,14 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-function checkVersion(json: unknown, where: string): void {
-  const { format, version } = (typeof json === 'object' && json !== null ? json : {}) as Partial<Trace>;
-  if (format !== TRACE_FORMAT) {
-    throw new UserError({
-      problem: 'This file is not an ILVR trace',
-      expected: `"format": "${TRACE_FORMAT}"`,
-      found: format === undefined ? 'no format' : JSON.stringify(format).slice(0, 80),
-      where,
-    });
-  }
-  if (version !== TRACE_VERSION) {
-    throw new UserError({
-      problem: 'This trace has a version this extension does not read',
-      expected: `version ${TRACE_VERSION}`,
-      found: JSON.stringify(version)?.slice(0, 80) ?? 'none',
-      where,
-      remedy: 'Update ILVR Inspector.',
-    });
-  }
+function requireFormat(json: unknown, where: string): AnyTrace {
+  const trace = (typeof json === 'object' && json !== null ? json : {}) as AnyTrace;
+  const { format } = trace;
+  if (format === TRACE_FORMAT) return trace;
+  throw new UserError({
+    problem: 'This file is not an ILVR trace',
+    expected: `"format": "${TRACE_FORMAT}"`,
+    found: format === undefined ? 'no format' : JSON.stringify(format).slice(0, 80),
+    where,
+  });
 }

@@ -119,6 +119,9 @@ const settings = z.strictObject({
   /** Index of a new token → id that was forced there. */
   force: z.record(z.string(), count),
   placement: z.enum(['first', 'placeholder']),
+  /** Bounds on a picture's pixels; absent in older traces. */
+  minPixels: size.optional(),
+  maxPixels: size.optional(),
   /** Whether helper images were only compared with, or part of the model's input. */
   helpers: z.enum(['reference', 'prompt']),
   /** System prompt that was given; absent when the chat template's own was used. */

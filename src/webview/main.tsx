@@ -8,8 +8,7 @@
  *       <head>
  *         <meta charset="utf-8">
  *         <meta name="viewport" content="width=device-width, initial-scale=1">
- *         <meta http-equiv="Content-Security-Policy" content="default-src 'none';
- *           style-src ${cspSource} 'nonce-N'; script-src 'nonce-N'; font-src ${cspSource}">
+ *         <meta http-equiv="Content-Security-Policy" content="the policy of src/extension/pagePolicy.ts">
  *         <meta property="csp-nonce" content="N">
  *         <link rel="stylesheet" href="${dist}/webview.css">
  *         <title>ILVR</title>

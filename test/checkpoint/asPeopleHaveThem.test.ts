@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import { openAdapter } from '../../src/checkpoint/adapter.ts';
+import { openAdapter } from '../../src/checkpoint/adapter/adapter.ts';
 import { exportCheckpoint } from '../../src/checkpoint/exportCheckpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import {
@@ -20,6 +20,8 @@ import {
   type Tensors,
 } from '../fixtures/smallCheckpoint.ts';
 import { caseFile, expectUpstreamLogits, haveCases } from './cases.ts';
+import { FUZZ_ROUNDS, mutate, mutateValue, seededRandom } from '../fixtures/random.ts';
+import { UserError } from '../../src/base/errors.ts';
 import { expectUserError, folderOf } from './support.ts';
 
 const handed = describe.runIf(haveCases);
@@ -706,5 +708,58 @@ handed('folders of the handed case that are one level too high', () => {
   });
   test('an adapter opened as one', async () => {
     await expectUserError(async () => openAdapter(at('named-adapter')), at('named-adapter', 'policy'));
+  });
+});
+
+describe('a folder is opened or refused whatever happened to', () => {
+  /** Claims that `open` gives something or throws a `UserError`. */
+  async function expectAnswer(open: () => Promise<unknown>): Promise<void> {
+    await open().catch((error: unknown) => expect(error).toBeInstanceOf(UserError));
+  }
+
+  test('its config (fuzz)', async () => {
+    const random = seededRandom(51);
+    const folder = await smallFolder(({ config }) =>
+      Object.assign(config, {
+        stage: 'stage1',
+        compress_strategy: 'average',
+        quantization_config: {},
+        text_config: { architectures: [], tie_word_embeddings: true, model_type: 'qwen2_5_vl_text' },
+      }),
+    );
+    const file = path.join(folder, 'config.json');
+    const text = await readFile(file, 'utf8');
+    for (let round = 0; round < FUZZ_ROUNDS / 20; round++) {
+      const config = JSON.parse(text) as Json;
+      mutateValue(config, random);
+      await writeFile(file, JSON.stringify(config));
+      await expectAnswer(async () => openCheckpoint(folder));
+      await writeFile(file, mutate(text, random));
+      await expectAnswer(async () => openCheckpoint(folder));
+    }
+  });
+
+  test("an adapter's config (fuzz)", async () => {
+    const random = seededRandom(52);
+    const folder = await adapterFolder({
+      config: {
+        target_modules: ['q_proj'],
+        rank_pattern: { q_proj: 2 },
+        alpha_pattern: { [String.raw`(?P<x>q)_proj\Z`]: 3, '(?s:.*)k{,3}': 2 },
+        modules_to_save: null,
+        init_lora_weights: true,
+      },
+      tensors: factorsOf(60, 'model.layers.0.self_attn.q_proj', 32, 32),
+    });
+    const file = path.join(folder, 'adapter_config.json');
+    const text = await readFile(file, 'utf8');
+    for (let round = 0; round < FUZZ_ROUNDS / 10; round++) {
+      const config = JSON.parse(text) as Json;
+      mutateValue(config, random);
+      await writeFile(file, JSON.stringify(config));
+      await expectAnswer(async () => openAdapter(folder));
+      await writeFile(file, mutate(text, random));
+      await expectAnswer(async () => openAdapter(folder));
+    }
   });
 });

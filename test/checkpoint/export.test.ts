@@ -16,7 +16,7 @@ import { seededNumbers } from '../../src/base/random.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { exportCheckpoint } from '../../src/checkpoint/exportCheckpoint.ts';
 import { openSafetensors } from '../../src/checkpoint/formats/tensorFile.ts';
-import { writeAdapter } from '../../src/checkpoint/writeAdapter.ts';
+import { writeAdapter } from '../../src/checkpoint/adapter/write.ts';
 import { toBFloat16 } from '../../src/checkpoint/formats/writeSafetensors.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import { Model } from '../../src/inference/model.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Sequence } from '../../src/inference/logitRules.ts';
-import { probabilityOf, Sampler, type SamplerSettings } from '../../src/inference/sampler.ts';
+import { probabilityOf, type Sequence } from '../../src/inference/logitRules.ts';
+import { Sampler, type SamplerSettings } from '../../src/inference/sampler.ts';
 
 const LOGITS = new Float32Array([1, 3, 2, -1]);
 

@@ -1,16 +1,16 @@
 /** A checkpoint with the bundled model's tokenizer and a small language model of random weights. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { seededNumbers } from '../../src/base/random.ts';
 import { openCheckpoint, type Checkpoint } from '../../src/checkpoint/checkpoint.ts';
 import type { TextConfig } from '../../src/model/config.ts';
-import type { WeightSource } from '../../src/model/weightSource.ts';
 import { sizeOf } from '../../src/tensor/array.ts';
 import type { Picture } from '../../src/train/data/sequence.ts';
 import { bundledModel } from '../fixtures/paths.ts';
+import { randomWeights } from '../fixtures/randomWeights.ts';
 
 const SMALL: Partial<TextConfig> = {
   hiddenSize: 16,
@@ -28,7 +28,11 @@ export async function smallCheckpoint(): Promise<Checkpoint> {
   const text = { ...checkpoint.config.text, ...SMALL };
   const folder = mkdtempSync(join(tmpdir(), 'ilvr-train-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const weights = { ...checkpoint.weights, root: folder, ...randomWeights(join(folder, 'weights')) };
+  const weights = {
+    ...checkpoint.weights,
+    root: folder,
+    ...randomWeights(join(folder, 'weights'), 2_500_000),
+  };
   return { ...checkpoint, config: { ...checkpoint.config, text, latentSize: 3 }, weights };
 }
 
@@ -38,23 +42,4 @@ export function randomPicture({ config }: Checkpoint, seed: number): Picture {
   const shape = [6, config.text.hiddenSize];
   const data = Float32Array.from({ length: sizeOf(shape) }, () => random() - 0.5);
   return { grid: { height: 4, width: 6 }, features: { shape, data } };
-}
-
-/** Whatever is asked for lies in a file of random numbers. */
-function randomWeights(file: string): WeightSource {
-  const random = seededNumbers(7);
-  const places = new Map<string, number>();
-  const numbers = Float32Array.from({ length: 2_500_000 }, () => 0.6 * (random() - 0.5));
-  writeFileSync(file, new Uint8Array(numbers.buffer));
-  let end = 0;
-  return {
-    get: (name, shape) => {
-      const offset = places.get(name) ?? end;
-      const length = 4 * sizeOf(shape);
-      if (offset === end) end += length;
-      if (end > numbers.byteLength) throw new Error('the file of random weights is too short');
-      places.set(name, offset);
-      return { file, offset, length, dtype: 'F32', shape };
-    },
-  };
 }

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
+import { pagePolicy } from '../../src/extension/pagePolicy.ts';
 import type { PreviewControls } from './previewHost.ts';
 import type { TrainingControls } from './trainingHost.ts';
 import { BODY_CLASSES, themeVariables, type ThemeName } from './themes.ts';
@@ -103,13 +104,12 @@ function shell(theme: ThemeName, of: PageName): string {
   const variables = Object.entries(themeVariables(theme))
     .map(([name, value]) => `${name}: ${value};`)
     .join(' ');
-  const policy = `default-src 'none'; style-src ${ORIGIN} 'nonce-${NONCE}'; script-src 'nonce-${NONCE}'; font-src ${ORIGIN}`;
   return `<!DOCTYPE html>
 <html lang="en">
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta http-equiv="Content-Security-Policy" content="${policy}">
+    <meta http-equiv="Content-Security-Policy" content="${pagePolicy(ORIGIN, NONCE)}">
     <meta property="csp-nonce" content="${NONCE}">
     <style nonce="${NONCE}">:root { ${variables} } body { padding: 0 20px; }</style>
     <link rel="stylesheet" href="/${of}.css">

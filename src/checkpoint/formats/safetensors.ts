@@ -12,7 +12,7 @@ import { openPlainFile } from '../../files/plainFile.ts';
 import { toFloat32 } from '../../tensor/dtype.ts';
 import type { Dtype, WeightRef } from '../../tensor/dtype.ts';
 import { show } from '../json.ts';
-import { duplicateKey } from '../duplicateKeys.ts';
+import { duplicateKey } from './duplicateKeys.ts';
 
 /** The reference's own bound (MAX_HEADER_SIZE). */
 export const MAX_HEADER_BYTES = 100_000_000;
@@ -61,19 +61,6 @@ export async function readStoredTensors(file: string): Promise<Map<string, Store
   } finally {
     await handle.close();
   }
-}
-
-/**
- * The tensors of a file that can serve as weights (F32, F16, BF16). Others are left out here;
- * `asWeight` says so when one of them is asked for.
- * @throws UserError for anything that is not a sound safetensors file.
- */
-export async function readSafetensorsHeader(file: string): Promise<Map<string, WeightRef>> {
-  const weights = new Map<string, WeightRef>();
-  for (const [name, stored] of await readStoredTensors(file)) {
-    if (isFloat(stored.dtype)) weights.set(name, asWeight(name, stored));
-  }
-  return weights;
 }
 
 /** A stored tensor as a weight. @throws UserError if its dtype is none of F32, F16, BF16. */

@@ -9,6 +9,7 @@
 import sharp from 'sharp';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
 import { UserError, messageOf } from '../../base/errors.ts';
+import { outOfMemory } from '../../process/memory.ts';
 
 /** More than any camera photo that the model's 12.8 megapixel budget would not shrink anyway; 150 MB of RGB. */
 export const MAX_IMAGE_PIXELS = 50_000_000;
@@ -29,20 +30,34 @@ export interface DecodedImage {
 }
 
 /**
+ * Upright size of a picture, from its header alone.
+ * @param name for messages
+ * @throws UserError if it is empty, no picture, or larger than 50 megapixels
+ */
+export async function pictureSize(
+  bytes: Uint8Array,
+  name: string,
+): Promise<{ width: number; height: number }> {
+  const { width, height, orientation = 1 } = await inspect(bytes, name);
+  // From 5 on, EXIF orientations turn by a quarter.
+  return orientation >= 5 ? { width: height, height: width } : { width, height };
+}
+
+/**
  * Decodes a whole picture file.
  * @param name for messages
  * @throws UserError if it is empty, no picture, truncated, or larger than 50 megapixels
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<DecodedImage> {
-  const { format, space, width, height, orientation } = await inspect(bytes, name);
-  if (width * height > MAX_IMAGE_PIXELS) throw tooLarge(width, height, name);
+  const { format, space, orientation } = await inspect(bytes, name);
   const image = open(bytes, { limitInputPixels: MAX_IMAGE_PIXELS }).autoOrient();
   try {
     const { data, info } = await rawPixels(image, space).toBuffer({ resolveWithObject: true });
     const rgb = toRgb(data, space, info.channels);
     return { width: info.width, height: info.height, rgb, exifOrientation: orientation ?? 1, format };
   } catch (error) {
-    throw unreadable(name, messageOf(error), 'The file is damaged or cut short; save or download it again.');
+    const remedy = 'The file is damaged or cut short; save or download it again.';
+    throw outOfMemory(error) ?? unreadable(name, messageOf(error), remedy);
   }
 }
 
@@ -68,8 +83,12 @@ async function inspect(bytes: Uint8Array, name: string): Promise<Metadata> {
   } catch (error) {
     throw unreadable(name, messageOf(error), 'Open a PNG, JPEG, WebP, GIF, TIFF or AVIF file.');
   }
-  if (FORMATS.includes(metadata.format)) return metadata;
-  throw unreadable(name, `a file of type ${metadata.format}`, 'Convert it to PNG first.');
+  const { format, width, height } = metadata;
+  if (!FORMATS.includes(format)) {
+    throw unreadable(name, `a file of type ${format}`, 'Convert it to PNG first.');
+  }
+  if (width * height > MAX_IMAGE_PIXELS) throw tooLarge(width, height, name);
+  return metadata;
 }
 
 function open(bytes: Uint8Array, options: SharpOptions): Sharp {

@@ -1,19 +1,15 @@
 /** From a picture file to everything that the model and the viewer need of it. */
 import type { ProcessorConfig } from '../../model/config.ts';
+import type { Size } from '../../model/memory.ts';
 import type { PatchGrid } from '../../model/positions.ts';
 import { decodeImage, encodePng } from './decodeImage.ts';
 import type { DecodedImage } from './decodeImage.ts';
 import { toPatches } from './patches.ts';
 import { resizeBicubic } from './resize.ts';
-import { smartResize } from './smartResize.ts';
+import { planPicture } from './smartResize.ts';
 
 /** Longest side of the picture for display; the panel never shows more. */
 const MAX_DISPLAY_SIDE = 2048;
-
-export interface Size {
-  width: number;
-  height: number;
-}
 
 export interface ProcessedImage {
   /** Upright size of the file's picture in pixels. */
@@ -54,11 +50,9 @@ export function prepareImage(
   config: ProcessorConfig,
 ): Omit<ProcessedImage, 'displayPng'> {
   const { width, height, exifOrientation, format } = image;
-  const { minPixels, maxPixels, patchSize, mergeSize } = config;
-  const resized = smartResize(height, width, { minPixels, maxPixels, factor: patchSize * mergeSize });
+  const { resized, mergedTokens } = planPicture({ width, height }, config);
   const rgb = resizeBicubic(image.rgb, width, height, resized.width, resized.height);
   const { pixelValues, grid } = toPatches(rgb, resized.width, resized.height, config);
-  const mergedTokens = (grid.height * grid.width) / mergeSize ** 2;
   return {
     source: { width, height },
     exifOrientation,

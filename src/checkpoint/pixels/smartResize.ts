@@ -1,5 +1,8 @@
 /** The size that a picture is resized to. Source: `smart_resize` of transformers' Qwen2-VL image processor. */
 import { UserError } from '../../base/errors.ts';
+import type { ProcessorConfig } from '../../model/config.ts';
+import type { Size } from '../../model/memory.ts';
+import type { PatchGrid } from '../../model/positions.ts';
 
 /** The reference refuses pictures more than 200 times as long as wide. */
 const MAX_ASPECT_RATIO = 200;
@@ -39,6 +42,16 @@ export function smartResize(
     return { height: enlarge(height), width: enlarge(width) };
   }
   return rounded;
+}
+
+/** What a picture becomes: its size for the model in pixels, in patches, and in tokens. */
+export function planPicture(
+  { width, height }: Size,
+  { minPixels, maxPixels, patchSize, mergeSize }: ProcessorConfig,
+): { resized: Size; grid: PatchGrid; mergedTokens: number } {
+  const resized = smartResize(height, width, { minPixels, maxPixels, factor: patchSize * mergeSize });
+  const grid = { height: resized.height / patchSize, width: resized.width / patchSize };
+  return { resized, grid, mergedTokens: (grid.height * grid.width) / mergeSize ** 2 };
 }
 
 /** Python's `round`: ties go to the even neighbour, so 70 / 28 = 2.5 gives 2. */

@@ -8,6 +8,7 @@ import { decodeImage, type DecodedImage } from '../../checkpoint/pixels/decodeIm
 import { prepareImage } from '../../checkpoint/pixels/image.ts';
 import { readPictureFile } from '../../files/pictureFile.ts';
 import type { Model } from '../../inference/model.ts';
+import { checkRoom } from '../../inference/room.ts';
 import type { Picture as DrawnPicture } from '../../mazes/picture.ts';
 import type { ProcessorConfig } from '../../model/config.ts';
 import type { Patches, Picture } from './sequence.ts';
@@ -58,7 +59,10 @@ export class PictureReader<P extends Picture | Patches> {
 /** Features of the model's tower, which stays as it is. */
 export function featureReader(model: Model): PictureReader<Picture> {
   return new PictureReader(async (image) => {
-    const { pixels, grid } = patchesOf(image, model.checkpoint.processor);
+    const { config, processor } = model.checkpoint;
+    const picture = { name: 'a picture', source: image, inPrompt: false };
+    checkRoom([picture], { config, processor, provider: model.provider, textTokens: 0 });
+    const { pixels, grid } = patchesOf(image, processor);
     return { grid, features: await model.encodeImage(pixels, grid) };
   });
 }

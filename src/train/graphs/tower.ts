@@ -8,14 +8,9 @@
 import { add, matMul, mul } from '../../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../../onnx/graphBuilder.ts';
 import type { VisionConfig } from '../../model/config.ts';
-import { MASKED, patchCoordinates, visionRotation, type PatchGrid } from '../../model/positions.ts';
-import {
-  hasWindows,
-  pixelsPerPatch,
-  slotsPerWindow,
-  visionTower,
-  type PatchAttend,
-} from '../../model/vision.ts';
+import { MASKED, visionRotation, type PatchGrid } from '../../model/positions.ts';
+import { hasWindows, pixelsPerPatch, visionTower, type PatchAttend } from '../../model/vision.ts';
+import { windowOfPatches } from '../../model/windows.ts';
 import type { WeightSource } from '../../model/weightSource.ts';
 import { floatTensor, type Tensors } from '../../ort/session.ts';
 import { sizeOf } from '../../tensor/array.ts';
@@ -114,10 +109,6 @@ function placeFeeds(config: VisionConfig, { count, grid }: PictureBatch): Tensor
 }
 
 function windowMask(config: VisionConfig, grid: PatchGrid): Float32Array {
-  const side = Math.sqrt(slotsPerWindow(config)); // patches per side of a window
-  const across = Math.ceil(grid.width / side);
-  const windows = patchCoordinates(grid, config.mergeSize).map(
-    ({ row, column }) => Math.floor(row / side) * across + Math.floor(column / side),
-  );
+  const windows = windowOfPatches(config, grid);
   return Float32Array.from(windows.flatMap((a) => windows.map((b) => (a === b ? 0 : MASKED))));
 }

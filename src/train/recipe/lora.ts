@@ -5,7 +5,7 @@
 
 import { UserError } from '../../base/errors.ts';
 import { seededNumbers } from '../../base/random.ts';
-import type { Adapter } from '../../checkpoint/adapter.ts';
+import type { Adapter } from '../../checkpoint/adapter/adapter.ts';
 import { readTensor } from '../../checkpoint/formats/safetensors.ts';
 import { mul } from '../../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../../onnx/graphBuilder.ts';

@@ -4,7 +4,7 @@
  */
 
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
-import { readMerged, withoutAdapter } from '../../checkpoint/mergeAdapter.ts';
+import { readMerged, withoutAdapter } from '../../checkpoint/adapter/merge.ts';
 import { hashOf, normalNumbers, seededNumbers } from '../../base/random.ts';
 import { RELEASED_SELECTION } from '../../model/selection.ts';
 import type { WeightSource } from '../../model/weightSource.ts';

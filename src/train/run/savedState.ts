@@ -6,13 +6,13 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
-import { ADAPTER_TENSORS } from '../../checkpoint/adapter.ts';
+import { ADAPTER_TENSORS } from '../../checkpoint/adapter/adapter.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import { isFile } from '../../files/plainFile.ts';
 import { parseWith, readJson } from '../../checkpoint/json.ts';
-import { readMerged, withoutAdapter } from '../../checkpoint/mergeAdapter.ts';
+import { readMerged, withoutAdapter } from '../../checkpoint/adapter/merge.ts';
 import { openSafetensors } from '../../checkpoint/formats/tensorFile.ts';
-import { adapterTensorName, writeAdapter } from '../../checkpoint/writeAdapter.ts';
+import { adapterTensorName, writeAdapter } from '../../checkpoint/adapter/write.ts';
 import { copyDescriptions } from '../../checkpoint/copyDescriptions.ts';
 import { writeJson } from '../../files/replaceFile.ts';
 import { replaceFolder } from '../../files/replaceFolder.ts';

@@ -1,12 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { UserError } from '../../../src/base/errors.ts';
-import { duplicateKey } from '../../../src/checkpoint/duplicateKeys.ts';
-import {
-  readSafetensorsHeader,
-  readStoredTensors,
-  readTensor,
-} from '../../../src/checkpoint/formats/safetensors.ts';
+import { duplicateKey } from '../../../src/checkpoint/formats/duplicateKeys.ts';
+import { asWeight, readStoredTensors, readTensor } from '../../../src/checkpoint/formats/safetensors.ts';
 import { openSafetensors } from '../../../src/checkpoint/formats/tensorFile.ts';
 import { expectUserError, fileOf, randomSource, safetensors } from '../support.ts';
 
@@ -27,7 +23,7 @@ describe('a sound file', () => {
       { __metadata__: { format: 'pt' }, a: entry('F32', [2], 0, 8), b: entry('BF16', [1, 2], 8, 12) },
       12,
     );
-    const refs = await readSafetensorsHeader(await fileOf(bytes));
+    const refs = await readStoredTensors(await fileOf(bytes));
     const start = bytes.length - 12;
     expect(refs.get('a')).toMatchObject({ offset: start, length: 8, dtype: 'F32', shape: [2] });
     expect(refs.get('b')).toMatchObject({ offset: start + 8, length: 4, dtype: 'BF16', shape: [1, 2] });
@@ -37,13 +33,13 @@ describe('a sound file', () => {
   test('gives float32 from each weight dtype', async () => {
     const data = new Uint8Array([0, 0, 0xc0, 0x3f, 0xc0, 0x3f, 0x00, 0x3e]); // 1.5 three times
     const header = { a: entry('F32', [1], 0, 4), b: entry('BF16', [1], 4, 6), c: entry('F16', [1], 6, 8) };
-    const refs = await readSafetensorsHeader(await fileOf(safetensors(header, data)));
-    for (const ref of refs.values()) expect([...(await readTensor(ref))]).toEqual([1.5]);
+    const refs = await readStoredTensors(await fileOf(safetensors(header, data)));
+    for (const [name, ref] of refs) expect([...(await readTensor(asWeight(name, ref)))]).toEqual([1.5]);
   });
 
   test('may hold scalars, empty tensors and a name like __proto__', async () => {
     const header = `{"__proto__":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"e":{"dtype":"F32","shape":[0,3],"data_offsets":[4,4]}}`;
-    const refs = await readSafetensorsHeader(await fileOf(safetensors(header, 4)));
+    const refs = await readStoredTensors(await fileOf(safetensors(header, 4)));
     expect([...refs.keys()]).toEqual(['__proto__', 'e']);
   });
 
@@ -53,7 +49,8 @@ describe('a sound file', () => {
     const tensors = await openSafetensors(file);
     expect(await tensors.int64('ids')).toEqual([-5, 7]);
     expect((await tensors.bytes('ids')).length).toBe(16);
-    expect((await readSafetensorsHeader(file)).size).toBe(0);
+    for (const [name, ref] of await readStoredTensors(file))
+      await expectUserError(() => asWeight(name, ref), name, 'F32, F16 or BF16');
     await expectUserError(async () => tensors.float32('ids'), 'I64', 'F32, F16 or BF16');
     await expectUserError(async () => tensors.float32('other'), 'no tensor other');
   });
@@ -100,7 +97,7 @@ describe('a hostile file is refused:', () => {
   test('a file that shrinks after its header was read', async () => {
     const bytes = safetensors(f32([2], 0, 8), 8);
     const file = await fileOf(bytes);
-    const ref = (await readSafetensorsHeader(file)).get('a')!;
+    const ref = asWeight('a', (await readStoredTensors(file)).get('a')!);
     await writeFile(file, bytes.slice(0, -1));
     await expectUserError(async () => readTensor(ref), 'cut short');
   });

@@ -213,6 +213,29 @@ export function suite(claim: DeclareClaim): void {
   );
 
   claim(
+    'a run whose engine hangs is stopped all the same and says so, and the next run works',
+    async () => {
+      const api = await inspector();
+      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun());
+      const pid = api.enginePid();
+      assert.ok(pid);
+      process.kill(pid, 'SIGSTOP');
+      await vscode.commands.executeCommand('ilvr.stop');
+      const result = await done;
+      assert.equal(result.status, 'cancelled');
+      assert.match(result.failure ?? '', /did not stop within 5 s, so its process was ended/);
+      const partial = await api.traceOf(runId);
+      assert.equal(partial.status, 'cancelled');
+      assert.ok(partial.latents.length > 0);
+      assert.match((await openText(runId)).getText(), /# cancelled: The engine did not stop within 5 s/);
+      const next = await reason(file(MAP), { question: QUESTION });
+      assert.equal(next.status, 'complete');
+      assert.notEqual(api.enginePid(), pid);
+    },
+    model,
+  );
+
+  claim(
     'of two runs at once, one waits for the other and both complete',
     async () => {
       const api = await inspector();

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { seededNumbers } from '../../../src/base/random.ts';
-import { openAdapter } from '../../../src/checkpoint/adapter.ts';
+import { openAdapter } from '../../../src/checkpoint/adapter/adapter.ts';
 import { largestDifference } from '../../../src/conformance/check.ts';
 import { LORA_TARGETS, maskNumbers, RELEASED_LORA } from '../../../src/train/recipe/lora.ts';
 import { GradientSum } from '../../../src/train/parameters/gradientSum.ts';

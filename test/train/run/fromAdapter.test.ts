@@ -105,7 +105,7 @@ describe('a start that cannot be is told before there is a run', () => {
   it.each(['run', 'checkpoint'])('an adapter as the model: the %s of stage 1', async (given) => {
     const config = writeConfig({ ...SECOND, model: given === 'run' ? stage1 : adapter });
     await expect(run(config)).rejects.toThrow(
-      /holds an adapter, not a model: .*Give the base model as "model" and this folder as "adapter"/,
+      /holds an adapter, not a model: .*Open the base model and give this folder as its adapter/,
     );
   });
 

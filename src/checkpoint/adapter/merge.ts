@@ -1,7 +1,7 @@
 /** An adapter merged into the weights that it was trained for. */
 
-import type { LowRank, Weight, WeightSource } from '../model/weightSource.ts';
-import { readTensor } from './formats/safetensors.ts';
+import type { LowRank, Weight, WeightSource } from '../../model/weightSource.ts';
+import { readTensor } from '../formats/safetensors.ts';
 
 /** A weight's values with what its adapter adds, if it has one: W + scale · B A. */
 export async function readMerged(weight: Weight): Promise<Float32Array> {

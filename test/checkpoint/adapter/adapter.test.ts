@@ -1,13 +1,13 @@
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { openAdapter } from '../../src/checkpoint/adapter.ts';
-import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import { largestDifference } from '../../src/conformance/check.ts';
-import { Model } from '../../src/inference/model.ts';
-import { golden, haveGoldens } from './goldens.ts';
-import { expectUserError, folderOf, randomSource, safetensors } from './support.ts';
-import { torchFile } from './torch.ts';
+import { openAdapter } from '../../../src/checkpoint/adapter/adapter.ts';
+import { openCheckpoint } from '../../../src/checkpoint/checkpoint.ts';
+import { largestDifference } from '../../../src/conformance/check.ts';
+import { Model } from '../../../src/inference/model.ts';
+import { golden, haveGoldens } from '../goldens.ts';
+import { expectUserError, folderOf, randomSource, safetensors } from '../support.ts';
+import { torchFile } from '../torch.ts';
 
 const CONFIG = {
   peft_type: 'LORA',

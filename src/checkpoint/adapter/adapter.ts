@@ -8,17 +8,17 @@
  * setting that would change the arithmetic is refused by name.
  */
 import path from 'node:path';
-import { UserError } from '../base/errors.ts';
-import { CONFIG_FILES, findConfig } from '../files/modelFolder.ts';
-import { isFile } from '../files/plainFile.ts';
-import type { LowRank } from '../model/weightSource.ts';
-import { MERGE_FIRST, parseAdapterConfig, settingsOf, type ModuleSettings } from './adapterSettings.ts';
-import { filesHash } from './hash.ts';
-import { readJson, show } from './json.ts';
-import { canonicalName } from './names.ts';
-import { asWeight, readStoredTensors } from './formats/safetensors.ts';
-import type { StoredTensor } from './formats/safetensors.ts';
-import { readTorchTensors } from './formats/torchFile.ts';
+import { UserError } from '../../base/errors.ts';
+import { CONFIG_FILES, findConfig } from '../../files/modelFolder.ts';
+import { isFile } from '../../files/plainFile.ts';
+import type { LowRank } from '../../model/weightSource.ts';
+import { MERGE_FIRST, parseAdapterConfig, settingsOf, type ModuleSettings } from './settings.ts';
+import { filesHash } from '../hash.ts';
+import { readJson, show } from '../json.ts';
+import { canonicalName } from '../names.ts';
+import { asWeight, readStoredTensors } from '../formats/safetensors.ts';
+import type { StoredTensor } from '../formats/safetensors.ts';
+import { readTorchTensors } from '../formats/torchFile.ts';
 
 export interface Adapter {
   /** Absolute path. */

@@ -5,11 +5,11 @@
  */
 
 import path from 'node:path';
-import { CONFIG_FILES } from '../files/modelFolder.ts';
+import { CONFIG_FILES } from '../../files/modelFolder.ts';
 import { ADAPTER_TENSORS } from './adapter.ts';
-import { newerName } from './names.ts';
-import { writeJson } from '../files/replaceFile.ts';
-import { writeSafetensors, type TensorSource } from './formats/writeSafetensors.ts';
+import { newerName } from '../names.ts';
+import { writeJson } from '../../files/replaceFile.ts';
+import { writeSafetensors, type TensorSource } from '../formats/writeSafetensors.ts';
 
 export interface WrittenAdapter {
   rank: number;

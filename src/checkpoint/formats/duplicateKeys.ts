@@ -3,7 +3,7 @@
  * where tensors lie, that would let one header mean two things to two readers.
  */
 
-import { closingQuote } from '../base/json.ts';
+import { closingQuote } from '../../base/json.ts';
 
 /**
  * The first key that occurs twice in one object, or undefined.

@@ -1,10 +1,10 @@
 /** adapter_config.json: which rank and scale each module of a LoRA adapter has. */
 
 import { z } from 'zod';
-import { UserError, messageOf } from '../base/errors.ts';
-import { bounded } from './bounded.ts';
-import { parseWith, show } from './json.ts';
-import { newerName } from './names.ts';
+import { UserError, messageOf } from '../../base/errors.ts';
+import { bounded } from '../bounded.ts';
+import { parseWith, show } from '../json.ts';
+import { newerName } from '../names.ts';
 
 /** Settings that change the arithmetic when they are anything but null, false or empty. */
 const UNSUPPORTED = [
