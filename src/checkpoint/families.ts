@@ -77,7 +77,7 @@ export function isForeignArchitecture(name: unknown): boolean {
 export function describeProtocol({ name, evidence, leftOut }: ForeignProtocol): string {
   const whose =
     name === 'unknown' ? 'This checkpoint has latents of an unknown kind' : `This is a ${name} checkpoint`;
-  return `${whose} (${evidence}). Its latent protocol is not supported yet, so it runs as a plain Qwen2.5-VL: ${leftOut}.`;
+  return `${whose} (${evidence}). Its latent protocol is not supported yet, so it can only run as a plain Qwen2.5-VL: ${leftOut}.`;
 }
 
 /**
