@@ -102,62 +102,43 @@ describe('a .bin file of parameters', () => {
   const call = (module: string, name: string, ...args: Buffer[]): Buffer =>
     op.call(op.global(module, name), ...args);
   const [yes, no] = [Buffer.from([0x88]), Buffer.from([0x89])];
+  const state = op.dict([[op.text('tag'), op.text('x')]]);
+  const fromType = (made: string, type: Buffer): Buffer =>
+    call(
+      'torch._tensor',
+      '_rebuild_from_type_v2',
+      op.global('torch._utils', made),
+      type,
+      argumentsOf(tensor(W)),
+      state,
+    );
   // What torch.save of PyTorch 2.15 writes for each, by pickletools.
   const written: [string, Buffer][] = [
     ['a parameter', call('torch._utils', '_rebuild_parameter', tensor(W), yes, orderedDict)],
     ['one without a gradient', call('torch._utils', '_rebuild_parameter', tensor(W), no, orderedDict)],
     [
       'one with attributes',
-      call(
-        'torch._utils',
-        '_rebuild_parameter_with_state',
-        tensor(W),
-        yes,
-        orderedDict,
-        op.dict([[op.text('tag'), op.text('x')]]),
-      ),
+      call('torch._utils', '_rebuild_parameter_with_state', tensor(W), yes, orderedDict, state),
     ],
-    [
-      'a tensor with attributes',
-      call(
-        'torch._tensor',
-        '_rebuild_from_type_v2',
-        op.global('torch._utils', '_rebuild_tensor_v2'),
-        op.global('torch', 'Tensor'),
-        argumentsOf(tensor(W)),
-        op.dict([[op.text('tag'), op.text('x')]]),
-      ),
-    ],
+    ['a tensor with attributes', fromType('_rebuild_tensor_v2', op.global('torch', 'Tensor'))],
   ];
 
   test.each(written)('holds %s', (_, made) => {
     const [plain] = readStateDict(pickle(op.dict([[op.text('w'), tensor(W)]])), 'here').values();
-    const state = readStateDict(pickle(op.dict([[op.text('w'), made]])), 'here');
-    expect(state).toEqual(new Map([['w', plain]]));
+    const read = readStateDict(pickle(op.dict([[op.text('w'), made]])), 'here');
+    expect(read).toEqual(new Map([['w', plain]]));
   });
 
   test.each<[string, Buffer, string]>([
     ['a parameter of no tensor', call('torch._utils', '_rebuild_parameter', orderedDict, yes), 'a call of'],
     [
       'a type that is none of a tensor',
-      call(
-        'torch._tensor',
-        '_rebuild_from_type_v2',
-        op.global('torch._utils', '_rebuild_tensor_v2'),
-        op.global('builtins', 'eval'),
-        argumentsOf(tensor(W)),
-      ),
+      fromType('_rebuild_tensor_v2', op.global('builtins', 'eval')),
       'builtins.eval',
     ],
     [
       'a tensor made in another way',
-      call(
-        'torch._tensor',
-        '_rebuild_from_type_v2',
-        op.global('torch._utils', '_rebuild_parameter'),
-        op.global('torch', 'Tensor'),
-        argumentsOf(tensor(W)),
-      ),
+      fromType('_rebuild_parameter', op.global('torch', 'Tensor')),
       'a call of',
     ],
     ['a type as a tensor', op.global('torch', 'Tensor'), 'names with tensors'],
