@@ -1,5 +1,5 @@
 /**
- * Renders the panel outside VS Code in every theme and at three sizes; pictures go to test-output/panel.
+ * Renders the panel outside VS Code in every theme and at six sizes; pictures go to test-output/panel.
  *
  *     npx tsx scripts/panelPreview.ts [--trace file.ilvr.json] [name …]
  *
@@ -25,6 +25,9 @@ const SIZES = {
   wide: { width: 1440, height: 900 },
   middle: { width: 1000, height: 700 },
   narrow: { width: 500, height: 900 },
+  huge: { width: 2200, height: 1200 },
+  low: { width: 1200, height: 400 },
+  tiny: { width: 320, height: 400 },
 };
 
 interface Scene {
@@ -37,6 +40,22 @@ interface Scene {
 
 const show = (preview: Preview, json: string): Promise<void> =>
   preview.host('show', json, { canRun: true, fileName: 'map-05.ilvr.json' });
+
+/** The panel after these keys. */
+const keys =
+  (...pressed: string[]): Scene['act'] =>
+  async (preview, json) => {
+    await show(preview, json);
+    for (const key of pressed) await preview.page.keyboard.press(key);
+  };
+
+/** The panel after clicks on controls, by role and name. */
+const shown =
+  (...clicked: [role: 'button' | 'radio' | 'tab', name: string | RegExp][]): Scene['act'] =>
+  async (preview, json) => {
+    await show(preview, json);
+    for (const [role, name] of clicked) await preview.page.getByRole(role, { name }).first().click();
+  };
 
 /** A training run after as many steps. */
 const train =
@@ -84,6 +103,31 @@ const SCENES: Record<string, Scene> = {
   'hc-dark-wide': { theme: 'hc-dark', size: 'wide', act: show },
   'hc-light-wide': { theme: 'hc-light', size: 'wide', act: show },
   'dark-middle': { theme: 'dark', size: 'middle', act: show },
+  'dark-huge': { theme: 'dark', size: 'huge', act: show },
+  'dark-low': { theme: 'dark', size: 'low', act: show },
+  'light-low-evidence': { theme: 'light', size: 'low', act: shown(['button', /Show/]) },
+  'light-tiny': { theme: 'light', size: 'tiny', act: show },
+  'hc-dark-tiny': { theme: 'hc-dark', size: 'tiny', act: show },
+  'light-heat': { theme: 'light', size: 'wide', act: keys('h') },
+  'dark-heat-more': { theme: 'dark', size: 'middle', act: shown(['radio', 'Heat'], ['button', 'More']) },
+  'dark-masked': { theme: 'dark', size: 'middle', act: keys('m') },
+  'light-relative': { theme: 'light', size: 'middle', act: keys('r', 'h') },
+  'dark-layer': {
+    theme: 'dark',
+    size: 'middle',
+    act: async (preview, json) => {
+      await show(preview, json);
+      await preview.page.locator('.layer-bar').nth(1).hover({ force: true });
+    },
+  },
+  'light-span': {
+    theme: 'light',
+    size: 'middle',
+    act: async (preview, json) => {
+      await keys('}', '}')(preview, json);
+      await preview.page.locator('.chart').hover({ position: { x: 260, y: 40 } });
+    },
+  },
   'light-narrow': { theme: 'light', size: 'narrow', act: show },
   'dark-region': {
     theme: 'dark',
@@ -110,12 +154,9 @@ const SCENES: Record<string, Scene> = {
     size: 'wide',
     act: async (preview, json) => {
       await show(preview, json);
-      await preview.page
-        .getByRole('combobox', { name: 'Picture' })
-        .or(preview.page.getByRole('radio', { name: 'Helper 2' }))
-        .first()
-        .waitFor();
-      await preview.page.getByRole('radio', { name: 'Helper 2' }).click();
+      const list = preview.page.getByRole('combobox', { name: 'Picture' });
+      if ((await list.count()) > 0) await list.selectOption('helper-2');
+      else await preview.page.getByRole('radio', { name: 'Helper 2' }).click();
       await preview.page.getByRole('tab', { name: 'Latent similarity' }).click();
     },
   },

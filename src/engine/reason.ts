@@ -15,7 +15,7 @@ import type { ProcessorConfig } from '../model/config.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
-import { TOTAL_TIMING } from '../trace/format.ts';
+import { PART_TIMINGS, TOTAL_TIMING } from '../trace/format.ts';
 import { joinHeads } from '../trace/maps.ts';
 import type { TraceDevice, TraceModel, TracePicture, TraceToken } from '../trace/schema.ts';
 import { compareLatent, type PictureFeatures } from '../inference/compare.ts';
@@ -64,9 +64,9 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
   const ended = performance.now();
   const timing = (name: string, milliseconds: number): void =>
     context.emit({ type: 'timing', timing: { name, milliseconds } });
-  timing('encode pictures', encoded - started);
-  timing('read prompt', recorder.firstToken - encoded);
-  timing('generate', ended - recorder.firstToken);
+  timing(PART_TIMINGS.pictures, encoded - started);
+  timing(PART_TIMINGS.prompt, recorder.firstToken - encoded);
+  timing(PART_TIMINGS.answer, ended - recorder.firstToken);
   timing(TOTAL_TIMING, ended - started);
   context.emit({ type: 'done', status: 'complete' });
 }

@@ -52,6 +52,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     library,
     reporter,
     active,
+    memory: context.globalState,
     exportTrace: exporter.export.bind(exporter),
     openAsText: documents.show.bind(documents),
   };

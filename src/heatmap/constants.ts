@@ -19,7 +19,7 @@ export const NO_MASS = 0.005;
 export const MANY_PATCHES = 28 * 28;
 
 /** How much of the picture the law takes away at most: dims in the spotlight, covers in the heat. */
-export const STRENGTH = 0.85;
+export const STRENGTH = 0.8;
 
 /** Exponent from a value's place on the scale to how much is seen of it; below 1, weak values show. */
 export const CURVE = 0.7;

@@ -33,6 +33,8 @@ export interface PanelHost {
   /** Pictures dropped into the panel or chosen: compared with the run's latents on the next run. */
   addHelpers(files: { name: string; bytes: Uint8Array }[]): Promise<void>;
   chooseHelpers(): Promise<void>;
+  /** How the reader draws and lays out, for panels to come; the page alone knows what is in it. */
+  remember(preferences: object): Promise<void>;
 }
 
 export interface PanelState {
@@ -45,6 +47,8 @@ export interface PanelState {
   /** Why nothing can be run now; absent when it can. */
   locked?: string;
   progress?: string;
+  /** What the last panel wished to be remembered; the page checks it. */
+  preferences?: unknown;
 }
 
 /** What the reader looks at; kept by the webview across reloads. */

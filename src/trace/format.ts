@@ -3,5 +3,12 @@
 export const TRACE_FORMAT = 'ilvr-trace';
 export const TRACE_VERSION = 1;
 
+/** Names of the timings that are parts of a run. */
+export const PART_TIMINGS = {
+  pictures: 'encode pictures',
+  prompt: 'read prompt',
+  answer: 'generate',
+} as const;
+
 /** Name of the timing that is the whole run rather than a part of it. */
 export const TOTAL_TIMING = 'total';

@@ -41,18 +41,19 @@ export function Button({ appearance = 'secondary', label, children, ...rest }: B
 
 interface CheckboxProps {
   checked: boolean;
+  disabled?: boolean;
   title?: string;
   onChange: (checked: boolean) => void;
   children: ComponentChildren;
 }
 
-export function Checkbox({ checked, title, onChange, children }: CheckboxProps): VNode {
+export function Checkbox({ checked, disabled = false, title, onChange, children }: CheckboxProps): VNode {
   const change = (event: Event): void => {
     const next = (event.target as HTMLInputElement).checked;
     // The element also reports changes that we made ourselves.
     if (next !== checked) onChange(next);
   };
-  return h('vscode-checkbox', { checked, title, onChange: change } as object, children);
+  return h('vscode-checkbox', { checked, disabled, title, onChange: change } as object, children);
 }
 
 interface TabsProps<Id extends string> {

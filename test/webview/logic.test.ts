@@ -17,13 +17,26 @@ import { cosinesOf } from '../../src/webview/logic/cosines.ts';
 import { duration, number, parameters, percent, totalTime } from '../../src/webview/logic/format.ts';
 import { movePatch, patchAt, patchesOf, pixelsOf, regionOf } from '../../src/webview/logic/grid.ts';
 import { keyEffect, type Place } from '../../src/webview/logic/keyboard.ts';
+import { captionOf, contourText, remarkOn, scaleText } from '../../src/webview/logic/caption.ts';
+import { layerBars } from '../../src/webview/logic/layers.ts';
+import { wordPlaces } from '../../src/webview/logic/places.ts';
 import { pictureLabel, resolve } from '../../src/webview/logic/resolve.ts';
+import { layoutOf } from '../../src/webview/logic/stageLayout.ts';
+import { columnsFor } from '../../src/webview/logic/thumbnails.ts';
+import { timingRates } from '../../src/webview/logic/timing.ts';
 import { isShare } from '../../src/trace/maps.ts';
 import { latentIndexAt } from '../../src/trace/rows.ts';
 import { runMaps } from '../../src/trace/runMaps.ts';
-import { runsOf, spanOf } from '../../src/webview/logic/span.ts';
+import { nearestPoint, runsOf, spanOf } from '../../src/webview/logic/span.ts';
 import { stageMapOf } from '../../src/webview/logic/stageMap.ts';
-import { INITIAL_VIEW, reduce, restoreView, stepChoice, type Command } from '../../src/webview/logic/view.ts';
+import {
+  INITIAL_VIEW,
+  preferencesOf,
+  reduce,
+  restoreView,
+  stepChoice,
+  type Command,
+} from '../../src/webview/logic/view.ts';
 import { eventsOf } from './replay.ts';
 import { sampleTrace } from './sampleTrace.ts';
 
@@ -119,6 +132,98 @@ describe('commands', () => {
   });
 });
 
+describe('drawing', () => {
+  test('heat, masked, relative, contour and scope are toggled and come back', () => {
+    const heat = after({ type: 'toggle-law' });
+    expect(heat.law).toBe('heat');
+    expect(reduce(heat, { type: 'toggle-law' }, trace).law).toBe('spotlight');
+    const masked = after({ type: 'toggle-reading', reading: 'masked' });
+    expect(masked.reading).toBe('masked');
+    expect(reduce(masked, { type: 'toggle-reading', reading: 'relative' }, trace).reading).toBe('relative');
+    expect(reduce(masked, { type: 'toggle-reading', reading: 'masked' }, trace).reading).toBe('raw');
+    expect(after({ type: 'toggle-contour' }).contour).toBe(false);
+    const scopes = [1, 2, 3].map(
+      (times) => after(...Array.from({ length: times }, (): Command => ({ type: 'next-scope' }))).scope,
+    );
+    expect(scopes).toEqual(['block', 'latent', 'run']);
+  });
+
+  test('another kind than attention is asked of the latent, since words have no other', () => {
+    expect(
+      after({ type: 'token', token: 3 }, { type: 'set', values: { kind: 'selection' } }).token,
+    ).toBeUndefined();
+    expect(after({ type: 'token', token: 3 }, { type: 'set', values: { kind: 'attention' } }).token).toBe(3);
+  });
+
+  test('preferences are how things are drawn and laid out, not what is looked at', () => {
+    const view = after(
+      { type: 'toggle-law' },
+      { type: 'latent', latent: 4 },
+      { type: 'set', values: { evidenceHeight: 300, evidenceOpen: false, layer: 2 } },
+    );
+    const kept = preferencesOf(restoreView(JSON.parse(JSON.stringify(preferencesOf(view)))));
+    expect(kept).toMatchObject({ law: 'heat', evidenceHeight: 300, evidenceOpen: false });
+    expect(kept).not.toHaveProperty('latent');
+    expect(kept).not.toHaveProperty('layer');
+  });
+
+  test('the caption says what is outlined, by which share, and what is special', () => {
+    const map = {
+      ...maps.map(trace.latents[0]!, attention)!,
+      mass: 0.4,
+      entropy: { bits: 2, uniformBits: 5 },
+    };
+    const caption = captionOf(map, 0.5, trace.pictures[0], 'A note.');
+    expect(caption).toMatch(
+      /^Attention of latent 1 of block 1 over input image .* A note\. Outlined: the fewest patches with 50 % of the mass\.$/,
+    );
+    expect(contourText(map, 0.8)).toContain('80 %');
+    expect(contourText(map, 0)).toBeUndefined();
+    expect(remarkOn(map)).toBeUndefined();
+    expect(remarkOn({ ...map, entropy: { bits: 4.99, uniformBits: 5 } })).toMatch(
+      /^Nearly uniform: 4\.99 of at most 5\.00 bits/,
+    );
+    expect(remarkOn({ ...map, mass: 0.001 })).toContain('only 0.10 % of it is on the picture');
+    expect(remarkOn({ ...map, values: new Float32Array(36) })).toBe('No attention at all on this picture.');
+    const selection = maps.map(trace.latents[0]!, { ...attention, kind: 'selection', picture: 'helper-1' })!;
+    expect(captionOf(selection, 0.5, trace.pictures[1], undefined)).toMatch(
+      /candidates that the rule would keep\. This helper was not part of the prompt/,
+    );
+  });
+
+  test('the scale is stated: where it ends, of whose values, and what lies beyond', () => {
+    const scale = { min: 0, zero: 0, max: 0.2, least: 0, most: 0.31, diverging: false };
+    expect(scaleText(scale, 'run')).toBe('0.200, the 99th percentile of the run; the largest value is 0.310');
+    expect(scaleText({ ...scale, most: 0.2 }, 'token')).toBe(
+      '0.200, the 99th percentile of this token alone',
+    );
+    expect(scaleText({ ...scale, min: -0.2, diverging: true, most: 0.1 }, 'block')).toMatch(/^±0\.200/);
+  });
+
+  test('a layer’s bar is as high as its latents look, and tells why', () => {
+    const bars = layerBars(maps.layers(), { rows: 6, columns: 6 });
+    expect(Math.max(...bars.map(({ height }) => height))).toBe(1);
+    expect(bars[maps.openingLayer()]!.height).toBe(1);
+    expect(bars[2]!.text).toMatch(
+      /^Layer 3: visual mass 0\.\d\d · entropy \d\.\d\d of 5\.17 bits · largest patch the same \(row \d, column \d\) for \d+ of 12/,
+    );
+  });
+
+  test('small maps stand in rows of equal length, as large as there is room', () => {
+    expect(columnsFor(8, 440)).toEqual({ columns: 8, side: 51 });
+    expect(columnsFor(8, 2000)).toEqual({ columns: 8, side: 88 });
+    expect(columnsFor(8, 200)).toEqual({ columns: 4, side: 47 });
+    expect(columnsFor(30, 500).columns).toBe(10);
+  });
+
+  test('the picture stands above its controls where it stays large, else beside them', () => {
+    expect(layoutOf({ width: 900, height: 600 }, 1, false)).toEqual({ kind: 'below', bar: 'up' });
+    expect(layoutOf({ width: 630, height: 400 }, 1, false)).toEqual({ kind: 'beside', bar: 'across' });
+    expect(layoutOf({ width: 760, height: 300 }, 1, false)).toEqual({ kind: 'beside', bar: 'up' });
+    expect(layoutOf({ width: 500, height: 900 }, 1, true)).toEqual({ kind: 'stack', bar: 'across' });
+  });
+});
+
 describe('what is shown', () => {
   test('a reference helper has no attention; the wish for it comes back with the input', () => {
     const helper = after({ type: 'set', values: { picture: 'helper-1' } });
@@ -136,6 +241,20 @@ describe('what is shown', () => {
       'Helper 1',
       'Helper 2',
       'Helper 3',
+    ]);
+  });
+
+  test('several inputs go by their names', () => {
+    const [input] = trace.pictures;
+    const two = { ...trace, pictures: [input!, { ...input!, id: 'image-2', name: 'photo.jpg' }] };
+    expect(two.pictures.map((picture) => pictureLabel(two, picture))).toEqual(['1: map-05', '2: photo']);
+  });
+
+  test('words that read alike are told apart by their step and what stands around them', () => {
+    const threes = trace.tokens.flatMap(({ text }, i) => (text === '3' ? [i] : []));
+    expect(wordPlaces(trace, threes)).toEqual([
+      { step: 1, before: '…, goal (', word: '3', after: ',3).…' },
+      { step: 1, before: '…goal (3,', word: '3', after: ').↵' },
     ]);
   });
 
@@ -269,11 +388,37 @@ describe('brushing', () => {
 
 describe('evidence', () => {
   test('the span has a point for each stored row, and gaps elsewhere', () => {
-    const { points, uniformBits } = spanOf(trace, maps, 'mean');
+    const { points, uniformBits } = spanOf(trace, maps, 'mean', 'mean');
     expect(uniformBits).toBeCloseTo(Math.log2(36));
     expect(points.every(({ mass, bits }) => mass > 0 && mass < 1 && bits <= uniformBits)).toBe(true);
     expect(runsOf(points).length).toBeGreaterThan(trace.blocks.length);
-    expect(spanOf(trace, maps, 'max').layer).toBe('mean');
+    expect(spanOf(trace, maps, 'max', 'max')).toMatchObject({ layer: 'mean', heads: 'mean' });
+  });
+
+  test('with one head there are latents only, each with that head’s mass', () => {
+    const { points } = spanOf(trace, maps, 1, 2);
+    expect(points.map(({ token }) => token)).toEqual(trace.latents.map(({ token }) => token));
+    const { mass } = maps.map(trace.latents[0]!, { ...attention, heads: 2 })!;
+    expect(points[0]!.mass).toBeCloseTo(mass!, 6);
+  });
+
+  test('a position without attention stands for its nearest neighbour', () => {
+    const points = [3, 4, 9].map((token) => ({ token, mass: 0, bits: 0 }));
+    expect([0, 6, 7, 99].map((token) => nearestPoint(points, token)!.token)).toEqual([3, 4, 9, 9]);
+    expect(nearestPoint([], 3)).toBeUndefined();
+  });
+
+  test('time is told per token too', () => {
+    const timings = [
+      { name: 'read prompt', milliseconds: trace.prompt.ids.length * 2 },
+      { name: 'generate', milliseconds: trace.tokens.length * 30 },
+    ];
+    expect(timingRates({ ...trace, timings })).toEqual([
+      { name: 'Prompt', value: `${trace.prompt.ids.length} tokens, 36 of pictures` },
+      { name: 'Answer', value: `${trace.tokens.length} tokens, 12 latents` },
+      { name: 'Per prompt token', value: '2.0 ms' },
+      { name: 'Per token of the answer, latents alike', value: '30 ms' },
+    ]);
   });
 
   test('cosines are symmetric with ones on the diagonal', () => {

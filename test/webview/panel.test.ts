@@ -1,16 +1,24 @@
 /** The panel in a real browser, under the policy of a webview. Skipped, visibly, without a Chromium. */
 
-import type { Browser } from 'playwright-core';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { writeTrace } from '../../src/trace/file.ts';
+import { runMaps } from '../../src/trace/runMaps.ts';
+import type { Trace } from '../../src/trace/schema.ts';
 import { bundle, hasChromium, openPreview, type Preview } from './previewPage.ts';
 import { launchBrowser } from '../../scripts/host/browser.ts';
 import { sampleTrace } from './sampleTrace.ts';
+import type { ThemeName } from './themes.ts';
 
 const SIZE = { width: 1200, height: 800 };
 
 describe.skipIf(!hasChromium)('panel in Chromium', () => {
-  const json = writeTrace(sampleTrace());
+  const trace = sampleTrace();
+  const json = writeTrace(trace);
+  /** The latent that looks at the picture most: what a reader begins with. */
+  const most = runMaps(trace).openingLatent();
   let browser: Browser;
   let files: Map<string, string>;
   let preview: Preview;
@@ -24,13 +32,13 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     expect(preview.problems).toEqual([]);
   });
 
-  const open = async (): Promise<Preview> => {
-    preview = await openPreview(browser, files, { theme: 'dark', ...SIZE });
+  const open = async (size = SIZE, theme: ThemeName = 'dark'): Promise<Preview> => {
+    preview = await openPreview(browser, files, { theme, ...size });
     return preview;
   };
-  const show = async (): Promise<Preview> => {
-    await open();
-    await preview.host('show', json, { canRun: true });
+  const show = async (shown: Trace = trace, size = SIZE, theme: ThemeName = 'dark'): Promise<Preview> => {
+    await open(size, theme);
+    await preview.host('show', writeTrace(shown), { canRun: true });
     await preview.page.locator('#stage-picture').waitFor();
     return preview;
   };
@@ -43,8 +51,46 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     const { page } = await show();
     await expect.poll(() => page.locator('.thumbnail').count()).toBe(12);
     await expect.poll(() => page.locator('.step').count()).toBe(8);
+    await expect
+      .poll(() => page.locator('.step-number').allInnerTexts())
+      .toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
     await expect.poll(() => page.locator('.facts').innerText()).toContain('3 blocks × 4 latents');
-    await expect.poll(() => page.locator('.caption').innerText()).toContain('layer 4 of 4, mean of 3 heads');
+    const layer = runMaps(trace).openingLayer() + 1;
+    await expect
+      .poll(() => page.locator('.caption').innerText())
+      .toContain(`layer ${layer} of 4, mean of 3 heads. It shows`);
+    await expect
+      .poll(() => page.locator('.caption').innerText())
+      .toContain('Of all layers this one looks most');
+  });
+
+  test('the answer stands in the header, and whether it is right', async () => {
+    const { page } = await show({
+      ...trace,
+      verdict: { right: false, expected: 'RDD', source: 'samples.jsonl' },
+    });
+    await expect
+      .poll(() => page.locator('.answer').innerText())
+      .toBe('Answer RRD ✗ wrong, expected RDD (samples.jsonl)');
+    await preview.host('show', writeTrace({ ...trace, verdict: { right: true, source: 'samples.jsonl' } }), {
+      canRun: true,
+    });
+    await expect.poll(() => page.locator('.answer').innerText()).toBe('Answer RRD ✓ right (samples.jsonl)');
+  });
+
+  test('after a run the latent that looks most is selected, and its block is in sight', async () => {
+    const { page } = await open({ width: 1200, height: 560 });
+    await preview.host('show', undefined, { canRun: true });
+    await preview.host('replay', json, 1000);
+    const selected = page.locator('[aria-pressed="true"][id^="latent-"]');
+    await expect.poll(() => selected.getAttribute('id')).toBe(`latent-${most}`);
+    const isSeen = () =>
+      page.evaluate(() => {
+        const list = document.querySelector('.step-list')!.getBoundingClientRect();
+        const block = document.querySelector('.step-block[data-selected="true"]')!.getBoundingClientRect();
+        return block.top >= list.top - 1 && block.bottom <= list.bottom + 1;
+      });
+    await expect.poll(isSeen).toBe(true);
   });
 
   test('says above the steps what is to be known of the settings, as text', async () => {
@@ -60,13 +106,17 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
 
   test('is usable by keyboard alone', async () => {
     const { page } = await show();
+    await page.locator('#latent-0').click();
     await press('ArrowRight');
     await expect.poll(title).toContain('Block 1, latent 2');
     await press('ArrowDown');
     await expect.poll(title).toContain('Token');
     await press('ArrowDown', '[', '}');
     await expect.poll(title).toContain('Block 2, latent 2');
-    await expect.poll(() => page.locator('.caption').innerText()).toContain('layer 3 of 4, max of 3 heads');
+    const layer = runMaps(trace).openingLayer();
+    await expect
+      .poll(() => page.locator('.caption').innerText())
+      .toContain(`layer ${layer} of 4, max of 3 heads`);
     await press('2');
     await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('selection probability');
     await press('1', 'Escape', 'ArrowRight', 'Shift+ArrowDown');
@@ -84,8 +134,50 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(() => page.locator('#help').isVisible()).toBe(false);
   });
 
+  test('heat, readings, contour and scale are one key away, and said in words', async () => {
+    const { page } = await show();
+    const checked = (label: string) =>
+      page.getByRole('radiogroup', { name: label }).locator('[aria-checked="true"]').innerText();
+    const caption = () => page.locator('.caption').innerText();
+    await expect.poll(caption).toContain('fewest patches with 50 % of the mass');
+    await press('h');
+    await expect.poll(() => checked('Draw')).toBe('Heat');
+    await press('r');
+    await expect.poll(caption).toContain('less than its mean over all latents of the run');
+    await press('m');
+    await expect.poll(() => checked('Show')).toBe('masked');
+    await press('m');
+    await expect.poll(() => checked('Show')).toBe('all');
+    await press('c');
+    await expect.poll(caption).not.toContain('Outlined');
+    await press('s');
+    await expect.poll(() => page.locator('.colour-bar-scope').innerText()).toContain('this block');
+    const heard = () => page.locator('[aria-live]').innerText();
+    await expect.poll(heard).toContain('scale of this block');
+    await press('[');
+    await expect.poll(heard).toMatch(/^layer \d of 4\. Block/);
+  });
+
+  test('while P is held the picture stands alone, and comes back with its map', async () => {
+    const { page } = await show();
+    const pixels = () =>
+      page.locator('#stage-picture').evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
+    await page.waitForFunction(() => document.querySelector('.thumbnail canvas') !== null);
+    const before = await pixels();
+    await page.keyboard.down('p');
+    await expect.poll(pixels).not.toBe(before);
+    await page.keyboard.up('p');
+    await expect.poll(pixels).toBe(before);
+    await page.getByRole('button', { name: 'Hold: picture only' }).focus();
+    await page.keyboard.down('Space');
+    await expect.poll(pixels).not.toBe(before);
+    await page.keyboard.up('Space');
+    await expect.poll(pixels).toBe(before);
+  });
+
   test('pointing at a latent shows its map large without selecting it, until a key is pressed', async () => {
     const { page } = await show();
+    await page.locator('#latent-0').click();
     await page.locator('#latent-2').hover();
     await expect.poll(title).toContain('Block 1, latent 3');
     await expect
@@ -95,6 +187,131 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(title).toContain('Block 1, latent 2');
     await page.mouse.move(700, 5);
     await expect.poll(title).toContain('Block 1, latent 2');
+  });
+
+  test('pointing at a word moves nothing, and says that its scale is its own', async () => {
+    const { page } = await show();
+    const places = () =>
+      page.evaluate(() =>
+        ['#stage-picture', '.colour-bar-strip', '.controls', '.caption', '.legend', '.span-box'].map(
+          (selector) => JSON.stringify(document.querySelector(selector)!.getBoundingClientRect()),
+        ),
+      );
+    const before = await places();
+    await page.locator('#token-3').hover();
+    await expect.poll(title).toContain('Token');
+    await expect.poll(() => page.locator('.colour-bar-scope').innerText()).toContain('this token alone');
+    expect((await places()).slice(3)).toEqual(before.slice(3));
+    expect((await places())[0]).toBe(before[0]);
+    await press('2');
+    await page.mouse.move(5, 5);
+    await expect.poll(title).toContain('Block');
+  });
+
+  test('the layers’ slider tells what speaks for each, by pointer and by keys', async () => {
+    const { page } = await show();
+    await page.locator('.layer-bar').nth(1).hover({ force: true });
+    const { mass } = runMaps(trace).layers()[1]!;
+    await expect
+      .poll(() => page.locator('.tip').innerText())
+      .toMatch(
+        new RegExp(`^Layer 2: visual mass ${mass.toFixed(2)} · entropy .* bits · largest patch the same`),
+      );
+    const slider = page.getByRole('slider', { name: 'Layer' });
+    await slider.focus();
+    await press('Home');
+    await expect.poll(() => slider.getAttribute('aria-valuetext')).toContain('Layer 1: visual mass');
+    await press('ArrowRight');
+    await expect.poll(() => page.locator('.caption').innerText()).toContain('layer 2 of 4');
+  });
+
+  test('the span chart reads out what is pointed at, and a click on a marker selects its neighbour', async () => {
+    const { page } = await show();
+    const chart = page.locator('.chart');
+    const box = (await chart.boundingBox())!;
+    const x = (token: number) => box.x + 50 + ((token + 0.5) / trace.tokens.length) * (box.width - 100);
+    const block = trace.blocks[1]!;
+    await page.mouse.move(x(block.startToken + 3), box.y + 30);
+    await expect
+      .poll(() => page.locator('.span-value').innerText())
+      .toMatch(/^block 2, latent 3: mass 0\.\d\d, entropy/);
+    await page.mouse.click(x(block.endToken!), box.y + 30);
+    await expect.poll(title).toContain('Block 2, latent 4');
+  });
+
+  test('the evidence is dragged, closed and opened, and the next panel begins alike', async () => {
+    const { page } = await show();
+    const height = async () => Math.round((await preview.page.locator('.evidence').boundingBox())!.height);
+    const before = await height();
+    const edge = (await page.locator('.edge').boundingBox())!;
+    await page.mouse.move(edge.x + 200, edge.y + 2);
+    await page.mouse.down();
+    await page.mouse.move(edge.x + 200, edge.y - 58, { steps: 3 });
+    await page.mouse.up();
+    await expect.poll(height).toBe(before + 60);
+    await page.locator('.edge').focus();
+    await press('ArrowDown');
+    await expect.poll(height).toBe(before + 36);
+    await page.getByRole('button', { name: /Hide/ }).click();
+    await expect.poll(height).toBeLessThan(40);
+    await page.getByRole('tab', { name: 'Timing' }).click();
+    await expect.poll(height).toBe(before + 36);
+    await press('h');
+    const remembered = () =>
+      page.evaluate(
+        () => (window as unknown as { preview: { remembered?: { law: string } } }).preview.remembered,
+      );
+    await expect.poll(async () => (await remembered())?.law).toBe('heat');
+    const preferences = await remembered();
+    await page.close();
+    await open();
+    await preview.host('show', json, { canRun: true, preferences });
+    await expect.poll(height).toBe(before + 36);
+    await expect
+      .poll(() => preview.page.getByRole('radio', { name: 'Heat' }).getAttribute('aria-checked'))
+      .toBe('true');
+  });
+
+  describe('whatever the size', () => {
+    const sizes = [
+      { width: 1200, height: 400 },
+      { width: 830, height: 400 },
+      { width: 1000, height: 700 },
+      { width: 320, height: 400 },
+      { width: 1920, height: 1000 },
+    ];
+    for (const size of sizes) {
+      test(`nothing lies on anything else at ${size.width} × ${size.height}`, async () => {
+        const { page } = await show(trace, size);
+        for (const wanted of ['', 'Show ▴']) {
+          const button = page.getByRole('button', { name: wanted });
+          if (wanted !== '' && (await button.count()) > 0) await button.click();
+          await expect.poll(() => overlaps(page)).toEqual([]);
+          const picture = (await page.locator('#stage-picture').boundingBox())!;
+          expect(picture.height).toBeGreaterThan(80);
+          await expect
+            .poll(() => page.evaluate(() => document.documentElement.scrollWidth))
+            .toBeLessThanOrEqual(size.width);
+        }
+      });
+    }
+  });
+
+  describe('for everyone', () => {
+    for (const theme of ['dark', 'light', 'hc-dark', 'hc-light'] as const) {
+      test(`axe finds nothing in ${theme}`, async () => {
+        const { page } = await show(
+          { ...trace, verdict: { right: true, source: 'samples.jsonl' } },
+          SIZE,
+          theme,
+        );
+        expect(await violations(page)).toEqual([]);
+        await page.locator('#token-2').click();
+        await page.getByRole('tab', { name: 'Latent similarity' }).click();
+        await page.getByText('More', { exact: true }).click();
+        expect(await violations(page)).toEqual([]);
+      });
+    }
   });
 
   test('every tab stop has a name and a visible place', async () => {
@@ -125,7 +342,9 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await page.mouse.up();
     await expect.poll(() => page.locator('.readout').innerText()).toContain('rows 1–3, columns 1–3');
     await expect.poll(() => page.locator('.ranking').count()).toBe(2);
-    await expect.poll(() => page.locator('.meter').count()).toBe(12);
+    await expect.poll(() => page.locator('.meter[data-on="true"]').count()).toBe(12);
+    // Many words read alike: each is named with its step and what stands around it.
+    await expect.poll(() => page.locator('.ranking .word').first().innerText()).toMatch(/^step \d: /);
   });
 
   test('a run appears event by event, and stays as a partial trace when its engine dies', async () => {
@@ -143,6 +362,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
 
   test('the reader’s choices survive a reload', async () => {
     const { page } = await show();
+    await page.locator('#latent-0').click();
     await press('ArrowRight', '3');
     await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('cosine');
     await page.waitForFunction('JSON.stringify(window.preview.state).includes("similarity")');
@@ -161,7 +381,8 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await page.getByRole('button', { name: 'Open as text' }).click();
     await page.getByRole('alert').waitFor();
     await expect.poll(() => page.getByRole('button', { name: 'Run again' }).count()).toBe(0);
-    expect(await preview.calls()).toEqual(['ready', 'runAgain', 'exportTrace', 'openAsText']);
+    const calls = (await preview.calls()).filter((name) => name !== 'remember');
+    expect(calls).toEqual(['ready', 'runAgain', 'exportTrace', 'openAsText']);
   });
 
   test('without trust nothing can be run, and the panel says why', async () => {
@@ -204,3 +425,54 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
       .toBeLessThanOrEqual(500);
   });
 });
+
+/** Pairs of parts that lie on each other, as far as what scrolls lets them be seen. */
+function overlaps(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const parts = [
+      '.header',
+      '.step-list',
+      '.legend',
+      '.toolbar',
+      '.stage-frame',
+      '.colour-bar-ends',
+      '.controls',
+      '.caption',
+      '.readout',
+      '.evidence',
+    ];
+    const seen = (selector: string): DOMRect => {
+      let { left, top, right, bottom } = document.querySelector(selector)!.getBoundingClientRect();
+      for (let at = document.querySelector(selector)!.parentElement; at !== null; at = at.parentElement) {
+        if (getComputedStyle(at).overflowY === 'visible' || at === document.body) continue;
+        const clip = at.getBoundingClientRect();
+        left = Math.max(left, clip.left);
+        top = Math.max(top, clip.top);
+        right = Math.min(right, clip.right);
+        bottom = Math.min(bottom, clip.bottom);
+      }
+      return new DOMRect(left, top, Math.max(0, right - left), Math.max(0, bottom - top));
+    };
+    const boxes = parts.map((selector) => ({ selector, box: seen(selector) }));
+    return boxes.flatMap(({ selector, box: a }, i) =>
+      boxes.slice(i + 1).flatMap(({ selector: other, box: b }) => {
+        const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        return across > 1 && down > 1 ? [`${selector} on ${other}`] : [];
+      }),
+    );
+  });
+}
+
+/** What axe finds: the rule, and the first element that breaks it. */
+async function violations(page: Page): Promise<string[]> {
+  const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+  await page.evaluate(source);
+  return page.evaluate(async () => {
+    interface Axe {
+      run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }>;
+    }
+    const found = await (window as unknown as { axe: Axe }).axe.run();
+    return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
+  });
+}

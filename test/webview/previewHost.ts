@@ -14,6 +14,8 @@ export interface PreviewControls {
   /** Names of the host's methods in the order the panel called them. */
   calls: string[];
   state: unknown;
+  /** What the panel asked to be kept for other panels. */
+  remembered: unknown;
   show(json: string | undefined, rest: Omit<PanelState, 'trace'>): Promise<void>;
   progress(message: string | null): Promise<void>;
   select(latent: number): Promise<void>;
@@ -24,6 +26,7 @@ export interface PreviewControls {
 
 const toHost: ((message: unknown) => void)[] = [];
 const calls: string[] = [];
+let remembered: unknown;
 let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
 
 const record = (name: string) => async (): Promise<void> => {
@@ -42,6 +45,10 @@ const panel = connect<PanelMethods, PanelHost>(
     },
     addHelpers: record('addHelpers'),
     chooseHelpers: record('chooseHelpers'),
+    remember: async (preferences) => {
+      calls.push('remember');
+      remembered = preferences;
+    },
   },
   packed({
     post: (message) => window.postMessage(message, '*'),
@@ -62,6 +69,9 @@ Object.assign(window, {
     calls,
     get state() {
       return state;
+    },
+    get remembered() {
+      return remembered;
     },
     show: (json, rest) =>
       panel.show({ ...(json !== undefined && { trace: readTrace(json, 'preview') }), ...rest }),

@@ -77,6 +77,10 @@ const ROWS: Row[] = [
   ['progressBar-background', '#0078d4', '#005fb8', '#6fc3df', '#0f4a85'],
   ['textLink-foreground', '#4daafc', '#005fb8', '#21a6ff', '#0f4a85'],
   ['charts-blue', '#59a4f9', '#0063d3', '#59a4f9', '#0063d3'],
+  ['charts-yellow', '#cca700', '#bf8803', '#cca700', '#895503'],
+  ['charts-green', '#89d185', '#388a34', '#89d185', '#374e06'],
+  ['testing-iconPassed', '#73c991', '#73c991', '#73c991', '#007100'],
+  ['testing-iconFailed', '#f14c4c', '#f14c4c', '#f14c4c', '#b5200d'],
   ['charts-orange', '#d18616', '#d18616', '#d18616', '#d18616'],
   [
     'scrollbarSlider-background',

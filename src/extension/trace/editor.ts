@@ -20,6 +20,7 @@ export interface EditorServices {
   library: TraceLibrary;
   reporter: Reporter;
   active: ActiveTrace;
+  memory: vscode.Memento;
   exportTrace: (ref: TraceRef) => Promise<unknown>;
   openAsText: (ref: TraceRef) => Promise<unknown>;
 }
@@ -47,7 +48,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
   }
 
   async resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): Promise<void> {
-    const { extensionUri, library, reporter, active } = this.services;
+    const { extensionUri, library, reporter, active, memory } = this.services;
     const { uri } = document;
     const ref = { file: uri };
     const store = new DisposableStore();
@@ -56,7 +57,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
       fileName: baseName(uri),
       canRun: false,
     });
-    const view = store.add(new TraceView({ panel, extensionUri, actions: this.actions(ref), state }));
+    const view = store.add(new TraceView({ panel, extensionUri, memory, actions: this.actions(ref), state }));
     store.add(
       library.onDidChange((changed) => {
         if ('file' in changed && changed.file.toString() === uri.toString()) reporter.watch(view.refresh());

@@ -24,6 +24,7 @@ export interface PanelServices {
   runs: Runs;
   reporter: Reporter;
   active: ActiveTrace;
+  memory: vscode.Memento;
   /** Notes which run a panel shows, for the next window. */
   remember: (title: string, runId: string) => void;
   /** Runs the question of `panel` again, in the same panel. */
@@ -44,7 +45,7 @@ export class TracePanel implements Disposable {
   private following: DisposableStore | undefined;
 
   constructor(panel: vscode.WebviewPanel, runId: string, services: PanelServices) {
-    const { extensionUri, engine } = services;
+    const { extensionUri, engine, memory } = services;
     this.panel = panel;
     this.services = services;
     this.runId = runId;
@@ -53,7 +54,7 @@ export class TracePanel implements Disposable {
       dark: vscode.Uri.joinPath(extensionUri, 'media/panel-dark.svg'),
     };
     this.view = this.store.add(
-      new TraceView({ panel, extensionUri, actions: this.actions(), state: () => this.state() }),
+      new TraceView({ panel, extensionUri, memory, actions: this.actions(), state: () => this.state() }),
     );
     // An open panel may run again at any time, so it keeps the model.
     this.store.add(engine.lease());

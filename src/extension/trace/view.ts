@@ -11,8 +11,10 @@ import { connect } from '../../protocol/rpc.ts';
 import type { ReasonEvent } from '../../trace/events.ts';
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
 
-/** What the reader can ask for; `ready` is the view's own business. */
-export type PanelActions = Omit<PanelHost, 'ready'>;
+const PREFERENCES_KEY = 'ilvr.panelPreferences';
+
+/** What the reader can ask for; the rest is the view's own business. */
+export type PanelActions = Omit<PanelHost, 'ready' | 'remember'>;
 
 export interface TraceViewOptions {
   panel: vscode.WebviewPanel;
@@ -20,6 +22,8 @@ export interface TraceViewOptions {
   actions: PanelActions;
   /** What is to be shown now. */
   state: () => PanelState | Promise<PanelState>;
+  /** Of the window; holds what panels wish to be remembered. */
+  memory: vscode.Memento;
 }
 
 export class TraceView implements Disposable {
@@ -36,7 +40,11 @@ export class TraceView implements Disposable {
     const { webview } = panel;
     webview.options = { enableScripts: true, localResourceRoots: [resourceRoot(extensionUri)] };
     this.panel = connect<PanelMethods, PanelHost>(
-      { ...actions, ready: () => this.ready() },
+      {
+        ...actions,
+        ready: () => this.ready(),
+        remember: async (preferences) => options.memory.update(PREFERENCES_KEY, preferences),
+      },
       packed({
         post: (message) => void webview.postMessage(message),
         on: (listener) => this.store.add(webview.onDidReceiveMessage(listener)),
@@ -53,8 +61,7 @@ export class TraceView implements Disposable {
   /** Replaces everything shown, if anything is. */
   async refresh(): Promise<void> {
     if (!this.isReady) return;
-    const state = await this.options.state();
-    await this.panel.show.asEvent(state);
+    await this.panel.show.asEvent(await this.state());
   }
 
   /** Passes one event on; a panel that is not there yet will get the whole trace instead. */
@@ -79,11 +86,16 @@ export class TraceView implements Disposable {
   }
 
   private async ready(): Promise<void> {
-    const state = await this.options.state();
+    const state = await this.state();
     // From here on events are passed on; none can slip between the snapshot and this line.
     this.isReady = true;
     await this.panel.show.asEvent(state);
     if (this.pendingSelection) this.select(this.pendingSelection);
     this.pendingSelection = undefined;
+  }
+
+  private async state(): Promise<PanelState> {
+    const { state, memory } = this.options;
+    return { ...(await state()), preferences: memory.get<unknown>(PREFERENCES_KEY) ?? null };
   }
 }

@@ -27,7 +27,7 @@ export function brushAttending(trace: Trace, maps: RunMaps, latent: TraceLatent,
     const value = maps.row(i, layer, 'mean')?.[latent.position];
     if (value !== undefined) tokens.set(i, value);
   });
-  return { title: 'Attention that tokens pay to this latent', tokens, latents: new Map() };
+  return { title: 'Attention that words pay to this latent', tokens, latents: new Map() };
 }
 
 /** Earlier tokens that `latent` attends to. */
@@ -39,13 +39,13 @@ export function brushAttended(
   heads: Choice,
 ): Brush {
   const { tokens } = split(trace, maps.row(latent.token, layer, heads));
-  return { title: 'Attention that this latent pays to tokens', tokens, latents: new Map() };
+  return { title: 'Attention that this latent pays to words', tokens, latents: new Map() };
 }
 
 /** Latents and tokens that the query at `token` drew on. */
 export function brushToken(trace: Trace, maps: RunMaps, token: number, layer: Choice): Brush {
   return {
-    title: 'Attention that this token pays',
+    title: 'Attention that this word pays',
     ...split(trace, maps.row(token, layer, 'mean')),
   };
 }

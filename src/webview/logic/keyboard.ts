@@ -20,7 +20,12 @@ export interface Key {
 }
 
 /** What a key asks for beyond changing the view. */
-export type KeyEffect = Command | { type: 'escape' } | { type: 'help' };
+export type KeyEffect =
+  | Command
+  | { type: 'escape' }
+  | { type: 'help' }
+  /** The picture without the map, for as long as the key is held. */
+  | { type: 'alone' };
 
 /** The table in the help popover; the same keys as below. */
 export const KEY_HELP: [keys: string, meaning: string][] = [
@@ -29,6 +34,12 @@ export const KEY_HELP: [keys: string, meaning: string][] = [
   ['[  ]', 'layer: mean, max, 1, 2, …'],
   ['{  }', 'heads: mean, max, 1, 2, …'],
   ['1  2  3', 'attention, selection, similarity'],
+  ['H', 'heat, or spotlight again'],
+  ['M', 'without the sink, or all patches again'],
+  ['R', 'relative to the mean of all latents, or as it is again'],
+  ['C', 'contour on, off'],
+  ['S', 'scale of the run, of the block, of the latent'],
+  ['P, held', 'the picture alone'],
   ['Tab', 'next region'],
   ['Esc', 'to the image; there: clear the region'],
   ['←  →  ↑  ↓ on the image', 'move the patch cursor'],
@@ -72,7 +83,8 @@ function stageKey({ key, shift }: Key, grid: MapGrid): Command | undefined {
 }
 
 function anywhereKey({ key }: Key): KeyEffect | undefined {
-  switch (key) {
+  // Caps lock changes letters only, and means nothing here.
+  switch (key.length === 1 ? key.toLowerCase() : key) {
     case '[':
       return { type: 'move-layer', by: -1 };
     case ']':
@@ -85,6 +97,18 @@ function anywhereKey({ key }: Key): KeyEffect | undefined {
     case '2':
     case '3':
       return { type: 'set', values: { kind: MAP_KINDS[Number(key) - 1]! } };
+    case 'h':
+      return { type: 'toggle-law' };
+    case 'm':
+      return { type: 'toggle-reading', reading: 'masked' };
+    case 'r':
+      return { type: 'toggle-reading', reading: 'relative' };
+    case 'c':
+      return { type: 'toggle-contour' };
+    case 's':
+      return { type: 'next-scope' };
+    case 'p':
+      return { type: 'alone' };
     case 'Escape':
       return { type: 'escape' };
     case '?':

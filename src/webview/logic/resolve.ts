@@ -33,9 +33,10 @@ export function resolve(view: View, trace: Trace): Shown {
   };
 }
 
-/** "Input", "Input 2", "Helper 1": how the chooser calls a picture. */
+/** "Input", "Helper 1": how the chooser calls a picture; several inputs go by their own names. */
 export function pictureLabel(trace: Trace, picture: TracePicture): string {
   const alike = trace.pictures.filter(({ role }) => role === picture.role);
-  const word = picture.role === 'input' ? 'Input' : 'Helper';
-  return alike.length === 1 && picture.role === 'input' ? word : `${word} ${alike.indexOf(picture) + 1}`;
+  const place = alike.indexOf(picture) + 1;
+  if (picture.role === 'helper') return `Helper ${place}`;
+  return alike.length === 1 ? 'Input' : `${place}: ${picture.name.replace(/\.\w+$/, '')}`;
 }

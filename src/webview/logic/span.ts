@@ -1,7 +1,8 @@
 /** Visual mass and entropy at every generated position: does attention narrow inside a block? */
 
-import { entropyOf } from '../../heatmap/statistics.ts';
+import { entropyOf, totalOf } from '../../heatmap/statistics.ts';
 import type { Choice } from '../../trace/maps.ts';
+import { queryRow } from '../../trace/rows.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
 
@@ -18,31 +19,46 @@ export interface Span {
   points: SpanPoint[];
   /** Entropy of attention spread evenly over all patches. */
   uniformBits: number;
+  /** As they were used: maxima are no shares, so means stand for them. */
   layer: Choice;
+  heads: Choice;
 }
 
 /**
- * One point per position whose row the trace has. Heads are averaged at every position, because tokens
- * store nothing else; layers joined by their maxima give no shares, so those are averaged as well.
+ * One point per position whose row the trace has. Words store the mean of their heads only, so where a head
+ * is chosen there are latents only.
  */
-export function spanOf(trace: Trace, maps: RunMaps, layer: Choice): Span {
-  const used = layer === 'max' ? 'mean' : layer;
+export function spanOf(trace: Trace, maps: RunMaps, layer: Choice, heads: Choice): Span {
+  const used = { layer: asShare(layer), heads: asShare(heads) };
   const ranges = trace.pictures.flatMap(({ range }) => (range === undefined ? [] : [range]));
   const patches = ranges.reduce((sum, { count }) => sum + count, 0);
   const points: SpanPoint[] = [];
   const visual = new Float32Array(patches);
   trace.tokens.forEach((_, token) => {
-    const row = patches === 0 ? undefined : maps.row(token, used, 'mean');
+    const isKnown = used.heads === 'mean' || queryRow(trace, token)?.allHeads === true;
+    const row = patches > 0 && isKnown ? maps.row(token, used.layer, used.heads) : undefined;
     if (row === undefined) return;
     let offset = 0;
     for (const { start, count } of ranges) {
       visual.set(row.subarray(start, start + count), offset);
       offset += count;
     }
-    const mass = visual.reduce((sum, value) => sum + value, 0);
-    points.push({ token, mass, bits: mass > 0 ? entropyOf(visual).bits : 0 });
+    points.push({ token, mass: totalOf(visual), bits: entropyOf(visual).bits });
   });
-  return { points, uniformBits: patches > 0 ? Math.log2(patches) : 0, layer: used };
+  return { points, uniformBits: patches > 0 ? Math.log2(patches) : 0, ...used };
+}
+
+function asShare(choice: Choice): Choice {
+  return choice === 'max' ? 'mean' : choice;
+}
+
+/** The point at a position, or the nearest there is; undefined without any. */
+export function nearestPoint(points: readonly SpanPoint[], token: number): SpanPoint | undefined {
+  let best: SpanPoint | undefined;
+  for (const point of points) {
+    if (best === undefined || Math.abs(point.token - token) < Math.abs(best.token - token)) best = point;
+  }
+  return best;
 }
 
 /** Runs of neighbouring positions; a line must not bridge positions that were not measured. */

@@ -7,12 +7,15 @@ import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace, TracePicture } from '../../trace/schema.ts';
 import { tokenLabel } from './format.ts';
 import type { Shown } from './resolve.ts';
+import type { ScaleOwner } from './caption.ts';
 import type { View } from './view.ts';
 
 /** The map on the stage: of the selected latent, or of a token while that is looked at. */
 export interface StageMap {
   map: HeatMap | undefined;
   scale: Scale;
+  /** Whose values the scale spans. */
+  owner: ScaleOwner;
   selector: MapSelector;
   /** Attention row of the query that is looked at, over all keys. */
   row: Float32Array | undefined;
@@ -44,7 +47,13 @@ export function stageMapOf(
     row: selector.kind === 'attention' ? row : undefined,
     selector,
     scale: maps.scale(selector, reading, scope, latent),
-    title: latent === undefined ? 'no latent yet' : `Block ${latent.block + 1}, latent ${latent.index + 1}`,
+    owner: scope,
+    title:
+      latent === undefined
+        ? trace.status === 'running'
+          ? 'no latent yet'
+          : 'no latent'
+        : `Block ${latent.block + 1}, latent ${latent.index + 1}`,
     ...(map === undefined && { absent: absence(shown, trace) }),
   };
 }
@@ -64,9 +73,9 @@ function tokenMap(
   if (row === undefined) return undefined;
   const selector: MapSelector = { kind: 'attention', picture: picture.id, layer, heads: 'mean' };
   const label = tokenLabel(trace.tokens[token]!);
-  const who = `the token ${label} (its own query, which predicts the next token; single heads are not stored)`;
-  const map = attentionMapOfRow(trace, row, picture, selector, who);
-  return map && { map, row, selector, token, title: `Token ${label}`, scale: scaleOf([map]) };
+  const map = attentionMapOfRow(trace, row, picture, selector, `the token ${label}`);
+  if (map === undefined) return undefined;
+  return { map, row, selector, token, title: `Token ${label}`, scale: scaleOf([map]), owner: 'token' };
 }
 
 function absence({ latent, picture, selector }: Shown, trace: Trace): string {

@@ -40,8 +40,9 @@ export interface View {
   reading: Reading;
   /** Whose values the scale spans. */
   scope: Scope;
-  /** Share of a map's mass that the contour encloses; 0 for no contour. */
-  contour: number;
+  contour: boolean;
+  /** Share of a map's mass that the contour encloses. */
+  share: number;
   strength: number;
   smooth: boolean;
   outlines: boolean;
@@ -52,6 +53,12 @@ export interface View {
   /** Patch at which a region began to be extended by keyboard. */
   anchor?: number | undefined;
   tab: Tab;
+  /** Height of the evidence in pixels, as far as there is room; absent until the reader moves its edge. */
+  evidenceHeight?: number | undefined;
+  /** Absent until the reader opens or closes it: then it is open where there is room. */
+  evidenceOpen?: boolean | undefined;
+  /** Whether the drawing's rarer settings are shown. */
+  more: boolean;
 }
 
 export const INITIAL_VIEW: View = {
@@ -60,12 +67,14 @@ export const INITIAL_VIEW: View = {
   law: 'spotlight',
   reading: 'raw',
   scope: 'run',
-  contour: CONTOUR_SHARE,
+  contour: true,
+  share: CONTOUR_SHARE,
   strength: STRENGTH,
   smooth: false,
   outlines: false,
   shading: 'attending',
   tab: 'span',
+  more: false,
 };
 
 export type Command =
@@ -85,6 +94,9 @@ export type Command =
       extend: boolean;
     }
   | { type: 'region'; region: Region | undefined }
+  | { type: 'toggle-law' | 'toggle-contour' | 'next-scope' }
+  /** To that reading, or back to the values as they are. */
+  | { type: 'toggle-reading'; reading: Exclude<Reading, 'raw'> }
   /** A plain setting. */
   | { type: 'set'; values: Partial<Settings> };
 
@@ -98,12 +110,37 @@ export type Settings = Pick<
   | 'reading'
   | 'scope'
   | 'contour'
+  | 'share'
   | 'strength'
   | 'smooth'
   | 'outlines'
   | 'shading'
   | 'tab'
+  | 'evidenceHeight'
+  | 'evidenceOpen'
+  | 'more'
 >;
+
+/** What a reader keeps for other panels: how things are drawn and laid out, not what is looked at. */
+const PREFERENCES = [
+  'law',
+  'scope',
+  'contour',
+  'share',
+  'strength',
+  'smooth',
+  'outlines',
+  'shading',
+  'evidenceHeight',
+  'evidenceOpen',
+  'more',
+] as const satisfies (keyof View)[];
+
+export type Preferences = Pick<View, (typeof PREFERENCES)[number]>;
+
+export function preferencesOf(view: View): Preferences {
+  return Object.fromEntries(PREFERENCES.map((key) => [key, view[key]])) as unknown as Preferences;
+}
 
 /** The view after `command`; `view` itself is left alone. */
 export function reduce(view: View, command: Command, trace: Trace | undefined): View {
@@ -141,6 +178,14 @@ export function reduce(view: View, command: Command, trace: Trace | undefined): 
       return movedPatch(view, command);
     case 'region':
       return { ...view, region: command.region, anchor: undefined };
+    case 'toggle-law':
+      return { ...view, law: view.law === 'heat' ? 'spotlight' : 'heat' };
+    case 'toggle-contour':
+      return { ...view, contour: !view.contour };
+    case 'next-scope':
+      return { ...view, scope: SCOPES[(SCOPES.indexOf(view.scope) + 1) % SCOPES.length]! };
+    case 'toggle-reading':
+      return { ...view, reading: view.reading === command.reading ? 'raw' : command.reading };
     case 'set':
       return apply(view, command.values);
     default:
@@ -175,6 +220,11 @@ export function clampChoice(choice: Choice, count: number): Choice {
   return typeof choice === 'number' ? Math.min(choice, count - 1) : choice;
 }
 
+/** Share of the mass for the contour; 0 where there is none. */
+export function contourShare({ contour, share }: Pick<View, 'contour' | 'share'>): number {
+  return contour ? share : 0;
+}
+
 /** Reads a stored state; anything that is not of the expected kind falls back to the default. */
 export function restoreView(stored: unknown): View {
   if (typeof stored !== 'object' || stored === null) return INITIAL_VIEW;
@@ -184,13 +234,15 @@ export function restoreView(stored: unknown): View {
     const known = key === 'heads' ? isChoice(value) : VALUES[key]?.includes(value as string);
     return [key, (known ?? typeof value === typeof standard) ? value : standard];
   });
-  const { picture, run, latent, layer } = record;
+  const { picture, run, latent, layer, evidenceOpen, evidenceHeight } = record;
   return {
     ...(Object.fromEntries(kept) as unknown as View),
     ...(typeof picture === 'string' && { picture }),
     ...(typeof run === 'string' && { run }),
     ...(Number.isInteger(latent) && { latent: latent as number }),
     ...(isChoice(layer) && { layer }),
+    ...(typeof evidenceOpen === 'boolean' && { evidenceOpen }),
+    ...(typeof evidenceHeight === 'number' && { evidenceHeight }),
   };
 }
 
@@ -210,6 +262,8 @@ function isChoice(value: unknown): value is Choice {
 
 function apply(view: View, values: Partial<Settings>): View {
   const next = { ...view, ...values };
+  // Words have attention only: another kind is asked of the latent.
+  if (values.kind !== undefined && values.kind !== 'attention') next.token = undefined;
   // Patches of one picture mean nothing in another.
   return values.picture !== undefined && values.picture !== view.picture
     ? { ...next, patch: undefined, region: undefined, anchor: undefined }

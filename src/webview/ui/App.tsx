@@ -6,11 +6,12 @@ import { messageOf } from '../../base/errors.ts';
 import type { PanelHost } from '../../protocol/panel.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
+import { MANY_PATCHES } from '../../heatmap/constants.ts';
 import { storedState, storeState } from '../host.ts';
 import { brushAttended, brushAttending, brushRegion, brushToken, type Brush } from '../logic/brushing.ts';
 import { resolve, type Shown } from '../logic/resolve.ts';
 import { stageMapOf } from '../logic/stageMap.ts';
-import { reduce, restoreView, type Command, type View } from '../logic/view.ts';
+import { preferencesOf, reduce, restoreView, type Command, type View } from '../logic/view.ts';
 import type { PanelModel } from '../panelModel.ts';
 import { Announcer } from './Announcer.tsx';
 import { usePictureDrop } from './drop.ts';
@@ -24,14 +25,17 @@ import type { Scene } from './scene.ts';
 import { Stage } from './Stage.tsx';
 import { Steps } from './Steps.tsx';
 
+const REMEMBER_MS = 300;
+
 interface AppProps {
   model: PanelModel;
   host: PanelHost;
 }
 
 export function App({ model, host }: AppProps): VNode {
-  const [view, change] = useView(model);
+  const [view, change] = useView(model, host);
   const [notice, setNotice] = useState<string>();
+  const [alone, setAlone] = useState(false);
   const [hovered, setHovered] = useState<number>();
   const [hoveredLatent, setHoveredLatent] = useState<number>();
   // A command ends what the resting pointer shows: keys must not be outdone by it.
@@ -54,7 +58,7 @@ export function App({ model, host }: AppProps): VNode {
     model,
     view,
     dispatch,
-    { hovered, setHovered, hoveredLatent, setHoveredLatent },
+    { hovered, setHovered, hoveredLatent, setHoveredLatent, alone, setAlone },
     call,
   );
   const dropping = usePictureDrop(canRun && locked === undefined, (files) =>
@@ -75,12 +79,12 @@ export function App({ model, host }: AppProps): VNode {
       {scene === undefined ? (
         <Empty connected={model.connected} canRun={canRun} progress={progress} call={call} />
       ) : (
-        <>
+        <main class="work">
           <Steps scene={scene} />
           <Stage scene={scene} />
           <Evidence scene={scene} />
           <Announcer scene={scene} />
-        </>
+        </main>
       )}
       <Help />
       {dropping && <div class="drop-target">Drop to add helper images</div>}
@@ -88,16 +92,26 @@ export function App({ model, host }: AppProps): VNode {
   );
 }
 
-/** The view with its commands; stored on every change, so that a reload shows the same. */
-function useView(model: PanelModel): [View, (command: Command) => void] {
+/**
+ * The view with its commands; stored on every change, so that a reload shows the same. How things are drawn
+ * and laid out is the reader's, so a new panel begins as the last one was left.
+ */
+function useView(model: PanelModel, host: PanelHost): [View, (command: Command) => void] {
   const [view, setView] = useState(() => restoreView(storedState()));
   const [, setVersion] = useState(0);
+  const isNew = useRef(storedState() === undefined || storedState() === null);
   const dispatch = useCallback(
     (command: Command) => setView((current) => reduce(current, command, model.state.trace)),
     [model],
   );
   useEffect(() => {
+    const adopt = (): void => {
+      if (!isNew.current || !model.connected) return;
+      isNew.current = false;
+      setView((current) => ({ ...current, ...preferencesOf(restoreView(model.state.preferences)) }));
+    };
     model.onChange((change) => {
+      adopt();
       const { trace } = model.state;
       if (change === 'run-started' && trace !== undefined) dispatch({ type: 'run-started', id: trace.id });
       setVersion(model.version);
@@ -107,25 +121,53 @@ function useView(model: PanelModel): [View, (command: Command) => void] {
       dispatch({ type: 'set', values: { ...(picture && { picture }), ...(kind && { kind }) } });
     });
     // The host may have answered before the first effect ran.
+    adopt();
     setVersion(model.version);
   }, [model]);
-  useEffect(() => storeState(view), [view]);
+  useEffect(() => {
+    if (!isNew.current) storeState(view);
+  }, [view]);
+  useRemembered(view, host, isNew);
   return [view, dispatch];
 }
 
-/** What the pointer rests on: it is shown large without being selected. */
+/** Sends what the reader changed to the host, once dragging and sliding have come to rest. */
+function useRemembered(view: View, host: PanelHost, isNew: { current: boolean }): void {
+  const preferences = JSON.stringify(preferencesOf(view));
+  const sent = useRef(preferences);
+  useEffect(() => {
+    if (isNew.current || sent.current === preferences) return undefined;
+    const timer = setTimeout(() => {
+      sent.current = preferences;
+      void host.remember(JSON.parse(preferences) as object).catch(() => undefined);
+    }, REMEMBER_MS);
+    return () => clearTimeout(timer);
+  }, [preferences, host]);
+}
+
+/** What the pointer or a held key shows without its being selected. */
 interface Pointing {
   hovered: number | undefined;
   setHovered: (token: number | undefined) => void;
   hoveredLatent: number | undefined;
   setHoveredLatent: (latent: number | undefined) => void;
+  /** The picture is to be seen without its map. */
+  alone: boolean;
+  setAlone: (alone: boolean) => void;
 }
 
 function useScene(
   model: PanelModel,
   view: View,
   dispatch: (command: Command) => void,
-  { hovered, setHovered: hoverToken, hoveredLatent, setHoveredLatent: hoverLatent }: Pointing,
+  {
+    hovered,
+    setHovered: hoverToken,
+    hoveredLatent,
+    setHoveredLatent: hoverLatent,
+    alone,
+    setAlone,
+  }: Pointing,
   call: Scene['call'],
 ): Scene | undefined {
   const { trace, canRun } = model.state;
@@ -153,12 +195,28 @@ function useScene(
       brush,
       canRun,
       highContrast,
+      many: (shown.picture?.grid.rows ?? 0) * (shown.picture?.grid.columns ?? 0) >= MANY_PATCHES,
+      alone,
+      setAlone,
       dispatch,
       hoverToken,
       hoverLatent,
       call,
     };
-  }, [trace, version, maps, view, pictures, problems, hovered, hoveredLatent, canRun, highContrast, call]);
+  }, [
+    trace,
+    version,
+    maps,
+    view,
+    pictures,
+    problems,
+    hovered,
+    hoveredLatent,
+    canRun,
+    highContrast,
+    alone,
+    call,
+  ]);
 }
 
 /** What is lit up in the steps: a token that is looked at comes first, then a region, then the latent. */

@@ -1,46 +1,44 @@
 /** One latent block: its latents as small maps, the mass they put on the picture, how it ended. */
 
 import type { VNode } from 'preact';
-import type { Step } from '../../trace/steps.ts';
-import { strength } from '../logic/brushing.ts';
-import { describeEnd } from '../../trace/steps.ts';
-import { number, share } from '../logic/format.ts';
 import { isShare } from '../../trace/maps.ts';
+import { describeEnd, explainEnd, type Step } from '../../trace/steps.ts';
+import { strength } from '../logic/brushing.ts';
+import { number, share } from '../logic/format.ts';
+import { columnsFor } from '../logic/thumbnails.ts';
 import type { Scene } from './scene.ts';
 import { Thumbnail } from './Thumbnail.tsx';
 
 interface BlockStepProps {
   step: Extract<Step, { kind: 'block' }>;
   scene: Scene;
+  /** Room for the small maps, in CSS pixels. */
+  width: number;
 }
 
-/** More latents than this go on in a second row. */
-const MAX_COLUMNS = 12;
-
-export function BlockStep({ step, scene }: BlockStepProps): VNode {
+export function BlockStep({ step, scene, width }: BlockStepProps): VNode {
   const { trace, shown, brush, view } = scene;
-  const { block, latents } = step;
+  const { block, latents, number: place } = step;
   const selected = shown.latent?.block === block.index;
+  const expected = Math.max(block.latents, latents.length, trace.model.latentSize ?? 0);
+  const { columns, side } = columnsFor(expected, width);
   return (
     <li class="step step-block" data-selected={selected}>
-      <span class="step-number dim" aria-hidden="true">
-        ◆
-      </span>
+      <span class="step-number dim">{place}</span>
       <div class="block">
         <div class="block-head">
           <span>
-            Block {block.index + 1} · {latents.length === 1 ? '1 latent' : `${latents.length} latents`}
-            <span class="dim"> · {describeEnd(block.ended)}</span>
+            ◆ Block {block.index + 1} · {latents.length === 1 ? '1 latent' : `${latents.length} latents`}
+            <span class="dim" title={explainEnd(block.ended)}>
+              {' '}
+              · {describeEnd(block.ended)}
+            </span>
           </span>
           <span class="dim">{summary(step, scene)}</span>
         </div>
         <div
           class="thumbnails"
-          style={{
-            '--columns': String(
-              Math.min(MAX_COLUMNS, Math.max(block.latents, latents.length, trace.model.latentSize ?? 0)),
-            ),
-          }}
+          style={{ '--columns': String(columns), '--side': `${side}px` }}
           role="group"
           aria-label={`Latents of block ${block.index + 1}`}
         >
@@ -53,12 +51,15 @@ export function BlockStep({ step, scene }: BlockStepProps): VNode {
                 latent={latent}
                 scene={scene}
                 focusable={view.token === undefined && shown.latentIndex === index}
+                width={side}
                 strength={strength(brush, 'latents', index)}
                 amount={brush?.latents.get(index)}
               />
             );
           })}
-          {latents.length === 0 && <span class="dim">no latent yet</span>}
+          {latents.length === 0 && (
+            <span class="dim">{trace.status === 'running' ? 'no latent yet' : 'no latent was computed'}</span>
+          )}
         </div>
       </div>
     </li>

@@ -15,6 +15,7 @@ export function Empty({ connected, canRun, progress, call }: EmptyProps): VNode 
   const waiting = progress ?? (connected ? undefined : 'Connecting…');
   return (
     <main class="empty">
+      <h1 class="hidden">ILVR</h1>
       {waiting === undefined ? (
         <>
           <p>No run is shown.</p>

@@ -1,12 +1,14 @@
-/** Below the picture: the run as a whole. */
+/** Below the picture: the run as a whole. The reader decides how high it is, or closes it. */
 
 import type { VNode } from 'preact';
+import { useRef } from 'preact/hooks';
 import type { Tab } from '../logic/view.ts';
 import { Tabs } from '../toolkit.tsx';
 import type { Scene } from './scene.ts';
 import { SimilarityTab } from './SimilarityTab.tsx';
 import { SpanTab } from './SpanTab.tsx';
 import { TimingTab } from './TimingTab.tsx';
+import { useMedia } from './useMedia.ts';
 
 const TABS: { id: Tab; title: string }[] = [
   { id: 'span', title: 'Span' },
@@ -14,20 +16,93 @@ const TABS: { id: Tab; title: string }[] = [
   { id: 'timing', title: 'Timing' },
 ];
 
+const LEAST = 96;
+/** Until the reader moves it, where the page is high enough; as in layout.css. */
+const USUAL = 228;
+const MOST = 640;
+/** What an arrow key moves the edge by. */
+const STEP = 24;
+/** Below this height of the page the picture needs the room more. */
+const LOW = '(max-height: 560px)';
+
 export function Evidence({ scene }: { scene: Scene }): VNode {
-  const { tab } = scene.view;
+  const { view, dispatch } = scene;
+  const isLow = useMedia(LOW);
+  const open = view.evidenceOpen ?? !isLow;
+  const setOpen = (evidenceOpen: boolean): void => dispatch({ type: 'set', values: { evidenceOpen } });
   return (
-    <section class="evidence" aria-label="Evidence">
+    <section
+      class="evidence"
+      aria-label="Evidence"
+      data-open={open}
+      {...(view.evidenceHeight !== undefined && {
+        style: { '--evidence-height': `${view.evidenceHeight}px` },
+      })}
+    >
+      <h2 class="hidden">Evidence</h2>
+      {open && <Edge scene={scene} close={() => setOpen(false)} />}
       <Tabs
         label="Evidence"
-        active={tab}
+        active={view.tab}
         tabs={TABS}
-        onChange={(next) => scene.dispatch({ type: 'set', values: { tab: next } })}
+        onChange={(tab) => dispatch({ type: 'set', values: { tab, evidenceOpen: true } })}
       >
-        {tab === 'span' && <SpanTab scene={scene} />}
-        {tab === 'similarity' && <SimilarityTab scene={scene} />}
-        {tab === 'timing' && <TimingTab trace={scene.trace} />}
+        {open && view.tab === 'span' && <SpanTab scene={scene} />}
+        {open && view.tab === 'similarity' && <SimilarityTab scene={scene} />}
+        {open && view.tab === 'timing' && <TimingTab trace={scene.trace} />}
       </Tabs>
+      <button
+        type="button"
+        class="quiet evidence-toggle"
+        aria-expanded={open}
+        title={open ? 'Closes the evidence' : 'Opens the evidence'}
+        onClick={() => setOpen(!open)}
+      >
+        {open ? 'Hide ▾' : 'Show ▴'}
+      </button>
     </section>
+  );
+}
+
+/** The upper edge: dragged, or moved by arrow keys; a double click closes. */
+function Edge({ scene: { view, dispatch }, close }: { scene: Scene; close: () => void }): VNode {
+  const from = useRef<{ y: number; height: number } | undefined>(undefined);
+  const set = (wanted: number): void => {
+    const evidenceHeight = Math.round(Math.min(MOST, Math.max(LEAST, wanted)));
+    dispatch({ type: 'set', values: { evidenceHeight } });
+  };
+  const edge = useRef<HTMLDivElement>(null);
+  const height = (): number => edge.current!.parentElement!.getBoundingClientRect().height;
+  const moves: Record<string, number> = { ArrowUp: STEP, ArrowDown: -STEP };
+  return (
+    <div
+      ref={edge}
+      class="edge"
+      role="separator"
+      aria-orientation="horizontal"
+      aria-label="Height of the evidence"
+      aria-valuemin={LEAST}
+      aria-valuemax={MOST}
+      aria-valuenow={view.evidenceHeight ?? USUAL}
+      tabIndex={0}
+      data-arrows
+      onKeyDown={(event) => {
+        const by = moves[event.key];
+        if (by === undefined) return;
+        event.preventDefault();
+        set(height() + by);
+      }}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        from.current = { y: event.clientY, height: height() };
+      }}
+      onPointerMove={(event) => {
+        if (from.current !== undefined) set(from.current.height + from.current.y - event.clientY);
+      }}
+      onPointerUp={() => {
+        from.current = undefined;
+      }}
+      onDblClick={close}
+    />
   );
 }

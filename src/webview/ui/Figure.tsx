@@ -14,19 +14,23 @@ export function Group({ title, children }: { title: string; children: ComponentC
 interface FigureProps {
   name: string;
   value: string;
+  /** What the name means. */
+  title?: string;
   strong?: boolean;
   /** 0 to 1 */
   bar?: number;
 }
 
-export function Figure({ name, value, strong = false, bar }: FigureProps): VNode {
+export function Figure({ name, value, title, strong = false, bar }: FigureProps): VNode {
   return (
-    <div class="figure" data-strong={strong}>
+    <div class="figure" data-strong={strong} title={title}>
       <dt>{name}</dt>
-      {bar !== undefined && (
-        <span class="figure-bar" aria-hidden="true" style={{ '--share': bar.toFixed(4) }} />
-      )}
-      <dd>{value}</dd>
+      <dd>
+        {bar !== undefined && (
+          <span class="figure-bar" aria-hidden="true" style={{ '--share': bar.toFixed(4) }} />
+        )}
+        {value}
+      </dd>
     </div>
   );
 }

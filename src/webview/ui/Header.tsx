@@ -1,9 +1,10 @@
-/** What was asked, of which model on which device, how it went, and what can be done with it. */
+/** What was asked, what was answered, by which model on which device, and what can be done with it. */
 
 import type { VNode } from 'preact';
 import { unreachable } from '../../base/errors.ts';
-import type { Trace } from '../../trace/schema.ts';
-import { blockSummary, describeReach } from '../../trace/steps.ts';
+import { statedAnswer } from '../../trace/answer.ts';
+import type { Trace, TraceVerdict } from '../../trace/schema.ts';
+import { blockSummary, describeReach, explainEnd } from '../../trace/steps.ts';
 import { duration, parameters, sampling, totalTime } from '../logic/format.ts';
 import { Button } from '../toolkit.tsx';
 import { Fact } from './Fact.tsx';
@@ -24,10 +25,14 @@ const DTYPES = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): VNode {
   const { model, device, tokens } = trace;
   const time = totalTime(trace.timings);
+  const ends = [...new Set(trace.blocks.map(({ ended }) => ended))].map(explainEnd).join(' ');
   return (
     <header class="header">
       <div class="header-top">
-        <h1 title={trace.question}>{trace.question}</h1>
+        <div class="asked">
+          <h1 title={trace.question}>{trace.question}</h1>
+          <Answer trace={trace} />
+        </div>
         <Actions trace={trace} canRun={canRun} locked={locked} call={call} />
       </div>
       <ul class="facts" aria-label="About this run">
@@ -42,8 +47,10 @@ export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): 
             <b>{model.latentReach}</b>
           </Fact>
         )}
-        <Fact name="Latent blocks">{blockSummary(trace)}</Fact>
-        <Fact name="Length" title="Tokens of the answer, latent pads and markers included">
+        <Fact name="Latent blocks" {...(ends !== '' && { title: ends })}>
+          {blockSummary(trace)}
+        </Fact>
+        <Fact name="Length" title="Tokens of the answer, latents and their markers included">
           <b>{tokens.length}</b> tokens{time !== undefined && ` in ${duration(time)}`}
         </Fact>
         <Fact name="Sampling">{sampling(trace)}</Fact>
@@ -64,11 +71,43 @@ export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): 
   );
 }
 
+/** The answer stands with the question: nobody should have to look for it. */
+function Answer({ trace }: { trace: Trace }): VNode {
+  const answer = statedAnswer(trace);
+  const { verdict } = trace;
+  return (
+    <p class="answer">
+      <span class="dim">Answer</span>{' '}
+      {answer === undefined ? (
+        <span class="dim">{trace.status === 'running' ? '…' : 'none'}</span>
+      ) : (
+        <b title={answer}>{answer}</b>
+      )}
+      {verdict !== undefined && (
+        <>
+          {' '}
+          <Verdict verdict={verdict} />
+        </>
+      )}
+    </p>
+  );
+}
+
+function Verdict({ verdict: { right, expected, source } }: { verdict: TraceVerdict }): VNode {
+  const wanted = right || expected === undefined ? '' : `, expected ${expected}`;
+  return (
+    <span class="verdict" data-right={right} title={`According to ${source}`}>
+      <span aria-hidden="true">{right ? '✓' : '✗'}</span> {right ? 'right' : `wrong${wanted}`}
+      <span class="dim"> ({source})</span>
+    </span>
+  );
+}
+
 function Actions({ trace, canRun, locked, call }: Omit<HeaderProps, 'fileName'>): VNode {
   const running = trace.status === 'running';
   return (
     <div class="actions">
-      {canRun && running && <Button onClick={() => call((host) => host.cancel())}>Cancel</Button>}
+      {canRun && running && <Button onClick={() => call((host) => host.cancel())}>Stop run</Button>}
       {canRun && !running && (
         <Button
           title={locked ?? "Asks the same question with today's settings"}
@@ -119,7 +158,7 @@ function Status({ trace }: { trace: Trace }): VNode | null {
     case 'cancelled':
       return (
         <p class="status status-warning" role="status">
-          Partial trace: the run was cancelled after {trace.tokens.length} tokens. {trace.failure ?? ''}
+          Partial trace: the run was stopped after {trace.tokens.length} tokens. {trace.failure ?? ''}
         </p>
       );
     case 'failed':

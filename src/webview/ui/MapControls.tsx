@@ -1,74 +1,108 @@
 /** How attention is joined over layers and heads, and how the map is drawn. */
 
 import type { VNode } from 'preact';
+import type { Reading } from '../../heatmap/map.ts';
+import type { Scope } from '../../heatmap/scale.ts';
 import type { Choice } from '../../trace/maps.ts';
-import { choiceLabel } from '../logic/format.ts';
+import { layerBars } from '../logic/layers.ts';
 import { Checkbox } from '../toolkit.tsx';
+import { LAW_OPTIONS } from './laws.ts';
+import { LayerStrip } from './LayerStrip.tsx';
 import type { Scene } from './scene.ts';
 import { Segmented } from './Segmented.tsx';
 
 export function MapControls({ scene }: { scene: Scene }): VNode {
-  const { trace, shown, view, dispatch } = scene;
-  const { kind, layer, heads } = shown.selector;
-  const { layers, heads: headCount } = trace.model;
+  const { shown, view, trace, dispatch } = scene;
+  const isAttention = shown.selector.kind === 'attention';
   return (
     <div class="controls">
-      {kind === 'attention' && (
-        <>
-          <LayerControl
-            layer={layer}
-            layers={layers}
-            onChange={(value) => dispatch({ type: 'set', values: { layer: value } })}
-          />
+      {isAttention && (
+        <div class="control-row">
+          <LayerControl scene={scene} />
           <HeadControl
-            heads={heads}
-            count={headCount}
-            onChange={(value) => dispatch({ type: 'set', values: { heads: value } })}
+            heads={shown.selector.heads}
+            count={trace.model.heads}
+            onChange={(heads) => dispatch({ type: 'set', values: { heads } })}
           />
-        </>
+          <Segmented
+            label="Show"
+            visibleLabel
+            value={view.reading}
+            options={READING_OPTIONS}
+            onChange={(reading) => dispatch({ type: 'set', values: { reading } })}
+          />
+        </div>
       )}
-      <label class="field">
-        <span class="field-label">Strength</span>
-        <input
-          type="range"
-          class="opacity"
-          title="How much of the picture is dimmed or covered; at 0 the picture is shown as it is"
-          min={0}
-          max={1}
-          step={0.05}
-          value={view.strength}
-          aria-valuetext={`${Math.round(view.strength * 100)} %`}
-          onInput={(event) =>
-            dispatch({ type: 'set', values: { strength: event.currentTarget.valueAsNumber } })
-          }
+      <div class="control-row">
+        <Segmented
+          label="Draw"
+          visibleLabel
+          value={view.law}
+          options={LAW_OPTIONS}
+          onChange={(law) => dispatch({ type: 'set', values: { law } })}
         />
-      </label>
-      <Checkbox
-        checked={view.smooth}
-        title="Interpolates between patches; the measured values are flat patches"
-        onChange={(smooth) => dispatch({ type: 'set', values: { smooth } })}
-      >
-        Smooth
-      </Checkbox>
-      <Checkbox
-        checked={view.outlines}
-        title="Outlines every patch"
-        onChange={(outlines) => dispatch({ type: 'set', values: { outlines } })}
-      >
-        Outlines
-      </Checkbox>
+        {shown.selector.kind !== 'similarity' && <ContourControl scene={scene} />}
+        <Segmented
+          label="Scale"
+          visibleLabel
+          value={view.scope}
+          options={SCOPE_OPTIONS}
+          onChange={(scope) => dispatch({ type: 'set', values: { scope } })}
+        />
+        <AloneButton scene={scene} />
+        <button
+          type="button"
+          class="quiet link"
+          aria-expanded={view.more}
+          title="Strength, outlines, smoothing"
+          onClick={() => dispatch({ type: 'set', values: { more: !view.more } })}
+        >
+          {view.more ? 'Less' : 'More'}
+        </button>
+      </div>
+      {view.more && <MoreControls scene={scene} />}
     </div>
   );
 }
 
-interface LayerControlProps {
-  layer: Choice;
-  layers: number;
-  onChange: (layer: Choice) => void;
-}
+const READING_OPTIONS: { value: Reading; label: string; title: string }[] = [
+  { value: 'raw', label: 'all', title: 'Attention as it is' },
+  {
+    value: 'masked',
+    label: 'masked',
+    title: 'Without the sink: the patch that is the largest for more than half of the latents (M)',
+  },
+  {
+    value: 'relative',
+    label: 'relative',
+    title: 'What a patch has more or less than its mean over all latents of the run (R)',
+  },
+];
 
-function LayerControl({ layer, layers, onChange }: LayerControlProps): VNode {
+const SCOPE_OPTIONS: { value: Scope; label: string; title: string }[] = [
+  {
+    value: 'run',
+    label: 'run',
+    title: 'One scale for all latents of the run, so that they can be compared (S)',
+  },
+  { value: 'block', label: 'block', title: 'One scale for the latents of each block' },
+  { value: 'latent', label: 'latent', title: 'A scale for each latent: maps cannot be compared' },
+];
+
+const JOINED: { value: 'mean' | 'max' | 'one'; label: string; title: string }[] = [
+  { value: 'mean', label: 'mean', title: 'Mean of all' },
+  { value: 'max', label: 'max', title: 'Largest of all, at each patch' },
+  { value: 'one', label: 'one', title: 'A single one' },
+];
+
+function LayerControl({ scene }: { scene: Scene }): VNode {
+  const { maps, shown, trace, dispatch } = scene;
+  const { layer } = shown.selector;
+  const { layers } = trace.model;
   const one = typeof layer === 'number';
+  const opening = maps.openingLayer();
+  const choose = (value: Choice): void => dispatch({ type: 'set', values: { layer: value } });
+  const seen = trace.pictures.filter(({ range }) => range !== undefined);
   return (
     <div class="field">
       <Segmented
@@ -76,19 +110,13 @@ function LayerControl({ layer, layers, onChange }: LayerControlProps): VNode {
         visibleLabel
         value={one ? 'one' : layer}
         options={JOINED}
-        onChange={(value) => onChange(value === 'one' ? layers - 1 : value)}
+        onChange={(value) => choose(value === 'one' ? opening : value)}
       />
-      <input
-        type="range"
-        class="layer"
-        aria-label="Layer"
-        title="One layer ([ and ])"
-        min={1}
-        max={layers}
-        value={one ? layer + 1 : layers}
-        data-idle={!one}
-        aria-valuetext={choiceLabel('layer', layer, layers)}
-        onInput={(event) => onChange(event.currentTarget.valueAsNumber - 1)}
+      <LayerStrip
+        bars={layerBars(maps.layers(), seen.length === 1 ? seen[0]!.grid : undefined)}
+        layer={one ? layer : undefined}
+        opening={opening}
+        onChange={choose}
       />
       <output class="choice-value">{one ? `${layer + 1} of ${layers}` : `all ${layers}`}</output>
     </div>
@@ -129,8 +157,109 @@ function HeadControl({ heads, count, onChange }: HeadControlProps): VNode {
   );
 }
 
-const JOINED: { value: 'mean' | 'max' | 'one'; label: string }[] = [
-  { value: 'mean', label: 'mean' },
-  { value: 'max', label: 'max' },
-  { value: 'one', label: 'one' },
-];
+function ContourControl({ scene: { view, shown, dispatch } }: { scene: Scene }): VNode {
+  const isSelection = shown.selector.kind === 'selection';
+  const percent = Math.round(view.share * 100);
+  return (
+    <div class="field">
+      <Checkbox
+        checked={view.contour}
+        title={
+          isSelection
+            ? 'Outlines the candidates that the trainer’s rule would keep'
+            : 'Outlines the fewest patches that hold this share of the mass (C)'
+        }
+        onChange={(contour) => dispatch({ type: 'set', values: { contour } })}
+      >
+        Contour
+      </Checkbox>
+      {!isSelection && (
+        <>
+          <input
+            type="range"
+            class="share"
+            aria-label="Share of the mass inside the contour"
+            min={10}
+            max={95}
+            step={5}
+            value={percent}
+            disabled={!view.contour}
+            aria-valuetext={`${percent} %`}
+            onInput={(event) =>
+              dispatch({ type: 'set', values: { share: event.currentTarget.valueAsNumber / 100 } })
+            }
+          />
+          <output class="choice-value" data-idle={!view.contour}>
+            {percent} %
+          </output>
+        </>
+      )}
+    </div>
+  );
+}
+
+/** Held by pointer or key, the map is away; it cannot be left on by mistake. */
+function AloneButton({ scene: { alone, setAlone } }: { scene: Scene }): VNode {
+  const hold = (event: KeyboardEvent): void => {
+    if (event.key !== ' ' && event.key !== 'Enter') return;
+    event.preventDefault();
+    setAlone(true);
+  };
+  return (
+    <button
+      type="button"
+      class="hold"
+      aria-pressed={alone}
+      title="Shows the picture without the map for as long as it is held (P)"
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        setAlone(true);
+      }}
+      onPointerUp={() => setAlone(false)}
+      onPointerCancel={() => setAlone(false)}
+      onKeyDown={hold}
+      onKeyUp={() => setAlone(false)}
+      onBlur={() => setAlone(false)}
+    >
+      Hold: picture only
+    </button>
+  );
+}
+
+function MoreControls({ scene: { view, dispatch, many } }: { scene: Scene }): VNode {
+  return (
+    <div class="control-row">
+      <label class="field">
+        <span class="field-label">Strength</span>
+        <input
+          type="range"
+          class="strength"
+          title="How much of the picture is dimmed or covered; at 0 the picture is shown as it is"
+          min={0}
+          max={1}
+          step={0.05}
+          value={view.strength}
+          aria-valuetext={`${Math.round(view.strength * 100)} %`}
+          onInput={(event) =>
+            dispatch({ type: 'set', values: { strength: event.currentTarget.valueAsNumber } })
+          }
+        />
+      </label>
+      <Checkbox
+        checked={view.outlines && !many}
+        disabled={many}
+        title={many ? 'So many patches would be hidden by their outlines' : 'Outlines every patch'}
+        onChange={(outlines) => dispatch({ type: 'set', values: { outlines } })}
+      >
+        Outlines
+      </Checkbox>
+      <Checkbox
+        checked={view.smooth}
+        title="Interpolates between patches; the measured values are flat patches"
+        onChange={(smooth) => dispatch({ type: 'set', values: { smooth } })}
+      >
+        Smooth
+      </Checkbox>
+    </div>
+  );
+}

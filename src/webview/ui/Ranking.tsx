@@ -1,8 +1,9 @@
-/** Latents or tokens from the largest amount down; each leads to its place in the steps. */
+/** Latents or words from the largest amount down; each leads to its place in the steps. */
 
 import type { VNode } from 'preact';
 import { ranked } from '../logic/brushing.ts';
-import { number, tokenLabel } from '../logic/format.ts';
+import { number } from '../logic/format.ts';
+import { wordPlaces, type WordPlace } from '../logic/places.ts';
 import type { Scene } from './scene.ts';
 
 interface RankingProps {
@@ -18,16 +19,19 @@ export function Ranking({ scene, title, of }: RankingProps): VNode | null {
   const { brush, trace, dispatch } = scene;
   const entries = ranked(brush?.[of] ?? new Map());
   if (entries.length === 0) return null;
-  const name = (index: number): string => {
-    if (of === 'tokens') return tokenLabel(trace.tokens[index]!);
-    const latent = trace.latents[index]!;
-    return `block ${latent.block + 1}, latent ${latent.index + 1}`;
-  };
+  const listed = entries.slice(0, LISTED);
+  const words =
+    of === 'tokens'
+      ? wordPlaces(
+          trace,
+          listed.map(({ index }) => index),
+        )
+      : [];
   return (
     <section class="group">
       <h3>{title}</h3>
       <ol class="ranking">
-        {entries.slice(0, LISTED).map(({ index, amount }) => (
+        {listed.map(({ index, amount }, i) => (
           <li key={index}>
             <button
               type="button"
@@ -38,7 +42,11 @@ export function Ranking({ scene, title, of }: RankingProps): VNode | null {
                 )
               }
             >
-              <span>{name(index)}</span>
+              {words[i] === undefined ? (
+                <LatentName scene={scene} index={index} />
+              ) : (
+                <Word place={words[i]} />
+              )}
               <span>{number(amount)}</span>
             </button>
           </li>
@@ -46,5 +54,26 @@ export function Ranking({ scene, title, of }: RankingProps): VNode | null {
       </ol>
       {entries.length > LISTED && <p class="dim">of {entries.length}</p>}
     </section>
+  );
+}
+
+function LatentName({ scene: { trace }, index }: { scene: Scene; index: number }): VNode {
+  const latent = trace.latents[index]!;
+  return (
+    <span>
+      block {latent.block + 1}, latent {latent.index + 1}
+    </span>
+  );
+}
+
+/** The word in its line, and which step that is. */
+function Word({ place: { step, before, word, after } }: { place: WordPlace }): VNode {
+  return (
+    <span class="word">
+      {step !== undefined && <span class="dim">step {step}: </span>}
+      <span class="dim">{before}</span>
+      <b>{word}</b>
+      <span class="dim">{after}</span>
+    </span>
   );
 }

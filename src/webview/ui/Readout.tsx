@@ -1,10 +1,11 @@
 /** Figures beside the picture: the patch that is read, where the query's mass goes, how narrow it is. */
 
 import type { VNode } from 'preact';
-import { massBySource } from '../../trace/maps.ts';
+import { placeText } from '../../heatmap/grid.ts';
+import { isNearlyUniform } from '../../heatmap/statistics.ts';
+import { isShare, massBySource } from '../../trace/maps.ts';
 import { number, percent, share } from '../logic/format.ts';
 import { pixelsOf } from '../logic/grid.ts';
-import { isShare } from '../../trace/maps.ts';
 import { Figure, Group } from './Figure.tsx';
 import { RegionReadout } from './RegionReadout.tsx';
 import type { Scene } from './scene.ts';
@@ -19,20 +20,27 @@ interface ReadoutProps {
 
 export function Readout({ scene, patch, isPeak }: ReadoutProps): VNode {
   const { stage, token, view } = scene;
+  const { map } = stage;
   return (
     <aside class="readout" aria-label="Readout" tabIndex={0}>
       {token !== undefined && <TokenReadout scene={scene} token={token} />}
       {token === undefined && view.region !== undefined && (
         <RegionReadout scene={scene} region={view.region} />
       )}
-      {stage.map !== undefined && patch !== undefined && (
+      {map !== undefined && patch !== undefined && (
         <PatchReadout scene={scene} patch={patch} isPeak={isPeak} />
       )}
+      <SinkReadout scene={scene} />
       {stage.row !== undefined && <MassReadout scene={scene} row={stage.row} />}
-      {stage.map?.entropy !== undefined && (
+      {map?.entropy !== undefined && (
         <Group title="Entropy over the picture">
-          <Figure name="this map" value={`${stage.map.entropy.bits.toFixed(2)} bits`} />
-          <Figure name="uniform" value={`${stage.map.entropy.uniformBits.toFixed(2)} bits`} />
+          <Figure name="this map" value={`${map.entropy.bits.toFixed(2)} bits`} />
+          <Figure
+            name="at most"
+            value={`${map.entropy.uniformBits.toFixed(2)} bits`}
+            title="Of a map that is the same everywhere"
+          />
+          {isNearlyUniform(map.entropy) && <Figure name="so it is" value="nearly uniform" strong />}
         </Group>
       )}
     </aside>
@@ -46,20 +54,21 @@ function PatchReadout({ scene, patch, isPeak }: ReadoutProps & { patch: number }
   if (map === undefined || picture === undefined) return null;
   const { x, y } = pixelsOf(patch, picture);
   const value = map.values[patch] ?? NaN;
-  const row = Math.floor(patch / map.columns) + 1;
-  const column = (patch % map.columns) + 1;
-  const tokens = map.rows * map.columns;
   return (
     <Group title={isPeak ? 'Largest patch' : 'Patch'}>
-      <Figure name="place" value={`row ${row}, column ${column}`} />
-      <Figure name="token" value={`${patch + 1} of ${tokens}`} />
+      <Figure name="place" value={placeText(patch, map)} />
+      <Figure name="token" value={`${patch + 1} of ${map.rows * map.columns}`} />
       {picture.range !== undefined && (
-        <Figure name="in the sequence" value={String(picture.range.start + patch)} />
+        <Figure
+          name="position"
+          value={String(picture.range.start + patch)}
+          title="Place in the whole sequence, counted from 0"
+        />
       )}
       <Figure name="pixels x" value={`${x[0]}–${x[1]}`} />
       <Figure name="pixels y" value={`${y[0]}–${y[1]}`} />
       <Figure name={map.unit} value={number(value)} strong />
-      {map.mass !== undefined && map.mass > 0 && isShare(selector) && (
+      {map.mass !== undefined && map.mass > 0 && map.reading !== 'relative' && isShare(selector) && (
         <Figure name="of the picture’s mass" value={percent(value / map.mass)} />
       )}
       {map.selected !== undefined && (
@@ -69,25 +78,50 @@ function PatchReadout({ scene, patch, isPeak }: ReadoutProps & { patch: number }
   );
 }
 
+/** A patch that most latents look at most, whatever they look for, says little about one of them. */
+function SinkReadout({ scene: { maps, stage, view, dispatch } }: { scene: Scene }): VNode | null {
+  const { selector, token, map } = stage;
+  const sink = selector.kind === 'attention' && token === undefined ? maps.sink(selector) : undefined;
+  if (sink === undefined || map === undefined) return null;
+  const isMasked = view.reading === 'masked';
+  return (
+    <section class="group sink">
+      <h3>Sink</h3>
+      <p>
+        {placeText(sink.patch, map)} is the largest patch for {sink.queries} of {sink.of} latents here.
+        {map.removed !== undefined && ` Masked: ${percent(map.removed.share)} of this map’s mass.`}
+      </p>
+      <button
+        type="button"
+        class="quiet link"
+        onClick={() => dispatch({ type: 'toggle-reading', reading: 'masked' })}
+      >
+        {isMasked ? 'Show it' : 'Mask it'}
+      </button>
+    </section>
+  );
+}
+
 function MassReadout({ scene, row }: { scene: Scene; row: Float32Array }): VNode {
   if (!isShare(scene.stage.selector)) {
     return (
-      <Group title="Mass by source">
+      <section class="group">
+        <h3>Mass by source</h3>
         <p class="dim">Maxima over layers or heads do not add up to shares.</p>
-      </Group>
+      </section>
     );
   }
   const mass = massBySource(scene.trace, row);
-  const sources: [string, number][] = [
-    ['pictures', mass.pictures],
-    ['prompt text', mass.prompt],
-    ['latents', mass.latents],
-    ['answer', mass.answer],
+  const sources: [name: string, value: number, title: string][] = [
+    ['pictures', mass.pictures, 'Attention to all pictures of the prompt'],
+    ['prompt text', mass.prompt, 'Attention to the words of the prompt'],
+    ['latents', mass.latents, 'Attention to earlier latents, and its own position'],
+    ['answer', mass.answer, 'Attention to words of the answer so far'],
   ];
   return (
     <Group title="Mass by source">
-      {sources.map(([name, value]) => (
-        <Figure key={name} name={name} value={share(value)} bar={value} />
+      {sources.map(([name, value, title]) => (
+        <Figure key={name} name={name} value={share(value)} title={title} bar={value} />
       ))}
     </Group>
   );

@@ -26,12 +26,12 @@ export function RegionReadout({ scene, region }: { scene: Scene; region: Region 
         </button>
       </section>
       <Ranking scene={scene} title="Latents" of="latents" />
-      <Ranking scene={scene} title="Tokens" of="tokens" />
+      <Ranking scene={scene} title="Words" of="tokens" />
       {noTokens && (
         <p class="dim group">
           {shown.selector.kind === 'attention'
-            ? 'This trace holds no attention of text tokens.'
-            : 'Tokens have attention only.'}
+            ? 'This trace holds no attention of words.'
+            : 'Words have attention only.'}
         </p>
       )}
     </>

@@ -7,30 +7,44 @@ import type { Trace } from '../../trace/schema.ts';
 import { cosinesOf, type Cosines } from '../logic/cosines.ts';
 import { number } from '../logic/format.ts';
 import type { Scene } from './scene.ts';
+import { useSize } from './useSize.ts';
 
-/** CSS pixels of the matrix. */
-const SIDE = 160;
+/** CSS pixels of the matrix: as high as there is room, within these. */
+const LEAST = 120;
+const MOST = 520;
+/** Room for an axis' labels. */
+const AXIS = 22;
 
 export function SimilarityTab({ scene }: { scene: Scene }): VNode {
   const { trace, shown } = scene;
   const cosines = useMemo(() => cosinesOf(trace), [trace, trace.latents.length]);
   const [cell, setCell] = useState<number>();
-  if (cosines.count < 2) return <p class="dim">Two latents or more are needed to compare them.</p>;
+  const box = useRef<HTMLDivElement>(null);
+  const side = Math.min(MOST, Math.max(LEAST, useSize(box).height - AXIS));
   return (
-    <div class="similarity">
-      <Matrix scene={scene} cosines={cosines} onHover={setCell} />
-      <div class="similarity-text">
-        <p>
-          Mean cosine within blocks <b>{number(cosines.within)}</b>, between blocks{' '}
-          <b>{number(cosines.between)}</b>
-        </p>
-        <p>{cell === undefined ? nearest(trace, cosines, shown.latentIndex) : pair(trace, cosines, cell)}</p>
-        <p class="dim">
-          Colours from −1 (blue) over 0 (white) to 1 (red). Cosines of the vectors that were fed back; they
-          say how alike latents are, not what they mean.
-        </p>
-      </div>
-      {trace.blocks.length > 1 && <BlockTable cosines={cosines} />}
+    <div ref={box} class="similarity" tabIndex={0} role="region" aria-label="Latent similarity">
+      {cosines.count < 2 ? (
+        <p class="dim">Two latents or more are needed to compare them.</p>
+      ) : (
+        <>
+          <Matrix scene={scene} cosines={cosines} side={side} onHover={setCell} />
+          <div class="similarity-text">
+            <p>
+              Mean cosine within blocks <b>{number(cosines.within)}</b>, between blocks{' '}
+              <b>{number(cosines.between)}</b>
+            </p>
+            <p class="similarity-pair">
+              {cell === undefined ? nearest(trace, cosines, shown.latentIndex) : pair(trace, cosines, cell)}
+            </p>
+            <Bar />
+            <p class="dim">
+              Rows and columns are latents, by block. Cosines of the vectors that were fed back: they say how
+              alike latents are, not what they mean.
+            </p>
+          </div>
+          {trace.blocks.length > 1 && <BlockTable cosines={cosines} />}
+        </>
+      )}
     </div>
   );
 }
@@ -38,16 +52,18 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
 interface MatrixProps {
   scene: Scene;
   cosines: Cosines;
+  side: number;
   onHover: (cell: number | undefined) => void;
 }
 
-function Matrix({ scene, cosines, onHover }: MatrixProps): VNode {
+function Matrix({ scene, cosines, side, onHover }: MatrixProps): VNode {
   const { trace, shown, dispatch } = scene;
   const { count } = cosines;
   const canvas = useRef<HTMLCanvasElement>(null);
+  const ratio = window.devicePixelRatio;
   useLayoutEffect(
     () => drawMatrix(canvas.current, cosines, trace, shown.latentIndex),
-    [cosines, shown.latentIndex],
+    [cosines, shown.latentIndex, side, ratio],
   );
   const cellUnder = (event: MouseEvent): number => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
@@ -55,19 +71,59 @@ function Matrix({ scene, cosines, onHover }: MatrixProps): VNode {
       Math.min(count - 1, Math.max(0, Math.floor((at / size) * count)));
     return index(event.clientY - box.top, box.height) * count + index(event.clientX - box.left, box.width);
   };
-  const ratio = window.devicePixelRatio;
   return (
-    <canvas
-      ref={canvas}
-      class="matrix"
-      width={SIDE * ratio}
-      height={SIDE * ratio}
-      role="img"
-      aria-label={`Matrix of cosines between ${count} latents. ${nearest(trace, cosines, shown.latentIndex)}`}
-      onMouseMove={(event) => onHover(cellUnder(event))}
-      onMouseLeave={() => onHover(undefined)}
-      onClick={(event) => dispatch({ type: 'latent', latent: Math.floor(cellUnder(event) / count) })}
-    />
+    <div class="matrix-frame" style={{ '--side': `${side}px` }}>
+      <AxisLabels trace={trace} direction="across" side={side} />
+      <AxisLabels trace={trace} direction="down" side={side} />
+      <canvas
+        ref={canvas}
+        class="matrix"
+        width={Math.round(side * ratio)}
+        height={Math.round(side * ratio)}
+        role="img"
+        aria-label={`Matrix of cosines between ${count} latents. ${nearest(trace, cosines, shown.latentIndex)}`}
+        onMouseMove={(event) => onHover(cellUnder(event))}
+        onMouseLeave={() => onHover(undefined)}
+        onClick={(event) => dispatch({ type: 'latent', latent: Math.floor(cellUnder(event) / count) })}
+      />
+    </div>
+  );
+}
+
+interface AxisLabelsProps {
+  trace: Trace;
+  direction: 'across' | 'down';
+  side: number;
+}
+
+/** Of a block's side that has room for its name, in CSS pixels. */
+const ROOMY = 56;
+
+/** The blocks along an edge, each as long as it has latents. */
+function AxisLabels({ trace, direction, side }: AxisLabelsProps): VNode {
+  const blocks = trace.blocks.filter(({ latents }) => latents > 0);
+  const isRoomy = side / blocks.length >= ROOMY;
+  return (
+    <div class={`matrix-axis matrix-${direction}`} aria-hidden="true">
+      {blocks.map(({ index, latents }) => (
+        <span key={index} style={{ flexGrow: String(latents) }} title={`Block ${index + 1}`}>
+          {isRoomy ? `block ${index + 1}` : index + 1}
+        </span>
+      ))}
+    </div>
+  );
+}
+
+/** The matrix' colours, 0 in the middle. */
+function Bar(): VNode {
+  const stops = Array.from({ length: 17 }, (_, i) => `rgb(${diverging(i / 8 - 1).join(' ')})`).join(', ');
+  return (
+    <div class="similarity-bar">
+      <span>−1</span>
+      <span class="colour-strip" style={{ '--stops': stops }} aria-hidden="true" />
+      <span>1</span>
+      <span class="dim">0 is white</span>
+    </div>
   );
 }
 
@@ -112,25 +168,27 @@ function drawMatrix(
   const { count, values } = cosines;
   const cells = new OffscreenCanvas(count, count);
   const pixels = new Uint8ClampedArray(count * count * 4).fill(255);
-  values.forEach((value, i) => pixels.set(diverging(value), i * 4));
+  values.forEach((value, i) => pixels.set(diverging(Math.min(1, Math.max(-1, value))), i * 4));
   cells.getContext('2d')!.putImageData(new ImageData(pixels, count, count), 0, 0);
   context.imageSmoothingEnabled = false;
   context.drawImage(cells, 0, 0, canvas.width, canvas.height);
   const size = canvas.width / count;
-  context.fillStyle = '#fff';
+  context.fillStyle = '#000';
   trace.latents.forEach((latent, i) => {
     if (i === 0 || trace.latents[i - 1]!.block === latent.block) return;
     const at = Math.round(i * size);
-    context.fillRect(at - 1, 0, 2, canvas.height);
-    context.fillRect(0, at - 1, canvas.width, 2);
+    context.fillRect(at, 0, 1, canvas.height);
+    context.fillRect(0, at, canvas.width, 1);
   });
   if (selected < 0) return;
-  context.strokeStyle = '#000';
-  context.lineWidth = 3;
-  context.strokeRect(1, selected * size, canvas.width - 2, size);
-  context.strokeStyle = '#fff';
-  context.lineWidth = 1;
-  context.strokeRect(1, selected * size, canvas.width - 2, size);
+  for (const [colour, width] of [
+    ['#000', 3],
+    ['#fff', 1],
+  ] as const) {
+    context.strokeStyle = colour;
+    context.lineWidth = width;
+    context.strokeRect(1.5, selected * size, canvas.width - 3, size);
+  }
 }
 
 function nearest(trace: Trace, { count, values }: Cosines, selected: number): string {

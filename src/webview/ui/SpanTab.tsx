@@ -1,71 +1,114 @@
 /** Visual mass and entropy along all generated positions, blocks shaded, the selected position marked. */
 
 import type { VNode } from 'preact';
-import { useMemo, useRef } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import { latentIndexAt } from '../../trace/rows.ts';
-import { choiceLabel, share } from '../logic/format.ts';
-import { runsOf, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
+import type { Trace } from '../../trace/schema.ts';
+import { choiceLabel, share, tokenLabel } from '../logic/format.ts';
+import { nearestPoint, runsOf, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
 import type { Scene } from './scene.ts';
-import { useWidth } from './useWidth.ts';
+import { useSize, type Room } from './useSize.ts';
 
 const MARGIN = { top: 8, right: 50, bottom: 34, left: 50 };
-/** As much as the evidence's height leaves, see panel.css. */
-const HEIGHT = { normal: 150, low: 116 };
+/** Below this the axes go without their titles. */
+const TITLED_HEIGHT = 96;
+const LEAST_HEIGHT = 48;
 
 export function SpanTab({ scene }: { scene: Scene }): VNode {
   const { trace, maps, version, shown } = scene;
-  const { layer } = shown.selector;
-  const span = useMemo(() => spanOf(trace, maps, layer), [trace, maps, version, layer]);
+  const { layer, heads } = shown.selector;
+  const span = useMemo(
+    () => spanOf(trace, maps, layer, heads),
+    [trace, maps, version, layer, heads, trace.latents.length],
+  );
+  const [pointed, setPointed] = useState<number>();
   const box = useRef<HTMLDivElement>(null);
-  const width = useWidth(box);
-  const among = choiceLabel('layer', span.layer, trace.model.layers);
+  const room = useSize(box);
   return (
-    <div class="span" ref={box}>
+    <div class="span">
       <div class="span-legend">
         <span class="key key-mass">visual mass</span>
         <span class="key key-entropy">entropy over the pictures</span>
-        <span class="dim">
-          {among}, mean of {trace.model.heads} heads
-          {span.points.length < trace.tokens.length &&
-            `; ${trace.tokens.length - span.points.length} of ${trace.tokens.length} positions have no attention stored`}
-        </span>
+        <span class="span-value">{pointText(scene, span, pointed)}</span>
+        <span class="dim">{aboutSpan(scene, span)}</span>
       </div>
-      {span.points.length === 0 ? (
-        <p class="dim">No attention has been recorded yet.</p>
-      ) : (
-        <Chart scene={scene} span={span} width={width} />
-      )}
+      <div ref={box} class="span-box">
+        {span.points.length === 0 ? (
+          <p class="dim">No attention has been recorded yet.</p>
+        ) : (
+          <Chart scene={scene} span={span} room={room} pointed={pointed} onPoint={setPointed} />
+        )}
+      </div>
     </div>
   );
+}
+
+/** Which layer and heads, and which positions are missing. */
+function aboutSpan({ trace, shown }: Scene, { points, layer, heads }: Span): string {
+  const { layers, heads: count } = trace.model;
+  const missing = trace.tokens.length - points.length;
+  const why =
+    heads === 'mean'
+      ? `${missing} of ${trace.tokens.length} positions were never read by the model, or not stored`
+      : 'words store the mean of their heads only, so they are left out';
+  const instead =
+    shown.selector.layer === 'max' || shown.selector.heads === 'max' ? ' (maxima are no shares)' : '';
+  return (
+    `${choiceLabel('layer', layer, layers)}, ${choiceLabel('head', heads, count)}${instead}` +
+    (missing > 0 ? `; ${why}` : '')
+  );
+}
+
+/** The figures at the position that is pointed at, else at the selected one. */
+function pointText({ trace, shown, token }: Scene, span: Span, pointed: number | undefined): string {
+  const at = pointed ?? token ?? shown.latent?.token;
+  const point = span.points.find((entry) => entry.token === at);
+  if (point === undefined) return '';
+  const latent = trace.latents[latentIndexAt(trace, point.token) ?? -1];
+  const name =
+    latent === undefined
+      ? tokenLabel(trace.tokens[point.token]!)
+      : `block ${latent.block + 1}, latent ${latent.index + 1}`;
+  return `${name}: mass ${share(point.mass)}, entropy ${point.bits.toFixed(2)} bits`;
 }
 
 interface ChartProps {
   scene: Scene;
   span: Span;
-  width: number;
+  room: Room;
+  pointed: number | undefined;
+  onPoint: (token: number | undefined) => void;
 }
 
-function Chart({ scene, span, width }: ChartProps): VNode {
+function Chart({ scene, span, room, pointed, onPoint }: ChartProps): VNode {
   const { trace, shown, token, dispatch } = scene;
   const count = Math.max(1, trace.tokens.length);
-  const height = window.innerHeight <= 760 ? HEIGHT.low : HEIGHT.normal;
+  const { width } = room;
+  const height = Math.max(LEAST_HEIGHT, room.height);
   const inner = Math.max(10, width - MARGIN.left - MARGIN.right);
-  const bottom = height - MARGIN.bottom;
+  const isTitled = height >= TITLED_HEIGHT;
+  const bottom = height - (isTitled ? MARGIN.bottom : MARGIN.bottom / 2);
   const x = (at: number): number => MARGIN.left + ((at + 0.5) / count) * inner;
   const y = (fraction: number): number => bottom - fraction * (bottom - MARGIN.top);
   const current = token ?? shown.latent?.token;
   const line = (value: (point: SpanPoint) => number) => (run: SpanPoint[]) =>
     run.map((point) => `${x(point.token).toFixed(1)},${y(value(point)).toFixed(1)}`).join(' ');
   const mass = line((point) => point.mass);
-  const bits = line((point) => point.bits / span.uniformBits);
+  const bits = line((point) => point.bits / Math.max(span.uniformBits, 1e-9));
   const runs = runsOf(span.points);
-  const pick = (event: MouseEvent): void => {
+  /** Markers of a block have no attention of their own: the nearest position that has stands for them. */
+  const under = (event: MouseEvent): SpanPoint | undefined => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
     const at = Math.floor(((event.clientX - box.left - MARGIN.left) / inner) * count);
-    const latent = latentIndexAt(trace, at);
-    if (latent !== undefined) dispatch({ type: 'latent', latent });
-    else if (trace.tokens[at]?.kind === 'text') dispatch({ type: 'token', token: at });
+    return nearestPoint(span.points, at);
   };
+  const pick = (event: MouseEvent): void => {
+    const at = under(event)?.token;
+    if (at === undefined) return;
+    const latent = latentIndexAt(trace, at);
+    dispatch(latent === undefined ? { type: 'token', token: at } : { type: 'latent', latent });
+  };
+  const marked = span.points.find((point) => point.token === pointed);
   return (
     <svg
       class="chart"
@@ -74,29 +117,20 @@ function Chart({ scene, span, width }: ChartProps): VNode {
       role="img"
       aria-label={labelOf(scene, span)}
       onClick={pick}
+      onPointerMove={(event) => onPoint(under(event)?.token)}
+      onPointerLeave={() => onPoint(undefined)}
     >
-      {trace.blocks.map((block) => {
-        const end = block.endToken ?? trace.tokens.length - 1;
-        const left = x(block.startToken - 0.5);
-        return (
-          <g key={block.index}>
-            <rect
-              class="chart-block"
-              x={left}
-              y={MARGIN.top}
-              width={x(end + 0.5) - left}
-              height={bottom - MARGIN.top}
-            />
-            <text class="chart-label" x={left} y={bottom + 14}>
-              Block {block.index + 1}
-            </text>
-          </g>
-        );
-      })}
-      <Axis side="left" title="visual mass" x={MARGIN.left} y={y} labels={['0', '0.5', '1']} />
+      <Blocks trace={trace} x={x} top={MARGIN.top} bottom={bottom} />
+      <Axis
+        side="left"
+        title={isTitled ? 'visual mass' : ''}
+        x={MARGIN.left}
+        y={y}
+        labels={['0', '0.5', '1']}
+      />
       <Axis
         side="right"
-        title="bits"
+        title={isTitled ? 'bits' : ''}
         x={MARGIN.left + inner}
         y={y}
         labels={['0', (span.uniformBits / 2).toFixed(1), span.uniformBits.toFixed(1)]}
@@ -113,10 +147,44 @@ function Chart({ scene, span, width }: ChartProps): VNode {
       {runs.map((run) => (
         <Run key={run[0]!.token} run={run} mass={mass(run)} bits={bits(run)} />
       ))}
-      <text class="chart-label" x={MARGIN.left + inner / 2} y={height - 4} text-anchor="middle">
-        generated position
-      </text>
+      {marked !== undefined && (
+        <g>
+          <line class="chart-cursor" x1={x(marked.token)} x2={x(marked.token)} y1={MARGIN.top} y2={bottom} />
+          <circle class="dot-mass" cx={x(marked.token)} cy={y(marked.mass)} r={3.5} />
+        </g>
+      )}
+      {isTitled && (
+        <text class="chart-label" x={MARGIN.left + inner / 2} y={height - 4} text-anchor="middle">
+          position in the answer
+        </text>
+      )}
     </svg>
+  );
+}
+
+interface BlocksProps {
+  trace: Trace;
+  x: (at: number) => number;
+  top: number;
+  bottom: number;
+}
+
+/** The blocks, shaded; narrow ones go by their number, or their names would lie on each other. */
+function Blocks({ trace, x, top, bottom }: BlocksProps): VNode {
+  return (
+    <>
+      {trace.blocks.map(({ index, startToken, endToken }) => {
+        const [left, right] = [x(startToken - 0.5), x((endToken ?? trace.tokens.length - 1) + 0.5)];
+        return (
+          <g key={index}>
+            <rect class="chart-block" x={left} y={top} width={right - left} height={bottom - top} />
+            <text class="chart-label" x={left} y={bottom + 14}>
+              {right - left > 52 ? `Block ${index + 1}` : index + 1}
+            </text>
+          </g>
+        );
+      })}
+    </>
   );
 }
 

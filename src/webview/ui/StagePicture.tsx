@@ -1,14 +1,16 @@
 /** The large picture: drawn to fit, hovered, dragged over, and walked with the arrow keys. */
 
 import type { VNode } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { enclosed } from '../../heatmap/contour.ts';
 import { placeText, type MapGrid } from '../../heatmap/grid.ts';
 import { drawMap, drawMarks } from '../draw/heatmap.ts';
 import { number } from '../logic/format.ts';
 import { patchAt, regionOf } from '../logic/grid.ts';
+import { contourShare } from '../logic/view.ts';
 import { STAGE_ID } from './keys.ts';
 import type { Scene } from './scene.ts';
+import { useSize, type Room } from './useSize.ts';
 
 interface StagePictureProps {
   scene: Scene;
@@ -17,22 +19,25 @@ interface StagePictureProps {
 }
 
 export function StagePicture({ scene, hovered, onHover }: StagePictureProps): VNode {
-  const { stage, view, shown, pictures, highContrast } = scene;
+  const { stage, view, shown, pictures, highContrast, many, alone } = scene;
   const { picture } = shown;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const size = useFit(frame, picture?.width ?? 1, picture?.height ?? 1);
+  const size = fit(useSize(frame), picture?.width ?? 1, picture?.height ?? 1);
   const bitmap = pictures.get(picture?.id ?? '')?.full;
   const ratio = window.devicePixelRatio;
   useLayoutEffect(() => {
     if (canvas.current === null || picture === undefined) return;
-    const { law, strength, contour, smooth, outlines, region, patch } = view;
+    const { law, strength, smooth, region, patch } = view;
     const { map, scale } = stage;
-    const drawing = map && { ...map, scale, law, strength, smooth, enclosed: enclosed(map, contour) };
-    drawMap(canvas.current, bitmap, drawing, ratio);
-    const marks = { outlines: outlines || highContrast, cursor: hovered ?? patch, region };
+    const patches = map && enclosed(map, contourShare(view));
+    const drawing = map && patches && { ...map, scale, law, strength, smooth, enclosed: patches };
+    drawMap(canvas.current, bitmap, alone ? undefined : drawing, ratio);
+    if (alone) return;
+    const outlines = (view.outlines || highContrast) && !many;
+    const marks = { outlines, cursor: hovered ?? patch, region };
     drawMarks(canvas.current, picture.grid, marks, ratio);
-  }, [bitmap, stage, view, hovered, size.width, size.height, ratio, highContrast, picture]);
+  }, [bitmap, stage, view, hovered, size.width, size.height, ratio, highContrast, picture, many, alone]);
   const pointer = usePointer(scene, onHover);
   return (
     <div class="stage-frame" ref={frame}>
@@ -92,23 +97,8 @@ function patchUnder(event: PointerEvent, grid: MapGrid): number | undefined {
   return patchAt((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height, grid);
 }
 
-/** The largest size of the picture's proportions that fits its frame, followed as the frame changes. */
-function useFit(
-  frame: { current: HTMLElement | null },
-  width: number,
-  height: number,
-): { width: number; height: number } {
-  const [room, setRoom] = useState({ width: 300, height: 300 });
-  useLayoutEffect(() => {
-    const element = frame.current;
-    if (element === null) return undefined;
-    const measure = (): void => setRoom({ width: element.clientWidth, height: element.clientHeight });
-    measure();
-    const observer = new ResizeObserver(measure);
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  // Room for the focus ring.
+/** The largest size of the picture's proportions that fits its frame, with room for the focus ring. */
+function fit(room: Room, width: number, height: number): Room {
   const scale = Math.min((room.width - 8) / width, (room.height - 8) / height);
   return { width: Math.max(16, Math.floor(width * scale)), height: Math.max(16, Math.floor(height * scale)) };
 }

@@ -69,10 +69,12 @@ export function StageToolbar({ scene }: { scene: Scene }): VNode {
 function PictureChooser({ scene: { trace, shown, dispatch } }: { scene: Scene }): VNode {
   const choose = (picture: string): void => dispatch({ type: 'set', values: { picture } });
   const value = shown.picture?.id ?? '';
+  const nameOf = (id: string): string | undefined =>
+    trace.pictures.find((picture) => picture.id === id)?.name;
   const options = trace.pictures.map((picture) => ({
     value: picture.id,
     label: pictureLabel(trace, picture),
-    title: `${picture.name}${picture.range === undefined ? ' (reference: the model did not see it)' : ''}`,
+    title: `${picture.name}${picture.range === undefined ? ', which the model did not see' : ''}`,
   }));
   if (options.length <= MAX_SEGMENTS) {
     return <Segmented label="Picture" value={value} options={options} onChange={choose} />;
@@ -81,7 +83,7 @@ function PictureChooser({ scene: { trace, shown, dispatch } }: { scene: Scene })
     <select aria-label="Picture" value={value} onChange={(event) => choose(event.currentTarget.value)}>
       {options.map((option) => (
         <option key={option.value} value={option.value}>
-          {option.label}: {option.title}
+          {option.label}: {nameOf(option.value)}
         </option>
       ))}
     </select>

@@ -8,22 +8,23 @@ import type { Scene } from './scene.ts';
 
 interface TextStepProps {
   step: Extract<Step, { kind: 'text' }>;
-  line: number;
   scene: Scene;
 }
 
-export function TextStep({ step, line, scene }: TextStepProps): VNode {
+export function TextStep({ step, scene }: TextStepProps): VNode {
   const tokens = [];
-  for (let i = step.first; i <= step.last; i++) tokens.push(<Token key={i} index={i} scene={scene} />);
+  for (let i = step.first; i <= step.last; i++) {
+    tokens.push(<Token key={i} index={i} isFirst={i === step.first} scene={scene} />);
+  }
   return (
     <li class="step step-text">
-      <span class="step-number dim">{line}</span>
+      <span class="step-number dim">{step.number}</span>
       <p class="step-line">{tokens}</p>
     </li>
   );
 }
 
-function Token({ index, scene }: { index: number; scene: Scene }): VNode {
+function Token({ index, isFirst, scene }: { index: number; isFirst: boolean; scene: Scene }): VNode {
   const { trace, view, shown, brush, dispatch, hoverToken } = scene;
   const token = trace.tokens[index]!;
   const amount = brush?.tokens.get(index);
@@ -37,7 +38,9 @@ function Token({ index, scene }: { index: number; scene: Scene }): VNode {
   ].filter((fact) => fact !== undefined);
   // Without latents the first token is how the keyboard gets into the steps.
   const isOnlyStop = view.token === undefined && shown.latentIndex < 0 && index === 0;
-  const visible = token.text.replace(/\n+$/, '');
+  const line = token.text.replace(/\n+$/, '');
+  // The blank before a line's first word would set the line off from the others.
+  const visible = isFirst ? line.trimStart() : line;
   return (
     <span
       id={`token-${index}`}
@@ -53,7 +56,7 @@ function Token({ index, scene }: { index: number; scene: Scene }): VNode {
       onClick={() => dispatch({ type: 'token', token: view.token === index ? undefined : index })}
     >
       {visible}
-      {visible === token.text ? '' : <span class="newline">↵</span>}
+      {line === token.text ? '' : <span class="newline">↵</span>}
     </span>
   );
 }

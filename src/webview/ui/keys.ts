@@ -17,8 +17,16 @@ export function useKeys(scene: Scene | undefined, help: () => void): void {
       if (event.defaultPrevented || latest.current === undefined) return;
       if (handle(event, latest.current, help)) event.preventDefault();
     };
+    const release = (): void => latest.current?.setAlone(false);
     window.addEventListener('keydown', listener);
-    return () => window.removeEventListener('keydown', listener);
+    window.addEventListener('keyup', release);
+    // A key that is let go elsewhere is never heard of here.
+    window.addEventListener('blur', release);
+    return () => {
+      window.removeEventListener('keydown', listener);
+      window.removeEventListener('keyup', release);
+      window.removeEventListener('blur', release);
+    };
   }, [help]);
   useFollowingFocus(scene);
 }
@@ -35,6 +43,7 @@ function handle(event: KeyboardEvent, scene: Scene, help: () => void): boolean {
   if (effect === undefined) return false;
   if (effect.type === 'escape' && document.querySelector(':popover-open') !== null) return false;
   if (effect.type === 'help') help();
+  else if (effect.type === 'alone') scene.setAlone(true);
   else if (effect.type === 'escape') escape(scene);
   else scene.dispatch(effect);
   return true;
@@ -63,7 +72,13 @@ function placeOf(target: EventTarget | null): Place {
 function useFollowingFocus(scene: Scene | undefined): void {
   const { token } = scene?.view ?? {};
   const latent = scene?.shown.latentIndex;
+  const isFirst = useRef(true);
   useEffect(() => {
+    // Where a page begins is the steps' own affair.
+    if (isFirst.current) {
+      isFirst.current = false;
+      return;
+    }
     const element = document.getElementById(token === undefined ? `latent-${latent}` : `token-${token}`);
     if (document.activeElement?.closest(`#${STEPS_ID}`)) element?.focus({ preventScroll: true });
     element?.scrollIntoView({ block: 'nearest' });

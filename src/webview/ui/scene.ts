@@ -26,6 +26,11 @@ export interface Scene {
   canRun: boolean;
   /** Outlines of patches are drawn although not asked for: a high-contrast theme. */
   highContrast: boolean;
+  /** The picture has so many patches that outlines would hide them. */
+  many: boolean;
+  /** The picture is shown without its map, for as long as a key or a button is held. */
+  alone: boolean;
+  setAlone: (alone: boolean) => void;
   dispatch: (command: Command) => void;
   /** The pointer entered or left a token. */
   hoverToken: (token: number | undefined) => void;

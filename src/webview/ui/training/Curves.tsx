@@ -6,7 +6,7 @@ import { lossName } from '../../../watch/lossNames.ts';
 import { curvesOf, nearest, tableRows } from '../../logic/curve.ts';
 import { number } from '../../logic/format.ts';
 import { Checkbox } from '../../toolkit.tsx';
-import { useWidth } from '../useWidth.ts';
+import { useSize } from '../useSize.ts';
 import { CurveChart } from './CurveChart.tsx';
 import type { TrainingScene } from './scene.ts';
 
@@ -21,7 +21,7 @@ export function Curves({ scene }: { scene: TrainingScene }): VNode {
   const [cursor, setCursor] = useState<number>();
   const [isTable, setIsTable] = useState(false);
   const box = useRef<HTMLDivElement>(null);
-  const width = useWidth(box);
+  const { width } = useSize(box);
   const curves = useMemo(() => curvesOf(metrics, smoothing), [metrics, smoothing]);
   const steps = useMemo(() => metrics.map(({ step }) => step), [metrics]);
   return (

@@ -10,7 +10,7 @@ import { enclosed } from '../../../heatmap/contour.ts';
 import { drawMap, drawMarks } from '../../draw/heatmap.ts';
 import { number } from '../../logic/format.ts';
 import { patchAt } from '../../logic/grid.ts';
-import { useWidth } from '../useWidth.ts';
+import { useSize } from '../useSize.ts';
 import type { TrainingScene } from './scene.ts';
 
 interface SelectionMapProps {
@@ -35,7 +35,7 @@ export function SelectionMap(props: SelectionMapProps): VNode {
   const { title, kind, block, selection, map, target, scale, scene, figure, note } = props;
   const canvas = useRef<HTMLCanvasElement>(null);
   const frame = useRef<HTMLDivElement>(null);
-  const width = useWidth(frame);
+  const { width } = useSize(frame);
   const [patch, setPatch] = useState<number>();
   const { grid, picture, groupSize } = block;
   const { pictures } = scene.model;

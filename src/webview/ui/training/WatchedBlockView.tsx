@@ -1,12 +1,12 @@
 /** One latent block of the watched sample: the teacher's map beside those of the K latents. */
 
 import type { VNode } from 'preact';
-import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import type { WatchedBlock } from '../../../watch/watched.ts';
 import { STRENGTH } from '../../../heatmap/constants.ts';
 import { scaleOf, type Scale } from '../../../heatmap/scale.ts';
 import type { Law } from '../../../heatmap/law.ts';
-import { drawBar } from '../../draw/bar.ts';
+import { barStops } from '../../draw/bar.ts';
 import { number } from '../../logic/format.ts';
 import { meanToTarget, selectionMap, shared } from '../../logic/selection.ts';
 import { SelectionMap } from './SelectionMap.tsx';
@@ -90,7 +90,6 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
 
 /** The scale's colours from its lower end to its upper. */
 function ColourStrip({ scale, law }: { scale: Scale; law: Law }): VNode {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  useLayoutEffect(() => drawBar(canvas.current, { law, scale, strength: STRENGTH }, 'across'), [scale, law]);
-  return <canvas ref={canvas} class="colour-strip" width={256} height={1} aria-hidden="true" />;
+  const stops = useMemo(() => barStops({ law, scale, strength: STRENGTH }), [scale, law]);
+  return <span class="colour-strip" style={{ '--stops': stops }} aria-hidden="true" />;
 }

@@ -1,0 +1,33 @@
+/** What speaks for each layer: how much its latents look at the pictures, how widely, and whether always where. */
+
+import type { MapGrid } from '../../heatmap/grid.ts';
+import { placeText } from '../../heatmap/grid.ts';
+import type { Looks } from '../../heatmap/statistics.ts';
+import { share } from './format.ts';
+
+export interface LayerBar {
+  /** Of the layer with the most, 0 to 1. */
+  height: number;
+  /** "Layer 5: visual mass 0.54 …" */
+  text: string;
+}
+
+/** @param grid of the picture, where there is one only: then the patch can be named */
+export function layerBars(layers: readonly Looks[], grid: MapGrid | undefined): LayerBar[] {
+  const most = Math.max(...layers.map(({ mass }) => mass), 1e-9);
+  return layers.map((looks, i) => ({
+    height: looks.mass / most,
+    text: `Layer ${i + 1}: ${textOf(looks, grid)}`,
+  }));
+}
+
+function textOf({ mass, entropy, favourite, sink, queries }: Looks, grid: MapGrid | undefined): string {
+  if (favourite === undefined) return 'nothing has looked yet';
+  const { bits, uniformBits } = entropy;
+  const where = grid === undefined ? '' : ` (${placeText(favourite.patch, grid)})`;
+  return [
+    `visual mass ${share(mass)}`,
+    `entropy ${bits.toFixed(2)} of ${uniformBits.toFixed(2)} bits`,
+    `largest patch the same${where} for ${favourite.queries} of ${queries}${sink === undefined ? '' : ', a sink'}`,
+  ].join(' · ');
+}
