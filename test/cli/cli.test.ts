@@ -45,6 +45,8 @@ describe('arguments', () => {
     [['reason', MAP, '--repetition-penalty', '0'], 2],
     [['reason', MAP, '--max-tokens', '0'], 2],
     [['reason', MAP, '--max-tokens', '1.5'], 2],
+    [['reason', MAP, '--max-pixels', '0'], 2],
+    [['reason', MAP, '--min-pixels', 'many'], 2],
     [['reason', MAP, '--force', '3'], 2],
     [['evaluate', 'x.jsonl', '--limit', '0'], 2],
     [['evaluate', 'x.jsonl', '--jobs', '0'], 2],
