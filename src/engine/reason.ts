@@ -22,7 +22,7 @@ import { compareLatent, type PictureFeatures } from '../inference/compare.ts';
 import { generate, type GenerateObserver } from '../inference/generate.ts';
 import type { Fed, NewToken } from '../inference/generation.ts';
 import type { Model } from '../inference/model.ts';
-import { checkRoom, type SizedPicture } from '../inference/room.ts';
+import { checkRoom, checkStep, type SizedPicture } from '../inference/room.ts';
 import { notesOn } from './notes.ts';
 
 export interface RunContext {
@@ -283,6 +283,7 @@ class Recorder implements GenerateObserver {
 
   async token(token: NewToken): Promise<void> {
     if (this.firstToken === 0) this.firstToken = performance.now();
+    checkStep(this.context.model.checkpoint.config.text, token.position + 1);
     const { emit } = this.context;
     emit({ type: 'token', token: this.describe(token) });
     // A block that is restarted closes before the next one opens.

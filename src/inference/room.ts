@@ -3,10 +3,11 @@
 import { UserError } from '../base/errors.ts';
 import { withBudget } from '../checkpoint/pixels/budget.ts';
 import { planPicture } from '../checkpoint/pixels/smartResize.ts';
-import type { ModelConfig, ProcessorConfig } from '../model/config.ts';
+import type { ModelConfig, ProcessorConfig, TextConfig } from '../model/config.ts';
 import {
   attentionMemory,
   featureMemory,
+  latentMemory,
   pixelMemory,
   promptMemory,
   towerMemory,
@@ -93,6 +94,29 @@ export function checkRoom(
       `vision tower ${inBytes(tower + features)}, prompt ${inBytes(prompt)}, attention ${inBytes(attention)})`,
     where: where.join('; '),
     remedy,
+  });
+}
+
+/** Steps that take less are not worth asking the system for. */
+const SMALL_STEP = 2 ** 20;
+
+/**
+ * Ends a run before memory does: a trace grows with every step, by how many nobody knows beforehand.
+ * @param length of the sequence so far
+ * @param available bytes
+ * @throws UserError if a latent more, as it is computed and kept, does not fit
+ */
+export function checkStep(text: TextConfig, length: number, available?: number): void {
+  const step = attentionMemory(text, length) + latentMemory(text, length);
+  if (step < SMALL_STEP) return;
+  const left = available ?? availableMemory();
+  if (step <= left) return;
+  throw new UserError({
+    problem: 'Memory ran out during the run',
+    expected: `${inBytes(step)} for the attention of one more step over ${length} tokens`,
+    found: `${inBytes(left)} left on this machine`,
+    remedy:
+      'What was computed so far is kept. Lower the pixel budget or the number of tokens, or free memory.',
   });
 }
 

@@ -66,10 +66,7 @@ export function attentionMemory({ layers, heads }: TextConfig, tokens: number): 
   return 2 * FLOAT * layers * heads * tokens;
 }
 
-/** What the trace keeps of a token, and of a latent, after so many. */
-export function traceMemory(
-  { layers, heads }: TextConfig,
-  tokens: number,
-): { token: number; latent: number } {
-  return { token: FLOAT * layers * tokens, latent: FLOAT * layers * heads * tokens };
+/** What the trace keeps of a latent, over so many; of a token of text the mean of the heads alone. */
+export function latentMemory({ layers, heads }: TextConfig, tokens: number): number {
+  return FLOAT * layers * heads * tokens;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { withBudget } from '../../src/checkpoint/pixels/budget.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { parseProcessorConfig } from '../../src/checkpoint/defaults.ts';
-import { checkRoom, needsOf, type RoomContext } from '../../src/inference/room.ts';
+import { checkRoom, checkStep, needsOf, type RoomContext } from '../../src/inference/room.ts';
 import { UserError } from '../../src/base/errors.ts';
 import { bundledModel } from '../fixtures/paths.ts';
 
@@ -106,4 +106,12 @@ describe('a run that does not fit', () => {
     const message = refusal(() => checkRoom([photo(288, 288)], { ...REAL, config, processor }, 64e9));
     expect(message).toMatch(/too long.*fewer than 4096 tokens.*pixel budget to \d+/s);
   });
+});
+
+it('a run ends before a step that no longer fits, and small steps ask nothing', () => {
+  const { text } = REAL.config;
+  // 36 layers, 16 heads, 15,000 tokens of 4 bytes, three times: computed, passed on, kept.
+  expect(() => checkStep(text, 15_000, 36 * 16 * 15_000 * 12)).not.toThrow();
+  expect(refusal(() => checkStep(text, 15_000, 36 * 16 * 15_000 * 12 - 1))).toMatch(/104 MB.*15000 tokens/s);
+  expect(() => checkStep(text, 100, 0)).not.toThrow();
 });
