@@ -69,9 +69,11 @@ export function inset(loop: Loop, by: number): Loop {
 
 /**
  * Thickness of the contour by the side of a patch, from the border inwards, in the unit of the side: a white
- * line within a black one stands out on any picture and any colour. Small patches have no room for the inner edge.
+ * line within a black one stands out on any picture and any colour. Small patches have no room for the inner edge,
+ * and those of a few pixels only for the line.
  */
 export function contourLine(patchSide: number): { outer: number; line: number; inner: number } {
+  if (patchSide < 5) return { outer: 0, line: 1, inner: 0 };
   const line = Math.min(2, Math.max(1, Math.round(patchSide / 24)));
   return { outer: line, line, inner: patchSide < 12 ? 0 : line };
 }

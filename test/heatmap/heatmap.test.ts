@@ -284,6 +284,7 @@ describe('the contour', () => {
   });
 
   test('is thin where patches are small, and never thicker than two pixels', () => {
+    expect(contourLine(2)).toEqual({ outer: 0, line: 1, inner: 0 });
     expect(contourLine(7)).toEqual({ outer: 1, line: 1, inner: 0 });
     expect(contourLine(20)).toEqual({ outer: 1, line: 1, inner: 1 });
     expect(contourLine(300)).toEqual({ outer: 2, line: 2, inner: 2 });

@@ -124,9 +124,8 @@ async function blockParts(
 async function textParts(hovered: Hovered, step: Extract<Step, { kind: 'text' }>): Promise<Markup[]> {
   const { trace } = hovered;
   const tokens = trace.tokens.slice(step.first, step.last + 1);
-  const facts = [
-    markup`**Step ${step.number}** · ${tokens.length} tokens\n\n${codeMarkup(step.text.trim())}`,
-  ];
+  const title = markup`**Step ${step.number}** · ${tokens.length} tokens`;
+  const facts = [codeMarkup(step.text.trim())];
   const chosen = tokens.filter(({ probability }) => probability !== undefined);
   const least = chosen.toSorted((a, b) => a.probability! - b.probability!)[0];
   if (least !== undefined) {
@@ -135,12 +134,13 @@ async function textParts(hovered: Hovered, step: Extract<Step, { kind: 'text' }>
     );
   }
   const rows = tokens.flatMap(({ attention }) => (attention ? [runMaps(trace).openingRow(attention)] : []));
-  if (rows.length === 0) return [joinMarkup(facts, '\n\n')];
+  if (rows.length === 0) return [joinMarkup([title, ...facts], '\n\n')];
   const masses = rows.map((row) => massBySource(trace, row));
   facts.push(attentionOf(trace, masses, ' of its tokens,'));
-  const parts = [joinMarkup(facts, '\n\n')];
-  for (const { picture } of shownPictures(trace)) parts.push(...(await textMap(hovered, rows, picture)));
-  return parts;
+  const maps: Markup[] = [];
+  for (const { picture } of shownPictures(trace)) maps.push(...(await textMap(hovered, rows, picture)));
+  // A hover is about half an editor high, and the text is in the editor already.
+  return [title, ...maps, joinMarkup(facts, '\n\n')];
 }
 
 /** Where a line's tokens look, on average. */
@@ -156,7 +156,7 @@ async function textMap(hovered: Hovered, rows: Float32Array[], picture: TracePic
   const over = { kind: 'map', map, scale: scaleOf([map]) } as const;
   const drawing = { picture, width: widthFor(picture), over };
   const drawn = await drawnPart(hovered, 'attention map of the line', drawing);
-  return [markup`${figures(map)}\n\n${drawn}\n\n${map.caption} Its own scale.`];
+  return [markup`${drawn}\n\n${figures(map)}\n\n${map.caption} Its own scale.`];
 }
 
 /** What was looked at, on average, in a sentence. */

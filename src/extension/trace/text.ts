@@ -10,6 +10,7 @@
  */
 
 import { oneLine } from '../../base/plainText.ts';
+import { statedAnswer } from '../../trace/answer.ts';
 import { massBySource } from '../../trace/maps.ts';
 import { runMaps } from '../../trace/runMaps.ts';
 import type { Trace, TraceLatent } from '../../trace/schema.ts';
@@ -64,8 +65,18 @@ export function headerOf(trace: Trace): string[] {
     ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
     `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents}${replaced} · ${sampling}, seed ${settings.seed}`,
     ...(settings.notes ?? []).map((note) => `# ${note}`),
+    ...answerLine(trace),
     `# ${trace.status}${trace.failure === undefined ? '' : `: ${trace.failure}`} · ${trace.createdAt} · run ${trace.id}`,
   ];
+}
+
+/** The answer, and whether it is right, where there is one. */
+function answerLine(trace: Trace): string[] {
+  const answer = statedAnswer(trace);
+  if (answer === undefined) return [];
+  const { verdict } = trace;
+  const judged = verdict && ` · ${verdict.right ? 'right' : 'wrong'} (${verdict.source})`;
+  return [`# answer ${answer}${judged ?? ''}`];
 }
 
 function lineOf(trace: Trace, step: Step): TraceLine {

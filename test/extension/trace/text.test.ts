@@ -39,6 +39,13 @@ test('the lines about the run are comments, also when the question has several l
   expect(header[0]?.text).toBe('# One two?');
 });
 
+test('the answer stands above the steps, and whether it is right', () => {
+  const verdict = { right: false, expected: 'DR', source: 'samples.jsonl' };
+  const texts = traceLines({ ...smallTrace(), verdict }).map(({ text }) => text);
+  expect(texts).toContain('# answer RD · wrong (samples.jsonl)');
+  expect(traceLines(smallTrace('running')).some(({ text }) => text.startsWith('# answer'))).toBe(false);
+});
+
 test('every name stands on one line, so that each step is where hovers and outline look for it', () => {
   const lines = 'a\r\nb\rc\u2028d\u0085e\vf\n';
   const trace = structuredClone(smallTrace('failed'));
