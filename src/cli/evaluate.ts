@@ -1,13 +1,14 @@
 /** `ilvr evaluate`: a samples file, scored. */
 
-import { join, parse } from 'node:path';
+import { join, parse, resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
-import { readSamples, type Sample } from '../dataset/samples.ts';
+import { readAllSamples, type Sample } from '../dataset/samples.ts';
+import { fileHash } from '../files/plainFile.ts';
 import type { LoadedModel } from '../protocol/engine.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
 import { FED, requestOptions, type Fed, type ModelOptions } from './options.ts';
-import { fileHash, ResultsFile, type ResultsHeader, type SampleResult } from './results.ts';
+import { ResultsFile, type ResultsHeader, type SampleResult } from './results.ts';
 import { SamplePass, type PassOptions } from './samplePass.ts';
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
@@ -22,19 +23,23 @@ export interface EvaluateOptions extends ModelOptions, PassOptions {
   limit?: number;
   /** Asked instead of each sample's own question. */
   question?: string;
+  /** Folder that paths to pictures count from; the file's own if absent. */
+  pictures?: string;
   /** Ask in the file's words even if the model names a question of its own. */
   sampleQuestions?: boolean;
 }
 
 /**
  * Runs the command. Samples that were done in an earlier run of the same results file are not done again.
+ * One that cannot be asked, or scored, is told at the start and counts as not answered.
  * @returns the exit code
- * @throws UserError for a damaged samples or results file, before the first sample is run
+ * @throws UserError for a file without a sample that can, or for a damaged results file, before the first is run
  */
 export async function evaluate(context: CliContext, file: string, options: EvaluateOptions): Promise<number> {
   const { terminal } = context;
   terminal.quiet = options.quiet === true;
-  const samples = await firstSamples(file, options.limit);
+  const samples = await firstSamples(file, options);
+  tellProblems(terminal, samples);
   const passes = options.intervene === 'all' ? FED : [options.intervene];
   return withModels(context, options, { jobs: options.jobs, tasks: samples.length }, async (sessions) => {
     const [{ loaded }] = sessions as [Session];
@@ -122,22 +127,37 @@ function otherQuestion(
 }
 
 /** All are read first, so that a fault in the last one shows before hours of work. */
-async function firstSamples(file: string, limit = Infinity): Promise<Sample[]> {
+async function firstSamples(
+  file: string,
+  { limit = Infinity, pictures }: EvaluateOptions,
+): Promise<Sample[]> {
   const samples: Sample[] = [];
+  const root = pictures === undefined ? undefined : resolve(pictures);
   // The sample's own answer is not looked at, so its helper pictures need not be there.
-  for await (const sample of readSamples(file, { plans: false })) {
+  for await (const sample of readAllSamples(file, { plans: false, root })) {
     if (samples.length >= limit) break;
-    if (sample.map === undefined && sample.answer === undefined) {
-      throw new UserError({
-        problem: 'This sample cannot be scored',
-        expected: 'map_desc or original_final_answer',
-        where: `${file}:${sample.line}`,
-      });
-    }
-    samples.push(sample);
+    samples.push(withScoring(sample, file));
   }
   if (samples.length === 0) throw new UserError({ problem: 'This file holds no samples', where: file });
+  if (samples.every(({ problem }) => problem !== undefined)) throw samples[0]!.problem!;
   return samples;
+}
+
+function withScoring(sample: Sample, file: string): Sample {
+  if (sample.problem !== undefined || sample.map !== undefined || sample.answer !== undefined) return sample;
+  const problem = new UserError({
+    problem: 'This sample cannot be scored',
+    expected: 'map_desc or original_final_answer',
+    where: `${file}:${sample.line}`,
+  });
+  return { ...sample, problem };
+}
+
+function tellProblems(terminal: Terminal, samples: readonly Sample[]): void {
+  const problems = samples.flatMap(({ problem }) => problem ?? []);
+  if (problems.length === 0) return;
+  const count = `${problems.length} of ${samples.length} samples cannot be evaluated and count as not answered`;
+  terminal.error(`${count}; the first: ${problems[0]!.message}`);
 }
 
 async function headerFor(
@@ -150,7 +170,7 @@ async function headerFor(
   return {
     format: 'ilvr-results',
     version: 1,
-    samples: await fileHash(file),
+    samples: await fileHash(file, 'samples file'),
     model: loaded.model.sha256 ?? loaded.model.fingerprint,
     provider: loaded.device.provider,
     settings: { ...rest, repetitionPenalty, ...(question !== undefined && { question }) },

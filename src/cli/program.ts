@@ -109,6 +109,7 @@ function addEvaluate(program: Command, context: CliContext, finished: (code: num
     .argument('<file>', 'JSON Lines')
     .option('--results <out>', 'append results there; a later run goes on where it ends')
     .option('--limit <n>', 'only the first n samples', integer('a number of samples', 1))
+    .option('--pictures <dir>', "folder that the paths to pictures count from (default: the file's own)")
     .option('--question <text>', "ask this instead of each sample's own question")
     .option('--sample-questions', "ask in the file's words even if the model names a question of its own");
   addGenerationOptions(addModelOptions(command))

@@ -3,13 +3,12 @@
  * sample, appended as it is done. A later run with the same header goes on where the file ends.
  */
 
-import { createHash } from 'node:crypto';
 import { mkdir, open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { messageOf, UserError } from '../base/errors.ts';
 import { lockFile } from '../files/lock.ts';
-import { openPlainFile, readPlainFile } from '../files/plainFile.ts';
+import { readPlainFile } from '../files/plainFile.ts';
 import { replaceFile, targetOf } from '../files/replaceFile.ts';
 
 /** Tens of thousands of answers of a thousand words; as much as one text can hold. */
@@ -54,14 +53,6 @@ const result = z.strictObject({
 
 export type ResultsHeader = z.output<typeof header>;
 export type SampleResult = z.output<typeof result>;
-
-/** sha256 of a plain file, as hex. */
-export async function fileHash(path: string): Promise<string> {
-  const { handle } = await openPlainFile(path, 'samples file');
-  const hash = createHash('sha256');
-  for await (const chunk of handle.createReadStream() as AsyncIterable<Buffer>) hash.update(chunk);
-  return hash.digest('hex');
-}
 
 /** A results file that this process alone adds to. */
 export class ResultsFile {

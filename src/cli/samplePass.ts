@@ -14,7 +14,7 @@ import { answerText } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
 import { requestOptions, type Fed, type GenerationOptions } from './options.ts';
 import { reportNotes } from './reporter.ts';
-import { interventionOf, readImage, runRequest, vectorsOf } from './reason.ts';
+import { interventionOf, runRequest, vectorsOf } from './reason.ts';
 import type { ResultsFile, SampleResult } from './results.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';
@@ -87,6 +87,7 @@ export class SamplePass {
 
   /** @throws CancelledError, and what ends the whole evaluation */
   private async runSample(session: Session, sample: Sample, fed: Fed): Promise<SampleResult> {
+    if (sample.problem !== undefined) return notAnswered(sample, sample.problem);
     const started = performance.now();
     const latents = fed === 'swap' ? await this.latentsOf(session, donorOf(this.samples, sample)) : [];
     const { trace, problem } = await this.ask(session, sample, fed, latents);
@@ -94,9 +95,7 @@ export class SamplePass {
       this.ownLatents.set(sample.line, vectorsOf(trace));
     const text = trace === undefined ? '' : answerText(trace);
     return {
-      line: sample.line,
-      ...(sample.mapId !== undefined && { mapId: sample.mapId }),
-      ...(sample.map !== undefined && { size: sample.map.length }),
+      ...identityOf(sample),
       text,
       ...score(sample, text),
       blocks: trace?.blocks.length ?? 0,
@@ -125,10 +124,15 @@ export class SamplePass {
     latents: Float32Array[],
   ): Promise<{ trace?: Trace; problem?: UserError }> {
     const intervention = interventionOf(fed, sample.line, latents);
-    const request = {
-      ...(await requestFor(sample, this.options)),
-      ...(intervention !== undefined && { intervention }),
-    };
+    let own: ReasonRequest;
+    try {
+      own = await requestFor(sample, this.options);
+    } catch (error) {
+      // A picture that is gone by now.
+      if (error instanceof UserError) return { problem: error };
+      throw error;
+    }
+    const request = { ...own, ...(intervention !== undefined && { intervention }) };
     const { problem, ...rest } = await runRequest(client, request, this.context.signal, (trace, { type }) => {
       if (type === 'start') this.note(trace);
     });
@@ -145,14 +149,24 @@ export class SamplePass {
   }
 }
 
+function identityOf({ line, mapId, map }: Sample): Pick<SampleResult, 'line' | 'mapId' | 'size'> {
+  return { line, ...(mapId !== undefined && { mapId }), ...(map !== undefined && { size: map.length }) };
+}
+
+function notAnswered(sample: Sample, { message }: UserError): SampleResult {
+  const nothing = { text: '', answer: '', blocks: 0, latents: 0, tokens: 0, milliseconds: 0 };
+  return { ...identityOf(sample), ...nothing, success: false, verdict: 'error', error: message };
+}
+
 /**
  * The sample whose latents a swap feeds: the one before of the same map size, and for the first of its size
  * the last. Samples without a map count as of one size; a sample that is alone in its size takes the one
  * before of any.
  */
 export function donorOf(samples: readonly Sample[], sample: Sample): Sample {
-  const alike = samples.filter(({ map }) => map?.length === sample.map?.length);
-  const among = alike.length > 1 ? alike : samples;
+  const asked = samples.filter(({ problem }) => problem === undefined);
+  const alike = asked.filter(({ map }) => map?.length === sample.map?.length);
+  const among = alike.length > 1 ? alike : asked;
   return among.at(among.indexOf(sample) - 1)!;
 }
 
@@ -234,7 +248,7 @@ async function requestFor(sample: Sample, options: GenerationOptions): Promise<R
   return {
     id: randomUUID(),
     question,
-    images: await Promise.all(sample.images.map(readImage)),
+    images: await Promise.all(sample.images.map(async ({ name, read }) => ({ name, bytes: await read() }))),
     // A sample's helper images belong to its own answer; nothing of them may reach the model.
     helpers: [],
     helperMode: 'reference',

@@ -1,14 +1,23 @@
 /**
- * Samples in the official ILVR format: one JSON object per line, pictures by paths relative to the file.
+ * Samples in the official ILVR format: one JSON object per line, as Python writes it; pictures by paths relative to
+ * the file or to a root that the reader names, or as base64.
  *
- * Fields we do not know are ignored; those we know must have the right form.
+ * Fields we do not know are ignored; those we know must have the right form, or be null or NaN for nothing.
  */
 
-import { stat } from 'node:fs/promises';
-import { dirname, isAbsolute, resolve, win32 } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
 import { messageOf, UserError } from '../base/errors.ts';
+import { parseJson } from '../base/json.ts';
+import { isFile } from '../files/plainFile.ts';
 import { readLines, type Line } from './lines.ts';
+import {
+  foldersAround,
+  pictureOf,
+  rootAbove,
+  type SamplePicture,
+  type SamplePlace,
+} from './samplePicture.ts';
 import { HOLE, GOAL, SAFE, START, type GridMap } from './scoring.ts';
 
 export interface Sample {
@@ -16,8 +25,7 @@ export interface Sample {
   line: number;
   /** May hold `<image>` where a picture belongs. */
   question: string;
-  /** Absolute paths of existing files. */
-  images: string[];
+  images: SamplePicture[];
   /** How the sample's own answer interleaves text and latent blocks; absent in test sets. */
   plan?: PlanStep[];
   answer?: string;
@@ -26,17 +34,31 @@ export interface Sample {
   map?: GridMap;
   /** What the picture shows where `map` is not that, as for a plan from another cell (an addition of ours). */
   drawn?: GridMap;
+  /** Why it cannot be used, where the reader asked for such samples too; the rest then is as far as it is known. */
+  problem?: UserError;
 }
 
 export type PlanStep =
   | { type: 'text'; content: string }
-  /** `helperImage` is an absolute path of an existing file. */
-  | { type: 'latent'; helperImage?: string };
+  /** One helper picture in the official files; other sets name none or several. */
+  | { type: 'latent'; helpers: SamplePicture[] };
+
+/** Absent, null, or NaN as pandas writes a value that is missing. */
+function optional<S extends z.ZodType>(schema: S) {
+  return z.preprocess(
+    (value) => (value === null || Number.isNaN(value) ? undefined : value),
+    schema.optional(),
+  );
+}
+
+const pictures = optional(z.union([z.string(), z.array(z.string())]));
 
 const planStep = z.discriminatedUnion('type', [
   z.looseObject({ type: z.literal('text'), content: z.string() }),
-  z.looseObject({ type: z.literal('latent'), helper_image: z.string().optional() }),
+  z.looseObject({ type: z.literal('latent'), helper_image: pictures }),
 ]);
+
+const officialPlan = z.looseObject({ sequence_plan: optional(z.array(planStep)) });
 
 const cell = z.literal([HOLE, SAFE, START, GOAL]);
 /** A map that can be walked. */
@@ -50,17 +72,18 @@ export const gridMap = z
 
 const officialSample = z.looseObject({
   text_input: z.string(),
-  image_input: z.union([z.string(), z.array(z.string())]).nullish(),
-  sequence_plan: z.array(planStep).nullish(),
-  original_final_answer: z.union([z.string(), z.number(), z.boolean()]).nullish(),
-  map_id: z.union([z.string(), z.number()]).nullish(),
-  map_desc: gridMap.nullish(),
-  map_drawn: gridMap.nullish(),
+  image_input: pictures,
+  original_final_answer: optional(z.union([z.string(), z.number(), z.boolean()])),
+  map_id: optional(z.union([z.string(), z.number()])),
+  map_desc: optional(gridMap),
+  map_drawn: optional(gridMap),
 });
 
 export interface SampleOptions {
   /** Whether to read the sample's own answer, whose helper images must then exist. Default true. */
   plans?: boolean;
+  /** Folder that paths count from. Default: the samples file's. */
+  root?: string | undefined;
 }
 
 /**
@@ -72,83 +95,123 @@ export async function* readSamples(file: string, options: SampleOptions = {}): A
 }
 
 /**
+ * The same with every line: one that cannot be used comes with its problem.
+ * @throws UserError if the file cannot be read
+ */
+export async function* readAllSamples(file: string, options: SampleOptions = {}): AsyncGenerator<Sample> {
+  for await (const line of readLines(file)) {
+    try {
+      yield await parseSample(line, file, options);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      yield { line: line.number, question: '', images: [], ...identityOf(line), problem: error };
+    }
+  }
+}
+
+/**
  * One line as a sample.
- * @param file of the line; paths are relative to its folder
+ * @param file of the line
  * @throws UserError with file and line if it is no sample or if a picture does not exist
  */
 export async function parseSample(
-  { number, text }: Line,
+  line: Line,
   file: string,
-  { plans = true }: SampleOptions = {},
+  { plans = true, root }: SampleOptions = {},
 ): Promise<Sample> {
-  const where = `${file}:${number}`;
-  const result = officialSample.safeParse(parseJson(text, where));
-  if (!result.success) throw invalid(result.error, where);
-  const { text_input, image_input, sequence_plan, original_final_answer, map_id, map_desc, map_drawn } =
-    result.data;
-  const images = image_input === undefined || image_input === null ? [] : [image_input].flat();
+  const where = `${file}:${line.number}`;
+  const value = objectIn(line, where);
+  const { text_input, image_input, map_desc, map_drawn, ...rest } = parsed(officialSample, value, where);
+  const place: SamplePlace = { file, line, root };
+  const { sequence_plan } = plans ? parsed(officialPlan, value, where) : {};
   return {
-    line: number,
+    line: line.number,
     question: text_input,
-    images: await Promise.all(images.map((path) => findPicture(path, file, where))),
-    ...(plans &&
-      sequence_plan && {
-        plan: await Promise.all(sequence_plan.map((step) => resolveStep(step, file, where))),
-      }),
-    ...(isPresent(original_final_answer) && { answer: String(original_final_answer) }),
-    ...(isPresent(map_id) && { mapId: String(map_id) }),
+    images: await picturesOf(image_input, ['image_input'], place),
+    ...(sequence_plan && { plan: await planOf(sequence_plan, place) }),
+    ...(rest.original_final_answer !== undefined && { answer: String(rest.original_final_answer) }),
+    ...(rest.map_id !== undefined && { mapId: String(rest.map_id) }),
     ...(map_desc && { map: map_desc }),
     ...(map_drawn && { drawn: map_drawn }),
   };
 }
 
-/** Paths of the helper images of a sample's own answer, in order. */
-export function helperImagesOf(sample: Sample): string[] {
-  return (sample.plan ?? []).flatMap((step) =>
-    step.type === 'latent' && step.helperImage !== undefined ? [step.helperImage] : [],
-  );
+/** The folder, the file's own or one above it, from which a line names a picture; undefined if it does not. */
+export function rootNaming(picture: string, line: Line, file: string): string | undefined {
+  const paths = pathsIn(line);
+  return foldersAround(file).find((folder) => paths.some((path) => resolve(folder, path) === picture));
 }
 
-function isPresent<T>(value: T | null | undefined): value is T {
-  return value !== undefined && value !== null;
-}
-
-async function resolveStep(step: z.output<typeof planStep>, file: string, where: string): Promise<PlanStep> {
-  if (step.type === 'text') return { type: 'text', content: step.content };
-  if (step.helper_image === undefined) return { type: 'latent' };
-  return { type: 'latent', helperImage: await findPicture(step.helper_image, file, where) };
-}
-
-/** An absolute path or address means something else on every machine, so a dataset may not hold one. */
-async function findPicture(path: string, file: string, where: string): Promise<string> {
-  if (isAbsolute(path) || win32.isAbsolute(path) || /^[a-z][\w+.-]*:\/\//i.test(path)) {
-    throw new UserError({
-      problem: 'This sample names a picture by an absolute path',
-      expected: 'a path relative to the samples file',
-      found: path.slice(0, 200),
-      where,
-      remedy: 'Put the pictures beside the file and write their paths relative to it.',
-    });
+/** The folder above a file that its pictures' paths count from, by its first sample; undefined if it is its own. */
+export async function rootAboveOf(file: string): Promise<string | undefined> {
+  for await (const line of readLines(file)) {
+    const [path] = pathsIn(line);
+    if (path === undefined) return undefined;
+    return (await isFile(resolve(dirname(file), path))) ? undefined : rootAbove(path, file);
   }
-  const found = resolve(dirname(resolve(file)), path);
-  const isFile = await stat(found).then(
-    (entry) => entry.isFile(),
-    () => false,
-  );
-  if (!isFile) {
-    throw new UserError({
-      problem: 'A picture of this sample is missing',
-      expected: `a file at ${found.slice(0, 300)}`,
-      where,
-      remedy: 'Paths are relative to the samples file; check that the pictures were copied with it.',
-    });
-  }
-  return found;
+  return undefined;
 }
 
-function parseJson(text: string, where: string): unknown {
+/** What a line names as its pictures; nothing if it is no sample. */
+function pathsIn({ text }: Line): string[] {
   try {
-    return JSON.parse(text);
+    return [officialSample.safeParse(parseJson(text)).data?.image_input ?? []].flat();
+  } catch {
+    return [];
+  }
+}
+
+/** Pictures of the latent steps of a sample's own answer, in order. */
+export function helperImagesOf(sample: Sample): SamplePicture[] {
+  return (sample.plan ?? []).flatMap((step) => (step.type === 'latent' ? step.helpers : []));
+}
+
+/** What tells a sample that cannot be used from others, as far as it can be read. */
+function identityOf(line: Line): Pick<Sample, 'mapId' | 'map' | 'answer'> {
+  const { shape } = officialSample;
+  const value = ((): unknown => {
+    try {
+      return parseJson(line.text);
+    } catch {
+      return undefined;
+    }
+  })();
+  const field = <K extends 'map_id' | 'map_desc' | 'original_final_answer'>(key: K) =>
+    typeof value === 'object' && value !== null
+      ? shape[key].safeParse(Reflect.get(value, key)).data
+      : undefined;
+  const [id, map, answer] = [field('map_id'), field('map_desc'), field('original_final_answer')];
+  return {
+    ...(id !== undefined && { mapId: String(id) }),
+    ...(map !== undefined && { map: map as GridMap }),
+    ...(answer !== undefined && { answer: String(answer) }),
+  };
+}
+
+async function planOf(steps: z.output<typeof planStep>[], place: SamplePlace): Promise<PlanStep[]> {
+  return Promise.all(
+    steps.map(async (step, i): Promise<PlanStep> => {
+      if (step.type === 'text') return { type: 'text', content: step.content };
+      const field = ['sequence_plan', i, 'helper_image'];
+      return { type: 'latent', helpers: await picturesOf(step.helper_image, field, place) };
+    }),
+  );
+}
+
+/** One, several or none. */
+async function picturesOf(
+  value: string | string[] | undefined,
+  field: readonly (string | number)[],
+  place: SamplePlace,
+): Promise<SamplePicture[]> {
+  if (typeof value === 'string') return [await pictureOf(value, field, place)];
+  return Promise.all((value ?? []).map((text, i) => pictureOf(text, [...field, i], place)));
+}
+
+function objectIn({ text, problem }: Line, where: string): unknown {
+  if (problem !== undefined) throw problem;
+  try {
+    return parseJson(text);
   } catch (error) {
     throw new UserError(
       {
@@ -160,6 +223,12 @@ function parseJson(text: string, where: string): unknown {
       { cause: error },
     );
   }
+}
+
+function parsed<S extends z.ZodType>(schema: S, value: unknown, where: string): z.output<S> {
+  const result = schema.safeParse(value);
+  if (!result.success) throw invalid(result.error, where);
+  return result.data;
 }
 
 function invalid(error: z.ZodError, where: string): UserError {

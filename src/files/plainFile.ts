@@ -3,6 +3,7 @@
  * end, and a file may be larger than the memory: each is refused before anything waits or is allocated.
  */
 
+import { createHash } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
@@ -81,6 +82,17 @@ export async function readPlainFile(
   } finally {
     await handle.close();
   }
+}
+
+/** sha256 of a plain file, as hex, whatever its size. @throws UserError as `openPlainFile`, or if it cannot be read */
+export async function fileHash(path: string, what = 'file'): Promise<string> {
+  const { handle } = await openPlainFile(path, what);
+  const hash = createHash('sha256');
+  const chunks = handle.createReadStream() as AsyncIterable<Buffer>;
+  await told(path, what, async () => {
+    for await (const chunk of chunks) hash.update(chunk);
+  });
+  return hash.digest('hex');
 }
 
 /** What something is that is no plain file: "a folder". */

@@ -432,11 +432,72 @@ describe('evaluate', () => {
     expect(readFileSync(results, 'utf8').trimEnd().split('\n')).toHaveLength(2);
   });
 
-  it('finds a fault in the last sample before it runs the first', async () => {
-    const file = samples('bad.jsonl', [line('box:x', { map_desc }), '{"text_input": 3}']);
-    const { code, out, err } = await ilvr(['evaluate', '--sample-questions', file], engine);
+  it('records samples that cannot be used, tells them before the first is run, and goes on', async () => {
+    const file = samples('bad.jsonl', [
+      line('box:\\boxed{RD}', { map_desc }),
+      '{"text_input": 3, "map_id": "typed"}',
+      line('box:\\boxed{RD}', { map_desc, map_id: 'gone', image_input: 'gone.png' }),
+      line('box:\\boxed{RD}', { map_id: 'unscored' }),
+      '{"text_input": "cut off',
+      line('box:\\boxed{RD}', { map_desc, sequence_plan: [{ type: 'latent', helper_image: null }] }),
+    ]);
+    const results = join(folder, 'bad-results.jsonl');
+    const args = ['evaluate', '--sample-questions', file, '--results', results];
+    const { code, out, err } = await ilvr(args, engine);
+    expect(code, err).toBe(0);
+    expect(err.split('\n')[0]).toMatch(/^4 of 6 samples cannot be evaluated .*text_input.*bad\.jsonl:2/);
+    expect(out).toMatch(/✗ gone .*picture of this sample is missing.*--pictures/);
+    expect(out).toMatch(/accuracy +2 of 6/);
+    expect(out).toMatch(/not answered +4, counted as wrong/);
+    const written = readFileSync(results, 'utf8').trimEnd().split('\n').slice(1);
+    const rows = written.map((text) => JSON.parse(text) as { line: number; mapId?: string; size?: number });
+    expect(rows.map(({ line: number }) => number)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(rows.map(({ mapId }) => mapId)).toEqual([
+      undefined,
+      'typed',
+      'gone',
+      'unscored',
+      undefined,
+      undefined,
+    ]);
+    expect(rows[2]!.size).toBe(2);
+  });
+
+  it('swaps in no latents of a sample that cannot be asked', async () => {
+    const file = samples('swap.jsonl', [
+      line('box:\\boxed{RD}', { map_desc }),
+      line('q', { map_desc, image_input: 'gone.png' }),
+      line('box:\\boxed{RD}', { map_desc }),
+    ]);
+    const { code, out, err } = await ilvr(
+      ['evaluate', '--sample-questions', file, '--intervene', 'swap'],
+      engine,
+    );
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/accuracy +2 of 3/);
+  });
+
+  it('refuses a file none of whose samples can be used, with the first fault', async () => {
+    const file = samples('all-bad.jsonl', [
+      line('q', { map_desc, image_input: 'gone.png' }),
+      '{"text_input": 3}',
+    ]);
+    const { code, out, err } = await ilvr(['evaluate', file], engine);
     expect([code, out]).toEqual([1, '']);
-    expect(err).toContain('bad.jsonl:2');
+    expect(err).toMatch(/picture of this sample is missing.*all-bad\.jsonl:1.*--pictures/);
+  });
+
+  it('finds the pictures from the folder that --pictures names', async () => {
+    const root = temporaryFolder();
+    mkdirSync(join(root, 'data', 'images'), { recursive: true });
+    copyFileSync(MAP, join(root, 'data', 'images', 'a.png'));
+    const file = join(root, 'data', 'sample.jsonl');
+    writeFileSync(file, line('box:\\boxed{RD}', { map_desc, image_input: './data/images/a.png' }));
+    const args = ['evaluate', '--sample-questions', file];
+    const without = await ilvr(args, engine);
+    expect([without.code, without.err.includes(root)], without.err).toEqual([1, true]);
+    const { code, out } = await ilvr([...args, '--pictures', root], engine);
+    expect([code, /accuracy +1 of 1/.test(out)]).toEqual([0, true]);
   });
 
   it('cancelled keeps what was done', async () => {

@@ -109,7 +109,7 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     expect(trace.model.adapter).toMatchObject({ name: 'lora', rank: 4, alpha: 8 });
   });
 
-  it('counts broken pictures as wrong and goes on', async () => {
+  it('counts broken, missing and no pictures as wrong and goes on, also with pictures in the line', async () => {
     const folder = temporaryFolder();
     const sound = readFileSync(join(EXAMPLES, 'map-01.png'));
     const pictures = { sound, cut: sound.subarray(0, sound.length / 2), empty: '', text: 'no picture' };
@@ -117,6 +117,8 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
       writeFileSync(join(folder, `${name}.png`), bytes);
       return JSON.stringify({ text_input: 'q', image_input: `${name}.png`, original_final_answer: 'x' });
     });
+    for (const image_input of [[], null, 'gone.png', sound.toString('base64'), ['sound.png', 'sound.png']])
+      lines.push(JSON.stringify({ text_input: 'q', image_input, original_final_answer: 'x' }));
     const file = join(folder, 'samples.jsonl');
     writeFileSync(file, lines.join('\n'));
     const args = [
@@ -131,7 +133,8 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     ];
     const { code, out, err } = await ilvr(args, BUILT_ENGINE);
     expect(code, err).toBe(0);
-    expect(out).toMatch(/not answered +3, counted as wrong/);
+    expect(out).toMatch(/accuracy +\d of 9/);
+    expect(out).toMatch(/not answered +6, counted as wrong/);
     expect(out + readFileSync(join(folder, 'r.jsonl'), 'utf8')).not.toMatch(/NaN|undefined|null/);
   });
 

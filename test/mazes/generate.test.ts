@@ -85,9 +85,9 @@ describe('a generated folder', () => {
       expect(helpers).toHaveLength(moves.length);
       walk(map, startOf(map), moves).forEach((player, move) => {
         const drawn = createArtist(styles[i]!).draw(map, player);
-        expect(decode(readFileSync(helpers[move]!)).data.join()).toBe(drawn.rgb.join());
+        expect(decode(readFileSync(helpers[move]!.path!)).data.join()).toBe(drawn.rgb.join());
       });
-      expect(decode(readFileSync(sample.images[0]!)).data.join()).toBe(
+      expect(decode(readFileSync(sample.images[0]!.path!)).data.join()).toBe(
         createArtist(styles[i]!).draw(map).rgb.join(),
       );
     }
@@ -106,7 +106,7 @@ describe('a generated folder', () => {
     expect(samples.map(({ map }) => map!.length)).toEqual([5, 3, 5, 3, 5, 3, 5, 3]);
     expect(samples.map(({ map }) => splitOf(map!))).toEqual(new Array(8).fill('held-out'));
     const cell = styleOf(7).cell;
-    expect(samples.map(({ images }) => decode(readFileSync(images[0]!)).width / cell)).toEqual([
+    expect(samples.map(({ images }) => decode(readFileSync(images[0]!.path!)).width / cell)).toEqual([
       5, 3, 5, 3, 5, 3, 5, 3,
     ]);
   });

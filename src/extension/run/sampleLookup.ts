@@ -1,10 +1,11 @@
 /** Finds the dataset sample that an image belongs to, so that its question and helpers can be offered. */
 
 import { readdir } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import * as vscode from 'vscode';
 import { readLines } from '../../dataset/lines.ts';
-import { helperImagesOf, parseSample } from '../../dataset/samples.ts';
+import { foldersAround } from '../../dataset/samplePicture.ts';
+import { helperImagesOf, parseSample, rootNaming } from '../../dataset/samples.ts';
 import type { KnownAnswer } from './verdict.ts';
 import { sizeOfFile } from '../../files/plainFile.ts';
 import { requireTrust } from '../trust.ts';
@@ -19,23 +20,32 @@ export interface ImageSample extends KnownAnswer {
 }
 
 /**
- * Looks through the JSONL files beside `image`, `samples.jsonl` first. An offer only: files that are
- * no samples, or that cannot be read, give none.
+ * Looks through the JSONL files beside `image`, `samples.jsonl` first, then through those of the folders above it in
+ * the workspace; their paths may count from a folder above them too. An offer only: files that are no samples, or
+ * that cannot be read, give none.
  * @throws TrustError, as samples name files anywhere
  */
 export async function findSample(image: vscode.Uri): Promise<ImageSample | undefined> {
   requireTrust('Samples beside an image are read in trusted workspaces only');
   if (image.scheme !== 'file') return undefined;
-  const folder = dirname(image.fsPath);
-  for (const file of await jsonLinesFiles(folder)) {
-    try {
-      const sample = await findInFile(join(folder, file), image.fsPath);
-      if (sample) return sample;
-    } catch {
-      // Damaged or of another kind; whoever opens it as a dataset is told.
+  for (const folder of foldersUpTo(vscode.workspace.getWorkspaceFolder(image)?.uri.fsPath, image.fsPath)) {
+    for (const file of await jsonLinesFiles(folder)) {
+      try {
+        const sample = await findInFile(join(folder, file), image.fsPath);
+        if (sample) return sample;
+      } catch {
+        // Damaged or of another kind; whoever opens it as a dataset is told.
+      }
     }
   }
   return undefined;
+}
+
+/** The image's folder, and those above it as far as the workspace reaches. */
+function foldersUpTo(top: string | undefined, image: string): string[] {
+  const around = foldersAround(image);
+  const end = top === undefined ? -1 : around.indexOf(top);
+  return around.slice(0, Math.max(1, end + 1));
 }
 
 async function jsonLinesFiles(folder: string): Promise<string[]> {
@@ -48,13 +58,16 @@ async function findInFile(file: string, image: string): Promise<ImageSample | un
   for await (const line of readLines(file)) {
     // Most lines name other pictures and need not be parsed.
     if (!line.text.includes(basename(image))) continue;
-    const sample = await parseSample(line, file).catch(() => undefined);
-    if (sample === undefined || !sample.images.includes(image)) continue;
+    const root = rootNaming(image, line, file);
+    const sample = root && (await parseSample(line, file, { root }).catch(() => undefined));
+    if (!sample) continue;
     return {
       source: basename(file),
       question: sample.question.replaceAll('<image>', '').trim(),
       pictures: sample.images.length,
-      helpers: helperImagesOf(sample).map((path) => vscode.Uri.file(path)),
+      helpers: helperImagesOf(sample).flatMap(({ path }) =>
+        path === undefined ? [] : vscode.Uri.file(path),
+      ),
       ...((sample.map ?? sample.answer) !== undefined && {
         truth: { map: sample.map, answer: sample.answer },
       }),

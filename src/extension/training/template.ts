@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { readLines } from '../../dataset/lines.ts';
+import { rootAboveOf } from '../../dataset/samples.ts';
 
 /** What configs are called, so that editors and menus know them. */
 export const CONFIG_ENDING = '.train.json';
@@ -39,11 +40,13 @@ export async function configFor(file: string, { dataset, model, stage }: Templat
   const folder = dirname(file);
   let samples = 0;
   for await (const _ of readLines(dataset)) samples++;
+  const root = await rootAboveOf(dataset);
   const batch = Math.max(1, Math.min(BATCH, samples));
   const steps = Math.max(1, Math.ceil((EPOCHS * samples) / batch));
   const config = {
     model: within(folder, model),
     data: within(folder, dataset),
+    ...(root !== undefined && { pictures: root }),
     run: `runs/${basename(file, CONFIG_ENDING)}`,
     stage,
     steps,

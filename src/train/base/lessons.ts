@@ -2,6 +2,7 @@
 
 import { UserError } from '../../base/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
+import type { SamplePicture } from '../../dataset/samplePicture.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
 import type { GridMap } from '../../dataset/scoring.ts';
 import { MAX_SIZE } from '../../mazes/grid.ts';
@@ -17,6 +18,8 @@ export interface LessonSettings {
   data: string | { generator: BaseMapOptions };
   /** Of the orders of a file's maps. */
   seed: number;
+  /** Folder that a samples file's paths to pictures count from; its own if absent. */
+  pictures?: string | undefined;
   /** Whether what is asked about a map is learnt too; perception alone otherwise. */
   withText: boolean;
 }
@@ -76,23 +79,23 @@ function drawnMaps(options: BaseMapOptions, withText: boolean, checkpoint: Check
 
 /** A picture and all that is asked about it. */
 interface FileMap {
-  image: string;
+  image: SamplePicture;
   map: GridMap;
   samples: Sample[];
 }
 
 async function fileMaps(
   file: string,
-  { withText, seed }: LessonSettings,
+  { withText, seed, pictures: root }: LessonSettings,
   checkpoint: Checkpoint,
 ): Promise<MapData> {
   const byImage = new Map<string, FileMap>();
-  for await (const sample of readSamples(file, { plans: withText })) {
+  for await (const sample of readSamples(file, { plans: withText, root })) {
     const where = `${file}:${sample.line}`;
     if (withText) checkSample(sample, where, { helpers: false });
     const { image, map } = knownMap(sample, where);
-    const known = byImage.get(image);
-    if (known === undefined) byImage.set(image, { image, map, samples: [sample] });
+    const known = byImage.get(image.id);
+    if (known === undefined) byImage.set(image.id, { image, map, samples: [sample] });
     else {
       checkSame(known, map, where);
       known.samples.push(sample);
@@ -118,7 +121,7 @@ async function fileMaps(
 }
 
 /** @throws UserError unless the sample says what lies in each cell of its one picture */
-function knownMap(sample: Sample, where: string): { image: string; map: GridMap } {
+function knownMap(sample: Sample, where: string): { image: SamplePicture; map: GridMap } {
   const { images } = sample;
   const [image] = images;
   const map = sample.drawn ?? sample.map;

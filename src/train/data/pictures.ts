@@ -3,10 +3,9 @@
  * files or are drawn, and none is read before it is needed.
  */
 
-import path from 'node:path';
 import { decodeImage, type DecodedImage } from '../../checkpoint/pixels/decodeImage.ts';
 import { prepareImage } from '../../checkpoint/pixels/image.ts';
-import { readPictureFile } from '../../files/pictureFile.ts';
+import type { SamplePicture } from '../../dataset/samplePicture.ts';
 import type { Model } from '../../inference/model.ts';
 import { checkRoom } from '../../inference/room.ts';
 import type { Picture as DrawnPicture } from '../../mazes/picture.ts';
@@ -17,14 +16,13 @@ import type { Patches, Picture } from './sequence.ts';
 export interface UnreadPicture {
   /** For people. */
   name: string;
-  /** Its file, by which a reader knows it again; absent for one that is drawn. */
+  /** Where it lies, by which a reader knows it again; absent for one that is drawn. */
   file?: string;
   image: () => Promise<DecodedImage>;
 }
 
-export function pictureIn(file: string): UnreadPicture {
-  const image = async (): Promise<DecodedImage> => decodeImage(await readPictureFile(file), file);
-  return { name: path.basename(file), file, image };
+export function pictureIn({ id, name, read }: SamplePicture): UnreadPicture {
+  return { name, file: id, image: async () => decodeImage(await read(), id) };
 }
 
 export function drawnPicture(name: string, draw: () => DrawnPicture): UnreadPicture {

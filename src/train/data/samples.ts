@@ -3,11 +3,10 @@
  * order each time through, or maps drawn as they are asked for.
  */
 
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { UserError } from '../../base/errors.ts';
 import { hashOf, seededNumbers } from '../../base/random.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
+import { fileHash } from '../../files/plainFile.ts';
 import { checkMapOptions, questionAt, type MapOptions } from '../../mazes/stream.ts';
 import { drawnPicture, pictureIn, type PictureReader, type UnreadPicture } from './pictures.ts';
 import type { Patches, Picture, PlanStep, TrainingSample } from './sequence.ts';
@@ -15,6 +14,8 @@ import type { Patches, Picture, PlanStep, TrainingSample } from './sequence.ts';
 export interface DataSettings {
   /** A samples file, or maps drawn as they are needed. */
   data: string | { generator: MapOptions };
+  /** Folder that a samples file's paths to pictures count from; its own if absent. */
+  pictures?: string | undefined;
   /** Of the orders of a file's samples. */
   seed: number;
 }
@@ -43,18 +44,17 @@ export interface SampleData {
  * @throws UserError with file and line for the first sample that cannot be learnt
  */
 export async function openData(
-  { data, seed }: DataSettings,
+  settings: DataSettings,
   { helpers }: { helpers: boolean },
 ): Promise<SampleData> {
-  return typeof data === 'string' ? fileData(data, seed, helpers) : generatedData(data.generator);
+  const { data } = settings;
+  return typeof data === 'string' ? fileData(data, settings, helpers) : generatedData(data.generator);
 }
 
 /** Tells files of other content apart; empty for drawn maps, whose options say everything. */
 export async function dataHash({ data }: Pick<DataSettings, 'data'>): Promise<string> {
   if (typeof data !== 'string') return '';
-  return createHash('sha256')
-    .update(await readFile(data))
-    .digest('hex');
+  return fileHash(data);
 }
 
 /**
@@ -80,9 +80,13 @@ export async function readSample<P extends Picture | Patches>(
   });
 }
 
-async function fileData(file: string, seed: number, helpers: boolean): Promise<SampleData> {
+async function fileData(
+  file: string,
+  { pictures: root, seed }: DataSettings,
+  helpers: boolean,
+): Promise<SampleData> {
   const samples: Sample[] = [];
-  for await (const sample of readSamples(file)) {
+  for await (const sample of readSamples(file, { root })) {
     checkSample(sample, `${file}:${sample.line}`, { helpers });
     samples.push(sample);
   }
@@ -101,8 +105,8 @@ function unreadOf({ line, question, images, plan }: Sample, file: string): Unrea
     pictures: images.map(pictureIn),
     plan: (plan ?? []).map((step) => {
       if (step.type === 'text') return step;
-      const { helperImage } = step;
-      return { type: 'latent', ...(helperImage !== undefined && { helper: pictureIn(helperImage) }) };
+      const [helper] = step.helpers;
+      return { type: 'latent', ...(helper !== undefined && { helper: pictureIn(helper) }) };
     }),
   };
 }
@@ -169,14 +173,15 @@ export function checkSample(
       where,
     });
   }
-  const bare = plan.findIndex((step) => step.type === 'latent' && step.helperImage === undefined);
-  if (helpers && bare >= 0) {
+  const other = plan.findIndex((step) => step.type === 'latent' && step.helpers.length !== 1);
+  const step = plan[other];
+  if (helpers && step?.type === 'latent') {
     throw new UserError({
-      problem: 'A latent step of this sample has no helper image',
-      expected: 'helper_image, from which the teacher selects the targets of stage 1',
-      found: `none in step ${bare + 1} of sequence_plan`,
+      problem: 'A latent step of this sample does not have one helper image',
+      expected: 'one helper_image, from which the teacher selects the targets of stage 1',
+      found: `${step.helpers.length === 0 ? 'none' : step.helpers.length} in step ${other + 1} of sequence_plan`,
       where,
-      remedy: 'Add the picture, or train on this sample in stage 2 only.',
+      remedy: 'Give it one picture, or train on this sample in stage 2 only.',
     });
   }
   const pads = question.split('<image>').length - 1;

@@ -49,6 +49,8 @@ const Settings = z.strictObject({
   adapter: z.string().min(1).optional(),
   /** A samples file, or maps drawn as they are needed. */
   data: z.union([z.string().min(1), z.strictObject({ generator: MapSettings })]),
+  /** Folder that the paths to pictures in a samples file count from; the file's own if not given. */
+  pictures: z.string().min(1).optional(),
   /** Folder for metrics and checkpoints. */
   run: z.string().min(1),
   /** 'perception' and 'base' come before the recipe: see ../base. */
@@ -131,13 +133,14 @@ export async function readConfig(file: string): Promise<GivenConfig> {
   const result = Config.safeParse(given);
   if (!result.success) throw invalid(result.error, given, text, file);
   const absolute = (where: string): string => path.resolve(path.dirname(file), where);
-  const { data, model, adapter, run } = result.data;
+  const { data, pictures, model, adapter, run } = result.data;
   return {
     given,
     config: {
       ...result.data,
       model: absolute(model),
       ...(adapter !== undefined && { adapter: absolute(adapter) }),
+      ...(pictures !== undefined && { pictures: absolute(pictures) }),
       run: absolute(run),
       data: typeof data === 'string' ? absolute(data) : data,
     },

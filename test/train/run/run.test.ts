@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, mkdirSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -358,6 +358,16 @@ describe('bad input is told by its place before the first step', () => {
     ['no plan', { ...GOOD, sequence_plan: undefined }, 'no answer to learn'],
     ['an empty plan', { ...GOOD, sequence_plan: [] }, 'no answer to learn'],
     ['no helper image', { ...GOOD, sequence_plan: [latent, { type: 'latent' }] }, 'none in step 2'],
+    [
+      'null for a helper image',
+      { ...GOOD, sequence_plan: [{ ...latent, helper_image: null }] },
+      'none in step 1',
+    ],
+    [
+      'two helper images in a step',
+      { ...GOOD, sequence_plan: [{ ...latent, helper_image: ['map.png', 'map.png'] }] },
+      'found 2 in step 1',
+    ],
     ['a missing helper', { ...GOOD, sequence_plan: [{ ...latent, helper_image: 'no.png' }] }, 'is missing'],
     ['a missing picture', { ...GOOD, image_input: 'no.png' }, 'is missing'],
     ['pictures without a place', { ...GOOD, text_input: 'Q' }, 'one <image> per picture'],
@@ -371,6 +381,21 @@ describe('bad input is told by its place before the first step', () => {
     const failure: unknown = await openData(config, { helpers: true }).catch((error: unknown) => error);
     expect(String(failure)).toContain(message);
     expect(String(failure)).toContain(`${file}:2`);
+  });
+
+  it('paths that count from another folder, which "pictures" names', async () => {
+    const root = temporaryFolder();
+    copyFileSync(join(EXAMPLES, 'map-01.png'), join(root, 'map.png'));
+    mkdirSync(join(root, 'lists'));
+    const data = join(root, 'lists', 'samples.jsonl');
+    writeFileSync(data, JSON.stringify(GOOD));
+    const opened = async (more: object) => {
+      const { config } = await readConfig(writeConfig({ model, data, ...more }));
+      return openData(config, { helpers: true });
+    };
+    await expect(opened({})).rejects.toThrow(`if paths count from ${root}`);
+    const [picture] = (await opened({ pictures: root })).sample(0).pictures;
+    expect(picture!.file).toBe(join(root, 'map.png'));
   });
 
   it.each([
