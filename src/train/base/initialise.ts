@@ -3,14 +3,17 @@
  * processor, but no weights.
  */
 
-import { copyFile, mkdir, readdir } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { copyFile, readdir, realpath, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { hashOf, normalNumbers } from '../../base/random.ts';
 import { parseModelConfig } from '../../checkpoint/config.ts';
+import { copyDescriptions } from '../../checkpoint/copyDescriptions.ts';
 import { readJson } from '../../checkpoint/json.ts';
 import { writeSafetensors, type TensorSource } from '../../checkpoint/formats/writeSafetensors.ts';
-import { isFile } from '../../files/plainFile.ts';
+import { namesOf } from '../../files/ownFolder.ts';
+import { replaceFolder } from '../../files/replaceFolder.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { WeightSource } from '../../model/weightSource.ts';
 import { sizeOf } from '../../tensor/array.ts';
@@ -21,27 +24,44 @@ import { isHead } from './perception.ts';
 const EMBEDDING_DEVIATION = 0.02;
 
 /**
- * Writes a checkpoint of random weights: the same for the same description and seed.
- * @throws UserError if the description holds no config or the folder a model already
+ * Writes a checkpoint of random weights: the same for the same description and seed. It is there whole or not at all.
+ * @param where does not exist yet, or is empty
+ * @throws UserError if the description holds no config or the folder anything, or if the disk refuses
  */
-export async function initialise(description: string, folder: string, seed: number): Promise<void> {
+export async function initialise(description: string, where: string, seed: number): Promise<void> {
   const file = path.join(description, 'config.json');
   const config = parseModelConfig(await readJson(file), file);
-  const weights = path.join(folder, 'model.safetensors');
-  if (await isFile(weights)) {
-    throw new UserError({
-      problem: 'The folder holds a model already',
-      expected: 'a folder without model.safetensors',
-      where: folder,
-      remedy: 'Name another folder, or remove this one.',
-    });
-  }
-  await mkdir(folder, { recursive: true });
-  for (const name of await readdir(description)) {
-    if (/\.(json|jinja|txt)$/.test(name))
-      await copyFile(path.join(description, name), path.join(folder, name));
-  }
-  await writeSafetensors(weights, newTensors(config, seed));
+  const folder = await realpath(where).catch(() => where);
+  await refuseUsed(folder);
+  const write = async (part: string): Promise<void> => {
+    await copyDescriptions(description, part);
+    await copyFile(file, path.join(part, 'config.json'));
+    await writeSafetensors(path.join(part, 'model.safetensors'), newTensors(config, seed));
+  };
+  await replaceFolder(folder, write, {
+    part: `${folder}.part-${randomBytes(4).toString('hex')}`,
+    check: () => refuseUsed(folder),
+    // Empty, or what came into it stays.
+    remove: (old) => rmdir(old),
+  });
+}
+
+async function refuseUsed(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return [];
+    throw used(folder, error.code === 'ENOTDIR' ? 'a file' : error.message);
+  });
+  if (names.length > 0) throw used(folder, namesOf(names));
+}
+
+function used(where: string, found: string): UserError {
+  return new UserError({
+    problem: 'A new model would be written among other files',
+    expected: 'a folder that is empty or does not exist yet',
+    found,
+    where,
+    remedy: 'Name another folder.',
+  });
 }
 
 /** Matrices N(0, 1 / inputs), those that end a residual branch smaller by √(2 · layers); norms 1, biases 0. */
