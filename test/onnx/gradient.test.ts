@@ -179,7 +179,15 @@ for (const { device, available } of DEVICES) {
 
 it('every operator has a claim, but for those whose derivative is never wanted', () => {
   const named = Object.keys(CLAIMS).map((name) => name.split(/\W/)[0]);
-  expect(Object.keys(OPS).filter((op) => !named.includes(op))).toEqual(['Cast']);
+  expect(Object.keys(OPS).filter((op) => !named.includes(op))).toEqual(['Cast', 'MatMulNBits']);
+});
+
+it('a matrix in blocks of few bits says that it has no gradient', () => {
+  const graph = new GraphBuilder('blocks');
+  const x = graph.input('x', 'float32', [1, 32]);
+  const [data, scales] = [graph.input('data', 'float32', [4, 1, 32]), graph.input('scales', 'float32', [4])];
+  const y = graph.op('MatMulNBits', [x, data, scales], { K: 32, N: 4, bits: 8, block_size: 32 });
+  expect(() => gradients(graph, math.sum(graph, y, [0, 1]), [x])).toThrow('have no gradient');
 });
 
 it('a value that the loss does not depend on has gradient zero', async () => {
