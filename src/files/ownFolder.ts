@@ -59,7 +59,7 @@ export async function removeListed(folder: string, listed: Inventory, list: stri
 /** "a.txt, b.txt and 3 more" */
 export function namesOf(names: readonly string[]): string {
   const more = names.length - MAX_NAMED;
-  return names.slice(0, MAX_NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return names.toSorted().slice(0, MAX_NAMED).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 async function describe(file: string): Promise<Inventory[string]> {

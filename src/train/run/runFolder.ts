@@ -10,10 +10,11 @@
  *   watch/                see ../../watch/watched.ts
  */
 
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
+import { namesOf } from '../../files/ownFolder.ts';
 import { isFile } from '../../files/plainFile.ts';
 import { parseWith, readJson, readText, show } from '../../checkpoint/json.ts';
 import { cannotWrite, isSystemError, replaceFile, writeJson } from '../../files/replaceFile.ts';
@@ -35,7 +36,7 @@ export class RunFolder {
    * Makes the folder, or opens it to go on.
    * @param resolved everything that the losses depend on
    * @returns with the checkpoint's folder to go on from, if there is one
-   * @throws UserError if it holds a run of another config, or cannot be written
+   * @throws UserError if it holds a run of another config or files of somebody else's, or cannot be written
    */
   static async open(
     folder: string,
@@ -46,6 +47,7 @@ export class RunFolder {
     const file = path.join(folder, 'config.json');
     if (await isFile(file)) checkSame(resolved, parseWith(Stored, await readJson(file), file).resolved, file);
     else {
+      await refuseOthers(folder);
       await writing(folder, () => mkdir(path.join(folder, 'checkpoints'), { recursive: true }));
       await writeJson(file, { given, resolved });
     }
@@ -80,6 +82,21 @@ export class RunFolder {
     this.metrics = lines.flatMap((line) => metricOf(line) ?? []).filter((line) => line.step <= step);
     await replaceFile(this.metricsFile, this.metrics.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
+}
+
+/** Only a folder without a run's config is asked: what a run adds to its own is nobody else's. */
+async function refuseOthers(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((): string[] => []);
+  // A run that was ended before it had written its config.
+  const others = names.filter((name) => name !== 'checkpoints' && !/^config\.json\.\w+\.part$/.test(name));
+  if (others.length === 0) return;
+  throw new UserError({
+    problem: 'A run would be written among other files',
+    expected: 'a folder that is empty, does not exist yet, or holds this run',
+    found: namesOf(others),
+    where: folder,
+    remedy: 'Name another folder in "run".',
+  });
 }
 
 /** @throws UserError naming the settings that differ */

@@ -20,6 +20,7 @@ import { writeSafetensors } from '../../../src/checkpoint/formats/writeSafetenso
 import { largestDifference } from '../../../src/conformance/check.ts';
 import { Model } from '../../../src/inference/model.ts';
 import { onCpu } from '../../../src/train/parameters/parameters.ts';
+import { RunFolder } from '../../../src/train/run/runFolder.ts';
 import { readConfig, trainingSettings, type RunConfig } from '../../../src/train/run/config.ts';
 import { curvesSvg } from '../../../src/train/run/curves.ts';
 import { openData, readSample, Shuffle } from '../../../src/train/data/samples.ts';
@@ -354,6 +355,15 @@ it('an adapter gives in inference the logits that its trainer had, and is refuse
   await expect(openCheckpoint(adapter)).rejects.toThrow(/holds an adapter, not a model/);
   await Promise.all([learner, trainer, plain, adapted].map((opened) => opened.release()));
 }, 60_000);
+
+it('a run is not written among other files, which are named and stay', async () => {
+  const folder = temporaryFolder();
+  const mine = ['metrics.jsonl', 'status.json', 'latest'];
+  for (const name of mine) writeFileSync(join(folder, name), 'mine');
+  await expect(RunFolder.open(folder, {}, {})).rejects.toThrow('found latest, metrics.jsonl, status.json');
+  expect(readdirSync(folder).toSorted()).toEqual(mine.toSorted());
+  for (const name of mine) expect(readFileSync(join(folder, name), 'utf8')).toBe('mine');
+});
 
 describe('bad input is told by its place before the first step', () => {
   const GOOD = {
