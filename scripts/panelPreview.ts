@@ -38,8 +38,10 @@ interface Scene {
   of?: 'training';
 }
 
-const show = (preview: Preview, json: string): Promise<void> =>
-  preview.host('show', json, { canRun: true, fileName: 'map-05.ilvr.json' });
+const show = async (preview: Preview, json: string): Promise<void> => {
+  await preview.host('show', json, { canRun: true, fileName: 'map-05.ilvr.json' });
+  await preview.page.locator('#stage-picture').waitFor();
+};
 
 /** The panel after these keys. */
 const keys =

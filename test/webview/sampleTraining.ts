@@ -66,14 +66,14 @@ export function sampleLook(step: number): Look {
     });
     return {
       text: ['Start (2,2), goal (1,1).\nleft\n', 'up\n', 'left\n'][b]!,
-      picture: { file: files[b]!, name, width: 96, height: 96 },
+      picture: { file: files[b]!, name, ...sizeOf(name) },
       grid: { rows: SIDE, columns: SIDE },
       groupSize: 1,
       teacher,
       latents,
     };
   });
-  const png = (name: string): string => readFileSync(join(EXAMPLES, name)).toString('base64');
+  const png = (name: string): string => bytesOf(name).toString('base64');
   return {
     watched: {
       step,
@@ -85,6 +85,16 @@ export function sampleLook(step: number): Look {
     },
     pictures: Object.fromEntries(files.map((file, i) => [file, png(PICTURES[i]!)])),
   };
+}
+
+function bytesOf(name: string): Buffer {
+  return readFileSync(join(EXAMPLES, name));
+}
+
+/** From the PNG's header. */
+function sizeOf(name: string): { width: number; height: number } {
+  const bytes = bytesOf(name);
+  return { width: bytes.readUInt32BE(16), height: bytes.readUInt32BE(20) };
 }
 
 function selectionOf(cosines: number[]): WatchedSelection {

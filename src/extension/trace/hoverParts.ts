@@ -76,19 +76,18 @@ async function latentParts(hovered: Hovered, latent: TraceLatent): Promise<Marku
   const { block, index, position } = latent;
   const place = markup`**Block ${block + 1} · latent ${index + 1}** at position ${position}`;
   const mass = massBySource(trace, runMaps(trace).openingRow(latent.attention));
-  const head = markup`${place} · ${panelLink(hovered, latent)}\n\n${attentionOf(trace, [mass], ',')}`;
   const maps = runMaps(trace);
-  const parts = [head];
+  const parts = [markup`${place} · ${panelLink(hovered, latent)}`];
   for (const { picture, selector } of shownPictures(trace)) {
     const map = maps.map(latent, selector);
     if (map === undefined) continue;
     const scale = maps.scale(selector, 'raw', 'run');
     const drawing = { picture, width: widthFor(picture), over: { kind: 'map', map, scale } } as const;
     const drawn = await drawnPart(hovered, `${selector.kind} map of latent ${index + 1}`, drawing);
-    // A hover is about half an editor high; the figures should not need scrolling.
-    parts.push(markup`${figures(map)}\n\n${drawn}\n\n${map.caption}`);
+    // A hover is about half an editor high; the picture should not need scrolling.
+    parts.push(markup`${drawn}\n\n${figures(map)}\n\n${map.caption}`);
   }
-  return parts;
+  return [...parts, attentionOf(trace, [mass], ',')];
 }
 
 async function blockParts(
