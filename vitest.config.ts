@@ -8,8 +8,6 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/host/**'],
-    // Some tests wait for processes; another file may compute meanwhile.
-    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },
