@@ -5,7 +5,7 @@
 import type { z } from 'zod';
 import { UserError, messageOf } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
-import { isFile, readPlainFile } from '../files/plainFile.ts';
+import { isThere, readPlainFile } from '../files/plainFile.ts';
 
 /** Configs are a few kilobytes; a tokenizer of 150,000 tokens is 11 MB. Anything far beyond is no config. */
 const MAX_JSON_BYTES = 128 * 1024 * 1024;
@@ -31,7 +31,7 @@ export async function readJson(file: string): Promise<unknown> {
 
 /** The parsed content, or undefined if there is no such file. */
 export async function readJsonIfPresent(file: string): Promise<unknown> {
-  return (await isFile(file)) ? readJson(file) : undefined;
+  return (await isThere(file)) ? readJson(file) : undefined;
 }
 
 /**

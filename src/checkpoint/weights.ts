@@ -13,7 +13,7 @@ import type { Adapter } from './adapter/adapter.ts';
 import { canonicalName } from './names.ts';
 import { refuseQuantisedTensors } from './quantised.ts';
 import { adapterNotModel, CONFIG_FILES } from '../files/modelFolder.ts';
-import { isFile } from '../files/plainFile.ts';
+import { isFile, isThere } from '../files/plainFile.ts';
 import { parseWith, readJson, show } from './json.ts';
 import { locate } from './locations.ts';
 import { asWeight, haveEqualBytes, readStoredTensors } from './formats/safetensors.ts';
@@ -190,8 +190,8 @@ async function readTensors(folder: string): Promise<Map<string, StoredTensor>> {
   for (const format of FORMATS) {
     const single = path.join(folder, format.single);
     const index = path.join(folder, `${format.single}.index.json`);
-    if (await isFile(single)) return rename(await format.read(single), single);
-    if (await isFile(index)) return rename(await readShards(folder, index, format), index);
+    if (await isThere(single)) return rename(await format.read(single), single);
+    if (await isThere(index)) return rename(await readShards(folder, index, format), index);
   }
   throw await noWeights(folder);
 }

@@ -7,7 +7,7 @@ import { basename, dirname, isAbsolute, resolve, win32 } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
-import { isFile } from '../files/plainFile.ts';
+import { isFile, isThere, sizeOfFile } from '../files/plainFile.ts';
 import { rereadLine, type Line } from './lines.ts';
 
 export interface SamplePicture {
@@ -61,7 +61,11 @@ export async function pictureOf(
   }
   checkRelative(text, where);
   const path = resolve(rootOf(place), text);
-  if (!(await isFile(path))) throw await missing(text, path, where, place);
+  if (!(await isFile(path))) {
+    // A pipe or folder is not missing: its kind is said.
+    if (text !== '' && (await isThere(path))) await sizeOfFile(path, 'picture');
+    throw await missing(text, path, where, place);
+  }
   return { id: path, name: basename(path), path, read: () => readPictureFile(path) };
 }
 

@@ -7,7 +7,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
-import { isFile, readPlainFile } from './plainFile.ts';
+import { isFile, isThere, readPlainFile, sizeOfFile } from './plainFile.ts';
 
 export type FolderKind = 'model' | 'adapter';
 
@@ -40,7 +40,14 @@ export async function findConfig(folder: string, kind: FolderKind): Promise<stri
     });
   }
   const file = path.join(folder, CONFIG_FILES[kind]);
-  if (await isFile(file)) return file;
+  if (await isThere(file)) {
+    // Says what is there, if it is no plain file.
+    await sizeOfFile(file);
+    // A trainer leaves config and tokenizer on top, and the weights in folders below.
+    const inner = (await holdsWeights(folder)) ? [] : await foldersBelow(folder, kind);
+    if (inner.length > 0) throw oneLevelTooHigh(folder, kind, inner, 'weights');
+    return file;
+  }
   const other = kind === 'model' ? 'adapter' : 'model';
   if (await isFile(path.join(folder, CONFIG_FILES[other])))
     throw kind === 'model' ? await adapterNotModel(folder) : modelNotAdapter(folder);
@@ -90,7 +97,12 @@ async function baseOf(folder: string): Promise<string | undefined> {
   }
 }
 
-function oneLevelTooHigh(folder: string, kind: FolderKind, meant: readonly string[]): UserError {
+function oneLevelTooHigh(
+  folder: string,
+  kind: FolderKind,
+  meant: readonly string[],
+  missing = CONFIG_FILES[kind],
+): UserError {
   const [only] = meant;
   const last = meant.length === 1 ? only : lastCheckpoint(meant);
   const names = meant.slice(0, MAX_NAMED).map((inner) => path.relative(folder, inner));
@@ -98,7 +110,7 @@ function oneLevelTooHigh(folder: string, kind: FolderKind, meant: readonly strin
   const one = meant.length === 1 ? `${NOUNS[kind]} in the folder` : `${kind}s in the folders`;
   return new UserError({
     problem: `This folder holds no ${kind} itself`,
-    expected: CONFIG_FILES[kind],
+    expected: missing,
     found: `${one} ${names.join(', ')}${more}`,
     where: folder,
     remedy:
@@ -126,6 +138,12 @@ async function foldersBelow(folder: string, kind: FolderKind): Promise<string[]>
     if (found.length > 0) return currentSnapshots(found);
   }
   return [];
+}
+
+/** Whether a folder has any file of weights, or an index of them. */
+async function holdsWeights(folder: string): Promise<boolean> {
+  const names = await readdir(folder).catch(() => []);
+  return names.some((name) => /\.(safetensors|bin|gguf|pt|pth)$|\.index\.json$/.test(name));
 }
 
 async function subfolders(folder: string): Promise<string[]> {

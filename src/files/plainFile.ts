@@ -27,6 +27,11 @@ export async function isFile(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isFile() ?? false;
 }
 
+/** Whether anything is there, plain file or not. */
+export async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
 /**
  * Size in bytes of a plain file, or of the one a link points to.
  * @throws UserError if nothing is there or it is something else

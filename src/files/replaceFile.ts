@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { lstat, open, readlink, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, UserError } from '../base/errors.ts';
-import { kindOf } from './plainFile.ts';
+import { isThere, kindOf } from './plainFile.ts';
 
 /** As many links one after the other as Linux follows. */
 const MAX_LINKS = 40;
@@ -51,6 +51,8 @@ export async function targetOf(file: string): Promise<string> {
     // /dev/stdout leads here; what it stands for may be a plain file that the shell opened and still writes.
     if (/^\/proc\/|^\/dev\/fd$/.test(folder)) throw notWritable(file, 'a stream of this program');
     target = path.join(folder, path.basename(target));
+    if (links > 0 && !(await isThere(folder)))
+      throw notWritable(file, 'a link into a folder that is not there');
     const info = await lstat(target).catch(() => undefined);
     if (info === undefined || info.isFile()) return target;
     if (!info.isSymbolicLink()) throw notWritable(file, kindOf(info));

@@ -9,7 +9,7 @@ import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
 import { UserError, messageOf } from '../../base/errors.ts';
 import type { SpecialTokens } from '../../model/config.ts';
-import { isFile } from '../../files/plainFile.ts';
+import { isThere } from '../../files/plainFile.ts';
 import { bounded } from '../bounded.ts';
 import { parseWith, readJsonIfPresent, readText } from '../json.ts';
 import { withoutLoopControls } from './loopControls.ts';
@@ -202,7 +202,7 @@ async function findTemplate(folders: readonly string[]): Promise<{ text: string;
 
 async function templateIn(folder: string): Promise<{ text: string; source: string } | undefined> {
   const jinja = path.join(folder, 'chat_template.jinja');
-  if (await isFile(jinja)) return { text: await readText(jinja), source: jinja };
+  if (await isThere(jinja)) return { text: await readText(jinja), source: jinja };
   const jsonFile = path.join(folder, 'chat_template.json');
   const json = await readJsonIfPresent(jsonFile);
   if (json !== undefined)

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { Normalizer, PreTokenizer, Tokenizer as Library } from '@huggingface/tokenizers';
 import { z } from 'zod';
 import { UserError, messageOf } from '../../base/errors.ts';
-import { isFile } from '../../files/plainFile.ts';
+import { isThere } from '../../files/plainFile.ts';
 import { bounded, TIME_LIMIT_MS } from '../bounded.ts';
 import { isRecord, parseWith, readJson, readJsonIfPresent } from '../json.ts';
 import { QWEN_PATTERN, readVocabularyFiles, VOCABULARY_FILES } from './vocabularyFiles.ts';
@@ -60,7 +60,7 @@ const TokenizerConfig = z.looseObject({
 
 /** Whether a folder comes with a tokenizer, as a checkpoint's does and an adapter's may. */
 export async function hasTokenizer(folder: string): Promise<boolean> {
-  const has = async (name: string): Promise<boolean> => isFile(path.join(folder, name));
+  const has = async (name: string): Promise<boolean> => isThere(path.join(folder, name));
   return (await has('tokenizer.json')) || (await Promise.all(VOCABULARY_FILES.map(has))).every(Boolean);
 }
 
@@ -73,7 +73,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const file = path.join(folder, 'tokenizer.json');
   const configFile = path.join(folder, 'tokenizer_config.json');
   if (!(await hasTokenizer(folder))) throw noTokenizer(folder);
-  const content = (await isFile(file)) ? readJson(file) : readVocabularyFiles(folder);
+  const content = (await isThere(file)) ? readJson(file) : readVocabularyFiles(folder);
   const json = parseWith(TokenizerFile, await content, file);
   const config = parseWith(TokenizerConfig, (await readJsonIfPresent(configFile)) ?? {}, configFile);
   const added = [...json.added_tokens, ...addedLater(json, config)];
