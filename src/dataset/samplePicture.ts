@@ -3,11 +3,12 @@
  * line are read again when they are wanted, so that a file of thousands is never in memory.
  */
 
+import { stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, resolve, win32 } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
-import { isFile, isThere, sizeOfFile } from '../files/plainFile.ts';
+import { isFile, kindOf } from '../files/plainFile.ts';
 import { rereadLine, type Line } from './lines.ts';
 
 export interface SamplePicture {
@@ -61,11 +62,7 @@ export async function pictureOf(
   }
   checkRelative(text, where);
   const path = resolve(rootOf(place), text);
-  if (!(await isFile(path))) {
-    // A pipe or folder is not missing: its kind is said.
-    if (text !== '' && (await isThere(path))) await sizeOfFile(path, 'picture');
-    throw await missing(text, path, where, place);
-  }
+  if (!(await isFile(path))) throw await missing(text, path, where, place);
   return { id: path, name: basename(path), path, read: () => readPictureFile(path) };
 }
 
@@ -97,10 +94,12 @@ function checkRelative(path: string, where: string): void {
 
 async function missing(text: string, path: string, where: string, place: SamplePlace): Promise<UserError> {
   const above = await rootAbove(text, place.file);
+  const other = await stat(path).catch(() => undefined);
   const option = '--pictures, or "pictures" in the config of a training run';
   return new UserError({
     problem: 'A picture of this sample is missing',
     expected: `a file at ${path.slice(0, 300)}`,
+    ...(other !== undefined && { found: kindOf(other) }),
     where,
     remedy:
       above === undefined

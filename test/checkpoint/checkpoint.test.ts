@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -12,6 +12,27 @@ test('a folder must be there and be a checkpoint', async () => {
   await expectUserError(async () => openCheckpoint(import.meta.filename), 'a file');
   await expectUserError(async () => openCheckpoint(empty), 'config.json', 'holds no model');
 });
+
+test('a config on top of the folders that hold the weights names these, the last first', async () => {
+  const top = await folderOf({ 'config.json': '{}', 'tokenizer.json': '{}' });
+  for (const step of ['checkpoint-20', 'checkpoint-100']) {
+    await mkdir(path.join(top, step));
+    await writeFile(path.join(top, step, 'config.json'), '{}');
+  }
+  await expectUserError(async () => openCheckpoint(top), 'weights', 'checkpoint-20, checkpoint-100');
+});
+
+test.each(['config.json', 'generation_config.json', 'preprocessor_config.json', 'ilvr.json'])(
+  'a folder in place of %s is said to be one',
+  async (name) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'ilvr-test-'));
+    await cp('models/maze', folder, { recursive: true });
+    await rm(path.join(folder, name), { force: true });
+    await mkdir(path.join(folder, name));
+    await expectUserError(async () => openCheckpoint(folder), 'a folder', name);
+    await rm(folder, { recursive: true });
+  },
+);
 
 describe.skipIf(!haveGoldens)('the reference checkpoints', () => {
   test.each([

@@ -175,3 +175,8 @@ describe('replacing a folder', () => {
     expect(readdirSync(folder)).toEqual(['model']);
   });
 });
+
+it('a link into a folder that is not there is refused before anything is computed for it', async () => {
+  symlinkSync(join(folder, 'gone', 'trace.json'), join(folder, 'link'));
+  await expect(targetOf(join(folder, 'link'))).rejects.toThrow('a link into a folder that is not there');
+});
