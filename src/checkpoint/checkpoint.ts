@@ -13,6 +13,7 @@ import { parseGenerationConfig, parseProcessorConfig } from './defaults.ts';
 import { describeProtocol, foreignProtocol, type ForeignProtocol } from './families.ts';
 import { checkpointFingerprint, withAdapter } from './hash.ts';
 import { findConfig } from '../files/modelFolder.ts';
+import { strayRules } from './generationRules.ts';
 import { parseWith, readJson, readJsonIfPresent } from './json.ts';
 import { refuseDeclaredQuantisation } from './quantised.ts';
 import { hasTokenizer, loadTokenizer } from './text/tokenizer.ts';
@@ -92,7 +93,7 @@ export async function openCheckpoint(
     ...(protocol !== undefined && { protocol }),
     fingerprint: withAdapter(ownFingerprint, adapter),
     ...(own.question !== undefined && { question: own.question }),
-    notes: notesOf(weights, protocol),
+    notes: notesOf(weights, protocol, strayRules(configJson)),
   };
 }
 
@@ -111,12 +112,21 @@ function completeConfig(
 }
 
 /** What a reader should know before a run. */
-function notesOf(weights: Weights, protocol: ForeignProtocol | undefined): string[] {
+function notesOf(
+  weights: Weights,
+  protocol: ForeignProtocol | undefined,
+  stray: readonly string[],
+): string[] {
   return [
     ...(protocol === undefined ? [] : [describeProtocol(protocol)]),
     ...(weights.headDiffers
       ? [
           'config.json says that the output matrix is the embedding, but the files have one of its own. It is used.',
+        ]
+      : []),
+    ...(stray.length > 0
+      ? [
+          `config.json has rules of generation that are read from generation_config.json only: ${stray.join(', ')}.`,
         ]
       : []),
   ];

@@ -67,6 +67,14 @@ const NEUTRAL: Readonly<Record<string, number>> = {
 /** As many as anyone would read, of a file that may hold anything. */
 const MAX_IGNORED = 20;
 
+/** Rules that stand in a model's config.json, where older releases of transformers put them; they are not read there. */
+export function strayRules(config: unknown): string[] {
+  if (typeof config !== 'object' || config === null) return [];
+  return Object.entries(config)
+    .filter(([name, value]) => Object.hasOwn(SCORES, name) && !doesNothing(name, value))
+    .map(([name]) => name);
+}
+
 /** @param json content of generation_config.json */
 export function readGenerationRules(
   json: object,

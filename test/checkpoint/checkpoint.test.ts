@@ -34,6 +34,17 @@ test.each(['config.json', 'generation_config.json', 'preprocessor_config.json', 
   },
 );
 
+test('rules of generation in config.json are not read, and said aloud', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'ilvr-test-'));
+  await cp('models/maze', folder, { recursive: true });
+  const file = path.join(folder, 'config.json');
+  const config = JSON.parse(await readFile(file, 'utf8')) as object;
+  await writeFile(file, JSON.stringify({ ...config, no_repeat_ngram_size: 2, min_length: 0 }));
+  const { notes } = await openCheckpoint(folder);
+  expect(notes).toEqual([expect.stringContaining('generation_config.json only: no_repeat_ngram_size.')]);
+  await rm(folder, { recursive: true });
+});
+
 describe.skipIf(!haveGoldens)('the reference checkpoints', () => {
   test.each([
     ['flat', 'F32', 8, 1],
