@@ -145,7 +145,8 @@ for (const { device, available } of DEVICES) {
         expect(Math.abs(slope / norm ** 2 - 1), slot.name).toBeLessThan(2e-2);
       }
     },
-    300_000,
+    // Software WebGPU on a machine with other work.
+    900_000,
   );
 }
 
