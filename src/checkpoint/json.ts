@@ -56,7 +56,9 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where:
   throw new UserError({
     problem: path.length > 0 ? `the setting "${path.join('.')}" cannot be used` : 'the file cannot be used',
     expected:
-      issue?.message.replace(/^Invalid input: expected /, '').replace(/, received .*$/, '') ?? 'valid',
+      issue?.message
+        .replace(/^(Invalid input|Too big|Too small): expected /, '')
+        .replace(/, received .*$/, '') ?? 'valid',
     found: show(valueAt(value, path)),
     where,
     remedy: 'Compare it with the file that the makers of the model published.',
