@@ -42,7 +42,7 @@ export const forwardCase = promptCase.extend({
   rope_delta: z.number(),
 });
 
-const generateCase = promptCase.extend({
+export const generateCase = promptCase.extend({
   mode: z.enum(['forced', 'free']),
   max_new_tokens: z.int().min(1),
   repetition_penalty: z.number(),
@@ -236,7 +236,12 @@ async function compareLatents(
   ];
 }
 
-async function preparePrompt(answers: Answers, model: Model, item: PromptCase, encode?: EncodeOptions) {
+export async function preparePrompt(
+  answers: Answers,
+  model: Model,
+  item: PromptCase,
+  encode?: EncodeOptions,
+) {
   const { checkpoint } = model;
   const pictures: { grid: PatchGrid; tokens: number; features: NumericArray }[] = [];
   for (const image of item.images) {

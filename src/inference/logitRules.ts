@@ -249,6 +249,15 @@ export function probabilityOf(logits: Float32Array, id: number): number {
   return softmax(logits)[id]!;
 }
 
+/** log softmax(logits)[id], also where the probability itself would be 0. */
+export function logProbabilityOf(logits: Float32Array, id: number): number {
+  let largest = -Infinity;
+  for (const logit of logits) largest = Math.max(largest, logit);
+  let total = 0;
+  for (const logit of logits) total += Math.exp(logit - largest);
+  return logits[id]! - largest - Math.log(total);
+}
+
 function entropyOf(weights: Float64Array): number {
   return weights.reduce((sum, weight) => (weight === 0 ? sum : sum - weight * Math.log(weight)), 0);
 }

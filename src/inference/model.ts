@@ -20,6 +20,8 @@ const FREEZE_EVERY = 64;
 export interface Reading {
   /** Indices among the new positions whose attention is wanted; the last one's if absent. */
   rows?: readonly number[];
+  /** Indices among the new positions whose states after every layer are wanted; none if absent. */
+  states?: readonly number[];
   /** What each of them attends to; itself and all before it if absent. */
   sees?: Visibility;
 }
@@ -31,6 +33,8 @@ export interface DecoderStep {
   hidden: NumericArray;
   /** (L, H, Q, keys): probabilities of the captured rows over all keys up to now. */
   attention: NumericArray;
+  /** (L, P, C): what each layer gave, before the final norm; where it was asked for. */
+  states?: NumericArray;
 }
 
 /** What a model consists of. */
@@ -147,7 +151,7 @@ export class Model {
     cache: KvCache,
     embeddings: NumericArray,
     positions: readonly Position[],
-    { rows = [positions.length - 1], sees = isNotLater }: Reading = {},
+    { rows = [positions.length - 1], states, sees = isNotLater }: Reading = {},
   ): Promise<DecoderStep> {
     const { text } = this.checkpoint.config;
     const count = positions.length;
@@ -162,6 +166,8 @@ export class Model {
       mask: floatTensor(mask, [count, mask.length / count]),
       parts: intTensor(parts),
       rows: intTensor(rows),
+      // Empty tensors have no kernels on WebGPU, and one row costs nothing.
+      state_rows: intTensor(states ?? [0]),
     });
     cache.append(result, count);
     const step = {
@@ -171,6 +177,9 @@ export class Model {
         text.heads,
         rows.length,
       ]),
+      ...(states && {
+        states: { shape: [text.layers, states.length, text.hiddenSize], data: floats(result['states']) },
+      }),
     };
     await this.checkStep(step, cache.length - count);
     if (cache.growingLength >= FREEZE_EVERY) await cache.freeze();

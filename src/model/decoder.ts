@@ -8,7 +8,7 @@
  *
  * Letters: S new positions, F frozen slots, G growing slots, N = G + S, T = F + N all slots,
  * C hidden size, H query heads, K key/value heads, R = H / K, d head size, L layers,
- * Q captured rows.
+ * Q captured rows of attention, P captured rows of states.
  */
 
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
@@ -64,8 +64,9 @@ export const cacheNames = (layer: number) => ({
 
 /**
  * Inputs: embeddings (S, C); cos, sin (1, S, d/2); mask (S, T), added to the scores; parts (2) = [F, N];
- * rows (Q), the positions among S whose attention is wanted; and the cache's tensors.
- * Outputs: hidden (S, C) after the final norm; attention (L·H, Q, T); present keys and values.
+ * rows (Q) and state_rows (P), the positions among S whose attention and states are wanted; and the cache's tensors.
+ * Outputs: hidden (S, C) after the final norm; attention (L·H, Q, T); states (L, P, C), what each layer gives, before
+ * the final norm; present keys and values.
  */
 export function decoderGraph(config: TextConfig, weights: WeightSource): Uint8Array {
   const graph = new GraphBuilder('decoder');
@@ -78,12 +79,19 @@ export function decoderGraph(config: TextConfig, weights: WeightSource): Uint8Ar
     rows: graph.input('rows', 'int64', ['Q']),
   };
   const embeddings = graph.input('embeddings', 'float32', ['S', config.hiddenSize]);
+  const stateRows = graph.input('state_rows', 'int64', ['P']);
   const maps: Value[] = [];
-  const hidden = decoder(graph, config, weights, embeddings, inputs, (layer, q, k, v) => {
+  const states: Value[] = [];
+  const attend: Attend = (layer, q, k, v) => {
     const { mixed, map } = cachedAttention(graph, config, layer, q, k, v, inputs);
     maps.push(map);
     return mixed;
+  };
+  const hidden = decoder(graph, config, weights, embeddings, inputs, attend, (x) => {
+    const rows = graph.op('Gather', [x, stateRows], { axis: 0 }); // (P, C)
+    states.push(graph.reshape(rows, [1, -1, config.hiddenSize]));
   });
+  graph.output('states', graph.op('Concat', states, { axis: 0 }), [config.layers, 'P', config.hiddenSize]);
   graph.output('hidden', hidden, ['S', config.hiddenSize]);
   graph.output('attention', graph.op('Concat', maps, { axis: 0 }), [config.layers * config.heads, 'Q', 'T']);
   return graph.build();
@@ -106,7 +114,10 @@ interface CacheInputs {
  */
 export type Attend = (layer: number, q: Value, k: Value, v: Value) => Value;
 
-/** All layers and the final norm: x (S, C) → hidden (S, C). Angles are cos and sin (1, S, d/2). */
+/**
+ * All layers and the final norm: x (S, C) → hidden (S, C). Angles are cos and sin (1, S, d/2).
+ * @param onLayer gets what each layer gives (S, C)
+ */
 export function decoder(
   graph: GraphBuilder,
   config: TextConfig,
@@ -114,14 +125,22 @@ export function decoder(
   x: Value,
   angles: { cos: Value; sin: Value },
   attend: Attend,
+  onLayer: (x: Value) => void = () => undefined,
 ): Value {
-  for (let layer = 0; layer < config.layers; layer++)
+  for (let layer = 0; layer < config.layers; layer++) {
     x = decoderLayer(graph, config, weights, layer, x, angles, attend);
+    onLayer(x);
+  }
+  return finalNorm(graph, config, weights, x);
+}
+
+/** What the last layer gives (N, C) → what the head reads and latents are fed with (N, C) */
+export function finalNorm(graph: GraphBuilder, config: TextConfig, weights: WeightSource, x: Value): Value {
   return rmsNorm(graph, x, weights.get('model.norm.weight', [config.hiddenSize]), config.normEpsilon);
 }
 
 /** Pre-norm block: x + attention(norm(x)), then x + mlp(norm(x)). */
-function decoderLayer(
+export function decoderLayer(
   graph: GraphBuilder,
   config: TextConfig,
   weights: WeightSource,

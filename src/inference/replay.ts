@@ -1,0 +1,229 @@
+/**
+ * A run read once more: the prompt, the words and the latents that were fed, as one known sequence. Nothing is
+ * decided, so it is read in chunks like a prompt, and whatever the run itself did not keep can be looked at: the
+ * state after every layer, attention of any query with all its heads, the probability of any next word.
+ */
+
+import type { NumericArray } from '../tensor/array.ts';
+import { visible, type LatentBlock } from '../model/latentReach.ts';
+import { positionsPerRun } from '../model/memory.ts';
+import type { Position } from '../model/positions.ts';
+import type { Prompt } from './generation.ts';
+import type { Visibility } from './kvCache.ts';
+import { logProbabilityOf } from './logitRules.ts';
+import type { Model, Reading } from './model.ts';
+
+/** Elements of attention that a part may give, all layers and heads together: 128 MiB. */
+const PART_ATTENTION = 2 ** 25;
+/** Rows that go through the head at once: with 150,000 words they are 10 MB. */
+const HEAD_ROWS = 16;
+
+/** What followed the prompt. Indices count from its first new token. */
+export interface Continuation {
+  ids: readonly number[];
+  /** What was fed at each pad, by index. */
+  latents: ReadonlyMap<number, Float32Array>;
+  blocks: readonly { startToken: number; latents: number; endToken?: number | undefined }[];
+  /** Whether blocks were left empty, so that what follows stands where it would have stood with latents. */
+  emptied?: boolean;
+}
+
+/** A whole sequence, ready to be read. */
+export interface Sequence {
+  /** Of the prompt. */
+  promptLength: number;
+  /** Prompt and continuation, pads included. */
+  ids: readonly number[];
+  /** (ids, C): what is fed at each position. */
+  embeddings: NumericArray;
+  positions: readonly Position[];
+  sees: Visibility;
+  /** Of the blocks, as indices in the sequence. */
+  blocks: readonly LatentBlock[];
+}
+
+/** Joins prompt and continuation. A latent that is not known ends the sequence before it. */
+export async function sequenceOf(
+  model: Model,
+  prompt: Prompt,
+  continuation: Continuation,
+): Promise<Sequence> {
+  const { tokens, latentReach } = model.checkpoint.config;
+  const pad = tokens.latent?.pad;
+  const { latents } = continuation;
+  const unknown = continuation.ids.findIndex((id, i) => id === pad && !latents.has(i));
+  const added = unknown < 0 ? continuation.ids : continuation.ids.slice(0, unknown);
+  const promptLength = prompt.ids.length;
+  const blocks = continuation.blocks.map((block): LatentBlock => ({
+    first: promptLength + block.startToken + 1,
+    pads: block.latents,
+    ...(block.endToken !== undefined && { end: promptLength + block.endToken }),
+  }));
+  return {
+    promptLength,
+    ids: [...prompt.ids, ...added],
+    embeddings: await embeddingsOf(model, prompt, added, latents),
+    positions: [...prompt.positions, ...placesOf(model, prompt, added.length, continuation)],
+    sees: (query, key) => visible(query, key, blocks, latentReach),
+    blocks,
+  };
+}
+
+async function embeddingsOf(
+  model: Model,
+  prompt: Prompt,
+  added: readonly number[],
+  latents: Continuation['latents'],
+): Promise<NumericArray> {
+  const width = prompt.embeddings.shape[1]!;
+  const length = prompt.ids.length + added.length;
+  const data = new Float32Array(length * width);
+  data.set(prompt.embeddings.data);
+  if (added.length > 0) data.set((await model.embed(added)).data, prompt.ids.length * width);
+  for (const [index, vector] of latents) {
+    if (index < added.length) data.set(vector, (prompt.ids.length + index) * width);
+  }
+  return { shape: [length, width], data };
+}
+
+/** As in ./generation.ts: an emptied block keeps the places of its latents. */
+function placesOf(
+  model: Model,
+  prompt: Prompt,
+  count: number,
+  { blocks, emptied = false }: Continuation,
+): Position[] {
+  const { latentSize } = model.checkpoint.config;
+  let skipped = 0;
+  return Array.from({ length: count }, (_, i): Position => {
+    const ended = emptied ? blocks.find(({ endToken }) => endToken === i) : undefined;
+    if (ended !== undefined) skipped += latentSize - ended.latents;
+    const place = prompt.ids.length + i + prompt.delta + skipped;
+    return [place, place, place];
+  });
+}
+
+/** What is wanted of a replay, as indices in the sequence; nothing of what is absent. */
+export interface Wanted {
+  /** Queries, of which every layer and head is given. */
+  attention?: ReadonlySet<number>;
+  /** Positions, of which the state after every layer is given. */
+  states?: ReadonlySet<number>;
+  /** Positions from here on are not read. */
+  end?: number;
+}
+
+/** A stretch of the sequence. */
+export interface ReplayedPart {
+  /** Index of its first position. */
+  first: number;
+  /** (S, C) after the final norm. */
+  hidden: NumericArray;
+  /** values (L, H, Q, keys): over all keys up to the part's end; those after a query are 0. */
+  attention: { queries: readonly number[]; values: NumericArray };
+  /** values (L, P, C) */
+  states: { positions: readonly number[]; values: NumericArray };
+}
+
+/**
+ * Reads a sequence part by part. What a part gives is bounded, however long the sequence is.
+ * Who leaves early need not clean up.
+ * @param most elements of attention in a part, at the least those of one query
+ */
+export async function* replay(
+  model: Model,
+  { embeddings, positions, sees }: Sequence,
+  wanted: Wanted,
+  most = PART_ATTENTION,
+): AsyncGenerator<ReplayedPart, void, undefined> {
+  const width = embeddings.shape[1]!;
+  const end = Math.min(wanted.end ?? Infinity, positions.length);
+  const cache = model.newCache();
+  try {
+    for (let first = 0; first < end;) {
+      const next = partEnd(model, wanted, { first, end, most });
+      const [queries, held] = [wanted.attention, wanted.states].map((set) => within(set, first, next));
+      const local = (indices: readonly number[]): number[] => indices.map((index) => index - first);
+      const reading: Reading = {
+        sees,
+        ...(queries!.length > 0 && { rows: local(queries!) }),
+        ...(held!.length > 0 && { states: local(held!) }),
+      };
+      const data = embeddings.data.subarray(first * width, next * width);
+      const read = { shape: [next - first, width], data };
+      const step = await model.step(cache, read, positions.slice(first, next), reading);
+      await cache.freeze();
+      const { layers, heads } = model.checkpoint.config.text;
+      const noAttention = { shape: [layers, heads, 0, next], data: new Float32Array() };
+      const noStates = { shape: [layers, 0, width], data: new Float32Array() };
+      yield {
+        first,
+        hidden: step.hidden,
+        attention: { queries: queries!, values: queries!.length > 0 ? step.attention : noAttention },
+        states: { positions: held!, values: step.states ?? noStates },
+      };
+      first = next;
+    }
+  } finally {
+    cache.dispose();
+  }
+}
+
+/** As many positions as a prompt's chunk has, but no more attention than `most`. */
+function partEnd(
+  { checkpoint }: Model,
+  { attention }: Wanted,
+  { first, end, most }: { first: number; end: number; most: number },
+): number {
+  const { text } = checkpoint.config;
+  const last = Math.min(end, first + positionsPerRun(text, end));
+  const perQuery = text.layers * text.heads * end;
+  let elements = 0;
+  for (let i = first; i < last; i++) {
+    if (attention?.has(i)) elements += perQuery;
+    if (elements > most && i > first) return i;
+  }
+  return last;
+}
+
+function within(set: ReadonlySet<number> | undefined, first: number, end: number): number[] {
+  if (set === undefined) return [];
+  return [...set].filter((index) => index >= first && index < end).toSorted((a, b) => a - b);
+}
+
+/**
+ * What the model gives to next words, in nats, before any settings of sampling.
+ * @param hidden (N, C) after the final norm
+ * @param ids the word after each
+ */
+export async function logProbabilities(
+  model: Model,
+  hidden: NumericArray,
+  ids: readonly number[],
+): Promise<Float64Array> {
+  const result = new Float64Array(ids.length);
+  await eachLogits(model, hidden, (logits, row) => {
+    result[row] = logProbabilityOf(logits, ids[row]!);
+  });
+  return result;
+}
+
+/**
+ * Logits of many rows, a few at a time.
+ * @param hidden (N, C) after the final norm
+ * @param use gets each row's logits (V), which are of no use after it returns
+ */
+export async function eachLogits(
+  model: Model,
+  hidden: NumericArray,
+  use: (logits: Float32Array, row: number) => void,
+): Promise<void> {
+  const [count = 0, width = 0] = hidden.shape;
+  for (let first = 0; first < count; first += HEAD_ROWS) {
+    const rows = Math.min(HEAD_ROWS, count - first);
+    const data = hidden.data.subarray(first * width, (first + rows) * width);
+    const logits = await model.logits({ shape: [rows, width], data });
+    const size = logits.shape[1]!;
+    for (let i = 0; i < rows; i++) use(logits.data.subarray(i * size, (i + 1) * size), first + i);
+  }
+}
