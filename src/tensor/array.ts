@@ -23,3 +23,8 @@ export function dot(
   for (let i = 0; i < length; i++) sum += a[aOffset + i]! * b[bOffset + i]!;
   return sum;
 }
+
+/** Euclidean length of a vector, in double precision. */
+export function lengthOf(vector: Float32Array): number {
+  return Math.sqrt(dot(vector, 0, vector, 0, vector.length));
+}

@@ -1,0 +1,91 @@
+/** Relevance: how attention, layer upon layer, leads from pictures and latents to the answer. */
+
+import * as z from 'zod';
+import { lastBox } from '../base/boxed.ts';
+import { analysis, numbers } from './definition.ts';
+import type { AnalysedRun } from './run.ts';
+
+export const relevance = analysis({
+  version: 1,
+  needs: 'model',
+  secondRun: false,
+  parameters: z.strictObject({
+    methods: z
+      .array(z.enum(['rollout', 'gradient']))
+      .min(1)
+      .default(['rollout', 'gradient']),
+    /** Share of a layer's output that rollout takes from the position itself, past the attention. */
+    residual: z.number().min(0).max(1).default(0.5),
+    /** First and last new token of the answer; absent: see `answerTokens`. */
+    tokens: z
+      .tuple([z.int().min(0), z.int().min(0)])
+      .refine(([first, last]) => first <= last, 'the first token must not come after the last')
+      .optional(),
+  }),
+  /** T positions of the sequence that stand before the end of the answer, L layers, N latents in the run's order. */
+  result: z.strictObject({
+    answer: z.strictObject({
+      /** Indices of new tokens. */
+      tokens: z.array(z.int()),
+      text: z.string(),
+      /** Sum over these tokens, in nats. */
+      logProbability: z.number(),
+    }),
+    /** Shares from 0 to 1; each row sums to 1. */
+    rollout: z
+      .strictObject({
+        /** [T]: mean of the positions that the answer's tokens were chosen at. */
+        answer: numbers(1),
+        /** [N, T] */
+        latents: numbers(2),
+      })
+      .optional(),
+    gradient: z
+      .strictObject({
+        /** [L, T], nats: by layer and key, over all queries and heads. */
+        keys: numbers(2),
+        /** [L, N, T], nats: the same of the latents' own queries. */
+        latents: numbers(3),
+        /** [T], nats: gradient × what is fed there. */
+        input: numbers(1),
+        /** [T]: the rule of Chefer et al.; no unit, begins with 1 shared by the answer's positions. */
+        relevance: numbers(1),
+      })
+      .optional(),
+  }),
+  tab: 'relevance',
+  title: 'Relevance',
+  method:
+    'Rollout: mean of the heads, mixed with the position itself, multiplied through all layers. Gradient × attention: ' +
+    "each attention probability times the derivative of the answer's log-probability with respect to it, in nats.",
+  source:
+    'Rollout: Abnar and Zuidema, arXiv 2005.00928. Gradient × attention: Chefer et al., arXiv 2103.15679 (relevance), ' +
+    'and its signed first-order sums.',
+  limits:
+    'Rollout knows nothing of values and signs. A gradient is of first order: what would happen if a little changed. ' +
+    'Latents count as sources of their own: what reached them from the picture is in their own rows.',
+});
+
+/**
+ * The new tokens whose probability is explained: those that make up the last boxed answer; else the words after the
+ * last block; else all words.
+ */
+export function answerTokens({ tokens }: Pick<AnalysedRun, 'tokens'>): number[] {
+  const words = [...tokens.keys()].filter((i) => tokens[i]!.kind === 'text');
+  const lastBlock = tokens.findLastIndex(({ kind }) => kind !== 'text' && kind !== 'end');
+  const boxed = boxedTokens(tokens);
+  if (boxed.length > 0) return boxed;
+  const after = words.filter((i) => i > lastBlock);
+  return after.length > 0 ? after : words;
+}
+
+function boxedTokens(tokens: AnalysedRun['tokens']): number[] {
+  const box = lastBox(tokens.map(({ text }) => text).join(''));
+  if (box === undefined) return [];
+  let at = 0;
+  return [...tokens.keys()].filter((i) => {
+    const start = at;
+    at += tokens[i]!.text.length;
+    return tokens[i]!.kind === 'text' && start < box.end && at > box.start;
+  });
+}

@@ -1,0 +1,37 @@
+/**
+ * The table of analyses. A row here is all that an analysis says of itself; what computes it and what shows it are
+ * tables over the same names (./runners.ts, ../engine/analyse.ts, the panel's tabs), so that a new row does not compile
+ * before each of them knows it.
+ */
+
+import type * as z from 'zod';
+import type { AnalysisDefinition } from './definition.ts';
+import { lens } from './lens.ts';
+import { pca } from './pca.ts';
+import { relevance } from './relevance.ts';
+import { similarity } from './similarity.ts';
+
+export const ANALYSES = {
+  lens,
+  pca,
+  relevance,
+  similarity,
+} as const satisfies Record<string, AnalysisDefinition>;
+
+export type AnalysisName = keyof typeof ANALYSES;
+
+/** Names of those that need the model, or the trace alone. */
+export type AnalysisThatNeeds<Need extends AnalysisDefinition['needs']> = {
+  [Name in AnalysisName]: (typeof ANALYSES)[Name]['needs'] extends Need ? Name : never;
+}[AnalysisName];
+
+/** Parameters with their defaults filled in. */
+export type AnalysisParameters<Name extends AnalysisName> = z.output<(typeof ANALYSES)[Name]['parameters']>;
+
+export type AnalysisResult<Name extends AnalysisName> = z.output<(typeof ANALYSES)[Name]['result']>;
+
+export const ANALYSIS_NAMES = Object.keys(ANALYSES) as AnalysisName[];
+
+export function isAnalysisName(name: string): name is AnalysisName {
+  return Object.hasOwn(ANALYSES, name);
+}
