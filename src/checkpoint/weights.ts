@@ -12,7 +12,7 @@ import { sizeOf } from '../tensor/array.ts';
 import type { Adapter } from './adapter/adapter.ts';
 import { canonicalName } from './names.ts';
 import { refuseQuantisedTensors } from './quantised.ts';
-import { adapterNotModel, CONFIG_FILES } from '../files/modelFolder.ts';
+import { adapterNotModel, CONFIG_FILES, isShardName, WEIGHT_LAYOUTS } from '../files/modelFolder.ts';
 import { isFile, isThere } from '../files/plainFile.ts';
 import { parseWith, readJson, show } from './json.ts';
 import { locate } from './locations.ts';
@@ -203,11 +203,9 @@ interface Format {
   read(file: string): Promise<Map<string, StoredTensor>>;
 }
 
-/** In transformers' own order of preference, which also takes the single file where both are present. */
-const FORMATS: Format[] = [
-  { single: 'model.safetensors', extension: '.safetensors', read: readStoredTensors },
-  { single: 'pytorch_model.bin', extension: '.bin', read: readTorchTensors },
-];
+const READERS = { '.safetensors': readStoredTensors, '.bin': readTorchTensors };
+
+const FORMATS: Format[] = WEIGHT_LAYOUTS.map((layout) => ({ ...layout, read: READERS[layout.extension] }));
 
 const Index = z.object({ weight_map: z.record(z.string(), z.string()) });
 
@@ -224,9 +222,9 @@ async function readShards(folder: string, index: string, format: Format): Promis
   return tensors;
 }
 
-/** Path of a shard. An index must name plain files beside it: anything else could reach out of the folder. */
+/** Path of a shard, which must be a plain file beside its index. */
 async function shardPath(folder: string, shard: string, index: string, extension: string): Promise<string> {
-  if (!/^[^/\\:\0]+$/.test(shard) || !shard.endsWith(extension)) {
+  if (!isShardName(shard, extension)) {
     throw new UserError({
       problem: 'the index names a shard that cannot be opened',
       expected: `the plain name of a ${extension} file in the same folder`,

@@ -11,6 +11,7 @@ import { EXIT, type CliContext } from './context.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
 import { addExport } from './export.ts';
 import { addGenerateMaps } from './generateMaps.ts';
+import { addGetModel } from './getModel.ts';
 import { addGenerationOptions, addModelOptions, FED, integer, INTERVENE_HELP } from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
 import { addInitialise } from './initialise.ts';
@@ -29,7 +30,7 @@ Environment:
   ILVR_DEBUG=1  stack traces and the engine's log`;
 
 /** Commands that look at the signal and keep what there is; the others end at once. */
-export const STOPPABLE: readonly string[] = ['reason', 'evaluate', 'train'];
+export const STOPPABLE: readonly string[] = ['reason', 'evaluate', 'train', 'get-model'];
 
 /**
  * Runs the program.
@@ -72,6 +73,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addTrain(program, context, finished);
   addInitialise(program, context, finished);
   addExport(program, context, finished);
+  addGetModel(program, context, finished);
   for (const command of program.commands) command.addHelpText('after', EXIT_CODES);
   return program;
 }

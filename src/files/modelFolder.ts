@@ -16,6 +16,20 @@ export const CONFIG_FILES: Record<FolderKind, string> = {
   adapter: 'adapter_config.json',
 };
 
+/**
+ * How weights lie in a model's folder: in one file, or in shards that `SINGLE.index.json` names. In transformers' own
+ * order of preference, which also takes the single file where both are present.
+ */
+export const WEIGHT_LAYOUTS = [
+  { single: 'model.safetensors', extension: '.safetensors' },
+  { single: 'pytorch_model.bin', extension: '.bin' },
+] as const;
+
+/** Whether an index may name this as a shard: a plain file beside it. Anything else could reach out of the folder. */
+export function isShardName(name: string, extension: string): boolean {
+  return /^[^/\\:\0]+$/.test(name) && name.endsWith(extension);
+}
+
 const NOUNS: Record<FolderKind, string> = { model: 'a model', adapter: 'an adapter' };
 
 /** Deep enough for the cache's root: hub, models--ORG--NAME, snapshots, REVISION. */
