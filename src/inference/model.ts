@@ -7,7 +7,15 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { cacheNames, decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import { mropePositions, textRotation, type PatchGrid, type Position } from '../model/positions.ts';
-import { floats, floatTensor, intTensor, openSession, type Provider, type Session } from '../ort/session.ts';
+import {
+  floats,
+  floatTensor,
+  intTensor,
+  openSession,
+  type Provider,
+  type Runtime,
+  type Session,
+} from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { nonFiniteIndex, numbersLost, type Stage } from './finite.ts';
 import { KvCache, openMergeSession, type Visibility } from './kvCache.ts';
@@ -49,11 +57,14 @@ interface Parts {
 export class Model {
   readonly checkpoint: Checkpoint;
   readonly provider: Provider;
+  /** Of the CPU; undefined for all cores. */
+  readonly threads: number | undefined;
   private readonly parts: Parts;
 
-  private constructor(checkpoint: Checkpoint, provider: Provider, parts: Parts) {
+  private constructor(checkpoint: Checkpoint, { provider, threads }: Runtime, parts: Parts) {
     this.checkpoint = checkpoint;
     this.provider = provider;
+    this.threads = threads;
     this.parts = parts;
   }
 
@@ -97,7 +108,7 @@ export class Model {
       await Promise.all(Object.values(parts).map((part) => part.release()));
       throw error;
     }
-    return new Model(checkpoint, provider, parts as Parts);
+    return new Model(checkpoint, { provider, threads }, parts as Parts);
   }
 
   async release(): Promise<void> {

@@ -12,7 +12,7 @@ import { seededNumbers } from '../../src/base/random.ts';
 import { foldSums } from '../../src/onnx/foldSums.ts';
 import { foldViews } from '../../src/onnx/foldViews.ts';
 import { gated } from '../../src/model/layers.ts';
-import { crossEntropy } from '../../src/train/graphs/losses.ts';
+import { crossEntropy } from '../../src/onnx/losses.ts';
 import { DEVICES } from './devices.ts';
 
 /** Shapes of the inputs whose gradients are checked, and what is made of them. */

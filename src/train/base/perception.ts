@@ -14,7 +14,7 @@ import type { WeightSource } from '../../model/weightSource.ts';
 import { add, gemm, mean, mul, split } from '../../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../../onnx/graphBuilder.ts';
 import { intTensor, type Tensors } from '../../ort/session.ts';
-import { crossEntropy } from '../graphs/losses.ts';
+import { crossEntropy } from '../../onnx/losses.ts';
 import { placeless } from '../graphs/trainable.ts';
 
 /** Distances from this one on are one class; the class after it is for cells that no way leads from. */

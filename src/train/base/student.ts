@@ -13,7 +13,7 @@ import { add, div, mul, rows, sum } from '../../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../../onnx/graphBuilder.ts';
 import { floats, floatTensor, intTensor, type Runtime, type Tensors } from '../../ort/session.ts';
 import type { WeightRef } from '../../tensor/dtype.ts';
-import { crossEntropy } from '../graphs/losses.ts';
+import { crossEntropy } from '../../onnx/losses.ts';
 import type { GradientSum } from '../parameters/gradientSum.ts';
 import type { ParameterSet } from '../parameters/parameters.ts';
 import {

@@ -6,7 +6,7 @@ import type { TextConfig } from '../../model/config.ts';
 import { logitsOf } from '../../model/decoder.ts';
 import type { WeightSource } from '../../model/weightSource.ts';
 import { gradientName } from '../parameters/gradientSum.ts';
-import { crossEntropy, misalignment } from '../graphs/losses.ts';
+import { crossEntropy, misalignment } from '../../onnx/losses.ts';
 import { opening, readPart, slotsOf, type Part, type PartRead } from '../graphs/decoder.ts';
 import { trainableGraph, weightsAskedBy, type AskedWeights, type Wanted } from '../graphs/trainable.ts';
 

@@ -1,8 +1,8 @@
-/** The student's two losses as graph formulas, one number per supervised position. */
+/** Losses as graph formulas, one number per position: the student's two. */
 
-import { div, exp, log, max, mul, neg, rows, scatterAdd, sqrt, sub, sum } from '../../onnx/arithmetic.ts';
-import type { GraphBuilder, Value } from '../../onnx/graphBuilder.ts';
-import { Shapes } from '../../onnx/shapes.ts';
+import { div, exp, log, max, mul, neg, rows, scatterAdd, sqrt, sub, sum } from './arithmetic.ts';
+import type { GraphBuilder, Value } from './graphBuilder.ts';
+import { Shapes } from './shapes.ts';
 
 /**
  * Cross-entropy: log Σⱼ exp(xⱼ - max x) - (x_label - max x), which is -log softmax(x)_label.
