@@ -15,8 +15,14 @@ export interface Locations {
   of: ReadonlyMap<string, string>;
 }
 
-/** @throws UserError if files lie on different drives, which have no folder in common */
-export async function locate(files: readonly string[]): Promise<Locations> {
+/**
+ * @param remedy for files on several drives
+ * @throws UserError if files lie on different drives, which have no folder in common
+ */
+export async function locate(
+  files: readonly string[],
+  remedy = 'Copy the adapter to the drive of the model.',
+): Promise<Locations> {
   const real = await Promise.all(files.map(async (file) => realpath(file)));
   const root = commonFolder(real.map((file) => path.dirname(file)));
   if (root === undefined) {
@@ -24,7 +30,7 @@ export async function locate(files: readonly string[]): Promise<Locations> {
       problem: 'the weights lie on different drives',
       expected: 'all files on one drive',
       found: files.join(', '),
-      remedy: 'Copy the adapter to the drive of the model.',
+      remedy,
     });
   }
   const locations = real.map((file) => path.relative(root, file).split(path.sep).join('/'));

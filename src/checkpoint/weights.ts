@@ -51,6 +51,8 @@ export interface Weights {
   get(name: string, shape: readonly number[]): Weight;
   /** See `WeightSource`; only with a cache of quantised matrices. */
   packed?(names: readonly string[]): PackedMatrix | undefined;
+  /** See `WeightSource`. */
+  readonly half?: boolean;
 }
 
 const EMBEDDING = 'model.embed_tokens.weight';

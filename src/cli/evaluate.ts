@@ -167,12 +167,19 @@ async function headerFor(
   question: ReturnType<typeof otherQuestion>,
 ): Promise<ResultsHeader> {
   const { repetitionPenalty = loaded.defaults.repetitionPenalty, ...rest } = requestOptions(options);
+  const { weights } = loaded.model;
   return {
     format: 'ilvr-results',
     version: 1,
     samples: await fileHash(file, 'samples file'),
     model: loaded.model.sha256 ?? loaded.model.fingerprint,
     provider: loaded.device.provider,
-    settings: { ...rest, repetitionPenalty, ...(question !== undefined && { question }) },
+    settings: {
+      ...rest,
+      repetitionPenalty,
+      ...(question !== undefined && { question }),
+      // Results that were made before there was a choice are of float32.
+      ...(weights !== undefined && weights !== 'float32' && { weights }),
+    },
   };
 }

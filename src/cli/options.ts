@@ -8,6 +8,8 @@ import {
   type LoadRequest,
   type ReasonRequest,
 } from '../protocol/engine.ts';
+import { weightsCacheFolder } from '../files/cacheFolder.ts';
+import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
 
 /** Which model, and where it runs. */
 export interface ModelOptions {
@@ -16,6 +18,9 @@ export interface ModelOptions {
   /** Folder of an adapter to apply to it. */
   adapter?: string;
   device: DeviceRequest;
+  weights: WeightChoice;
+  /** Folder of quantised weights; absent: the user's own. */
+  weightsCache?: string;
 }
 
 /** What is fed at the latents: the model's own, or an intervention (see ../inference/intervention.ts). */
@@ -42,7 +47,26 @@ export function addModelOptions(command: Command): Command {
     .option('--adapter <dir>', 'folder of a LoRA adapter, as PEFT saves it, to apply to the model')
     .addOption(
       new Option('--device <device>', 'where it runs').choices(['auto', 'webgpu', 'cpu']).default('auto'),
-    );
+    )
+    .addOption(weightsOption())
+    .addOption(weightsCacheOption());
+}
+
+/** What the weights are computed in. */
+export function weightsOption(): Option {
+  return new Option(
+    '--weights <format>',
+    'what its weights are computed in; auto: float32 of a small model that fits into memory, else 8bit',
+  )
+    .choices(WEIGHT_CHOICES)
+    .default('auto');
+}
+
+export function weightsCacheOption(): Option {
+  return new Option(
+    '--weights-cache <dir>',
+    `folder of packed weights, made on first use (default: ${weightsCacheFolder()})`,
+  );
 }
 
 export function addGenerationOptions(command: Command): Command {
@@ -102,13 +126,15 @@ export function requestOptions(
 
 /** The part of a load request that these options decide, with absolute paths. */
 export function loadOptions(
-  { model, adapter, device }: ModelOptions,
+  { model, adapter, device, weights, weightsCache }: ModelOptions,
   bundledModel: string,
-): Pick<LoadRequest, 'folder' | 'adapter' | 'device'> {
+): Omit<LoadRequest, 'id' | 'threads'> {
   return {
     folder: model === undefined ? bundledModel : resolve(model),
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
     device,
+    weights,
+    ...(weightsCache !== undefined && { weightsCache: resolve(weightsCache) }),
   };
 }
 

@@ -95,6 +95,9 @@ class Engine {
       exited: (reason) => {
         this.ended = reason;
       },
+      planned: ({ reason }) => {
+        if (shows && this.loading) terminal.progress(reason);
+      },
       // Loading can take minutes and belongs in a log; the preparation of each run does not.
       progress: ({ message, fraction }) => {
         if (!shows) return;
@@ -134,7 +137,7 @@ class Engine {
 
 function checkSame(before: LoadedModel, now: LoadedModel): void {
   const identity = ({ model, device }: LoadedModel): string =>
-    `${model.sha256 ?? model.fingerprint} on ${device.provider}`;
+    `${model.sha256 ?? model.fingerprint} on ${device.provider} with ${model.weights} weights`;
   if (identity(before) === identity(now)) return;
   throw new UserError({
     problem: 'The model has changed since the evaluation began',
@@ -144,11 +147,12 @@ function checkSame(before: LoadedModel, now: LoadedModel): void {
   });
 }
 
-function describeModel({ terminal }: CliContext, { model, device, milliseconds }: LoadedModel): void {
+function describeModel({ terminal }: CliContext, { model, device, plan, milliseconds }: LoadedModel): void {
   const size = `${(model.parameters / 1e6).toFixed(2)} M parameters, ${model.dtype}`;
   const none = model.protocol === undefined ? 'no latent tokens' : `${model.protocol} latents, not supported`;
   const latents = model.latentSize === undefined ? none : `K = ${model.latentSize}`;
   terminal.line(label('model'), `${model.name} · ${size} · ${latents} · loaded in ${seconds(milliseconds)}`);
+  terminal.line(label('weights'), plan.reason);
   if (model.adapter !== undefined) {
     const { name, rank, alpha } = model.adapter;
     terminal.line(label('adapter'), `${name} · LoRA, r ${rank}, alpha ${alpha}`);

@@ -10,6 +10,7 @@ import type {
   EngineInfo,
   LoadedModel,
   LoadRequest,
+  MemoryPlan,
   ReasonRequest,
 } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
@@ -21,6 +22,8 @@ export interface EngineClientOptions {
   enginePath: string;
   log: EngineLog;
   progress?: (progress: { id: string; message: string; fraction?: number }) => void;
+  /** What a load will take, before anything is opened. */
+  planned?: (plan: MemoryPlan) => void;
   /** The process has gone; `reason` says how. The next call starts a new one. */
   exited?: (reason: string) => void;
   /** What a test does not want to wait for. */
@@ -142,6 +145,7 @@ export class EngineClient implements Disposable {
   private handlers(): EngineEvents {
     return {
       progress: (progress) => this.options.progress?.(progress),
+      planned: (plan) => this.options.planned?.(plan),
       event: (id, event) => this.listeners.get(id)?.(event),
       log: ({ level, text }) => this.options.log(level, text),
     };

@@ -3,15 +3,16 @@
 import type { ChildProcess } from 'node:child_process';
 import { messageOf, UserError } from '../base/errors.ts';
 import { startChild } from '../process/children.ts';
-import { endOf, likelyCause, shortEnding, within } from '../process/ending.ts';
+import { endOf, shortEnding, within } from '../process/ending.ts';
 import {
   ENGINE_PROTOCOL_VERSION,
   type EngineEvents,
   type EngineInfo,
   type EngineMethods,
+  type MemoryPlan,
 } from '../protocol/engine.ts';
 import { connect } from '../protocol/rpc.ts';
-import { EngineDiedError } from './ends.ts';
+import { causeOf, EngineDiedError } from './ends.ts';
 
 export type EngineLog = (level: 'info' | 'warn' | 'error', text: string) => void;
 
@@ -33,6 +34,8 @@ export class EngineProcess {
   failure: Error | undefined;
   private readonly options: EngineProcessOptions;
   private readonly child: ChildProcess;
+  /** Of the model that was loaded last, or was to be. */
+  private plan: MemoryPlan | undefined;
   private answered = false;
   private working = 0;
 
@@ -40,7 +43,11 @@ export class EngineProcess {
     const { enginePath, handlers } = options;
     this.options = options;
     this.child = startChild(enginePath, [], { serialization: 'advanced' });
-    this.rpc = connect<EngineMethods, EngineEvents>(handlers, {
+    const planned = (plan: MemoryPlan): void => {
+      this.plan = plan;
+      handlers.planned(plan);
+    };
+    this.rpc = connect<EngineMethods, EngineEvents>({ ...handlers, planned }, {
       post: (message) => {
         // A message to a dead process is answered by its end, not by an exception here.
         if (this.child.connected) this.child.send(message as object, () => undefined);
@@ -93,7 +100,7 @@ export class EngineProcess {
     child.stderr?.on('data', (text: Buffer) => log('warn', text.toString().trimEnd()));
     void endOf(child).then((ending) => {
       const how = shortEnding(ending);
-      this.end(new EngineDiedError(how, likelyCause(ending)), how);
+      this.end(new EngineDiedError(how, causeOf(ending, this.plan)), how);
     });
   }
 

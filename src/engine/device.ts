@@ -4,17 +4,20 @@
  */
 
 import { cpus } from 'node:os';
+import { UserError } from '../base/errors.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, openSession, runtimeVersion, type Provider } from '../ort/session.ts';
 import { noGpu, tryWebGpu, type ProbeResult } from '../process/gpuProbe.ts';
 import type { DeviceRequest } from '../protocol/engine.ts';
 import type { TraceDevice } from '../trace/schema.ts';
 
-/** What the throw-away process does: one small product on the GPU, checked. */
-export async function probeWebGpu(): Promise<string> {
+/** What the throw-away process does: one small product on the GPU, checked; of float16 where that is asked for. */
+export async function probeWebGpu(half = false): Promise<string> {
   const graph = new GraphBuilder('probe');
   const x = graph.input('x', 'float32', [2, 2]);
-  graph.output('y', graph.op('MatMul', [x, x]), [2, 2]);
+  const factor = half ? graph.half(x) : x;
+  const product = graph.op('MatMul', [factor, factor]);
+  graph.output('y', half ? graph.single(product) : product, [2, 2]);
   const session = await openSession(graph.build(), { provider: 'webgpu', weightsFolder: '' });
   const result = await session.run({ x: floatTensor(new Float32Array([1, 2, 3, 4]), [2, 2]) });
   const expected = [7, 10, 15, 22];
@@ -26,8 +29,20 @@ export async function probeWebGpu(): Promise<string> {
 }
 
 /** This program is the throw-away process too. */
-export function tryGpu(): Promise<ProbeResult> {
-  return tryWebGpu(process.argv[1]!);
+export function tryGpu(half = false): Promise<ProbeResult> {
+  return tryWebGpu(process.argv[1]!, half);
+}
+
+/** @throws UserError if float16 does not work on the GPU */
+export async function requireHalf(): Promise<void> {
+  const probe = await tryGpu(true);
+  if (probe.works) return;
+  throw new UserError({
+    problem: 'This GPU does not compute in float16',
+    expected: 'an adapter with WebGPU\'s feature shader-f16',
+    found: probe.detail,
+    remedy: 'Choose float32 or 8bit weights: --weights, setting ilvr.weights.',
+  });
 }
 
 /** @throws UserError if the GPU was asked for and does not work */

@@ -1,7 +1,8 @@
 /** The engine process: serves the protocol on Node's IPC channel, or, as a probe, tries the GPU once. */
 
+import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
-import { PROBE_ARGUMENT } from '../process/gpuProbe.ts';
+import { HALF_ARGUMENT, PROBE_ARGUMENT } from '../process/gpuProbe.ts';
 import { endWithParent } from '../process/parent.ts';
 import type { EngineEvents, EngineMethods } from '../protocol/engine.ts';
 import { connect } from '../protocol/rpc.ts';
@@ -16,10 +17,11 @@ else serve();
 function serve(): void {
   const events: EngineEvents = {
     progress: (progress) => void client.progress.asEvent(progress),
+    planned: (plan) => void client.planned.asEvent(plan),
     event: (id, event) => void client.event.asEvent(id, event),
     log: (line) => void client.log.asEvent(line),
   };
-  const server = new EngineServer(events, VERSION);
+  const server = new EngineServer(events, { version: VERSION, packWorker: join(__dirname, 'packWorker.cjs') });
   const methods: EngineMethods = {
     hello: () => server.hello(),
     load: (request) => server.load(request),
@@ -43,7 +45,7 @@ function serve(): void {
 async function probe(): Promise<void> {
   endWithParent();
   try {
-    process.stdout.write(`${await probeWebGpu()}\n`);
+    process.stdout.write(`${await probeWebGpu(process.argv.includes(HALF_ARGUMENT))}\n`);
     process.exit(0);
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);

@@ -5,7 +5,7 @@ import { CancelledError, UserError } from '../base/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { checkpointHash, withAdapter } from '../checkpoint/hash.ts';
 import { runtimeVersion } from '../ort/session.ts';
-import { outOfMemory } from '../process/memory.ts';
+import { availableMemory, outOfMemory } from '../process/memory.ts';
 import {
   ENGINE_PROTOCOL_VERSION,
   type EngineEvents,
@@ -13,19 +13,21 @@ import {
   type EngineMethods,
   type LoadedModel,
   type LoadRequest,
+  type MemoryPlan,
   type ReasonRequest,
 } from '../protocol/engine.ts';
-import type { TraceModel } from '../trace/schema.ts';
-import { chooseDevice, tryGpu } from './device.ts';
+import type { WeightFormat } from '../tensor/weightFormat.ts';
+import type { TraceDevice, TraceModel } from '../trace/schema.ts';
+import { chooseDevice, requireHalf, tryGpu } from './device.ts';
 import { Model } from '../inference/model.ts';
+import { planMemory, planTable } from '../inference/plan.ts';
 import { reason } from './reason.ts';
+import { inFormat } from './weights.ts';
 
 interface Loaded {
   model: Model;
   reply: LoadedModel;
-  folder: string;
-  adapter: string | undefined;
-  threads: number | undefined;
+  request: LoadRequest;
   /** Modification times of the weight files: a checkpoint that was trained on is another one. */
   modified: string;
 }
@@ -33,16 +35,25 @@ interface Loaded {
 /** Larger checkpoints are identified by their fingerprint only: reading them would delay every start. */
 const MAX_HASHED_PARAMETERS = 500_000_000;
 
+export interface EngineSettings {
+  /** Of this program. */
+  version: string;
+  /** The bundle of the threads that quantise weights. */
+  packWorker: string;
+  /** Bytes that a model may take; absent: what the machine has left. */
+  memory?: number;
+}
+
 export class EngineServer implements EngineMethods {
   private readonly client: EngineEvents;
-  private readonly version: string;
+  private readonly settings: EngineSettings;
   private loaded: Loaded | undefined;
   private readonly cancelled = new Set<string>();
   private busy: string | undefined;
 
-  constructor(client: EngineEvents, version: string) {
+  constructor(client: EngineEvents, settings: EngineSettings) {
     this.client = client;
-    this.version = version;
+    this.settings = settings;
   }
 
   async hello(): Promise<EngineInfo> {
@@ -72,7 +83,7 @@ export class EngineServer implements EngineMethods {
           {
             model,
             describe: { model: reply.model, device: reply.device },
-            version: this.version,
+            version: this.settings.version,
             emit,
             progress: this.progressOf(request.id),
             pause: () => this.pause(request.id),
@@ -100,19 +111,20 @@ export class EngineServer implements EngineMethods {
       'CPU: works',
       this.loaded === undefined
         ? 'No model is loaded.'
-        : `Loaded: ${this.loaded.folder} on ${this.loaded.reply.device.provider} (${this.loaded.reply.device.reason})`,
+        : `Loaded: ${this.loaded.request.folder} on ${this.loaded.reply.device.provider} (${this.loaded.reply.device.reason})`,
     ];
   }
 
-  private async isCurrent({ folder, adapter, device, threads }: LoadRequest): Promise<boolean> {
-    if (this.loaded?.folder !== folder || this.loaded.adapter !== adapter) return false;
-    if (this.loaded.reply.device.requested !== device || this.loaded.threads !== threads) return false;
+  private async isCurrent(request: LoadRequest): Promise<boolean> {
+    if (this.loaded === undefined || !isSame(this.loaded.request, request)) return false;
+    const { folder, adapter } = request;
     const checkpoint = await openCheckpoint(folder, { adapter });
     const { fingerprint } = this.loaded.reply.model;
     return checkpoint.fingerprint === fingerprint && (await modifiedOf(checkpoint)) === this.loaded.modified;
   }
 
-  private async open({ id, folder, adapter, device, threads }: LoadRequest): Promise<LoadedModel> {
+  private async open(request: LoadRequest): Promise<LoadedModel> {
+    const { id, folder, adapter, device, threads } = request;
     const started = performance.now();
     const progress = this.progressOf(id);
     progress('reading the checkpoint');
@@ -125,7 +137,9 @@ export class EngineServer implements EngineMethods {
       progress(message, fraction);
       await this.pause(id);
     };
-    const model = await Model.open(checkpoint, chosen.provider, onProgress, threads);
+    const plan = this.plan(checkpoint, chosen, request);
+    const formatted = await this.inFormat(plan.chosen, checkpoint, request);
+    const model = await Model.open(formatted, chosen.provider, onProgress, threads);
     const hashed = checkpoint.parameterCount <= MAX_HASHED_PARAMETERS;
     const sha256 = hashed
       ? withAdapter(
@@ -134,8 +148,9 @@ export class EngineServer implements EngineMethods {
         )
       : undefined;
     const reply: LoadedModel = {
-      model: { ...describeModel(checkpoint), ...(sha256 !== undefined && { sha256 }) },
+      model: { ...describeModel(checkpoint, plan.chosen), ...(sha256 !== undefined && { sha256 }) },
       device: chosen,
+      plan,
       defaults: {
         repetitionPenalty: checkpoint.generation.repetitionPenalty,
         ...(checkpoint.question !== undefined && { question: checkpoint.question }),
@@ -143,8 +158,44 @@ export class EngineServer implements EngineMethods {
       maxPositions: checkpoint.config.text.maxPositions,
       milliseconds: performance.now() - started,
     };
-    this.loaded = { model, reply, folder, adapter, threads, modified: await modifiedOf(checkpoint) };
+    this.loaded = { model, reply, request, modified: await modifiedOf(checkpoint) };
     return reply;
+  }
+
+  /** Decides on the weights' format and tells it before anything is opened. */
+  private plan(
+    { config, processor, dtype, parameterCount }: Checkpoint,
+    { provider }: TraceDevice,
+    { folder, weights = 'auto' }: LoadRequest,
+  ): MemoryPlan {
+    const free = this.settings.memory ?? availableMemory();
+    const context = { config, processor, dtype, parameterCount, provider, free };
+    const plan = planMemory(context, weights, folder);
+    for (const text of [`memory: ${plan.reason}`, ...planTable(plan)]) this.client.log({ level: 'info', text });
+    this.client.planned(plan);
+    return plan;
+  }
+
+  /** A checkpoint's weights in the format that was decided on, packed first where they never were. */
+  private async inFormat(
+    format: WeightFormat,
+    checkpoint: Checkpoint,
+    { id, threads, weightsCache }: LoadRequest,
+  ): Promise<Checkpoint> {
+    if (format === 'float16') await requireHalf();
+    const abort = new AbortController();
+    const progress = this.progressOf(id);
+    return inFormat(checkpoint, format, {
+      worker: this.settings.packWorker,
+      threads,
+      folder: weightsCache,
+      signal: abort.signal,
+      progress: (message, fraction) => {
+        progress(message, fraction);
+        if (this.cancelled.has(id)) abort.abort();
+      },
+      warn: (text) => this.client.log({ level: 'warn', text }),
+    });
   }
 
   private async release(): Promise<void> {
@@ -184,6 +235,12 @@ export class EngineServer implements EngineMethods {
   }
 }
 
+/** Whether a model that was opened for the one is what the other asks for. */
+function isSame(a: LoadRequest, b: LoadRequest): boolean {
+  const keys = ['folder', 'adapter', 'device', 'threads', 'weights', 'weightsCache'] as const;
+  return keys.every((key) => a[key] === b[key]);
+}
+
 async function modifiedOf({ weights }: Checkpoint): Promise<string> {
   const stats = await Promise.all(weights.files.map((file) => stat(file)));
   return stats.map(({ mtimeMs }) => mtimeMs).join();
@@ -193,7 +250,7 @@ function describeAdapter({ name, rank, alpha, fingerprint }: NonNullable<Checkpo
   return { name, rank, alpha, fingerprint };
 }
 
-export function describeModel(checkpoint: Checkpoint): TraceModel {
+export function describeModel(checkpoint: Checkpoint, weights: WeightFormat): TraceModel {
   const { config, folder, adapter, fingerprint, parameterCount, dtype, protocol, notes } = checkpoint;
   const { text, tokens, latentSize, latentReach } = config;
   const name = folder.split(/[\\/]/).at(-1) ?? folder;
@@ -203,6 +260,7 @@ export function describeModel(checkpoint: Checkpoint): TraceModel {
     fingerprint,
     parameters: parameterCount,
     dtype,
+    weights,
     layers: text.layers,
     heads: text.heads,
     kvHeads: text.kvHeads,

@@ -30,7 +30,10 @@ export function products(
     has === true ? weights.get(`${name}.bias`, [rows]) : undefined;
   const weightOf = ({ name, rows, columns }: Matrix): Weight =>
     weights.get(`${name}.weight`, [rows, columns]);
-  if (packed === undefined) return matrices.map((matrix) => linear(graph, x, weightOf(matrix), bias(matrix)));
+  if (packed === undefined) {
+    const multiply = weights.half === true ? halfLinear : linear;
+    return matrices.map((matrix) => multiply(graph, x, weightOf(matrix), bias(matrix)));
+  }
   const joined = packedProduct(graph, x, packed);
   const rows = matrices.map((matrix) => matrix.rows);
   const parts = rows.length === 1 ? [joined] : split(graph, joined, rows, 1);
@@ -50,6 +53,13 @@ export function linear(graph: GraphBuilder, x: Value, weight: Weight, bias?: Wei
   const inputs = [x, graph.weight(weight, [rows, weight.length / rows / (weight.dtype === 'F32' ? 4 : 2)])];
   const y = graph.op('Gemm', bias === undefined ? inputs : [...inputs, graph.weight(bias)], { transB: 1 });
   return withAdapter(graph, x, y, weight);
+}
+
+/** The same with the product in float16; sums around it stay float32. */
+function halfLinear(graph: GraphBuilder, x: Value, weight: Weight, bias?: WeightRef): Value {
+  const product = graph.op('Gemm', [graph.half(x), graph.halfWeight(weight)], { transB: 1 });
+  const y = graph.single(product);
+  return withAdapter(graph, x, bias === undefined ? y : add(graph, y, graph.weight(bias)), weight);
 }
 
 function withAdapter(graph: GraphBuilder, x: Value, y: Value, { adapter }: Weight): Value {

@@ -38,4 +38,6 @@ export interface WeightSource {
   get(name: string, shape: number[]): Weight;
   /** These matrices, one under the other, in blocks; undefined where they are not stored so. */
   packed?(names: readonly string[]): PackedMatrix | undefined;
+  /** Whether matrices are multiplied in float16. */
+  readonly half?: boolean;
 }

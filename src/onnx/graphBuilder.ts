@@ -131,6 +131,23 @@ export class GraphBuilder {
     return this.op('Cast', [this.op('Gather', [this.stored(table), ids])], { to: ELEMENT_TYPE.F32 });
   }
 
+  /** A checkpoint's tensor as float16, narrowed when the session is opened unless it is stored so. */
+  halfWeight(ref: WeightRef): Value {
+    return this.once(`half ${ref.file}:${ref.offset}`, () =>
+      ref.dtype === 'F16' ? this.stored(ref) : this.half(this.stored(ref)),
+    );
+  }
+
+  /** The value in float16. */
+  half(value: Value): Value {
+    return this.op('Cast', [value], { to: ELEMENT_TYPE.F16 });
+  }
+
+  /** The value in float32. */
+  single(value: Value): Value {
+    return this.op('Cast', [value], { to: ELEMENT_TYPE.F32 });
+  }
+
   /** A tensor as its file has it: what an operator reads that knows the format, such as MatMulNBits. */
   stored(ref: StoredRef): Value {
     return this.once(`stored ${ref.file}:${ref.offset}`, () => {

@@ -54,10 +54,15 @@ const CRASHES: readonly NodeJS.Signals[] = ['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGF
 /** Windows has no signals: a program that crashes ends with one of the system's error codes. */
 const WINDOWS_ERROR = 0xc0000000;
 
+/** Where nobody killed it by hand, it was the system, which has no other signal for want of memory. */
+export function ranOutOfMemory({ signal, errors }: Ending): boolean {
+  return signal === 'SIGKILL' || OUT_OF_MEMORY.test(errors);
+}
+
 /** The likely cause with the remedy; nothing if there is no saying. */
-export function likelyCause({ code, signal, errors }: Ending): string | undefined {
-  // Where nobody killed it by hand, it was the system, which has no other signal for want of memory.
-  if (signal === 'SIGKILL' || OUT_OF_MEMORY.test(errors))
+export function likelyCause(ending: Ending): string | undefined {
+  const { code, signal } = ending;
+  if (ranOutOfMemory(ending))
     return 'Most likely memory ran out: use a smaller model or smaller pictures, or close other programs.';
   if ((signal !== null && CRASHES.includes(signal)) || (code ?? 0) >= WINDOWS_ERROR)
     return 'It crashed, most likely in the runtime or in a driver: if it was to use the GPU, use the CPU instead.';

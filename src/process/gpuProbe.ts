@@ -7,6 +7,9 @@ import { endOf, shortEnding } from './ending.ts';
 /** First argument that makes the engine's program a probe of WebGPU: it ends with 0 where that works. */
 export const PROBE_ARGUMENT = '--probe-webgpu';
 
+/** After it: the probe multiplies in float16. */
+export const HALF_ARGUMENT = '--float16';
+
 const PATIENCE_MS = 30_000;
 
 export interface ProbeResult {
@@ -17,10 +20,15 @@ export interface ProbeResult {
 
 /**
  * @param enginePath the engine's bundle, dist/engine.cjs
+ * @param half whether float16 is to work too
  * @param patience milliseconds after which a driver counts as hung
  */
-export async function tryWebGpu(enginePath: string, patience = PATIENCE_MS): Promise<ProbeResult> {
-  const child = startChild(enginePath, [PROBE_ARGUMENT]);
+export async function tryWebGpu(
+  enginePath: string,
+  half = false,
+  patience = PATIENCE_MS,
+): Promise<ProbeResult> {
+  const child = startChild(enginePath, [PROBE_ARGUMENT, ...(half ? [HALF_ARGUMENT] : [])]);
   let output = '';
   child.stdout?.on('data', (text: Buffer) => {
     output += text.toString();

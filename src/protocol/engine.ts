@@ -7,10 +7,11 @@
  */
 
 import type { ReasonEvent } from '../trace/events.ts';
+import type { WeightChoice, WeightFormat } from '../tensor/weightFormat.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 4;
+export const ENGINE_PROTOCOL_VERSION = 5;
 
 export type DeviceRequest = 'auto' | 'webgpu' | 'cpu';
 
@@ -32,6 +33,8 @@ export interface EngineMethods {
 export interface EngineEvents {
   /** Progress of a load or of a run's preparation; `fraction` from 0 to 1 where it is known. */
   progress(progress: { id: string; message: string; fraction?: number }): void;
+  /** What a load will take; told before anything is opened. */
+  planned(plan: MemoryPlan): void;
   /** An event of the run `id`. */
   event(id: string, event: ReasonEvent): void;
   /** A line for the log. */
@@ -54,11 +57,41 @@ export interface LoadRequest {
   device: DeviceRequest;
   /** CPU threads; absent: all cores. */
   threads?: number;
+  /** What the weights are computed in; absent: auto. */
+  weights?: WeightChoice;
+  /** Folder of quantised weights, which are made on first use; absent: the user's own (../files/cacheFolder.ts). */
+  weightsCache?: string;
+}
+
+/** What a model and a run of a usual size take in one format of the weights, in bytes. */
+export interface FormatNeeds {
+  format: WeightFormat;
+  weights: number;
+  /** A picture, from its pixels to its features. */
+  picture: number;
+  /** Keys, values and scores of the prompt. */
+  prompt: number;
+  /** What a run keeps of attention. */
+  capture: number;
+  total: number;
+  /** Why it cannot be chosen here; absent: it can. */
+  refused?: string;
+}
+
+/** What a model takes in memory, and in which format it is opened for that. */
+export interface MemoryPlan {
+  chosen: WeightFormat;
+  /** One sentence, for users: "7.6B · 8-bit · 8.1 GB of 21.0 GB free; float32 would need 29.0 GB". */
+  reason: string;
+  /** Bytes that can be taken. */
+  free: number;
+  formats: FormatNeeds[];
 }
 
 export interface LoadedModel {
   model: TraceModel;
   device: TraceDevice;
+  plan: MemoryPlan;
   /** What the checkpoint itself decodes with. */
   defaults: {
     repetitionPenalty: number;

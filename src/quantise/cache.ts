@@ -1,18 +1,22 @@
 /** Caches of quantised weights in a folder: finding, checking, listing, removing. */
 
 import { createHash } from 'node:crypto';
-import { open, readdir, rm, stat } from 'node:fs/promises';
+import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
+import { replaceFile } from '../files/replaceFile.ts';
 import { readStoredTensors } from '../checkpoint/formats/safetensors.ts';
 import { describedOrigin, isLaidOutAs, planCache, type CacheLayout, type Origin } from './cacheFile.ts';
 import type { Matrix } from './matrices.ts';
+import { digestOf, stateOfFiles } from './importWeights.ts';
 import type { Pool } from './pool.ts';
-import { digestOf } from './importWeights.ts';
+import type { Scheme } from './schemes.ts';
 
 const SUFFIX = '.safetensors';
 const PARTIAL = `${SUFFIX}.part`;
+/** Beside a cache: its size and time when its bytes were last known to be sound. */
+const SOUND = '.sound';
 
 /** Where the cache of a checkpoint and scheme lies, whether it is there or not. */
 export function cachePath(folder: string, { fingerprint, scheme, files }: Origin): string {
@@ -48,6 +52,16 @@ export async function findCache(
   return { file, layout, digests: found.digests };
 }
 
+/** Whether nobody has written to a cache since its bytes were known to be sound: reading gigabytes takes seconds. */
+export async function isKnownSound(file: string): Promise<boolean> {
+  const known = await readFile(file + SOUND, 'utf8').catch(() => undefined);
+  return known !== undefined && known === (await stateOfFiles([file]));
+}
+
+export async function rememberSound(file: string): Promise<void> {
+  await replaceFile(file + SOUND, await stateOfFiles([file]));
+}
+
 /**
  * Reads a whole cache and compares every matrix with its digest.
  * @throws UserError naming the first that differs
@@ -70,14 +84,17 @@ function damaged(file: string, matrix: string): UserError {
     expected: 'the bytes that were written at their import',
     found: `others in ${matrix}`,
     where: file,
-    remedy: 'Remove this cache; the checkpoint is then imported again.',
+    remedy: 'The checkpoint is imported again.',
   });
 }
 
 export interface ListedCache {
   file: string;
   bytes: number;
-  scheme?: string;
+  /** Absent of a file that does not say. */
+  scheme?: Scheme;
+  /** The checkpoint's folder when it was made. */
+  model?: string;
   /** Not complete: an import that was stopped, or another program's file of that name. */
   partial: boolean;
 }
@@ -91,20 +108,19 @@ export async function listCaches(folder: string): Promise<ListedCache[]> {
     // A part's length is the whole one from the start; what it takes on the disk is what was written.
     const { size, blocks } = await stat(file);
     const partial = name.endsWith(PARTIAL);
-    const scheme = (await describe(file))?.scheme;
+    const said = await describe(file);
     listed.push({
       file,
       bytes: partial ? blocks * 512 : size,
       partial,
-      ...(scheme !== undefined && { scheme }),
+      ...(said !== undefined && { scheme: said.scheme, model: said.model }),
     });
   }
   return listed;
 }
 
 export async function removeCache({ file }: ListedCache): Promise<void> {
-  await rm(file, { force: true });
-  await rm(`${file}.done`, { force: true });
+  for (const path of [file, `${file}.done`, file + SOUND]) await rm(path, { force: true });
 }
 
 const Header = z

@@ -9,11 +9,11 @@
 
 import { z } from 'zod';
 import type { StoredTensor } from '../checkpoint/formats/safetensors.ts';
-import { formatOf, layoutOf, type Format, type Layout, type Scheme } from './schemes.ts';
+import { formatOf, layoutOf, SCHEMES, type Format, type Layout, type Scheme } from './schemes.ts';
 import { rowsOf, type Matrix } from './matrices.ts';
 
 /** Raised when the kernel's numbers or the layout change: older files are then made again. */
-export const CACHE_VERSION = '1';
+export const CACHE_VERSION = '2';
 
 /** What a cache was made from. */
 export interface Origin {
@@ -22,6 +22,8 @@ export interface Origin {
   fingerprint: string;
   /** Sizes and times of its weight files: a checkpoint that was trained on is another one. */
   files: string;
+  /** The checkpoint's folder at that time, for lists. */
+  model: string;
 }
 
 /** Where one matrix lies. Offsets count from the start of the file. */
@@ -44,9 +46,10 @@ const NO_DIGEST = '0'.repeat(64);
 
 const Metadata = z.object({
   ilvr_quantised: z.literal(CACHE_VERSION),
-  scheme: z.string(),
+  scheme: z.enum(SCHEMES),
   fingerprint: z.string(),
   files: z.string(),
+  model: z.string(),
   sha256: z.string(),
 });
 
@@ -86,7 +89,7 @@ function addPart(
 }
 
 function headerOf(
-  { scheme, fingerprint, files }: Origin,
+  { scheme, fingerprint, files, model }: Origin,
   sections: readonly Section[],
   digests?: ReadonlyMap<string, string>,
 ): Uint8Array {
@@ -100,7 +103,7 @@ function headerOf(
       sections.map(({ matrix: { name } }) => [name, digests === undefined ? NO_DIGEST : digests.get(name)!]),
     ),
   );
-  const metadata = { ilvr_quantised: CACHE_VERSION, scheme, fingerprint, files, sha256 };
+  const metadata = { ilvr_quantised: CACHE_VERSION, scheme, fingerprint, files, sha256, model };
   const text = new TextEncoder().encode(
     JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(tensors) }),
   );
@@ -120,8 +123,8 @@ export function describedOrigin(
   if (!parsed.success) return undefined;
   const digests = z.record(z.string(), z.string()).safeParse(parseJson(parsed.data.sha256));
   if (!digests.success) return undefined;
-  const { scheme, fingerprint, files } = parsed.data;
-  return { scheme: scheme as Scheme, fingerprint, files, digests: new Map(Object.entries(digests.data)) };
+  const { scheme, fingerprint, files, model } = parsed.data;
+  return { scheme, fingerprint, files, model, digests: new Map(Object.entries(digests.data)) };
 }
 
 function parseJson(text: string): unknown {

@@ -9,7 +9,10 @@ import { rowsOf } from './matrices.ts';
 
 /** @param weights of the checkpoint the cache was made from, perhaps with an adapter, which is added as it is */
 export async function withCache(weights: Weights, { file, layout }: Cache): Promise<Weights> {
-  const { root, of: locations } = await locate([...weights.allFiles, file]);
+  const { root, of: locations } = await locate(
+    [...weights.allFiles, file],
+    'Keep quantised weights on the drive of the model (--weights-cache).',
+  );
   const located = <Ref extends WeightRef | StoredRef>(ref: Ref): Ref => ({
     ...ref,
     location: locations.get(ref.file)!,

@@ -5,9 +5,15 @@
  * of each are in docs/log.md.
  */
 
+import type { WeightFormat } from '../tensor/weightFormat.ts';
+
 /** Of fewest bits last. */
-export const SCHEMES = ['8bit', '4bit', '4bit-fast'] as const;
+export const SCHEMES = ['8bit', '4bit', '4bit-fast'] as const satisfies readonly WeightFormat[];
 export type Scheme = (typeof SCHEMES)[number];
+
+export function isScheme(text: string): text is Scheme {
+  return SCHEMES.some((scheme) => scheme === text);
+}
 
 /** A matrix in blocks. */
 export interface Format {
@@ -50,4 +56,10 @@ export function layoutOf({ bits, block }: Format, rows: number, columns: number)
     scales: [rows * blocks],
     ...(bits === 4 && { zeros: [rows * Math.ceil(blocks / 2)] as [number] }),
   };
+}
+
+/** Bytes of a matrix in blocks, in a cache and in memory. */
+export function packedBytes(format: Format, rows: number, columns: number): number {
+  const { data, scales, zeros } = layoutOf(format, rows, columns);
+  return data[0] * data[1] * data[2] + 4 * scales[0] + (zeros?.[0] ?? 0);
 }

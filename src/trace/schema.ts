@@ -12,6 +12,7 @@
 import * as z from 'zod';
 import { fromBase64, toBase64 } from '../base/base64.ts';
 import { sizeOf, type NumericArray } from '../tensor/array.ts';
+import { WEIGHT_FORMATS } from '../tensor/weightFormat.ts';
 import { TRACE_FORMAT, TRACE_VERSION } from './format.ts';
 
 const count = z.int().min(0);
@@ -76,8 +77,10 @@ const model = z.strictObject({
   /** sha256 of every byte of the checkpoint, where it was computed. */
   sha256: z.string().optional(),
   parameters: count,
-  /** Format of the stored weights; they are computed with in float32. */
+  /** Format of the stored weights. */
   dtype: z.enum(['F32', 'F16', 'BF16']),
+  /** Format that they were computed with; absent in older traces, which knew float32 only. */
+  weights: z.enum(WEIGHT_FORMATS).optional(),
   layers: size,
   heads: size,
   kvHeads: size,

@@ -147,6 +147,7 @@ describe('when it ends early', () => {
     const rpc = connect<EngineMethods, EngineEvents>(
       {
         progress: () => undefined,
+        planned: () => undefined,
         log: () => undefined,
         event: (_, event) => {
           if (event.type === 'latent' && child.connected) child.disconnect();

@@ -182,7 +182,7 @@ describe.runIf(isLinux && VULKAN.some((path) => existsSync(path)))('a driver tha
 
   it('is given up, and said', async () => {
     const before = descendantsOf(process.pid);
-    const result = await tryWebGpu(engineBundle, 2000);
+    const result = await tryWebGpu(engineBundle, false, 2000);
     expect(result).toEqual({ works: false, detail: 'the probe ended: no answer within 2 s' });
     await until(() => descendantsOf(process.pid).every((pid) => before.includes(pid)));
   });

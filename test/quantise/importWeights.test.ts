@@ -18,8 +18,11 @@ beforeAll(async () => {
   checkpoint = await openCheckpoint(MODEL);
 });
 
-async function originOf({ weights, fingerprint }: Checkpoint, scheme: Scheme = '4bit'): Promise<Origin> {
-  return { scheme, fingerprint, files: await stateOfFiles(weights.files) };
+async function originOf(
+  { weights, fingerprint, folder }: Checkpoint,
+  scheme: Scheme = '4bit',
+): Promise<Origin> {
+  return { scheme, fingerprint, files: await stateOfFiles(weights.files), model: folder };
 }
 
 /** Imports into a folder and opens what came of it. */

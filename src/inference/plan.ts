@@ -1,0 +1,192 @@
+/**
+ * What a model will take in each format of its weights, from headers and sizes alone, and which format it is opened in
+ * for that. The run itself is looked at again when its pictures are known (./room.ts).
+ */
+
+import { UserError } from '../base/errors.ts';
+import { planPicture } from '../checkpoint/pixels/smartResize.ts';
+import type { ModelConfig, ProcessorConfig } from '../model/config.ts';
+import {
+  attentionMemory,
+  featureMemory,
+  latentMemory,
+  pixelMemory,
+  promptMemory,
+  towerMemory,
+  type Size,
+} from '../model/memory.ts';
+import type { Provider } from '../ort/session.ts';
+import { inBytes } from '../process/memory.ts';
+import type { FormatNeeds, MemoryPlan } from '../protocol/engine.ts';
+import { matricesOf, rowsOf } from '../quantise/matrices.ts';
+import { formatOf, isScheme, packedBytes } from '../quantise/schemes.ts';
+import { BYTES, type Dtype } from '../tensor/dtype.ts';
+import { formatLabel, WEIGHT_FORMATS, type WeightChoice, type WeightFormat } from '../tensor/weightFormat.ts';
+
+/** What is planned for. */
+export interface Workload {
+  pictures: readonly Size[];
+  /** Of the question and the answer. */
+  textTokens: number;
+  /** Whose attention, all layers and heads, is kept. */
+  latents: number;
+}
+
+/** A picture of a megapixel, a long answer, four latent blocks. */
+export const USUAL: Workload = { pictures: [{ width: 1024, height: 1024 }], textTokens: 640, latents: 32 };
+
+export interface PlanContext {
+  config: ModelConfig;
+  processor: ProcessorConfig;
+  /** Of most stored weights. */
+  dtype: Dtype;
+  /** Stored, a shared matrix once. */
+  parameterCount: number;
+  provider: Provider;
+  /** Bytes that can be taken. */
+  free: number;
+  workload?: Workload;
+}
+
+/** Node, the runtime and the tokenizer. */
+const PROGRAM = 250e6;
+/** A model with fewer parameters is opened in float32 where it fits: it is fast enough, and exact. */
+const SMALL = 1e9;
+
+/** What each format needs, in the order of `WEIGHT_FORMATS`. */
+export function needsByFormat(context: PlanContext): FormatNeeds[] {
+  const { config, processor, workload = USUAL } = context;
+  const { pictures, textTokens, latents } = workload;
+  const planned = pictures.map((source) => ({ source, ...planPicture(source, processor) }));
+  const largest = Math.max(
+    0,
+    ...planned.map(
+      ({ source, resized, grid }) =>
+        pixelMemory(source, resized, processor) + towerMemory(config.vision, grid),
+    ),
+  );
+  const features = planned.reduce((sum, { grid }) => sum + featureMemory(config.vision, grid), 0);
+  const pads = planned.reduce((sum, { mergedTokens }) => sum + mergedTokens, 0);
+  const tokens = Math.min(config.text.maxPositions, textTokens + pads);
+  const picture = largest + features;
+  const prompt = promptMemory(config.text, tokens);
+  const capture = attentionMemory(config.text, tokens) + latents * latentMemory(config.text, tokens);
+  return WEIGHT_FORMATS.map((format) => {
+    const weights = weightMemory(context, format);
+    const total = PROGRAM + weights + picture + prompt + capture;
+    const refused = refusalOf(format, total, context);
+    return { format, weights, picture, prompt, capture, total, ...(refused !== undefined && { refused }) };
+  });
+}
+
+/** Numbers that a session holds: all but the embedding, whose rows are taken from its file. */
+function weightMemory({ config, parameterCount }: PlanContext, format: WeightFormat): number {
+  const { vocabularySize, hiddenSize, tiedEmbeddings } = config.text;
+  const matrices = matricesOf(config).map((matrix) => ({
+    ...matrix,
+    numbers: rowsOf(matrix) * matrix.columns,
+  }));
+  const inMatrices = matrices.reduce((sum, { numbers }) => sum + numbers, 0);
+  const table = vocabularySize * hiddenSize;
+  // A head that is the embedding counts once among the parameters, and is held as a matrix all the same.
+  const stored = inMatrices + (tiedEmbeddings ? 0 : table);
+  const others = Math.max(0, parameterCount - stored) * BYTES.F32;
+  if (!isScheme(format)) return others + inMatrices * (format === 'float16' ? BYTES.F16 : BYTES.F32);
+  return matrices.reduce(
+    (sum, matrix) => sum + packedBytes(formatOf(format, matrix.part), rowsOf(matrix), matrix.columns),
+    others,
+  );
+}
+
+function refusalOf(format: WeightFormat, total: number, { provider, free }: PlanContext): string | undefined {
+  if (format === 'float16' && provider === 'cpu') return 'a GPU only: processors compute in float32';
+  // The runtime does not say what a GPU has; what it lacks is told when it opens.
+  if (provider === 'webgpu' || total <= free) return undefined;
+  return `needs ${inBytes(total)}`;
+}
+
+/**
+ * Chooses the format and says why.
+ * @param choice the user's
+ * @param where the model lies
+ * @throws UserError if it does not fit, with what would
+ */
+export function planMemory(context: PlanContext, choice: WeightChoice, where: string): MemoryPlan {
+  const formats = needsByFormat(context);
+  const needs = (format: WeightFormat): FormatNeeds => formats.find((entry) => entry.format === format)!;
+  const chosen = choice === 'auto' ? automatic(context, needs) : needs(choice);
+  if (chosen.refused !== undefined) throw doesNotFit(chosen, formats, context, where);
+  return { chosen: chosen.format, reason: reasonFor(chosen, needs('float32'), context), free: context.free, formats };
+}
+
+/** float32 of a small model that fits, else 8 bits. Fewer bits change more than a user should get without asking. */
+function automatic(
+  { parameterCount }: PlanContext,
+  needs: (format: WeightFormat) => FormatNeeds,
+): FormatNeeds {
+  const float32 = needs('float32');
+  return parameterCount <= SMALL && float32.refused === undefined ? float32 : needs('8bit');
+}
+
+function reasonFor(
+  { format, total }: FormatNeeds,
+  float32: FormatNeeds,
+  { parameterCount, provider, free }: PlanContext,
+): string {
+  const of = provider === 'cpu' ? ` of ${inBytes(free)} free` : ' of GPU and main memory together';
+  const facts = [parametersLabel(parameterCount), formatLabel(format), `${inBytes(total)}${of}`].join(' · ');
+  if (format === 'float32') return facts;
+  return `${facts}; float32 would need ${inBytes(float32.total)}`;
+}
+
+/** "7.6B", "2.35M" */
+export function parametersLabel(count: number): string {
+  return count >= 1e9 ? `${(count / 1e9).toFixed(1)}B` : `${(count / 1e6).toFixed(2)}M`;
+}
+
+function doesNotFit(
+  asked: FormatNeeds,
+  formats: readonly FormatNeeds[],
+  { free, provider }: PlanContext,
+  where: string,
+): UserError {
+  const fitting = formats.filter(({ refused }) => refused === undefined);
+  if (asked.format === 'float16' && provider === 'cpu') {
+    return new UserError({
+      problem: 'float16 weights need a GPU',
+      found: 'the CPU, which computes in float32 and would gain nothing by them',
+      where,
+      remedy: 'Choose 8bit, or let the program choose: --weights auto, setting ilvr.weights.',
+    });
+  }
+  const wouldFit = fitting.map(({ format, total }) => `${format} (${inBytes(total)})`);
+  return new UserError({
+    problem: 'There is not enough memory for this model',
+    expected: `${inBytes(asked.total)} for ${formatLabel(asked.format)} weights and a run`,
+    found: `${inBytes(free)} free`,
+    where,
+    remedy:
+      fitting.length === 0
+        ? `Not even 4-bit weights fit (${inBytes(Math.min(...formats.map(({ total }) => total)))}): free memory, or use a smaller model.`
+        : `What fits: ${wouldFit.join(', ')} (--weights, setting ilvr.weights). Or free memory.`,
+  });
+}
+
+/** The plan as lines of a table, for logs and terminals. */
+export function planTable({ formats, chosen }: Pick<MemoryPlan, 'formats'> & { chosen?: WeightFormat }): string[] {
+  const rows = formats.map((needs) => [
+    needs.format === chosen ? '→' : ' ',
+    needs.format,
+    ...[needs.weights, needs.picture, needs.prompt, needs.capture, needs.total].map(inBytes),
+    needs.refused ?? 'fits',
+  ]);
+  const head = ['', 'weights', 'weights', 'picture', 'prompt', 'capture', 'in all', ''];
+  const table = [head, ...rows];
+  const widths = head.map((_, i) => Math.max(...table.map((row) => row[i]!.length)));
+  return table.map((row) =>
+    row
+      .map((cell, i) => (i >= 2 && i <= 6 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
