@@ -2,24 +2,36 @@
 
 import { resolve } from 'node:path';
 import { requireWebGpu } from '../process/gpuProbe.ts';
+import type { WeightFormat } from '../tensor/weightFormat.ts';
 import { EXIT, type CliContext } from './context.ts';
 
 export interface ConformanceOptions {
   device: 'cpu' | 'webgpu';
+  weights: WeightFormat;
+  weightsCache?: string;
   /** Only cases whose line contains it. */
   filter?: string;
 }
 
 /** Runs the command; its last line is "N passed, N failed". */
 export async function conformance(
-  { terminal, enginePath, runConformance }: CliContext,
+  { terminal, enginePath, packWorkerPath, runConformance }: CliContext,
   dir: string,
-  { device, filter }: ConformanceOptions,
+  { device, weights, weightsCache, filter }: ConformanceOptions,
 ): Promise<number> {
   if (device === 'webgpu') await requireWebGpu(enginePath);
+  if (weights !== 'float32')
+    terminal.line(
+      `The answers are of float32 weights; these are ${weights}: larger errors are what that costs.`,
+    );
   const { passed, failed, notRun } = await runConformance({
     dir: resolve(dir),
     device,
+    weights,
+    packing: {
+      worker: packWorkerPath,
+      ...(weightsCache !== undefined && { folder: resolve(weightsCache) }),
+    },
     ...(filter !== undefined && { filter }),
     onCase: (line) => terminal.line(line),
   });

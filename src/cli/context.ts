@@ -1,6 +1,7 @@
 /** What a command gets from its surroundings, so that tests can give something else. */
 
 import type { TrainingMessage } from '../protocol/training.ts';
+import type { WeightFormat } from '../tensor/weightFormat.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface CliContext {
@@ -8,6 +9,8 @@ export interface CliContext {
   enginePath: string;
   /** The bundle of a training run's worker threads. */
   trainWorkerPath: string;
+  /** The bundle of the threads that quantise weights. */
+  packWorkerPath: string;
   /** Folder of the model that ships with the program. */
   bundledModel: string;
   /** Version of this program. */
@@ -25,6 +28,8 @@ export interface CliContext {
 export type RunConformance = (options: {
   dir: string;
   device: 'cpu' | 'webgpu';
+  weights: WeightFormat;
+  packing: { worker: string; folder?: string };
   filter?: string;
   onCase: (line: string) => void;
 }) => Promise<{ passed: number; failed: number; notRun: number }>;

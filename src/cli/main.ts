@@ -56,6 +56,7 @@ async function main(): Promise<void> {
   process.exitCode = await runCli(process.argv.slice(2), {
     enginePath: join(__dirname, 'engine.cjs'),
     trainWorkerPath: join(__dirname, 'trainWorker.cjs'),
+    packWorkerPath: join(__dirname, 'packWorker.cjs'),
     bundledModel: join(root, 'models', 'maze'),
     version: String(manifest['version']),
     terminal: new Terminal({ out: process.stdout, err: process.stderr, env: process.env }),

@@ -12,9 +12,17 @@ import { evaluate, type EvaluateOptions } from './evaluate.ts';
 import { addExport } from './export.ts';
 import { addGenerateMaps } from './generateMaps.ts';
 import { addGetModel } from './getModel.ts';
-import { addGenerationOptions, addModelOptions, FED, integer, INTERVENE_HELP } from './options.ts';
+import {
+  addGenerationOptions,
+  addModelOptions,
+  FED,
+  integer,
+  INTERVENE_HELP,
+  weightsCacheOption,
+} from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
 import { addInitialise } from './initialise.ts';
+import { WEIGHT_FORMATS } from '../tensor/weightFormat.ts';
 import { Styled } from './terminal.ts';
 import { addTrain } from './train.ts';
 
@@ -160,6 +168,12 @@ function addConformance(program: Command, context: CliContext, finished: (code: 
     .description('compare with a folder of reference answers')
     .argument('<dir>', 'folder of the reference answers')
     .addOption(new Option('--device <device>', 'where it runs').choices(['cpu', 'webgpu']).default('cpu'))
+    .addOption(
+      new Option('--weights <format>', 'what the weights are computed in')
+        .choices(WEIGHT_FORMATS)
+        .default('float32'),
+    )
+    .addOption(weightsCacheOption())
     .option('--filter <pattern>', 'only cases whose name matches this regular expression')
     .action(async (dir: string, options: ConformanceOptions) => {
       finished(await conformance(context, dir, options));

@@ -47,13 +47,16 @@ export class EngineProcess {
       this.plan = plan;
       handlers.planned(plan);
     };
-    this.rpc = connect<EngineMethods, EngineEvents>({ ...handlers, planned }, {
-      post: (message) => {
-        // A message to a dead process is answered by its end, not by an exception here.
-        if (this.child.connected) this.child.send(message as object, () => undefined);
+    this.rpc = connect<EngineMethods, EngineEvents>(
+      { ...handlers, planned },
+      {
+        post: (message) => {
+          // A message to a dead process is answered by its end, not by an exception here.
+          if (this.child.connected) this.child.send(message as object, () => undefined);
+        },
+        on: (listener) => this.child.on('message', listener),
       },
-      on: (listener) => this.child.on('message', listener),
-    });
+    );
     this.listen();
     this.started = this.shakeHands();
     this.started.catch(() => undefined);

@@ -11,6 +11,8 @@ import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { Model } from '../inference/model.ts';
 import { CONFIG_FILES } from '../files/modelFolder.ts';
 import type { Provider } from '../ort/session.ts';
+import { inFormat, type FormatOptions } from '../quantise/inFormat.ts';
+import type { WeightFormat } from '../tensor/weightFormat.ts';
 import { Answers } from './answers.ts';
 import type { Check, Measure, NotRun } from './check.ts';
 import { adapterChecks, forwardChecks, generateChecks, type OpenModel } from './inference.ts';
@@ -20,6 +22,10 @@ import { stepChecks, trainingChecks } from './training.ts';
 export interface ConformanceOptions {
   dir: string;
   device: Provider;
+  /** What forward and generate cases are computed in; float32 if absent. */
+  weights?: WeightFormat;
+  /** Of quantised weights. */
+  packing?: FormatOptions;
   /** Only cases whose name matches this regular expression. */
   filter?: string;
   onCase: (line: string) => void;
@@ -35,11 +41,11 @@ export async function runConformance(
 ): Promise<{ passed: number; failed: number; notRun: number }> {
   const { dir, filter, onCase } = options;
   const answers = new Answers(dir);
-  const models = new ModelCache(dir, options.device);
+  const models = new ModelCache(dir, options);
   const wanted = filterOf(filter);
   const counts = { passed: 0, failed: 0, notRun: 0 };
   try {
-    const all = await collectChecks(answers, (name, adapter) => models.open(name, adapter));
+    const all = await collectChecks(answers, models);
     for (const check of all.filter(({ name }) => wanted.test(name))) {
       if ('why' in check) {
         const why = check.why();
@@ -71,7 +77,10 @@ function filterOf(pattern = ''): RegExp {
   }
 }
 
-async function collectChecks(answers: Answers, open: OpenModel): Promise<(Check | NotRun)[]> {
+async function collectChecks(answers: Answers, models: ModelCache): Promise<(Check | NotRun)[]> {
+  const open: OpenModel = (name, adapter) => models.open(name, adapter);
+  // Trained are the weights themselves, never blocks of few bits.
+  const openWhole: OpenModel = (name) => models.open(name, undefined, 'float32');
   const forward = await answers.folders('forward');
   const runs = await answers.folders('generate');
   const training = await answers.folders('training');
@@ -103,8 +112,8 @@ async function collectChecks(answers: Answers, open: OpenModel): Promise<(Check 
   for (const [adapter, base = first] of adapters)
     parts.push(part(`forward/${adapter}`, () => adapterChecks(answers, open, base, adapter)));
   for (const source of training) {
-    parts.push(part(`training/${source}`, () => trainingChecks(answers, open, source)));
-    parts.push(part(`training/${source}/steps`, () => stepChecks(answers, open, source)));
+    parts.push(part(`training/${source}`, () => trainingChecks(answers, openWhole, source)));
+    parts.push(part(`training/${source}/steps`, () => stepChecks(answers, openWhole, source)));
   }
   for (const [name, folders] of Object.entries({ forward, generate: runs, training }))
     if (folders.length === 0) parts.push(part(name, async () => []));
@@ -182,21 +191,22 @@ function describe(measures: Measure[]): string {
 /** One model open at a time: cases come checkpoint by checkpoint. */
 class ModelCache {
   private readonly folder: string;
-  private readonly provider: Provider;
+  private readonly options: Pick<ConformanceOptions, 'device' | 'weights' | 'packing'>;
   private current: { key: string; model: Model } | undefined;
 
-  constructor(folder: string, provider: Provider) {
+  constructor(folder: string, options: Pick<ConformanceOptions, 'device' | 'weights' | 'packing'>) {
     this.folder = folder;
-    this.provider = provider;
+    this.options = options;
   }
 
-  async open(name: string, adapterName?: string): Promise<Model> {
-    const key = [name, adapterName].join('+');
+  async open(name: string, adapterName?: string, format = this.options.weights ?? 'float32'): Promise<Model> {
+    const key = [name, adapterName, format].join('+');
     if (this.current?.key !== key) {
       await this.close();
       const adapter = adapterName === undefined ? undefined : join(this.folder, adapterName);
-      const checkpoint = await openCheckpoint(join(this.folder, name), { adapter });
-      this.current = { key, model: await Model.open(checkpoint, this.provider) };
+      const opened = await openCheckpoint(join(this.folder, name), { adapter });
+      const checkpoint = await inFormat(opened, format, this.options.packing);
+      this.current = { key, model: await Model.open(checkpoint, this.options.device) };
     }
     return this.current.model;
   }

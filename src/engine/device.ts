@@ -39,7 +39,7 @@ export async function requireHalf(): Promise<void> {
   if (probe.works) return;
   throw new UserError({
     problem: 'This GPU does not compute in float16',
-    expected: 'an adapter with WebGPU\'s feature shader-f16',
+    expected: "an adapter with WebGPU's feature shader-f16",
     found: probe.detail,
     remedy: 'Choose float32 or 8bit weights: --weights, setting ilvr.weights.',
   });

@@ -21,7 +21,10 @@ function serve(): void {
     event: (id, event) => void client.event.asEvent(id, event),
     log: (line) => void client.log.asEvent(line),
   };
-  const server = new EngineServer(events, { version: VERSION, packWorker: join(__dirname, 'packWorker.cjs') });
+  const server = new EngineServer(events, {
+    version: VERSION,
+    packWorker: join(__dirname, 'packWorker.cjs'),
+  });
   const methods: EngineMethods = {
     hello: () => server.hello(),
     load: (request) => server.load(request),

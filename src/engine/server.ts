@@ -21,8 +21,8 @@ import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 import { chooseDevice, requireHalf, tryGpu } from './device.ts';
 import { Model } from '../inference/model.ts';
 import { planMemory, planTable } from '../inference/plan.ts';
+import { inFormat } from '../quantise/inFormat.ts';
 import { reason } from './reason.ts';
-import { inFormat } from './weights.ts';
 
 interface Loaded {
   model: Model;
@@ -171,7 +171,8 @@ export class EngineServer implements EngineMethods {
     const free = this.settings.memory ?? availableMemory();
     const context = { config, processor, dtype, parameterCount, provider, free };
     const plan = planMemory(context, weights, folder);
-    for (const text of [`memory: ${plan.reason}`, ...planTable(plan)]) this.client.log({ level: 'info', text });
+    for (const text of [`memory: ${plan.reason}`, ...planTable(plan)])
+      this.client.log({ level: 'info', text });
     this.client.planned(plan);
     return plan;
   }

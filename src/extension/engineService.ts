@@ -36,6 +36,8 @@ export class EngineService implements Disposable {
   private readonly changed = this.store.add(new vscode.EventEmitter<EngineStatus>());
   private readonly progressed = this.store.add(new vscode.EventEmitter<EngineProgress>());
   private readonly log: Log;
+  /** Folder of quantised weights. */
+  private readonly weightsCache: string;
   private leases = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private current: EngineStatus = { state: 'off' };
@@ -44,8 +46,10 @@ export class EngineService implements Disposable {
   readonly onDidChange = this.changed.event;
   readonly onProgress = this.progressed.event;
 
-  constructor(enginePath: string, log: Log) {
+  /** @param weightsCache folder of quantised weights */
+  constructor(enginePath: string, weightsCache: string, log: Log) {
     this.log = log;
+    this.weightsCache = weightsCache;
     this.client = this.store.add(
       new EngineClient({
         enginePath,
@@ -79,14 +83,14 @@ export class EngineService implements Disposable {
   }
 
   /** Opens a model; the engine keeps one that is already open on that device. */
-  async load(request: LoadRequest, signal: AbortSignal): Promise<LoadedModel> {
+  async load(request: Omit<LoadRequest, 'weightsCache'>, signal: AbortSignal): Promise<LoadedModel> {
     await this.start(signal);
     this.update({ ...this.current, state: 'loading' });
     try {
-      const loaded = await this.client.load(request, signal);
+      const loaded = await this.client.load({ ...request, weightsCache: this.weightsCache }, signal);
       this.log.write(
         'info',
-        `${loaded.model.name} is open on ${loaded.device.provider} (${loaded.device.name}) after ${Math.round(loaded.milliseconds)} ms. ${loaded.device.reason}`,
+        `${loaded.model.name} is open on ${loaded.device.provider} (${loaded.device.name}) after ${Math.round(loaded.milliseconds)} ms: ${loaded.plan.reason}. ${loaded.device.reason}`,
       );
       this.update({ state: 'ready', loaded });
       return loaded;

@@ -41,7 +41,8 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const store = own(new RunStore(runFolder, (error) => reporter.show(error)));
   runStore = store;
 
-  const engine = own(new EngineService(context.asAbsolutePath('dist/engine.cjs'), log));
+  const weightsCache = join(context.globalStorageUri.fsPath, 'weights');
+  const engine = own(new EngineService(context.asAbsolutePath('dist/engine.cjs'), weightsCache, log));
   const runs = own(new Runs(engine, store));
   const library = own(new TraceLibrary(runs, store));
   const documents = own(new TraceDocuments(library));

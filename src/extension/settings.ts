@@ -7,6 +7,7 @@ import { isAbsolute, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { UserError } from '../base/errors.ts';
 import { REASON_DEFAULTS, type DeviceRequest, type ReasonRequest } from '../protocol/engine.ts';
+import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
 
 export const SECTION = 'ilvr';
 /** What is asked when nobody says otherwise; the bundled model was trained on it. */
@@ -21,6 +22,7 @@ export interface RunSettings extends Omit<ReasonRequest, 'id' | 'question' | 'im
   /** Absolute path of an adapter's folder. */
   adapter?: string;
   device: DeviceRequest;
+  weights: WeightChoice;
 }
 
 /** Reads every setting that a run needs; `overrides` win and are checked alike. */
@@ -36,6 +38,7 @@ export function readRunSettings(
   return {
     model: modelFolder(context, overrides.model),
     device: oneOf('device', 'device', ['auto', 'webgpu', 'cpu'], overrides),
+    weights: oneOf('weights', 'weights', WEIGHT_CHOICES, overrides),
     latents: oneOf('latents', 'latents', ['forced', 'free'], overrides),
     temperature: number('temperature', overrides, (value) => value >= 0, '0 or more'),
     topP: number('topP', overrides, (value) => value > 0 && value <= 1, 'above 0 and at most 1'),

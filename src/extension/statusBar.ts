@@ -69,9 +69,10 @@ export class StatusBar implements Disposable {
     const { state, loaded } = this.engine.status;
     if (state !== 'ready' || loaded === undefined)
       return vscode.l10n.t('ILVR: no model is open. Press to choose one.');
-    const { model, device } = loaded;
+    const { model, device, plan } = loaded;
     return [
       `${model.name}: ${model.architecture}, ${(model.parameters / 1e6).toFixed(1)} M, ${model.dtype}`,
+      plan.reason,
       `${PROVIDERS[device.provider]}: ${device.name}`,
       device.reason,
     ].join('\n');

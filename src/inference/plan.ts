@@ -116,7 +116,12 @@ export function planMemory(context: PlanContext, choice: WeightChoice, where: st
   const needs = (format: WeightFormat): FormatNeeds => formats.find((entry) => entry.format === format)!;
   const chosen = choice === 'auto' ? automatic(context, needs) : needs(choice);
   if (chosen.refused !== undefined) throw doesNotFit(chosen, formats, context, where);
-  return { chosen: chosen.format, reason: reasonFor(chosen, needs('float32'), context), free: context.free, formats };
+  return {
+    chosen: chosen.format,
+    reason: reasonFor(chosen, needs('float32'), context),
+    free: context.free,
+    formats,
+  };
 }
 
 /** float32 of a small model that fits, else 8 bits. Fewer bits change more than a user should get without asking. */
@@ -173,7 +178,10 @@ function doesNotFit(
 }
 
 /** The plan as lines of a table, for logs and terminals. */
-export function planTable({ formats, chosen }: Pick<MemoryPlan, 'formats'> & { chosen?: WeightFormat }): string[] {
+export function planTable({
+  formats,
+  chosen,
+}: Pick<MemoryPlan, 'formats'> & { chosen?: WeightFormat }): string[] {
   const rows = formats.map((needs) => [
     needs.format === chosen ? '→' : ' ',
     needs.format,

@@ -57,8 +57,7 @@ export function linear(graph: GraphBuilder, x: Value, weight: Weight, bias?: Wei
 
 /** The same with the product in float16; sums around it stay float32. */
 function halfLinear(graph: GraphBuilder, x: Value, weight: Weight, bias?: WeightRef): Value {
-  const product = graph.op('Gemm', [graph.half(x), graph.halfWeight(weight)], { transB: 1 });
-  const y = graph.single(product);
+  const y = graph.single(graph.op('Gemm', [graph.half(x), graph.halfWeight(weight)], { transB: 1 }));
   return withAdapter(graph, x, bias === undefined ? y : add(graph, y, graph.weight(bias)), weight);
 }
 

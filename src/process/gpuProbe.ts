@@ -1,5 +1,6 @@
 /** The one way to find out whether a GPU works: a throw-away process tries it, because a driver may end or hang it. */
 
+import { stripVTControlCharacters } from 'node:util';
 import { UserError } from '../base/errors.ts';
 import { startChild } from './children.ts';
 import { endOf, shortEnding } from './ending.ts';
@@ -63,9 +64,14 @@ export function noGpu(found: string): UserError {
 
 /** The line that says most: the runtime's own message without its source path. */
 function summary(output: string): string | undefined {
-  const lines = output.split('\n').map((line) => line.trim());
+  const lines = stripVTControlCharacters(output)
+    .split('\n')
+    .map((line) => line.trim());
   const line =
     lines.find((text) => text.includes('Failed to') || text.includes('right')) ??
     lines.find((text) => text !== '');
-  return line?.replace(/^.*(Failed to .*)$/, '$1').slice(0, 300);
+  return line
+    ?.replace(/^.*(Failed to .*)$/, '$1')
+    .replace(/^.*Status Message: /, '')
+    .slice(0, 300);
 }

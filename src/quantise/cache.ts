@@ -120,7 +120,7 @@ export async function listCaches(folder: string): Promise<ListedCache[]> {
 }
 
 export async function removeCache({ file }: ListedCache): Promise<void> {
-  for (const path of [file, `${file}.done`, file + SOUND]) await rm(path, { force: true });
+  for (const own of [file, `${file}.done`, file + SOUND]) await rm(own, { force: true });
 }
 
 const Header = z

@@ -187,6 +187,11 @@ describe('an engine that died', () => {
 
   it.each([
     ['die', 'model', /\(signal SIGKILL\)\. Most likely memory ran out: use a smaller model/],
+    [
+      'die',
+      'model',
+      /With 8-bit weights the model was to take 8\.1 GB of 21\.0 GB free; .* free now.*: 4bit 4\.9 GB \(--weights/,
+    ],
     ['', 'crash', /\(signal SIGSEGV\)\. It crashed, most likely in the runtime or in a driver/],
   ])('says by what and what to do ("%s" of the model "%s")', async (question, folder, message) => {
     const used = newClient();

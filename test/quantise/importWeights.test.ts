@@ -1,4 +1,15 @@
-import { appendFile, copyFile, cp, open, readFile, rm, stat, truncate, utimes } from 'node:fs/promises';
+import {
+  appendFile,
+  copyFile,
+  cp,
+  open,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { build } from 'esbuild';
@@ -125,6 +136,30 @@ describe('importing a checkpoint', () => {
   });
 });
 
+describe('a disk that is full', () => {
+  it('is told before anything is written', async () => {
+    const folder = join(await scratchFolder(), 'cache');
+    const origin = await originOf(checkpoint);
+    // More than any disk has.
+    const vast = matricesOf(checkpoint.config).map((matrix) => ({
+      ...matrix,
+      sources: matrix.sources.map(({ weight, rows }) => ({ weight, rows: rows * 2 ** 28 })),
+    }));
+    await expect(importWeights(checkpoint.weights, origin, vast, cachePath(folder, origin))).rejects.toThrow(
+      /The disk has no room for the quantised weights: expected \d+\.\d GB free, found \d/,
+    );
+    expect(await listCaches(folder)).toEqual([]);
+  });
+
+  it.runIf(process.platform === 'linux')('is told where it fills up on the way', async () => {
+    const folder = await scratchFolder();
+    const origin = await originOf(checkpoint);
+    // The system's own disk that is always full.
+    await symlink('/dev/full', `${cachePath(folder, origin)}.part`);
+    await expect(imported(folder)).rejects.toThrow(/The disk has no room for the quantised weights/);
+  });
+});
+
 describe('a cache', () => {
   it('of a checkpoint that was written since is not taken', async () => {
     const { origin, matrices, file } = await imported(await scratchFolder());
@@ -164,7 +199,15 @@ describe('a cache', () => {
     const { file } = await imported(folder);
     await appendFile(join(folder, 'notes.txt'), 'mine');
     const listed = await listCaches(folder);
-    expect(listed).toEqual([{ file, bytes: (await stat(file)).size, partial: false, scheme: '4bit' }]);
+    expect(listed).toEqual([
+      {
+        file,
+        bytes: (await stat(file)).size,
+        partial: false,
+        scheme: '4bit',
+        model: checkpoint.folder,
+      },
+    ]);
     await removeCache(listed[0]!);
     expect(await listCaches(folder)).toEqual([]);
     expect(await readFile(join(folder, 'notes.txt'), 'utf8')).toBe('mine');

@@ -128,12 +128,12 @@ export class RunController implements Disposable {
   }
 
   private async ask(): Promise<'complete' | 'cancelled'> {
-    const { model, adapter, device, ...settings } = this.request.settings;
+    const { model, adapter, device, weights, ...settings } = this.request.settings;
     const { question, images, helpers } = this.request;
     const { signal } = this.abort;
     this.phase = 'loading';
     this.report(vscode.l10n.t('Loading the model …'));
-    const load = { id: this.id, folder: model, device, ...(adapter !== undefined && { adapter }) };
+    const load = { id: this.id, folder: model, device, weights, ...(adapter !== undefined && { adapter }) };
     await this.engine.load(load, signal);
     this.phase = 'running';
     this.report(vscode.l10n.t('Encoding pictures …'));

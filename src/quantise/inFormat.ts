@@ -3,20 +3,21 @@
 import { availableParallelism } from 'node:os';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { weightsCacheFolder } from '../files/cacheFolder.ts';
-import { quantised } from '../quantise/quantised.ts';
-import { isScheme, type Scheme } from '../quantise/schemes.ts';
+import { quantised } from './quantised.ts';
+import { isScheme, type Scheme } from './schemes.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 
 export interface FormatOptions {
-  /** The bundle of ../quantise/worker.ts. */
-  worker: string;
+  /** The bundle of ./worker.ts; absent: weights are packed in this thread. */
+  worker?: string;
   /** Absent: all cores. */
-  threads: number | undefined;
+  threads?: number | undefined;
   /** Of quantised weights; absent: the user's own. */
-  folder: string | undefined;
-  signal: AbortSignal;
-  progress: (message: string, fraction?: number) => void;
-  warn: (text: string) => void;
+  folder?: string | undefined;
+  signal?: AbortSignal;
+  progress?: (message: string, fraction?: number) => void;
+  /** Told why a cache cannot be used. */
+  warn?: (text: string) => void;
 }
 
 const BITS: Record<Scheme, string> = { '8bit': '8 bits', '4bit': '4 bits', '4bit-fast': '4 bits' };
@@ -30,17 +31,17 @@ const MOST_THREADS = 16;
 export async function inFormat(
   checkpoint: Checkpoint,
   format: WeightFormat,
-  { worker, threads, folder = weightsCacheFolder(), signal, progress, warn }: FormatOptions,
+  { worker, threads, folder = weightsCacheFolder(), signal, progress, warn }: FormatOptions = {},
 ): Promise<Checkpoint> {
   if (format === 'float16') return { ...checkpoint, weights: { ...checkpoint.weights, half: true } };
   if (!isScheme(format)) return checkpoint;
   const count = Math.min(MOST_THREADS, threads ?? availableParallelism());
   const result = await quantised(checkpoint, format, folder, {
-    workers: { script: worker, count },
-    signal,
-    onProgress: (fraction) => progress(`packing weights to ${BITS[format]}`, fraction),
-    onCheck: () => progress('checking the packed weights'),
-    onDamage: warn,
+    ...(worker !== undefined && { workers: { script: worker, count } }),
+    ...(signal !== undefined && { signal }),
+    onProgress: (fraction) => progress?.(`packing weights to ${BITS[format]}`, fraction),
+    onCheck: () => progress?.('checking the packed weights'),
+    onDamage: (message) => warn?.(message),
   });
   return result.checkpoint;
 }
