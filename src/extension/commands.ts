@@ -82,6 +82,16 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       (folder) => folder instanceof vscode.Uri,
     ),
     registerCommand(
+      'ilvr.getModel',
+      reporter,
+      async (name: unknown, options: unknown) => {
+        // Imported when it is wanted: the window starts without the hub's library.
+        const { getModel } = await import('./getModel.ts');
+        return getModel({ context, reporter }, name, options);
+      },
+      (_, options) => options !== undefined,
+    ),
+    registerCommand(
       'ilvr.train',
       reporter,
       (target: unknown, options: unknown) => train.train(target, options),

@@ -11,6 +11,8 @@ const RECENT_LENGTH = 8;
 interface ModelItem extends Choice {
   /** Value of the setting; undefined asks for a folder. */
   folder?: string;
+  /** Whether it is fetched, by a command of its own. */
+  fetched?: boolean;
 }
 
 /**
@@ -64,12 +66,17 @@ async function chooseModel(context: vscode.ExtensionContext): Promise<string | u
       .get<string[]>(RECENT_KEY, [])
       .map((folder) => ({ label: folder, description: used(folder), folder })),
     { label: vscode.l10n.t('Choose a folder…'), icon: 'folder-opened' },
+    { label: vscode.l10n.t('Get one from the Hugging Face hub…'), icon: 'cloud-download', fetched: true },
   ];
   const picked = await choose(items, {
     title: vscode.l10n.t('Which model?'),
     placeholder: vscode.l10n.t('A folder in Hugging Face layout: config.json, weights, tokenizer'),
   });
   if (picked === undefined || picked.folder !== undefined) return picked?.folder;
+  if (picked.fetched === true) {
+    await vscode.commands.executeCommand('ilvr.getModel');
+    return undefined;
+  }
   const [folder] =
     (await vscode.window.showOpenDialog({
       title: vscode.l10n.t('Select model folder'),

@@ -87,7 +87,7 @@ export async function choose<Item extends Choice>(
 export async function chooseOrType<Item extends Choice>(
   items: readonly Item[],
   typed: (value: string) => Item,
-  { title, placeholder, step, totalSteps }: ListOptions & { step: number; totalSteps: number },
+  { title, placeholder, step, totalSteps }: ListOptions & { step?: number; totalSteps?: number },
 ): Promise<Item | undefined> {
   const picker = vscode.window.createQuickPick<ReturnType<typeof shown<Item>>>();
   picker.title = plainText(title, MAX_LABEL);
@@ -110,6 +110,17 @@ export async function chooseOrType<Item extends Choice>(
     });
     picker.show();
   });
+}
+
+/** Asks for something that nobody else may see; undefined when it was left, or nothing was typed. */
+export async function askSecret(title: string, prompt: string): Promise<string | undefined> {
+  const typed = await vscode.window.showInputBox({
+    title: plainText(title, MAX_LABEL),
+    prompt: plainText(prompt),
+    password: true,
+    ignoreFocusOut: true,
+  });
+  return typed === undefined || typed.trim() === '' ? undefined : typed.trim();
 }
 
 /** One item in the status bar; hidden until it is shown. */

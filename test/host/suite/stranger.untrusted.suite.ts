@@ -63,6 +63,15 @@ export function suite(claim: DeclareClaim): void {
     assert.ok(!existsSync(elsewhere), 'the config that the status names was run');
   });
 
+  claim('no model is fetched', async () => {
+    const folder = file('fetched').fsPath;
+    assert.match(
+      await refusal('ilvr.getModel', 'a/b', { folder }),
+      /Models are fetched in trusted workspaces only/,
+    );
+    assert.ok(!existsSync(folder));
+  });
+
   const handed = join(extension().extensionPath, '../shared/data/hostile/trust-bypass-resume');
   if (existsSync(handed)) {
     claim('the handed run is not resumed', async () => {
