@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { checkRevision, hubEndpoint, parseRepository } from '../hub/address.ts';
 import { findCached } from '../hub/cache.ts';
 import { AccessError } from '../hub/failures.ts';
-import { fetchOffer, readOffer, roomFor, type Offer } from '../hub/getModel.ts';
+import { fetchOffer, readOffer, roomFor, type Offer, type Room } from '../hub/getModel.ts';
 import { Hub, type HubOptions } from '../hub/server.ts';
 import { inBytes } from '../process/memory.ts';
 import { EXIT, type CliContext } from './context.ts';
@@ -46,12 +46,8 @@ async function fetchInto(
 ): Promise<void> {
   terminal.progress(`asking ${hub.endpoint}`);
   const offer = await readOffer(hub, repository, revision);
-  const { missing, free } = await roomFor(offer, folder);
   terminal.line(label('model'), describe(offer));
-  terminal.line(
-    label('fetch'),
-    `${inBytes(missing)} of ${inBytes(offer.bytes)}; ${inBytes(free)} free on the disk`,
-  );
+  terminal.line(label('fetch'), sizesOf(offer, await roomFor(offer, folder)));
   let last = '';
   await fetchOffer(hub, offer, folder, ({ file, done, total }) => {
     const message = `${file} · ${inBytes(done)} of ${inBytes(total)}`;
@@ -61,6 +57,12 @@ async function fetchInto(
   });
   terminal.clearProgress();
   terminal.line(label(offer.kind), folder);
+}
+
+/** "7.5 GB of 7.5 GB; 57.9 GB free on the disk" */
+function sizesOf({ bytes }: Offer, { missing, cached, free }: Room): string {
+  const copied = cached > 0 ? `, and ${inBytes(cached)} copied from the Hugging Face cache` : '';
+  return `${inBytes(missing - cached)} of ${inBytes(bytes)}${copied}; ${inBytes(free)} free on the disk`;
 }
 
 /** "Qwen/Qwen2.5-VL-3B-Instruct at 66285546d2b8 · 12 files" */

@@ -7,7 +7,7 @@ import type { GetModelOptions } from './fetchModel.ts';
 const ABOUT = `
 Only what a checkpoint needs is fetched, checked against the hub's checksums, and nothing without this command.
 What has come is kept whatever ends the command; the same command goes on with it. Without --to, a whole copy in
-the Hugging Face cache is named instead of fetched again.
+the Hugging Face cache is named instead of fetched again; with it, what the cache has is copied.
 
 HF_ENDPOINT names a mirror. A model that asks who you are gets the token of HF_TOKEN, or of "hf auth login".`;
 

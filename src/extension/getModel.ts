@@ -17,6 +17,7 @@ import {
   roomFor,
   type FetchProgress,
   type Offer,
+  type Room,
 } from '../hub/getModel.ts';
 import { KNOWN_CHECKPOINTS, type KnownCheckpoint } from '../hub/known.ts';
 import { Hub } from '../hub/server.ts';
@@ -156,7 +157,7 @@ async function choosePlace({ context }: Services, offer: Offer): Promise<string 
         room.missing === 0
           ? vscode.l10n.t('Check what is there')
           : vscode.l10n.t('Get {0} into this folder', inBytes(room.missing)),
-      description: vscode.l10n.t('{0} free', inBytes(room.free)),
+      description: describeRoom(room),
       detail: folder,
       icon: 'cloud-download',
     };
@@ -171,6 +172,11 @@ async function choosePlace({ context }: Services, offer: Offer): Promise<string 
     parent = (await askFolder()) ?? parent;
     await context.globalState.update(PARENT_KEY, parent);
   }
+}
+
+function describeRoom({ cached, free }: Room): string {
+  if (cached === 0) return vscode.l10n.t('{0} free', inBytes(free));
+  return vscode.l10n.t('{0} free · {1} copied from the Hugging Face cache', inBytes(free), inBytes(cached));
 }
 
 async function askFolder(): Promise<string | undefined> {

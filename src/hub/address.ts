@@ -58,3 +58,13 @@ export function checkRevision(revision: string): string {
 export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
 }
+
+/** @throws UserError if HF_HUB_OFFLINE says that no server may be asked, as to Hugging Face's own programs */
+export function requireOnline(env: NodeJS.ProcessEnv = process.env): void {
+  if (!/^(1|true|yes|on)$/i.test(env['HF_HUB_OFFLINE'] ?? '')) return;
+  throw new UserError({
+    problem: 'No server may be asked',
+    found: 'the environment variable HF_HUB_OFFLINE',
+    remedy: 'Remove it to get a model, or open one that is on this machine.',
+  });
+}

@@ -1,6 +1,6 @@
 /** What Hugging Face's own programs have fetched already, in their cache on this machine. No server is asked. */
 
-import { readdir } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { getHFHubCachePath, getRepoFolderName } from '@huggingface/hub';
 import { UserError } from '../base/errors.ts';
@@ -9,6 +9,7 @@ import type { FolderKind } from '../files/modelFolder.ts';
 import { isFile, readPlainFile } from '../files/plainFile.ts';
 import { isCommit } from './address.ts';
 import { chooseFiles } from './choice.ts';
+import type { HubFile } from './listing.ts';
 
 export interface CachedModel {
   folder: string;
@@ -26,12 +27,27 @@ export async function findCached(
   revision: string,
   cache: string = getHFHubCachePath(),
 ): Promise<CachedModel | undefined> {
-  const root = path.join(cache, getRepoFolderName({ type: 'model', name: repository }));
+  const root = rootOf(repository, cache);
   const commit = isCommit(revision) ? revision : await refIn(root, revision);
   if (commit === undefined) return undefined;
   const folder = path.join(root, 'snapshots', commit);
   const kind = await wholeKind(folder);
   return kind === undefined ? undefined : { folder, kind, commit };
+}
+
+/** The cache's copy of one file, whichever revisions it belongs to; not read yet. */
+export async function findBlob(
+  repository: string,
+  { bytes, digest }: Pick<HubFile, 'bytes' | 'digest'>,
+  cache: string = getHFHubCachePath(),
+): Promise<string | undefined> {
+  const blob = path.join(rootOf(repository, cache), 'blobs', digest.hex);
+  const info = await lstat(blob).catch(() => undefined);
+  return info?.isFile() === true && info.size === bytes ? blob : undefined;
+}
+
+function rootOf(repository: string, cache: string): string {
+  return path.join(cache, getRepoFolderName({ type: 'model', name: repository }));
 }
 
 async function refIn(root: string, revision: string): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-/** One file from the hub onto the disk: resumed where it broke off, of the announced length, and checked. */
+/** One file from the hub, or the cache, onto the disk: resumed where it broke off, of the announced length, and checked. */
 
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -6,6 +6,7 @@ import path from 'node:path';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { PartFile } from '../files/partFile.ts';
 import { isThere, sizeOfFile } from '../files/plainFile.ts';
+import { findBlob } from './cache.ts';
 import { PassingError } from './failures.ts';
 import type { HubFile, Listing } from './listing.ts';
 import { untrusted, wholeOf, type Answer, type Hub } from './server.ts';
@@ -32,6 +33,7 @@ export async function fetchFile(
   const part = await PartFile.open(target, { mark: markOf(file), bytes, newHash, signal: hub.signal });
   try {
     onProgress(part.length);
+    await fillFromCache(hub, source, file, part, onProgress);
     await fill(hub, source, file, part, onProgress);
     if (part.digest() !== file.digest.hex) {
       const found = part.digest();
@@ -64,6 +66,42 @@ export async function fetchSmall(
 /** Stands in the name of an unfinished file. */
 export function markOf({ digest }: HubFile): string {
   return digest.hex.slice(0, 12);
+}
+
+/** What Hugging Face's own programs have of a file is copied; if it is not sound, nothing of it stays. */
+async function fillFromCache(
+  hub: Hub,
+  { repository }: Source,
+  file: HubFile,
+  part: PartFile,
+  onProgress: (bytes: number) => void,
+): Promise<void> {
+  const blob = part.length < file.bytes ? await findBlob(repository, file) : undefined;
+  if (blob !== undefined) {
+    try {
+      await readPieces(hub, blob, part.length, async (piece) => {
+        await part.append(piece);
+        onProgress(part.length);
+      });
+    } catch (error) {
+      if (error instanceof CancelledError || error instanceof UserError) throw error;
+      // It cannot be read; the hub has it too.
+    }
+  }
+  if (part.length >= file.bytes && part.digest() !== file.digest.hex) await part.restart();
+}
+
+async function readPieces(
+  hub: Hub,
+  file: string,
+  start: number,
+  take: (piece: Uint8Array) => unknown,
+): Promise<void> {
+  const pieces = createReadStream(file, { start, highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>;
+  for await (const piece of pieces) {
+    if (hub.signal?.aborted === true) throw new CancelledError('Getting the model');
+    await take(piece);
+  }
 }
 
 async function fill(
@@ -137,13 +175,11 @@ async function checkPresent(
   const hash = newHashOf(file);
   let [done, same] = [0, (await sizeOfFile(target)) === file.bytes];
   if (same) {
-    const chunks = createReadStream(target, { highWaterMark: 1 << 20 }) as AsyncIterable<Uint8Array>;
-    for await (const chunk of chunks) {
-      if (hub.signal?.aborted === true) throw new CancelledError('Getting the model');
-      hash.update(chunk);
-      done += chunk.length;
+    await readPieces(hub, target, 0, (piece) => {
+      hash.update(piece);
+      done += piece.length;
       onProgress(done);
-    }
+    });
     same = hash.digest('hex') === file.digest.hex;
   }
   if (same) return;

@@ -16,6 +16,7 @@ import { partLength } from '../files/partFile.ts';
 import { isFile } from '../files/plainFile.ts';
 import { cannotWrite, isSystemError } from '../files/replaceFile.ts';
 import { inBytes } from '../process/memory.ts';
+import { findBlob } from './cache.ts';
 import { chooseFiles } from './choice.ts';
 import { fetchFile, fetchSmall, markOf } from './fetchFile.ts';
 import { readListing, type HubFile, type Listing } from './listing.ts';
@@ -39,6 +40,8 @@ export interface Offer extends Pick<Listing, 'repository' | 'commit'> {
 export interface Room {
   /** Bytes that are not in the folder yet. */
   missing: number;
+  /** Of these, what is copied from the Hugging Face cache. */
+  cached: number;
   free: number;
 }
 
@@ -75,19 +78,20 @@ export async function readOffer(hub: Hub, repository: string, revision: string):
 }
 
 /** What an offer still takes in a folder, and what its disk has. */
-export async function roomFor({ files }: Offer, folder: string): Promise<Room> {
-  const missing = await Promise.all(
-    files.map(async (file) => {
-      const target = path.join(folder, file.name);
-      if (await isFile(target)) return 0;
-      return Math.max(0, file.bytes - (await partLength(target, markOf(file))));
-    }),
-  );
-  return { missing: missing.reduce((sum, bytes) => sum + bytes, 0), free: await freeSpace(folder) };
+export async function roomFor({ repository, files }: Offer, folder: string): Promise<Room> {
+  let [missing, cached] = [0, 0];
+  for (const file of files) {
+    const target = path.join(folder, file.name);
+    if (await isFile(target)) continue;
+    const bytes = Math.max(0, file.bytes - (await partLength(target, markOf(file))));
+    missing += bytes;
+    if ((await findBlob(repository, file)) !== undefined) cached += bytes;
+  }
+  return { missing, cached, free: await freeSpace(folder) };
 }
 
 /** @throws UserError with the figures if the disk is too full */
-export function checkRoom({ missing, free }: Room, folder: string): void {
+export function checkRoom({ missing, free }: Omit<Room, 'cached'>, folder: string): void {
   if (free >= missing + SPARE_BYTES || missing === 0) return;
   throw new UserError({
     problem: 'The disk has no room for this model',

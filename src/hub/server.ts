@@ -5,7 +5,7 @@
  */
 
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
-import { hubEndpoint } from './address.ts';
+import { hubEndpoint, requireOnline } from './address.ts';
 import { failureOf, PassingError, withRetries, type RetryOptions } from './failures.ts';
 
 const MAX_REDIRECTS = 5;
@@ -43,7 +43,9 @@ export class Hub {
   private readonly retry: RetryOptions;
   private questions = 0;
 
+  /** @throws UserError if there is no such address, or no server may be asked */
   constructor(options: HubOptions = {}) {
+    requireOnline();
     this.endpoint = options.endpoint ?? hubEndpoint();
     this.signal = options.signal;
     this.token = mayCarryTokens(new URL(this.endpoint)) ? options.token : undefined;

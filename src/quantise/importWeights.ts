@@ -3,10 +3,11 @@
  * thread, whatever the checkpoint), goes on where a killed import stopped, and has the file there whole or not at all.
  */
 
-import { open, readFile, rename, rm, stat, statfs, mkdir, appendFile } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, mkdir, appendFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CancelledError, UserError } from '../base/errors.ts';
 import type { Weights } from '../checkpoint/weights.ts';
+import { freeSpace } from '../files/freeSpace.ts';
 import { BYTES } from '../tensor/dtype.ts';
 import { planCache, type CacheLayout, type Origin, type Section } from './cacheFile.ts';
 import type { Matrix } from './matrices.ts';
@@ -222,8 +223,8 @@ class PartialFile {
 }
 
 async function checkRoom(folder: string, size: number): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < size) throw noRoom(folder, size, bavail * bsize);
+  const free = await freeSpace(folder);
+  if (free < size) throw noRoom(folder, size, free);
 }
 
 function noRoom(where: string, size: number, free?: number): UserError {

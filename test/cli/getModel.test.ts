@@ -20,7 +20,7 @@ beforeEach(async () => {
   );
   home = await scratchFolder();
   const before = { ...process.env };
-  for (const name of ['HF_TOKEN', 'HF_TOKEN_PATH', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE'])
+  for (const name of ['HF_TOKEN', 'HF_TOKEN_PATH', 'HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_HUB_OFFLINE'])
     delete process.env[name];
   Object.assign(process.env, { HF_ENDPOINT: server.endpoint, HF_HOME: home });
   onTestFinished(async () => {
@@ -54,6 +54,14 @@ describe('ilvr get-model', () => {
     const { code, out } = await getModel(REPOSITORY);
     expect(code).toBe(0);
     expect(out).toContain(`cached   ${snapshot}`);
+    expect(server.requests).toEqual([]);
+  });
+
+  it('asks no server where HF_HUB_OFFLINE says so', async () => {
+    process.env['HF_HUB_OFFLINE'] = '1';
+    const { code, err } = await getModel(REPOSITORY, '--to', join(home, 'model'));
+    expect(code).toBe(1);
+    expect(err).toContain('No server may be asked');
     expect(server.requests).toEqual([]);
   });
 

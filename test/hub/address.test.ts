@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkRevision, hubEndpoint, parseRepository } from '../../src/hub/address.ts';
+import { checkRevision, hubEndpoint, parseRepository, requireOnline } from '../../src/hub/address.ts';
 import { KNOWN_CHECKPOINTS } from '../../src/hub/known.ts';
 
 const HUB = 'https://huggingface.co';
@@ -17,6 +17,13 @@ describe('the address of the hub', () => {
       expect(() => hubEndpoint({ HF_ENDPOINT: address })).toThrow('HF_ENDPOINT');
     },
   );
+});
+
+it('no server is asked where HF_HUB_OFFLINE says so', () => {
+  for (const value of ['1', 'true', 'YES'])
+    expect(() => requireOnline({ HF_HUB_OFFLINE: value })).toThrow('HF_HUB_OFFLINE');
+  for (const value of ['0', '', undefined])
+    expect(() => requireOnline({ HF_HUB_OFFLINE: value })).not.toThrow();
 });
 
 describe('the name of a model', () => {

@@ -4,6 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
 import { CancelledError } from '../../src/base/errors.ts';
@@ -122,6 +123,18 @@ describe('a server that breaks off', () => {
     expect(server.downloads(FIRST).at(-1)?.range).toBe('bytes=1000000-');
     expect(same(server, folder, FIRST)).toBe(true);
     expect(namesIn(folder).filter((name) => /part|lock/.test(name))).toEqual([]);
+  });
+
+  it('packs a file although nobody asked is understood', async () => {
+    const server = await startHub();
+    const folder = await scratchFolder();
+    onContent(server, 'tokenizer.json', (_, __, response) => {
+      const packed = gzipSync(server.files.get('tokenizer.json')!);
+      response.writeHead(200, { 'content-encoding': 'gzip', 'content-length': packed.length }).end(packed);
+      return true;
+    });
+    await getModel(server, folder);
+    expect(same(server, folder, 'tokenizer.json')).toBe(true);
   });
 
   it('does not go on with a part of what the file was before', async () => {

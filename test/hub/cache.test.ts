@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findCached } from '../../src/hub/cache.ts';
-import { COMMIT, REPOSITORY } from '../fixtures/hubServer.ts';
+import { readOffer, roomFor } from '../../src/hub/getModel.ts';
+import { COMMIT, REPOSITORY, sha256 } from '../fixtures/hubServer.ts';
 import { scratchFolder } from '../fixtures/scratch.ts';
-import { SHARDS, smallModel } from './support.ts';
+import { getModel, hubOf, same, SHARD_BYTES, SHARDS, smallModel, startHub } from './support.ts';
 
 const FOLDER = `models--${REPOSITORY.replace('/', '--')}`;
 
@@ -21,6 +23,61 @@ async function cacheModel(cache: string, files = smallModel()): Promise<string> 
   }
   return snapshot;
 }
+
+/** Sets where the cache is, for this test. */
+function cacheAt(folder: string): void {
+  const before = process.env['HF_HUB_CACHE'];
+  process.env['HF_HUB_CACHE'] = folder;
+  onTestFinished(() => {
+    if (before === undefined) delete process.env['HF_HUB_CACHE'];
+    else process.env['HF_HUB_CACHE'] = before;
+  });
+}
+
+describe('a file in the Hugging Face cache', () => {
+  async function cachedShard(content: Uint8Array, name: string): Promise<void> {
+    const cache = await scratchFolder();
+    cacheAt(cache);
+    const blobs = join(cache, FOLDER, 'blobs');
+    await mkdir(blobs, { recursive: true });
+    await writeFile(join(blobs, name), content);
+  }
+
+  it('is copied, not fetched, whatever revision it came with', async () => {
+    const server = await startHub();
+    const shard = server.files.get(SHARDS[0])!;
+    await cachedShard(shard, sha256(shard));
+    const folder = await scratchFolder();
+    const { missing, cached } = await roomFor(await readOffer(hubOf(server), REPOSITORY, 'main'), folder);
+    expect(cached).toBe(SHARD_BYTES);
+    expect(missing).toBeGreaterThan(2 * SHARD_BYTES);
+    await getModel(server, folder);
+    for (const name of SHARDS) expect(same(server, folder, name)).toBe(true);
+    expect(SHARDS.map((name) => server.downloads(name).length)).toEqual([0, 1]);
+  });
+
+  it('that git keeps itself is known by its own checksum', async () => {
+    const server = await startHub();
+    const config = server.files.get('config.json')!;
+    const oid = createHash('sha1').update(`blob ${config.length}\0`).update(config).digest('hex');
+    await cachedShard(config, oid);
+    const { cached } = await roomFor(
+      await readOffer(hubOf(server), REPOSITORY, 'main'),
+      await scratchFolder(),
+    );
+    expect(cached).toBe(config.length);
+  });
+
+  it('that is damaged is fetched after all', async () => {
+    const server = await startHub();
+    const shard = server.files.get(SHARDS[0])!;
+    await cachedShard(new Uint8Array(SHARD_BYTES), sha256(shard));
+    const folder = await scratchFolder();
+    await getModel(server, folder);
+    expect(same(server, folder, SHARDS[0])).toBe(true);
+    expect(server.downloads(SHARDS[0]).map(({ range }) => range)).toEqual([undefined]);
+  });
+});
 
 describe.skipIf(process.platform === 'win32')('a model in the Hugging Face cache', () => {
   it('is found by branch and by commit', async () => {

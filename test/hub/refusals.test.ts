@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { AccessError } from '../../src/hub/failures.ts';
-import { readOffer } from '../../src/hub/getModel.ts';
+import { fetchOffer, readOffer } from '../../src/hub/getModel.ts';
 import { Hub } from '../../src/hub/server.ts';
 import { refuse, REPOSITORY, type Intercept } from '../fixtures/hubServer.ts';
 import { scratchFolder } from '../fixtures/scratch.ts';
-import { getModel, hubOf, namesIn, onContent, refusal, SHARDS, startHub } from './support.ts';
+import { getModel, hubOf, namesIn, onContent, refusal, same, SHARDS, startHub } from './support.ts';
 
 const [FIRST] = SHARDS;
 
@@ -20,6 +20,19 @@ describe('redirects', () => {
     const { message } = await refusal(getModel(server, await scratchFolder()));
     expect(message).toContain('a redirect to an https address');
     expect(other.requests).toEqual([]);
+  });
+
+  it('of a model that was renamed are followed', async () => {
+    const server = await startHub();
+    server.intercept = ({ url }, response) => {
+      if (url?.includes('old/name') !== true) return false;
+      response.writeHead(307, { location: url.replace('old/name', REPOSITORY) }).end();
+      return true;
+    };
+    const folder = await scratchFolder();
+    const hub = hubOf(server);
+    await fetchOffer(hub, await readOffer(hub, 'old/name', 'main'), folder);
+    expect(same(server, folder, FIRST)).toBe(true);
   });
 
   it('in a circle end', async () => {
