@@ -6,10 +6,20 @@ import type { AnalysisParameters, AnalysisResult, AnalysisThatNeeds } from './ta
 
 /** @param runs the run and, where the analysis takes one, another to compare with */
 type TraceRunner<Name extends AnalysisThatNeeds<'trace'>> = (
-  runs: readonly [AnalysedRun, AnalysedRun?],
+  runs: readonly [AnalysedRun, (AnalysedRun | undefined)?],
   parameters: AnalysisParameters<Name>,
 ) => AnalysisResult<Name>;
 
+/** Exported for the check that it is complete. */
 export const TRACE_RUNNERS: { [Name in AnalysisThatNeeds<'trace'>]: TraceRunner<Name> } = {
   similarity: computeSimilarity,
 };
+
+/** Runs one of them. */
+export function runOnTrace<Name extends AnalysisThatNeeds<'trace'>>(
+  name: Name,
+  runs: readonly [AnalysedRun, (AnalysedRun | undefined)?],
+  parameters: AnalysisParameters<Name>,
+): AnalysisResult<Name> {
+  return TRACE_RUNNERS[name](runs, parameters);
+}

@@ -55,7 +55,7 @@ export const similarity = analysis({
 
 /** @param other another run of the same model; may have another number of latents */
 export function computeSimilarity(
-  [run, other]: readonly [AnalysedRun, AnalysedRun?],
+  [run, other]: readonly [AnalysedRun, (AnalysedRun | undefined)?],
   { collapse }: z.output<typeof similarity.parameters>,
 ): z.output<typeof similarity.result> {
   const { latents } = run;

@@ -5,6 +5,7 @@
  */
 
 import type * as z from 'zod';
+import { UserError } from '../base/errors.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { lens } from './lens.ts';
 import { pca } from './pca.ts';
@@ -34,4 +35,24 @@ export const ANALYSIS_NAMES = Object.keys(ANALYSES) as AnalysisName[];
 
 export function isAnalysisName(name: string): name is AnalysisName {
   return Object.hasOwn(ANALYSES, name);
+}
+
+export function needsModel(name: AnalysisName): name is AnalysisThatNeeds<'model'> {
+  return ANALYSES[name].needs === 'model';
+}
+
+/** Parameters with their defaults. @throws UserError naming the first that cannot be used */
+export function parametersOf<Name extends AnalysisName>(
+  name: Name,
+  given: Record<string, unknown>,
+): AnalysisParameters<Name> {
+  const { parameters } = ANALYSES[name];
+  const parsed = parameters.safeParse(given);
+  if (parsed.success) return parsed.data as AnalysisParameters<Name>;
+  const [issue] = parsed.error.issues;
+  throw new UserError({
+    problem: `The analysis ${name} cannot be run with these parameters`,
+    expected: `some of ${Object.keys(parameters.shape).join(', ')}`,
+    found: [...(issue?.path ?? []), issue?.message].join(': '),
+  });
 }

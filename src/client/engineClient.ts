@@ -4,6 +4,7 @@
  */
 
 import type { Disposable } from '../base/disposable.ts';
+import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import { CancelledError, messageOf } from '../base/errors.ts';
 import type {
   EngineEvents,
@@ -13,6 +14,7 @@ import type {
   MemoryPlan,
   ReasonRequest,
 } from '../protocol/engine.ts';
+import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { EngineDiedError, EngineStoppedError, untilAborted } from './ends.ts';
 import { EngineProcess, type EngineLog, type EngineProcessOptions } from './engineProcess.ts';
@@ -47,6 +49,7 @@ export class EngineClient implements Disposable {
   /** The engine that opened the model. */
   private loadedIn: EngineProcess | undefined;
   private readonly listeners = new Map<string, (event: ReasonEvent) => void>();
+  private readonly finders = new Map<string, (result: AnalysisResult<AnalysisName>) => void>();
   private disposed = false;
 
   constructor(options: EngineClientOptions) {
@@ -90,6 +93,25 @@ export class EngineClient implements Disposable {
       return await this.cancellable(engine, request.id, signal, () => engine.rpc.reason(request));
     } finally {
       this.listeners.delete(request.id);
+    }
+  }
+
+  /**
+   * Analyses a run of the loaded model; `onFound` gets what is known so far, if it comes in parts.
+   * @throws EngineDiedError and EngineStoppedError as `reason` does
+   */
+  async analyse<Name extends AnalysisName>(
+    request: AnalyseRequest & { name: Name },
+    onFound: (result: AnalysisResult<Name>) => void = () => undefined,
+    signal?: AbortSignal,
+  ): Promise<AnalysisOutcome<Name>> {
+    const engine = await this.connect(signal);
+    if (this.loadedIn?.failure !== undefined) throw new EngineDiedError('since the model was opened');
+    this.finders.set(request.id, onFound as (result: AnalysisResult<AnalysisName>) => void);
+    try {
+      return await this.cancellable(engine, request.id, signal, () => engine.rpc.analyse(request));
+    } finally {
+      this.finders.delete(request.id);
     }
   }
 
@@ -147,6 +169,7 @@ export class EngineClient implements Disposable {
       progress: (progress) => this.options.progress?.(progress),
       planned: (plan) => this.options.planned?.(plan),
       event: (id, event) => this.listeners.get(id)?.(event),
+      found: (id, result) => this.finders.get(id)?.(result),
       log: ({ level, text }) => this.options.log(level, text),
     };
   }

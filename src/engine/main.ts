@@ -19,6 +19,7 @@ function serve(): void {
     progress: (progress) => void client.progress.asEvent(progress),
     planned: (plan) => void client.planned.asEvent(plan),
     event: (id, event) => void client.event.asEvent(id, event),
+    found: (id, result) => void client.found.asEvent(id, result),
     log: (line) => void client.log.asEvent(line),
   };
   const server = new EngineServer(events, {
@@ -30,6 +31,7 @@ function serve(): void {
     load: (request) => server.load(request),
     unload: () => server.unload(),
     reason: (request) => server.reason(request),
+    analyse: (request) => server.analyse(request),
     cancel: (id) => server.cancel(id),
     diagnose: () => server.diagnose(),
   };

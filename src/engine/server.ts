@@ -16,8 +16,10 @@ import {
   type MemoryPlan,
   type ReasonRequest,
 } from '../protocol/engine.ts';
+import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
+import { analyse } from './analyse.ts';
 import { chooseDevice, requireHalf, tryGpu } from './device.ts';
 import { Model } from '../inference/model.ts';
 import { planMemory, planTable } from '../inference/plan.ts';
@@ -96,6 +98,23 @@ export class EngineServer implements EngineMethods {
         emit({ type: 'done', status: 'cancelled' });
         return { status: 'cancelled' };
       }
+    });
+  }
+
+  async analyse(request: AnalyseRequest): Promise<AnalysisOutcome> {
+    return this.exclusively(request.id, 'start an analysis', async () => {
+      if (this.loaded === undefined) throw new UserError({ problem: 'No model is loaded' });
+      const { model, reply } = this.loaded;
+      return analyse(
+        {
+          model,
+          identity: reply.model,
+          found: (result) => this.client.found(request.id, result),
+          progress: this.progressOf(request.id),
+          pause: () => this.pause(request.id),
+        },
+        request,
+      );
     });
   }
 
@@ -220,7 +239,7 @@ export class EngineServer implements EngineMethods {
     if (this.busy !== undefined) {
       throw new UserError({
         problem: `The engine cannot ${what} now`,
-        found: 'another run or load in progress',
+        found: 'another run, load or analysis in progress',
         remedy: 'Wait until it has ended, or stop it.',
       });
     }

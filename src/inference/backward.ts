@@ -5,6 +5,7 @@
 
 import { UserError } from '../base/errors.ts';
 import { answerGradientGraph, layerGradientGraph } from '../model/layerGradient.ts';
+import type { WeightSource } from '../model/weightSource.ts';
 import { MASKED, textRotation } from '../model/positions.ts';
 import { floats, floatTensor, intTensor, openSession, type Tensors } from '../ort/session.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
@@ -50,7 +51,7 @@ export async function walkBack(
   let gradient = top.gradient;
   const shared = layerFeeds(model, sequence, length);
   for (let layer = text.layers - 1; layer >= 0; layer--) {
-    const graph = layerGradientGraph(text, model.checkpoint.weights, layer, length);
+    const graph = layerGradientGraph(text, single(model), layer, length);
     const result = await runOnce(model, graph, {
       ...shared,
       x: floatTensor(states[layer]!, [length, text.hiddenSize]),
@@ -87,6 +88,12 @@ function checkPossible({ checkpoint }: Model, length: number, available = availa
   });
 }
 
+/** Products in half precision have no gradient: the same weights, multiplied in float32. */
+function single({ checkpoint }: Model): WeightSource {
+  const { half: _, ...weights } = checkpoint.weights;
+  return weights;
+}
+
 /** (T, C) each: what every layer reads, and what the last one gives. */
 async function statesOf(model: Model, sequence: Sequence, length: number): Promise<Float32Array[]> {
   const { layers, hiddenSize: C } = model.checkpoint.config.text;
@@ -118,7 +125,7 @@ async function answerGradient(
     // A word is chosen at the position before it.
     some.forEach((word, i) => rows.set(states.subarray((word - 1) * C, word * C), i * C));
     const labels = some.map((word, i) => i * text.vocabularySize + ids[word]!);
-    const graph = answerGradientGraph(text, model.checkpoint.weights, some.length);
+    const graph = answerGradientGraph(text, single(model), some.length);
     const result = await runOnce(model, graph, {
       states: floatTensor(rows, [some.length, C]),
       words: intTensor(labels, [some.length, 1]),

@@ -32,6 +32,14 @@ export function headGraph(config: TextConfig, weights: WeightSource): Uint8Array
   return graph.build();
 }
 
+/** What a layer gives (S, C) → hidden (S, C), as if it were the last: the first half of a lens. */
+export function normGraph(config: TextConfig, weights: WeightSource): Uint8Array {
+  const graph = new GraphBuilder('norm');
+  const states = graph.input('states', 'float32', ['S', config.hiddenSize]);
+  graph.output('hidden', finalNorm(graph, config, weights, states), ['S', config.hiddenSize]);
+  return graph.build();
+}
+
 /** ids of any shape → their rows of the embedding table */
 export function embed(graph: GraphBuilder, config: TextConfig, weights: WeightSource, ids: Value): Value {
   const table = weights.get('model.embed_tokens.weight', [config.vocabularySize, config.hiddenSize]);

@@ -6,12 +6,14 @@
  * before the run's own promise settles.
  */
 
+import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { WeightChoice, WeightFormat } from '../tensor/weightFormat.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
+import type { AnalyseRequest, AnalysisOutcome } from './analyse.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 5;
+export const ENGINE_PROTOCOL_VERSION = 6;
 
 export type DeviceRequest = 'auto' | 'webgpu' | 'cpu';
 
@@ -24,7 +26,9 @@ export interface EngineMethods {
   unload(): Promise<void>;
   /** Answers one question. Resolves when the run ended, also when it was cancelled. */
   reason(request: ReasonRequest): Promise<{ status: 'complete' | 'cancelled' }>;
-  /** Stops a load or run between two steps. */
+  /** Analyses a run of the loaded model: see ../analysis/table.ts. Resolves also when it was cancelled. */
+  analyse(request: AnalyseRequest): Promise<AnalysisOutcome>;
+  /** Stops a load, run or analysis between two steps. */
   cancel(id: string): Promise<void>;
   /** What the devices are and why one works or does not, as lines of text. */
   diagnose(): Promise<string[]>;
@@ -37,6 +41,8 @@ export interface EngineEvents {
   planned(plan: MemoryPlan): void;
   /** An event of the run `id`. */
   event(id: string, event: ReasonEvent): void;
+  /** What the analysis `id` has found so far, in the form of its result. */
+  found(id: string, result: AnalysisResult<AnalysisName>): void;
   /** A line for the log. */
   log(line: { level: 'info' | 'warn' | 'error'; text: string }): void;
 }

@@ -149,6 +149,7 @@ describe('when it ends early', () => {
         progress: () => undefined,
         planned: () => undefined,
         log: () => undefined,
+        found: () => undefined,
         event: (_, event) => {
           if (event.type === 'latent' && child.connected) child.disconnect();
         },

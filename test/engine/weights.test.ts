@@ -23,6 +23,7 @@ function newServer(memory?: number): EngineServer {
         messages.push(message);
         onProgress(message, fraction);
       },
+      found: () => undefined,
       planned: (plan) => void plans.push(plan),
       event: () => undefined,
       log: ({ level, text }) => void (level === 'warn' && warnings.push(text)),

@@ -1,0 +1,73 @@
+/** One analysis of a run, by the model that made it. What each computes stands in ./analyses. */
+
+import { CancelledError, UserError } from '../base/errors.ts';
+import { runOnTrace } from '../analysis/runners.ts';
+import {
+  isAnalysisName,
+  needsModel,
+  parametersOf,
+  type AnalysisName,
+  type AnalysisParameters,
+  type AnalysisResult,
+  type AnalysisThatNeeds,
+} from '../analysis/table.ts';
+import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
+import { runLens } from './analyses/lens.ts';
+import { prepareRun, type AnalyseContext, type ModelRun, type RunnerContext } from './analyses/modelRun.ts';
+import { runPca } from './analyses/pca.ts';
+import { runRelevance } from './analyses/relevance.ts';
+
+interface ModelRunner<Name extends AnalysisName> {
+  /** Whether it looks at helper pictures that the model did not see. */
+  helpers: boolean;
+  compute: (
+    run: ModelRun,
+    parameters: AnalysisParameters<Name>,
+    context: RunnerContext<Name>,
+  ) => Promise<AnalysisResult<Name>>;
+}
+
+const MODEL_RUNNERS: { [Name in AnalysisThatNeeds<'model'>]: ModelRunner<Name> } = {
+  lens: { helpers: false, compute: runLens },
+  pca: { helpers: true, compute: runPca },
+  relevance: { helpers: false, compute: runRelevance },
+};
+
+/**
+ * Runs an analysis; after a cancel, what had been found is the outcome.
+ * @throws UserError for another model, other pictures, or a parameter that cannot be used
+ */
+export async function analyse(context: AnalyseContext, request: AnalyseRequest): Promise<AnalysisOutcome> {
+  const { name } = request;
+  if (!isAnalysisName(name)) throw new UserError({ problem: 'There is no such analysis', found: name });
+  let last: AnalysisResult<AnalysisName> | undefined;
+  const found = (result: AnalysisResult<AnalysisName>): void => {
+    last = result;
+    context.found(result);
+  };
+  try {
+    return { status: 'complete', result: await compute(name, { ...context, found }, request) };
+  } catch (error) {
+    if (!(error instanceof CancelledError)) throw error;
+    return { status: 'cancelled', ...(last !== undefined && { result: last }) };
+  }
+}
+
+async function compute(
+  name: AnalysisName,
+  context: AnalyseContext,
+  request: AnalyseRequest,
+): Promise<AnalysisResult<AnalysisName>> {
+  if (needsModel(name)) return computeWithModel(name, context, request);
+  return runOnTrace(name, [request.run, request.other], parametersOf(name, request.parameters));
+}
+
+async function computeWithModel<Name extends AnalysisThatNeeds<'model'>>(
+  name: Name,
+  context: AnalyseContext,
+  request: AnalyseRequest,
+): Promise<AnalysisResult<Name>> {
+  const parameters = parametersOf(name, request.parameters);
+  const { helpers, compute: runner } = MODEL_RUNNERS[name];
+  return runner(await prepareRun(context, request, helpers), parameters, context);
+}

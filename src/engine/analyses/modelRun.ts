@@ -1,0 +1,189 @@
+/** What analyses with a model begin with: the same model, the same pictures, and the sequence as it was fed. */
+
+import type { AnalysedPicture, AnalysedRun } from '../../analysis/run.ts';
+import type { AnalysisName, AnalysisResult } from '../../analysis/table.ts';
+import { UserError } from '../../base/errors.ts';
+import { withBudget } from '../../checkpoint/pixels/budget.ts';
+import { decodeImage } from '../../checkpoint/pixels/decodeImage.ts';
+import { prepareImage } from '../../checkpoint/pixels/image.ts';
+import type { Model } from '../../inference/model.ts';
+import { sequenceOf, type ReplayedPart, type Sequence } from '../../inference/replay.ts';
+import type { PatchGrid } from '../../model/positions.ts';
+import type { AnalysedImage, AnalyseRequest } from '../../protocol/analyse.ts';
+import { dot, lengthOf, type NumericArray } from '../../tensor/array.ts';
+
+export interface RunnerContext<Name extends AnalysisName> {
+  /** Takes a partial result. */
+  found: (result: AnalysisResult<Name>) => void;
+  progress: (message: string, fraction?: number) => void;
+  /** Lets messages in; throws CancelledError if it was cancelled. */
+  pause: () => Promise<void>;
+}
+
+export interface AnalyseContext extends RunnerContext<AnalysisName> {
+  model: Model;
+  /** Which model it is. */
+  identity: { name: string; fingerprint: string; sha256?: string | undefined };
+}
+
+/** A run, ready to be read once more. */
+export interface ModelRun {
+  model: Model;
+  run: AnalysedRun;
+  sequence: Sequence;
+  /** Of each picture in the prompt and, where they were asked for, of the others: features (tokens, C). */
+  pictures: { picture: AnalysedPicture; features: NumericArray }[];
+  /** Whether its latents were the model's own. */
+  own: boolean;
+}
+
+/**
+ * @param helpers whether pictures that the model did not see are wanted too
+ * @throws UserError for another model or another picture than the run's
+ */
+export async function prepareRun(
+  context: AnalyseContext,
+  request: AnalyseRequest,
+  helpers: boolean,
+): Promise<ModelRun> {
+  const { model, identity } = context;
+  checkModel(identity, request.model);
+  checkRun(model, request.run);
+  const { run, intervention } = request;
+  const encoded: (ModelRun['pictures'][number] & { grid: PatchGrid })[] = [];
+  const wanted = run.pictures.filter(({ start }) => helpers || start !== undefined);
+  for (const picture of wanted) {
+    context.progress(`encoding ${picture.name}`, encoded.length / wanted.length);
+    await context.pause();
+    encoded.push({ picture, ...(await encode(context, request, picture)) });
+  }
+  const seen = encoded.filter(({ picture }) => picture.start !== undefined);
+  const prompt = { ids: run.promptIds, ...(await model.embedPrompt(run.promptIds, seen)) };
+  const sequence = await sequenceOf(model, prompt, {
+    ids: run.tokens.map(({ id }) => id),
+    latents: new Map(run.latents.map(({ token, vector }) => [token, vector])),
+    blocks: run.blocks,
+    emptied: intervention === 'markers',
+  });
+  return { model, run, sequence, pictures: encoded, own: intervention === undefined };
+}
+
+/** The bytes tell models apart that were trained on from one another; large ones are known by their headers only. */
+function checkModel(loaded: AnalyseContext['identity'], expected: AnalyseRequest['model']): void {
+  const byBytes = loaded.sha256 !== undefined && expected.sha256 !== undefined;
+  const same = byBytes ? loaded.sha256 === expected.sha256 : loaded.fingerprint === expected.fingerprint;
+  if (same) return;
+  const show = ({ name, fingerprint, sha256 }: typeof expected): string =>
+    `${name} (${byBytes ? 'sha256' : 'fingerprint'} ${(byBytes ? sha256! : fingerprint).slice(0, 12)})`;
+  throw new UserError({
+    problem: 'This analysis needs the model that made the run',
+    expected: show(expected),
+    found: show(loaded),
+    remedy: 'Open that model, or run the question again with this one.',
+  });
+}
+
+/** A trace comes from outside. */
+function checkRun({ checkpoint }: Model, { promptIds, tokens, latents }: AnalysedRun): void {
+  const { vocabularySize, hiddenSize, maxPositions } = checkpoint.config.text;
+  const fail = (expected: string, found: string): never => {
+    throw new UserError({ problem: 'The run does not fit its model', expected, found });
+  };
+  const foreign = [...promptIds, ...tokens.map(({ id }) => id)].find((id) => id >= vocabularySize);
+  if (foreign !== undefined) fail(`tokens below ${vocabularySize}`, String(foreign));
+  const count = promptIds.length + tokens.length;
+  if (count > maxPositions) fail(`at most ${maxPositions} tokens`, String(count));
+  for (const { token, vector } of latents) {
+    if (tokens[token]?.kind !== 'latent-pad') fail('latents at pads', `one at token ${token}`);
+    if (vector.length !== hiddenSize) fail(`latents of ${hiddenSize} numbers`, String(vector.length));
+  }
+}
+
+async function encode(
+  { model, progress, pause }: AnalyseContext,
+  { images, minPixels, maxPixels }: AnalyseRequest,
+  { id, name, rows, columns }: AnalysedPicture,
+): Promise<{ features: NumericArray; grid: PatchGrid }> {
+  const image = images.find((each) => each.id === id);
+  if (image === undefined) {
+    throw new UserError({
+      problem: 'This analysis needs a picture of the run',
+      found: `no copy of ${name}`,
+      remedy: 'Give the picture itself.',
+    });
+  }
+  const decoded = await decodeImage(image.bytes, image.name);
+  checkSize(decoded, image);
+  const { mergeSize } = model.checkpoint.processor;
+  const prepared = prepareImage(
+    decoded,
+    withBudget(model.checkpoint.processor, {
+      ...(minPixels !== undefined && { minPixels }),
+      ...(maxPixels !== undefined && { maxPixels }),
+    }),
+  );
+  const { grid } = prepared;
+  const [height, width] = [grid.height / mergeSize, grid.width / mergeSize];
+  if (height !== rows || width !== columns) {
+    throw new UserError({
+      problem: `The model sees ${name} otherwise than the run did`,
+      expected: `${rows} × ${columns} tokens`,
+      found: `${height} × ${width}`,
+      remedy: 'Run the question again: the trace does not tell the pixel budget, or the model has another.',
+    });
+  }
+  const onRun = async (done: number): Promise<void> => {
+    progress(`encoding ${name}`, done);
+    await pause();
+  };
+  return { features: await model.encodeImage(prepared.pixelValues, grid, { onRun }), grid };
+}
+
+function checkSize(found: { width: number; height: number }, expected: AnalysedImage): void {
+  if (found.width === expected.width && found.height === expected.height) return;
+  throw new UserError({
+    problem: 'This analysis needs the picture itself',
+    expected: `${expected.name} of ${expected.width} × ${expected.height} pixels, as the run saw it`,
+    found: `a copy of ${found.width} × ${found.height}`,
+    remedy: 'A trace keeps large pictures reduced. Give the original picture.',
+  });
+}
+
+/** A latent's index in the sequence. */
+export function positionOf({ sequence }: ModelRun, latent: { token: number }): number {
+  return sequence.promptLength + latent.token;
+}
+
+/** What rounding and another device make of a state is far below this. */
+const SAME = 0.05;
+
+/**
+ * Whether a replay gives the run's own latents, as each part of it comes: with other weights, pictures or settings
+ * it does not.
+ * @throws UserError if it does not
+ */
+export function checkReplay(of: ModelRun, { first, hidden }: ReplayedPart): void {
+  if (!of.own) return;
+  const [count = 0, width = 0] = hidden.shape;
+  for (const latent of of.run.latents) {
+    // A latent is the state at the position before.
+    const row = positionOf(of, latent) - 1 - first;
+    if (row < 0 || row >= count) continue;
+    const state = hidden.data.subarray(row * width, (row + 1) * width);
+    const apart = lengthOf(state.map((value, c) => value - latent.vector[c]!));
+    const share = apart / (lengthOf(latent.vector) || 1);
+    if (share <= SAME) continue;
+    throw new UserError({
+      problem: 'The model does not come to the latents that the run had',
+      expected: 'the same, but for rounding',
+      found: `a difference of ${Math.round(share * 100)} % at latent ${latent.index + 1} of block ${latent.block + 1}`,
+      remedy:
+        'Use the same weights, quantised as they were, and the same pictures; or run the question again.',
+    });
+  }
+}
+
+/** cos(a, b); 0 for a vector of zeros. */
+export function cosine(a: Float32Array, b: Float32Array): number {
+  return dot(a, 0, b, 0, a.length) / (lengthOf(a) * lengthOf(b) || 1);
+}

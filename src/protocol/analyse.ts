@@ -1,0 +1,41 @@
+/** What is asked of the engine to analyse a run: nothing of a trace's own form, so that any reader of one can ask. */
+
+import type { AnalysedRun } from '../analysis/run.ts';
+import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
+
+/** A picture of the run, as it was given to it or as the trace keeps it. */
+export interface AnalysedImage {
+  /** As the run names it. */
+  id: string;
+  name: string;
+  bytes: Uint8Array;
+  /** Size that the run saw before it resized: a copy of another size is refused. */
+  width: number;
+  height: number;
+}
+
+export interface AnalyseRequest {
+  /** For progress and cancel. */
+  id: string;
+  name: AnalysisName;
+  /** By the analysis' own schema; what is left out is its default. */
+  parameters: Record<string, unknown>;
+  run: AnalysedRun;
+  /** To compare with, where the analysis takes a second run. */
+  other?: AnalysedRun | undefined;
+  /** Who made the run: the loaded model must be the same. */
+  model: { name: string; fingerprint: string; sha256?: string | undefined };
+  /** Of all its pictures, in its order. */
+  images: AnalysedImage[];
+  /** Bounds that the run had; absent: the checkpoint's own. */
+  minPixels?: number | undefined;
+  maxPixels?: number | undefined;
+  /** What was fed in place of the model's own latents; absent where nothing was. */
+  intervention?: 'zero' | 'noise' | 'swap' | 'markers' | undefined;
+}
+
+/** What came of it. After a cancel it is what had been computed, if anything. */
+export interface AnalysisOutcome<Name extends AnalysisName = AnalysisName> {
+  status: 'complete' | 'cancelled';
+  result?: AnalysisResult<Name>;
+}

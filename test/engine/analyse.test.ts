@@ -1,0 +1,379 @@
+/** Analyses of runs by the model that made them. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { lensWords } from '../../src/analysis/lens.ts';
+import type { AnalysisName, AnalysisResult } from '../../src/analysis/table.ts';
+import { fromBase64 } from '../../src/base/base64.ts';
+import { CancelledError } from '../../src/base/errors.ts';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { largestDifference } from '../../src/conformance/check.ts';
+import { analyse } from '../../src/engine/analyse.ts';
+import { largest } from '../../src/engine/analyses/lens.ts';
+import { Model } from '../../src/inference/model.ts';
+import type { AnalyseRequest, AnalysisOutcome } from '../../src/protocol/analyse.ts';
+import type { Trace } from '../../src/trace/schema.ts';
+import { statedAnswer } from '../../src/trace/answer.ts';
+import { examples, referenceAnswers, repository } from '../fixtures/paths.ts';
+import { reasonRun } from '../fixtures/reasonRun.ts';
+
+const HELPER = join(examples, 'map-01-helper-1.png');
+
+async function open(name: string): Promise<Model> {
+  return Model.open(await openCheckpoint(join(repository, 'models', name)), 'cpu');
+}
+
+async function traceOf(model: Model, request: Parameters<typeof reasonRun>[1] = {}): Promise<Trace> {
+  const { trace, error } = await reasonRun(model, { maxTokens: 200, ...request });
+  expect(error).toBeUndefined();
+  return trace!;
+}
+
+/** What a reader of the trace asks the engine. */
+function requestFor<Name extends AnalysisName>(
+  name: Name,
+  trace: Trace,
+  parameters: Record<string, unknown> = {},
+): AnalyseRequest & { name: Name } {
+  const { model, prompt, tokens, blocks, latents, pictures, settings } = trace;
+  return {
+    id: 'analysis',
+    name,
+    parameters,
+    run: {
+      promptIds: prompt.ids,
+      tokens: tokens.map(({ id, text, kind }) => ({ id, text, kind })),
+      blocks,
+      latents: latents.map(({ block, index, token, vector }) => ({
+        block,
+        index,
+        token,
+        vector: vector.data,
+      })),
+      pictures: pictures.map(({ id, name: picture, grid, range }) => ({
+        id,
+        name: picture,
+        ...grid,
+        ...(range && { start: range.start }),
+      })),
+    },
+    model,
+    images: pictures.map(({ id, name: picture, png, width, height }) => ({
+      id,
+      name: picture,
+      width,
+      height,
+      bytes: fromBase64(png),
+    })),
+    minPixels: settings.minPixels,
+    maxPixels: settings.maxPixels,
+    intervention: settings.intervention,
+  };
+}
+
+interface Watched {
+  found?: (result: AnalysisResult<AnalysisName>) => void;
+  pause?: () => Promise<void>;
+}
+
+async function run<Name extends AnalysisName>(
+  model: Model,
+  request: AnalyseRequest & { name: Name },
+  { found = () => undefined, pause = async () => undefined }: Watched = {},
+): Promise<AnalysisOutcome<Name>> {
+  const { fingerprint } = model.checkpoint;
+  const context = { model, identity: { name: 'it', fingerprint }, found, progress: () => undefined, pause };
+  return analyse(context, request);
+}
+
+describe('of the bundled model', () => {
+  let model: Model;
+  let trace: Trace;
+
+  beforeAll(async () => {
+    model = await open('maze');
+    trace = await traceOf(model, { helpers: [{ name: 'helper', bytes: readFileSync(HELPER) }] });
+  });
+  afterAll(() => model?.release());
+
+  async function resultOf<Name extends AnalysisName>(
+    name: Name,
+    parameters: Record<string, unknown> = {},
+  ): Promise<AnalysisResult<Name>> {
+    const { status, result } = await run(model, requestFor(name, trace, parameters));
+    expect(status).toBe('complete');
+    return result!;
+  }
+
+  it('the run has several blocks, or the claims below say little', () => {
+    expect(trace.blocks.length).toBeGreaterThan(1);
+    expect(trace.latents).toHaveLength(trace.blocks.length * 8);
+  });
+
+  describe('the lens', () => {
+    it('says after the last layer what the next latent, which is that state, says when it is fed', async () => {
+      const { words } = await resultOf('lens');
+      const rows = model.checkpoint.config.text.layers + 1;
+      expect(words!.ids.shape).toEqual([trace.latents.length, rows, 20]);
+      const pairs = trace.latents.slice(1).filter(({ index }) => index > 0);
+      expect(pairs.length).toBeGreaterThan(10);
+      for (const [i, latent] of trace.latents.entries()) {
+        if (latent.index === 0) continue;
+        const before = lensWords(words!, i - 1, rows - 1);
+        const fed = lensWords(words!, i, 0);
+        expect(before[0]!.id).toBe(fed[0]!.id);
+        before.forEach(({ probability }, k) => expect(probability).toBeCloseTo(fed[k]!.probability, 3));
+      }
+    });
+
+    it('gives words with their texts, likeliest first, as shares of all words', async () => {
+      const { words } = await resultOf('lens', { words: 5 });
+      const some = lensWords(words!, 3, 2);
+      expect(some).toHaveLength(5);
+      some.forEach(({ id, text, probability }, k) => {
+        expect(text).toBe(model.checkpoint.tokenizer.tokenText(id));
+        expect(probability).toBeLessThanOrEqual(some[k - 1]?.probability ?? 1);
+      });
+    });
+
+    it("of all words' shares, the sum is 1", async () => {
+      const { vocabularySize } = model.checkpoint.config.text;
+      const { words } = await resultOf('lens', { words: 100 });
+      expect(vocabularySize).toBeGreaterThan(100);
+      const sum = lensWords(words!, 0, 6).reduce((total, { probability }) => total + probability, 0);
+      expect(sum).toBeGreaterThan(0.9);
+      expect(sum).toBeLessThan(1.0001);
+    });
+
+    it('compares what was fed with the features as the run did, and leaves helpers that were not seen out', async () => {
+      const { patches } = await resultOf('lens');
+      expect(patches.map(({ picture }) => picture)).toEqual(['input-1']);
+      const { shape, data } = patches[0]!.cosines;
+      const [, rows = 0, tokens = 0] = shape;
+      trace.latents.forEach(({ comparisons }, n) => {
+        const { similarity } = comparisons.find(({ picture }) => picture === 'input-1')!;
+        const own = data.subarray(n * rows * tokens, (n * rows + 1) * tokens);
+        expect(largestDifference(own, similarity.data)).toBeLessThan(1e-4);
+      });
+      expect(data.every((value) => value >= -1.001 && value <= 1.001)).toBe(true);
+    });
+
+    it('comes in parts', async () => {
+      const parts: AnalysisResult<'lens'>[] = [];
+      const request = requestFor('lens', trace);
+      await run(model, request, { found: (part) => parts.push(part as AnalysisResult<'lens'>) });
+      const done = parts.map(({ words }) => words!.ids.shape[0]);
+      expect(done).toEqual(trace.blocks.map((_, i) => 8 * (i + 1)).concat(trace.latents.length));
+    });
+  });
+
+  describe('PCA', () => {
+    it('has all points, the helper pictures among them, and the same twice', async () => {
+      const result = await resultOf('pca');
+      const { explained, latents, pictures, words } = result;
+      expect(explained).toHaveLength(3);
+      expect(explained[0]!).toBeGreaterThanOrEqual(explained[1]!);
+      expect(explained.reduce((sum, share) => sum + share, 0)).toBeLessThan(1);
+      expect(latents.shape).toEqual([trace.latents.length, 3]);
+      const sizes = trace.pictures.map(({ grid }) => [grid.rows * grid.columns, 3]);
+      expect(pictures.map(({ points }) => points.shape)).toEqual(sizes);
+      expect(words.points.shape).toEqual([words.ids.length, 3]);
+      expect(new Set(words.ids).size).toBe(words.ids.length);
+      expect(await resultOf('pca')).toEqual(result);
+    });
+
+    it('of the copy in the trace is that of the original, whatever format that had', async () => {
+      const image = join(referenceAnswers, 'images', 'photo-110x80.jpg');
+      const other = await traceOf(model, { image, maxTokens: 4 });
+      const request = requestFor('pca', other);
+      const kept = await run(model, request);
+      const images = [{ ...request.images[0]!, bytes: readFileSync(image) }];
+      expect(await run(model, { ...request, images })).toEqual(kept);
+    });
+  });
+
+  describe('relevance', () => {
+    it('explains the boxed answer, whose probability is what the run recorded', async () => {
+      const { answer } = await resultOf('relevance');
+      expect(answer.text.replace(/\W/g, '')).toContain(statedAnswer(trace)!);
+      const logs = answer.tokens.map((token) => Math.log(trace.tokens[token]!.probability!));
+      expect(answer.logProbability).toBeCloseTo(
+        logs.reduce((sum, log) => sum + log, 0),
+        4,
+      );
+    });
+
+    it('rollout gives shares that sum to 1, of positions before alone', async () => {
+      const { rollout } = await resultOf('relevance', { methods: ['rollout'] });
+      const T = rollout!.answer.shape[0]!;
+      const rows = [rollout!.answer.data, ...rowsOf(rollout!.latents.data, T)];
+      for (const row of rows) expect(row.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 4);
+      trace.latents.forEach(({ position }, i) => {
+        const row = rollout!.latents.data.subarray(i * T, (i + 1) * T);
+        expect(row.subarray(position + 1).every((share) => share === 0)).toBe(true);
+        expect(row[position]).toBeGreaterThan(0);
+      });
+    });
+
+    it('gradient × attention of all keys holds that of the latents, and comes after rollout', async () => {
+      const parts: AnalysisResult<'relevance'>[] = [];
+      const request = requestFor('relevance', trace);
+      const { result } = await run(model, request, {
+        found: (part) => parts.push(part as AnalysisResult<'relevance'>),
+      });
+      expect(parts.map(({ rollout, gradient }) => [rollout !== undefined, gradient !== undefined])).toEqual([
+        [true, false],
+      ]);
+      const { keys, latents, input, relevance } = result!.gradient!;
+      const [layers = 0, T = 0] = keys.shape;
+      expect(latents.shape).toEqual([layers, trace.latents.length, T]);
+      expect([input.shape, relevance.shape]).toEqual([[T], [T]]);
+      expect(relevance.data.every((value) => value >= 0)).toBe(true);
+      expect(keys.data.some((value) => value < 0) && keys.data.some((value) => value > 0)).toBe(true);
+    });
+
+    it('of words that are chosen explains these, and refuses a range without any', async () => {
+      const first = trace.tokens.findIndex(({ kind }) => kind === 'text');
+      const { answer } = await resultOf('relevance', { tokens: [first, first], methods: ['rollout'] });
+      expect(answer.tokens).toEqual([first]);
+      const pad = trace.latents[0]!.token;
+      await expect(resultOf('relevance', { tokens: [pad, pad] })).rejects.toThrow('no words to explain');
+    });
+  });
+
+  it('similarity is that of the latents with themselves, and with another run', async () => {
+    const request = requestFor('similarity', trace);
+    const { result } = await run(model, { ...request, other: request.run });
+    expect(result!.blocks.map(({ latents }) => latents)).toEqual(trace.blocks.map(() => 8));
+    expect(result!.other!.samePlace).toBeCloseTo(1, 6);
+  });
+
+  it('after a cancel what was found stays, and says so', async () => {
+    let words = 0;
+    const cancelAfterWords = async (): Promise<void> => {
+      if (words > 0) throw new CancelledError();
+    };
+    const watched = { found: () => words++, pause: cancelAfterWords };
+    const { status, result } = await run(model, requestFor('lens', trace), watched);
+    expect(status).toBe('cancelled');
+    expect(result!.words!.ids.shape[0]).toBe(8);
+    expect(result!.patches).toEqual([]);
+    const atOnce = async (): Promise<void> => {
+      throw new CancelledError();
+    };
+    expect(await run(model, requestFor('pca', trace), { pause: atOnce })).toEqual({
+      status: 'cancelled',
+    });
+  });
+
+  describe('refuses, and says why,', () => {
+    it.each<[string, (request: AnalyseRequest) => Partial<AnalyseRequest>, RegExp]>([
+      [
+        'another model',
+        ({ model: made }) => ({ model: { ...made, fingerprint: 'f'.repeat(64), name: 'theirs' } }),
+        /needs the model that made the run: expected theirs \(fingerprint f{12}\), found it/,
+      ],
+      [
+        'a reduced copy of a picture',
+        ({ images }) => ({ images: images.map((image) => ({ ...image, width: 4000, height: 4000 })) }),
+        /needs the picture itself: expected map of 4000 × 4000 pixels.*Give the original/,
+      ],
+      ['a missing picture', () => ({ images: [] }), /no copy of map/],
+      [
+        'another pixel budget',
+        () => ({ maxPixels: 5000, minPixels: 100 }),
+        /sees map otherwise than the run did/,
+      ],
+      [
+        'latents that this model does not come to',
+        ({ run: made }) => ({
+          run: {
+            ...made,
+            latents: made.latents.map((latent) => ({ ...latent, vector: latent.vector.map((x) => x + 1) })),
+          },
+        }),
+        /does not come to the latents that the run had.* at latent 1 of block 1/,
+      ],
+      [
+        'latents of another width',
+        ({ run: made }) => ({
+          run: { ...made, latents: [{ ...made.latents[0]!, vector: new Float32Array(3) }] },
+        }),
+        /latents of 192 numbers, found 3/,
+      ],
+      [
+        'tokens that it does not know',
+        ({ run: made }) => ({ run: { ...made, promptIds: [9999] } }),
+        /tokens below/,
+      ],
+      ['a parameter that it does not know', () => ({ parameters: { word: 3 } }), /some of words.*word/],
+      [
+        'a name that is none',
+        () => ({ name: 'toString' as AnalysisName }),
+        /no such analysis: found toString/,
+      ],
+    ])('%s', async (_, change, message) => {
+      const request = requestFor('lens', trace);
+      await expect(run(model, { ...request, ...change(request) })).rejects.toThrow(message);
+    });
+  });
+
+  it('a run whose latents were replaced is analysed as it was fed', async () => {
+    const zeroed = await traceOf(model, { intervention: { kind: 'zero' } });
+    const { result } = await run(model, requestFor('lens', zeroed, { words: 2 }));
+    const { vocabularySize } = model.checkpoint.config.text;
+    expect(lensWords(result!.words!, 0, 0)[0]!.probability).toBeCloseTo(1 / vocabularySize, 5);
+  });
+
+  it('a run that was cut off in a block is analysed as far as it came', async () => {
+    const cut = structuredClone(trace);
+    cut.latents.splice(11);
+    const { result } = await run(model, requestFor('lens', cut, { words: 2 }));
+    expect(result!.words!.ids.shape[0]).toBe(11);
+  });
+});
+
+describe('the control models show their masks, in both directions:', () => {
+  /** Rollout of the answer: how much of it comes from the picture, and from latents. */
+  async function shares(name: string): Promise<{ picture: number; latents: number; slope: number }> {
+    const model = await open(name);
+    try {
+      const trace = await traceOf(model);
+      const { result } = await run(model, requestFor('relevance', trace));
+      const { answer } = result!.rollout!;
+      const { start, count } = trace.pictures[0]!.range!;
+      const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);
+      const picture = sum(answer.data.subarray(start, start + count));
+      const places = trace.latents.map(({ position }) => position);
+      const latents = places.reduce((total, place) => total + (answer.data[place] ?? 0), 0);
+      const { input } = result!.gradient!;
+      const slope = sum(input.data.subarray(start, start + count).map(Math.abs));
+      return { picture, latents, slope };
+    } finally {
+      await model.release();
+    }
+  }
+
+  it('where only latents reach the answer, nothing comes from the picture but through them', async () => {
+    const { picture, latents, slope } = await shares('control-carrying');
+    expect([picture, slope]).toEqual([0, 0]);
+    expect(latents).toBeGreaterThan(0.05);
+  });
+
+  it('where latents are bypassed, nothing comes from them', async () => {
+    const { picture, latents, slope } = await shares('control-bypassed');
+    expect(latents).toBe(0);
+    expect(picture).toBeGreaterThan(0.05);
+    expect(slope).toBeGreaterThan(0);
+  });
+});
+
+it('the largest values come in order, and of equal ones the first', () => {
+  expect(largest(Float32Array.from([1, 5, 5, -2, 7]), 3)).toEqual([4, 1, 2]);
+  expect(largest(Float32Array.from([1, 2]), 5)).toEqual([1, 0]);
+});
+
+function rowsOf(data: Float32Array, width: number): Float32Array[] {
+  return Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
+}
