@@ -11,7 +11,10 @@ import { EXIT, type CliContext } from './context.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
 import { addExport } from './export.ts';
 import { addGenerateMaps } from './generateMaps.ts';
+import { addCaches } from './caches.ts';
+import { addCompareWeights } from './compareWeights.ts';
 import { addGetModel } from './getModel.ts';
+import { addModel } from './model.ts';
 import {
   addGenerationOptions,
   addModelOptions,
@@ -38,7 +41,7 @@ Environment:
   ILVR_DEBUG=1  stack traces and the engine's log`;
 
 /** Commands that look at the signal and keep what there is; the others end at once. */
-export const STOPPABLE: readonly string[] = ['reason', 'evaluate', 'train', 'get-model'];
+export const STOPPABLE: readonly string[] = ['reason', 'evaluate', 'train', 'compare-weights', 'get-model'];
 
 /**
  * Runs the program.
@@ -82,6 +85,9 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addInitialise(program, context, finished);
   addExport(program, context, finished);
   addGetModel(program, context, finished);
+  addModel(program, context, finished);
+  addCaches(program, context, finished);
+  addCompareWeights(program, context, finished);
   for (const command of program.commands) command.addHelpText('after', EXIT_CODES);
   return program;
 }

@@ -190,7 +190,7 @@ export class EngineServer implements EngineMethods {
     const free = this.settings.memory ?? availableMemory();
     const context = { config, processor, dtype, parameterCount, provider, free };
     const plan = planMemory(context, weights, folder);
-    for (const text of [`memory: ${plan.reason}`, ...planTable(plan)])
+    for (const text of [`memory: ${plan.reason}`, ...planTable(plan, provider)])
       this.client.log({ level: 'info', text });
     this.client.planned(plan);
     return plan;

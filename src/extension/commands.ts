@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { PanelSelection } from '../protocol/panel.ts';
 import type { ActiveTrace } from './trace/active.ts';
+import { manageCaches } from './cachesCommand.ts';
 import { diagnose } from './diagnose.ts';
 import type { EngineService } from './engineService.ts';
 import type { TraceExporter } from './trace/exportCommand.ts';
@@ -36,6 +37,8 @@ export interface CommandServices {
   sessions: RunSessions;
   reason: ReasonCommand;
   train: TrainCommand;
+  /** Folder of packed weights. */
+  weightsCache: string;
 }
 
 /** Argument of `ilvr.showLatent`, the link in hovers: a run's id or a file's URI, and what to select. */
@@ -102,6 +105,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
     command('ilvr.resumeTraining', (folder) => train.resume(folder)),
     command('ilvr.stopTraining', (folder) => train.stop(folder)),
     command('ilvr.trainingMenu', () => train.menu()),
+    command('ilvr.manageCaches', () => manageCaches(services.weightsCache)),
     command('ilvr.showLog', () => log.show()),
     command('ilvr.diagnose', () => diagnose(engine, log)),
   ];

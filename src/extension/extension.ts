@@ -98,6 +98,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     sessions,
     reason,
     train: new TrainCommand(context, training, trainingPanels),
+    weightsCache,
   })) {
     own(command);
   }

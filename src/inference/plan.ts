@@ -141,7 +141,8 @@ function reasonFor(
   const of = provider === 'cpu' ? ` of ${inBytes(free)} free` : ' of GPU and main memory together';
   const facts = [parametersLabel(parameterCount), formatLabel(format), `${inBytes(total)}${of}`].join(' · ');
   if (format === 'float32') return facts;
-  return `${facts}; float32 would need ${inBytes(float32.total)}`;
+  const whole = inBytes(float32.total);
+  return `${facts}; float32 would ${float32.refused === undefined ? `take ${whole} and be slower` : `need ${whole}`}`;
 }
 
 /** "7.6B", "2.35M" */
@@ -178,22 +179,22 @@ function doesNotFit(
 }
 
 /** The plan as lines of a table, for logs and terminals. */
-export function planTable({
-  formats,
-  chosen,
-}: Pick<MemoryPlan, 'formats'> & { chosen?: WeightFormat }): string[] {
+export function planTable(
+  { formats, chosen }: Pick<MemoryPlan, 'formats'> & { chosen?: WeightFormat },
+  provider: Provider,
+): string[] {
   const rows = formats.map((needs) => [
     needs.format === chosen ? '→' : ' ',
     needs.format,
     ...[needs.weights, needs.picture, needs.prompt, needs.capture, needs.total].map(inBytes),
-    needs.refused ?? 'fits',
+    needs.refused ?? (provider === 'cpu' ? 'fits' : 'if the GPU has it'),
   ]);
-  const head = ['', 'weights', 'weights', 'picture', 'prompt', 'capture', 'in all', ''];
-  const table = [head, ...rows];
-  const widths = head.map((_, i) => Math.max(...table.map((row) => row[i]!.length)));
+  const table = [['', 'format', 'weights', 'picture', 'prompt', 'capture', 'in all', ''], ...rows];
+  const widths = table[0]!.map((_, i) => Math.max(...table.map((row) => row[i]!.length)));
+  const isFigure = (i: number): boolean => i >= 2 && i <= 6;
   return table.map((row) =>
     row
-      .map((cell, i) => (i >= 2 && i <= 6 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+      .map((cell, i) => (isFigure(i) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join('  ')
       .trimEnd(),
   );

@@ -1,22 +1,16 @@
-/** Caches of quantised weights in a folder: finding, checking, listing, removing. */
+/** Caches of quantised weights: finding one for a checkpoint, and whether its bytes are those of its import. */
 
 import { createHash } from 'node:crypto';
-import { open, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import { replaceFile } from '../files/replaceFile.ts';
 import { readStoredTensors } from '../checkpoint/formats/safetensors.ts';
-import { describedOrigin, isLaidOutAs, planCache, type CacheLayout, type Origin } from './cacheFile.ts';
+import { isLaidOutAs, planCache, type CacheLayout, type Origin } from './cacheFile.ts';
+import { describeCache, SOUND, SUFFIX } from './cacheList.ts';
 import type { Matrix } from './matrices.ts';
 import { digestOf, stateOfFiles } from './importWeights.ts';
 import type { Pool } from './pool.ts';
-import type { Scheme } from './schemes.ts';
-
-const SUFFIX = '.safetensors';
-const PARTIAL = `${SUFFIX}.part`;
-/** Beside a cache: its size and time when its bytes were last known to be sound. */
-const SOUND = '.sound';
 
 /** Where the cache of a checkpoint and scheme lies, whether it is there or not. */
 export function cachePath(folder: string, { fingerprint, scheme, files }: Origin): string {
@@ -41,7 +35,7 @@ export async function findCache(
 ): Promise<Cache | undefined> {
   if (!(await stat(file).catch(() => undefined))?.isFile()) return undefined;
   const layout = planCache(origin, matrices);
-  const found = await describe(file);
+  const found = await describeCache(file);
   if (found === undefined) return undefined;
   const isSame =
     found.scheme === origin.scheme &&
@@ -86,62 +80,4 @@ function damaged(file: string, matrix: string): UserError {
     where: file,
     remedy: 'The checkpoint is imported again.',
   });
-}
-
-export interface ListedCache {
-  file: string;
-  bytes: number;
-  /** Absent of a file that does not say. */
-  scheme?: Scheme;
-  /** The checkpoint's folder when it was made. */
-  model?: string;
-  /** Not complete: an import that was stopped, or another program's file of that name. */
-  partial: boolean;
-}
-
-export async function listCaches(folder: string): Promise<ListedCache[]> {
-  const names: string[] = await readdir(folder).catch(() => []);
-  const listed: ListedCache[] = [];
-  for (const name of names.toSorted()) {
-    const file = path.join(folder, name);
-    if (!name.endsWith(SUFFIX) && !name.endsWith(PARTIAL)) continue;
-    // A part's length is the whole one from the start; what it takes on the disk is what was written.
-    const { size, blocks } = await stat(file);
-    const partial = name.endsWith(PARTIAL);
-    const said = await describe(file);
-    listed.push({
-      file,
-      bytes: partial ? blocks * 512 : size,
-      partial,
-      ...(said !== undefined && { scheme: said.scheme, model: said.model }),
-    });
-  }
-  return listed;
-}
-
-export async function removeCache({ file }: ListedCache): Promise<void> {
-  for (const own of [file, `${file}.done`, file + SOUND]) await rm(own, { force: true });
-}
-
-const Header = z
-  .object({ ['__metadata__']: z.record(z.string(), z.string()) })
-  .transform((header) => header['__metadata__']);
-const MAX_HEADER = 16 << 20;
-
-async function describe(file: string): Promise<ReturnType<typeof describedOrigin>> {
-  const handle = await open(file);
-  try {
-    const prefix = new Uint8Array(8);
-    if ((await handle.read(prefix, 0, 8, 0)).bytesRead < 8) return undefined;
-    const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
-    if (length > MAX_HEADER) return undefined;
-    const text = new Uint8Array(length);
-    await handle.read(text, 0, length, 8);
-    const header = Header.safeParse(JSON.parse(new TextDecoder().decode(text)));
-    return header.success ? describedOrigin(header.data) : undefined;
-  } catch {
-    return undefined;
-  } finally {
-    await handle.close();
-  }
 }

@@ -233,7 +233,7 @@ function noRoom(where: string, size: number, free?: number): UserError {
     expected: `${gigabytes(size)} free`,
     ...(free !== undefined && { found: gigabytes(free) }),
     where,
-    remedy: 'Free some space, remove older caches, or choose fewer bits.',
+    remedy: 'Free some space, remove older ones (ilvr caches), or choose fewer bits.',
   });
 }
 

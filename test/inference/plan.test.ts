@@ -92,6 +92,11 @@ describe('the format that is chosen', () => {
     );
   });
 
+  it('is said to be slower, not impossible, where float32 would fit', () => {
+    const { reason } = planMemory({ ...SEVEN, free: 100e9 }, 'auto', 'here');
+    expect(reason).toMatch(/float32 would take 3\d\.\d GB and be slower$/);
+  });
+
   it('is what the user asks for', () => {
     expect(planMemory(SEVEN, '4bit', 'here').chosen).toBe('4bit');
   });
@@ -125,7 +130,7 @@ it('more pictures, text and kept attention take more', () => {
 });
 
 it('the table has a row for each format and marks the chosen one', () => {
-  const table = planTable(planMemory(SEVEN, 'auto', 'here'));
+  const table = planTable(planMemory(SEVEN, 'auto', 'here'), 'cpu');
   expect(table).toHaveLength(6);
   expect(table.filter((row) => row.startsWith('→'))).toEqual([expect.stringMatching(/^→ +8bit .*fits$/)]);
   expect(table[1]).toMatch(/float32 .*needs 3\d\.\d GB$/);

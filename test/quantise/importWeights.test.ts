@@ -15,7 +15,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { build } from 'esbuild';
 import { openCheckpoint, type Checkpoint } from '../../src/checkpoint/checkpoint.ts';
 import { CancelledError } from '../../src/base/errors.ts';
-import { cachePath, findCache, listCaches, removeCache, verify } from '../../src/quantise/cache.ts';
+import { cachePath, findCache, verify } from '../../src/quantise/cache.ts';
+import { listCaches, removeCache } from '../../src/quantise/cacheList.ts';
 import type { Origin } from '../../src/quantise/cacheFile.ts';
 import { importWeights, stateOfFiles, type ImportOptions } from '../../src/quantise/importWeights.ts';
 import { matricesOf } from '../../src/quantise/matrices.ts';
@@ -198,12 +199,15 @@ describe('a cache', () => {
     const folder = await scratchFolder();
     const { file } = await imported(folder);
     await appendFile(join(folder, 'notes.txt'), 'mine');
+    // As a folder of models that somebody took for one of caches.
+    await appendFile(join(folder, 'model.safetensors'), 'mine');
     const listed = await listCaches(folder);
     expect(listed).toEqual([
       {
         file,
         bytes: (await stat(file)).size,
         partial: false,
+        orphaned: false,
         scheme: '4bit',
         model: checkpoint.folder,
       },

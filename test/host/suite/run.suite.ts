@@ -322,6 +322,19 @@ export function suite(claim: DeclareClaim): void {
   });
 
   claim(
+    'weights in 8 bits are packed by the installed extension and told in the trace',
+    async () => {
+      const { runId, status } = await reason(file(MAP), {
+        question: QUESTION,
+        settings: { weights: '8bit' },
+      });
+      assert.equal(status, 'complete');
+      assert.equal((await (await inspector()).traceOf(runId)).model.weights, '8bit');
+    },
+    model,
+  );
+
+  claim(
     'diagnosing the devices gives lines to read',
     async () => {
       const lines = await vscode.commands.executeCommand<string[]>('ilvr.diagnose');
