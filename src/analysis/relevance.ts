@@ -16,6 +16,8 @@ export const relevance = analysis({
       .default(['rollout', 'gradient']),
     /** Share of a layer's output that rollout takes from the position itself, past the attention. */
     residual: z.number().min(0).max(1).default(0.5),
+    /** Whether gradient × input goes on from latents to what they were made of; takes a walk back per latent. */
+    follow: z.boolean().default(false),
     /** First and last new token of the answer; absent: see `answerTokens`. */
     tokens: z
       .tuple([z.int().min(0), z.int().min(0)])
@@ -36,6 +38,8 @@ export const relevance = analysis({
       .strictObject({
         /** [T]: mean of the positions that the answer's tokens were chosen at. */
         answer: numbers(1),
+        /** [T]: the same with latents opened: what they were fed with comes from the position before them. */
+        followed: numbers(1),
         /** [N, T] */
         latents: numbers(2),
       })
@@ -46,8 +50,10 @@ export const relevance = analysis({
         keys: numbers(2),
         /** [L, N, T], nats: the same of the latents' own queries. */
         latents: numbers(3),
-        /** [T], nats: gradient × what is fed there. */
+        /** [T], nats: gradient × what is fed there, latents being inputs like others. */
         input: numbers(1),
+        /** [T], nats: the same where the gradient goes on from latents; at a latent, all that passes through it. */
+        followed: numbers(1).optional(),
         /** [T]: the rule of Chefer et al.; no unit, begins with 1 shared by the answer's positions. */
         relevance: numbers(1),
       })
@@ -63,7 +69,7 @@ export const relevance = analysis({
     'and its signed first-order sums.',
   limits:
     'Rollout knows nothing of values and signs. A gradient is of first order: what would happen if a little changed. ' +
-    'Latents count as sources of their own: what reached them from the picture is in their own rows.',
+    'Latents count as sources of their own, but where they are followed back to what they were made of.',
 });
 
 /**

@@ -1,13 +1,16 @@
 /**
  * From an answer's log-probability back to what was fed, layer by layer: gradient × attention of each, and gradient ×
- * input. Only one layer's session is open at a time.
+ * input.
+ *
+ * A latent that was fed is a source of its own to the layers. It is also the state at the position before, so a walk
+ * can go on from it: from the last latent to the first, each with all the gradient that has come to it by then.
  */
 
 import { UserError } from '../base/errors.ts';
-import { answerGradientGraph, layerGradientGraph } from '../model/layerGradient.ts';
-import type { WeightSource } from '../model/weightSource.ts';
+import { answerGradientGraph, layerGradientGraph, normGradientGraph } from '../model/layerGradient.ts';
 import { MASKED, textRotation } from '../model/positions.ts';
-import { floats, floatTensor, intTensor, openSession, type Tensors } from '../ort/session.ts';
+import type { WeightSource } from '../model/weightSource.ts';
+import { floats, floatTensor, intTensor, openSession, type Session, type Tensors } from '../ort/session.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import type { Model } from './model.ts';
@@ -27,49 +30,61 @@ export interface LayerFlow {
 export interface Backward {
   /** Σ over the words, in nats. */
   logProbability: number;
-  /** (T, C): gradient of it with respect to what was fed. */
+  /** (T, C): gradient of it with respect to what was fed, latents being inputs like others. */
   gradient: NumericArray;
+  /** The same where it goes on from the latents that are followed; at a latent, all that passes through it. */
+  followed: NumericArray;
+}
+
+export interface WalkOptions {
+  /** Gets each layer's flows of the walk from the words, from the last layer to the first; throwing stops. */
+  onLayer?: (flow: LayerFlow) => Promise<void>;
+  /** Positions of latents to go on from: the states that they were fed with. */
+  follow?: readonly number[];
+  /** Called before each of them with its index; throwing stops. */
+  onLatent?: (index: number) => Promise<void>;
 }
 
 /**
- * Walks back from the words at these positions.
+ * Walks back from words, and where it is asked for from latents.
  * @param words their indices in the sequence, ascending; T is the last one
- * @param onLayer gets each layer's flows, from the last layer to the first; throwing stops
  * @throws UserError where memory does not suffice, or the weights have no gradient
  */
 export async function walkBack(
   model: Model,
   sequence: Sequence,
   words: readonly number[],
-  onLayer: (flow: LayerFlow) => Promise<void>,
+  { onLayer, follow = [], onLatent }: WalkOptions = {},
 ): Promise<Backward> {
   const length = words.at(-1)!;
-  checkPossible(model, length);
-  const { text } = model.checkpoint.config;
-  const states = await statesOf(model, sequence, length);
-  const top = await answerGradient(model, states.at(-1)!, sequence, words);
-  let gradient = top.gradient;
-  const shared = layerFeeds(model, sequence, length);
-  for (let layer = text.layers - 1; layer >= 0; layer--) {
-    const graph = layerGradientGraph(text, single(model), layer, length);
-    const result = await runOnce(model, graph, {
-      ...shared,
-      x: floatTensor(states[layer]!, [length, text.hiddenSize]),
-      g: floatTensor(gradient, [length, text.hiddenSize]),
-    });
-    gradient = floats(result['gradient']);
-    const square = (name: string): NumericArray => ({ shape: [length, length], data: floats(result[name]) });
-    await onLayer({ layer, flow: square('flow'), positive: square('positive') });
-    states.pop();
+  const latents = follow.filter((position) => position < length).toSorted((a, b) => b - a);
+  checkPossible(model, length, latents.length > 0);
+  const way = await WayBack.over(model, sequence, length, latents.length > 0);
+  try {
+    const { logProbability, top } = await way.fromWords(words);
+    const gradient = await way.walk(top, onLayer);
+    const C = gradient.length / length;
+    const followed = gradient.slice();
+    for (const [i, position] of latents.entries()) {
+      await onLatent?.(i);
+      const arrived = followed.slice(position * C, (position + 1) * C);
+      const more = await way.walk(await way.fromLatent(position, arrived));
+      more.forEach((value, at) => (followed[at]! += value));
+    }
+    const array = (data: Float32Array): NumericArray => ({ shape: [length, C], data });
+    return { logProbability, gradient: array(gradient), followed: array(followed) };
+  } finally {
+    await way.release();
   }
-  return {
-    logProbability: top.logProbability,
-    gradient: { shape: [length, text.hiddenSize], data: gradient },
-  };
 }
 
 /** @throws UserError before anything is taken */
-function checkPossible({ checkpoint }: Model, length: number, available = availableMemory()): void {
+function checkPossible(
+  { checkpoint }: Model,
+  length: number,
+  keepsSessions: boolean,
+  available = availableMemory(),
+): void {
   if (checkpoint.weights.packed !== undefined) {
     throw new UserError({
       problem: 'Gradients need weights that are not quantised',
@@ -78,7 +93,9 @@ function checkPossible({ checkpoint }: Model, length: number, available = availa
     });
   }
   const { layers, heads, hiddenSize: C, feedForwardSize: F } = checkpoint.config.text;
-  const needed = 4 * (8 * heads * length ** 2 + length * ((layers + 12) * C + 8 * F));
+  // Weights of 16 bits are widened in each session; float32 stays in its file.
+  const widened = keepsSessions && checkpoint.dtype !== 'F32' ? checkpoint.parameterCount : 0;
+  const needed = 4 * (8 * heads * length ** 2 + length * ((layers + 12) * C + 8 * F) + widened);
   if (needed <= available) return;
   throw new UserError({
     problem: 'There is not enough memory for gradients',
@@ -88,13 +105,131 @@ function checkPossible({ checkpoint }: Model, length: number, available = availa
   });
 }
 
-/** Products in half precision have no gradient: the same weights, multiplied in float32. */
-function single({ checkpoint }: Model): WeightSource {
-  const { half: _, ...weights } = checkpoint.weights;
-  return weights;
+/** The first T positions of a sequence, ready to be walked back over. */
+class WayBack {
+  private readonly model: Model;
+  private readonly ids: readonly number[];
+  private readonly length: number;
+  /** (T, C) each: what every layer reads, and what the last one gives. */
+  private readonly states: Float32Array[];
+  /** Angles and mask, the same for every layer. */
+  private readonly shared: Tensors;
+  /** By layer; only of a way that is walked several times. */
+  private readonly kept: Map<number, Session> | undefined;
+
+  private constructor(model: Model, sequence: Sequence, states: Float32Array[], keeps: boolean) {
+    this.model = model;
+    this.ids = sequence.ids;
+    this.length = states[0]!.length / model.checkpoint.config.text.hiddenSize;
+    this.states = states;
+    this.shared = layerFeeds(model, sequence, this.length);
+    this.kept = keeps ? new Map() : undefined;
+  }
+
+  static async over(model: Model, sequence: Sequence, length: number, keeps: boolean): Promise<WayBack> {
+    return new WayBack(model, sequence, await statesOf(model, sequence, length), keeps);
+  }
+
+  async release(): Promise<void> {
+    await Promise.all([...(this.kept?.values() ?? [])].map((session) => session.release()));
+  }
+
+  /** The gradient (T, C) of the words' log-probability with respect to what the last layer gives. */
+  async fromWords(words: readonly number[]): Promise<{ logProbability: number; top: Float32Array }> {
+    const { text } = this.model.checkpoint.config;
+    const C = text.hiddenSize;
+    const top = new Float32Array(this.length * C);
+    let logProbability = 0;
+    for (let first = 0; first < words.length; first += WORDS_AT_ONCE) {
+      const some = words.slice(first, first + WORDS_AT_ONCE);
+      const rows = new Float32Array(some.length * C);
+      // A word is chosen at the position before it.
+      some.forEach((word, i) => rows.set(this.last(word - 1), i * C));
+      const labels = some.map((word, i) => i * text.vocabularySize + this.ids[word]!);
+      const result = await this.runOnce(answerGradientGraph(text, this.weights, some.length), {
+        states: floatTensor(rows, [some.length, C]),
+        words: intTensor(labels, [some.length, 1]),
+      });
+      logProbability -= floats(result['surprise']).reduce((sum, value) => sum + value, 0);
+      const back = floats(result['gradient']);
+      some.forEach((word, i) => top.set(back.subarray(i * C, (i + 1) * C), (word - 1) * C));
+    }
+    return { logProbability, top };
+  }
+
+  /** The same of what came to a latent (C): it was fed with the state before it. */
+  async fromLatent(position: number, gradient: Float32Array): Promise<Float32Array> {
+    const { text } = this.model.checkpoint.config;
+    const C = text.hiddenSize;
+    const result = await this.runOnce(normGradientGraph(text, this.weights), {
+      states: floatTensor(this.last(position - 1), [1, C]),
+      g: floatTensor(gradient, [1, C]),
+    });
+    const top = new Float32Array(this.length * C);
+    top.set(floats(result['gradient']), (position - 1) * C);
+    return top;
+  }
+
+  /** @returns the gradient (T, C) with respect to what was fed, given that of what the last layer gives */
+  async walk(top: Float32Array, onLayer?: (flow: LayerFlow) => Promise<void>): Promise<Float32Array> {
+    const { text } = this.model.checkpoint.config;
+    const { length } = this;
+    const shape = [length, text.hiddenSize];
+    let gradient = top;
+    for (let layer = text.layers - 1; layer >= 0; layer--) {
+      const feeds = {
+        ...this.shared,
+        x: floatTensor(this.states[layer]!, shape),
+        g: floatTensor(gradient, shape),
+      };
+      const result = await this.runLayer(layer, feeds);
+      gradient = floats(result['gradient']);
+      const square = (name: string): NumericArray => ({
+        shape: [length, length],
+        data: floats(result[name]),
+      });
+      await onLayer?.({ layer, flow: square('flow'), positive: square('positive') });
+    }
+    return gradient;
+  }
+
+  /** What the last layer gives at a position (C). */
+  private last(position: number): Float32Array {
+    const C = this.model.checkpoint.config.text.hiddenSize;
+    return this.states.at(-1)!.slice(position * C, (position + 1) * C);
+  }
+
+  private async runLayer(layer: number, feeds: Tensors): Promise<Tensors> {
+    const { text } = this.model.checkpoint.config;
+    const graph = (): Uint8Array => layerGradientGraph(text, this.weights, layer, this.length);
+    if (this.kept === undefined) return this.runOnce(graph(), feeds);
+    const session = this.kept.get(layer) ?? (await this.open(graph()));
+    this.kept.set(layer, session);
+    return session.run(feeds);
+  }
+
+  private async runOnce(graph: Uint8Array, feeds: Tensors): Promise<Tensors> {
+    const session = await this.open(graph);
+    try {
+      return await session.run(feeds);
+    } finally {
+      await session.release();
+    }
+  }
+
+  private open(graph: Uint8Array): Promise<Session> {
+    const { provider, threads, checkpoint } = this.model;
+    const weightsFolder = checkpoint.weights.root;
+    return openSession(graph, { provider, threads, weightsFolder, memory: 'heap' });
+  }
+
+  /** Products in half precision have no gradient: the same weights, multiplied in float32. */
+  private get weights(): WeightSource {
+    const { half: _, ...weights } = this.model.checkpoint.weights;
+    return weights;
+  }
 }
 
-/** (T, C) each: what every layer reads, and what the last one gives. */
 async function statesOf(model: Model, sequence: Sequence, length: number): Promise<Float32Array[]> {
   const { layers, hiddenSize: C } = model.checkpoint.config.text;
   const all = new Set(Array.from({ length }, (_, i) => i));
@@ -108,36 +243,6 @@ async function statesOf(model: Model, sequence: Sequence, length: number): Promi
   return [sequence.embeddings.data.slice(0, length * C), ...after];
 }
 
-/** @param states (T, C) after the last layer */
-async function answerGradient(
-  model: Model,
-  states: Float32Array,
-  { ids }: Sequence,
-  words: readonly number[],
-): Promise<{ logProbability: number; gradient: Float32Array }> {
-  const { text } = model.checkpoint.config;
-  const C = text.hiddenSize;
-  const gradient = new Float32Array(states.length);
-  let logProbability = 0;
-  for (let first = 0; first < words.length; first += WORDS_AT_ONCE) {
-    const some = words.slice(first, first + WORDS_AT_ONCE);
-    const rows = new Float32Array(some.length * C);
-    // A word is chosen at the position before it.
-    some.forEach((word, i) => rows.set(states.subarray((word - 1) * C, word * C), i * C));
-    const labels = some.map((word, i) => i * text.vocabularySize + ids[word]!);
-    const graph = answerGradientGraph(text, single(model), some.length);
-    const result = await runOnce(model, graph, {
-      states: floatTensor(rows, [some.length, C]),
-      words: intTensor(labels, [some.length, 1]),
-    });
-    logProbability -= floats(result['surprise']).reduce((sum, value) => sum + value, 0);
-    const back = floats(result['gradient']);
-    some.forEach((word, i) => gradient.set(back.subarray(i * C, (i + 1) * C), (word - 1) * C));
-  }
-  return { logProbability, gradient };
-}
-
-/** Angles and mask, the same for every layer. */
 function layerFeeds(model: Model, { positions, sees }: Sequence, length: number): Tensors {
   const { text } = model.checkpoint.config;
   const { cos, sin } = textRotation(text, positions.slice(0, length));
@@ -151,18 +256,4 @@ function layerFeeds(model: Model, { positions, sees }: Sequence, length: number)
     sin: floatTensor(sin, angles),
     mask: floatTensor(mask, [length, length]),
   };
-}
-
-async function runOnce(model: Model, graph: Uint8Array, feeds: Tensors): Promise<Tensors> {
-  const session = await openSession(graph, {
-    provider: model.provider,
-    threads: model.threads,
-    weightsFolder: model.checkpoint.weights.root,
-    memory: 'heap',
-  });
-  try {
-    return await session.run(feeds);
-  } finally {
-    await session.release();
-  }
 }

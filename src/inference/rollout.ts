@@ -61,6 +61,27 @@ export class HeadMeans {
   }
 }
 
+/**
+ * A rollout with latents opened: what came to a latent comes from what the position before it consists of, which is
+ * what it was fed with. From the last latent to the first.
+ * @param latents their positions
+ */
+export function followed(
+  means: HeadMeans,
+  rollout: Float32Array,
+  latents: readonly number[],
+  residual: number,
+): Float32Array {
+  const row = rollout.slice();
+  for (const position of latents.toSorted((a, b) => b - a)) {
+    const share = row[position] ?? 0;
+    if (share === 0) continue;
+    row[position] = 0;
+    means.rollout([position - 1], residual).forEach((part, source) => (row[source]! += share * part));
+  }
+  return row;
+}
+
 /** Rows of one length as an array (rows, T). */
 export function stackRows(rows: readonly Float32Array[], length: number): NumericArray {
   const data = new Float32Array(rows.length * length);

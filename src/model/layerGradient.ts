@@ -33,6 +33,21 @@ export function answerGradientGraph(config: TextConfig, weights: WeightSource, c
 }
 
 /**
+ * Inputs: states (1, C) after the last layer; g (1, C), the gradient of what the final norm makes of them.
+ * Outputs: gradient (1, C).
+ */
+export function normGradientGraph(config: TextConfig, weights: WeightSource): Uint8Array {
+  const graph = new GraphBuilder('norm gradient');
+  const shape = [1, config.hiddenSize];
+  const states = graph.input('states', 'float32', shape);
+  const g = graph.input('g', 'float32', shape);
+  const total = sum(graph, mul(graph, finalNorm(graph, config, weights, states), g), [0, 1]);
+  const [gradient] = gradients(graph, total, [states]);
+  graph.output('gradient', gradient!, shape);
+  return graph.build();
+}
+
+/**
  * Inputs: x (T, C), what the layer reads; g (T, C), the gradient of what it gives; cos, sin (1, T, d/2);
  * mask (T, T), added to the scores.
  * Outputs, by query and key: flow (T, T), Σ over heads of A · ∂A, with A the probabilities; positive (T, T), the mean

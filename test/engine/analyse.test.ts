@@ -336,36 +336,46 @@ describe('of the bundled model', () => {
 
 describe('the control models show their masks, in both directions:', () => {
   /** Rollout of the answer: how much of it comes from the picture, and from latents. */
-  async function shares(name: string): Promise<{ picture: number; latents: number; slope: number }> {
+  async function shares(name: string) {
     const model = await open(name);
     try {
       const trace = await traceOf(model);
-      const { result } = await run(model, requestFor('relevance', trace));
-      const { answer } = result!.rollout!;
+      const { result } = await run(model, requestFor('relevance', trace, { follow: true }));
+      const { answer, followed } = result!.rollout!;
       const { start, count } = trace.pictures[0]!.range!;
       const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);
       const picture = sum(answer.data.subarray(start, start + count));
       const places = trace.latents.map(({ position }) => position);
       const latents = places.reduce((total, place) => total + (answer.data[place] ?? 0), 0);
-      const { input } = result!.gradient!;
-      const slope = sum(input.data.subarray(start, start + count).map(Math.abs));
-      return { picture, latents, slope };
+      const seen = (values: Float32Array): number => sum(values.subarray(start, start + count).map(Math.abs));
+      const { input, followed: through } = result!.gradient!;
+      return {
+        picture,
+        latents,
+        slope: seen(input.data),
+        followed: { picture: seen(followed.data), slope: seen(through!.data), whole: sum(followed.data) },
+      };
     } finally {
       await model.release();
     }
   }
 
   it('where only latents reach the answer, nothing comes from the picture but through them', async () => {
-    const { picture, latents, slope } = await shares('control-carrying');
+    const { picture, latents, slope, followed } = await shares('control-carrying');
     expect([picture, slope]).toEqual([0, 0]);
     expect(latents).toBeGreaterThan(0.05);
+    expect(followed.whole).toBeCloseTo(1, 4);
+    expect(followed.picture).toBeGreaterThan(0.01);
+    expect(followed.slope).toBeGreaterThan(1e-4);
   });
 
   it('where latents are bypassed, nothing comes from them', async () => {
-    const { picture, latents, slope } = await shares('control-bypassed');
+    const { picture, latents, slope, followed } = await shares('control-bypassed');
     expect(latents).toBe(0);
     expect(picture).toBeGreaterThan(0.05);
     expect(slope).toBeGreaterThan(0);
+    expect(followed.picture).toBeCloseTo(picture, 6);
+    expect(followed.slope).toBeCloseTo(slope, 6);
   });
 });
 

@@ -3,11 +3,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { walkBack, type LayerFlow } from '../../src/inference/backward.ts';
-import type { Prompt } from '../../src/inference/generation.ts';
+import { generate } from '../../src/inference/generate.ts';
+import type { NewToken, Prompt } from '../../src/inference/generation.ts';
+import { logProbabilityOf } from '../../src/inference/logitRules.ts';
 import { Model } from '../../src/inference/model.ts';
 import { logProbabilities, replay, sequenceOf, type Sequence } from '../../src/inference/replay.ts';
 import { HeadMeans } from '../../src/inference/rollout.ts';
 import { seededNumbers } from '../../src/base/random.ts';
+import type { NumericArray } from '../../src/tensor/array.ts';
 import { bundledModel } from '../fixtures/paths.ts';
 import { DEVICES } from '../onnx/devices.ts';
 import { randomPicture, smallCheckpoint } from '../train/smallModel.ts';
@@ -67,9 +70,10 @@ describe.each(DEVICES)('on $device', ({ device, available }) => {
 
     async function walk(): Promise<{ flows: LayerFlow[]; back: Awaited<ReturnType<typeof walkBack>> }> {
       const flows: LayerFlow[] = [];
-      const back = await walkBack(model, sequence, WORDS, async (flow) => {
+      const onLayer = async (flow: LayerFlow): Promise<void> => {
         flows[flow.layer] = flow;
-      });
+      };
+      const back = await walkBack(model, sequence, WORDS, { onLayer });
       return { flows, back };
     }
 
@@ -190,7 +194,7 @@ describe('on the bundled model', () => {
     try {
       const sequence = await sequenceFor(model);
       const width = model.checkpoint.config.text.hiddenSize;
-      const { gradient, logProbability } = await walkBack(model, sequence, WORDS, async () => undefined);
+      const { gradient, logProbability } = await walkBack(model, sequence, WORDS);
       const log = async (positions: readonly number[], by: number): Promise<number> => {
         const data = sequence.embeddings.data.slice();
         for (const place of positions)
@@ -216,6 +220,61 @@ describe('on the bundled model', () => {
         const slope = ((await log(positions, step)) - (await log(positions, -step))) / (2 * step);
         expect(Math.abs(product - slope)).toBeLessThan(0.02 * Math.abs(slope) + 2e-3);
       }
+    } finally {
+      await model.release();
+    }
+  });
+
+  it('followed through latents, it is the slope of a run that makes its latents anew', async () => {
+    const model = await Model.open(await openCheckpoint(bundledModel), 'cpu');
+    try {
+      const { config } = model.checkpoint;
+      const { start } = config.tokens.latent!;
+      const patches = [1, 2, 3, 4, 5, 6];
+      const ids = [1, ...patches.map(() => config.tokens.imagePad), 5, 6, 7];
+      const prompt: Prompt = { ids, ...(await model.embedPrompt(ids, [randomPicture(model.checkpoint, 1)])) };
+      const width = config.text.hiddenSize;
+      const spoken = { 0: 11, 1: start, 11: 30, 12: 40, 13: 50 } as Record<number, number>;
+      /** The run with these patches, its latents, and log p of its last words. */
+      const runWith = async (by: number) => {
+        const data = prompt.embeddings.data.slice();
+        for (const place of patches)
+          for (let c = place * width; c < (place + 1) * width; c++) data[c]! *= 1 + by;
+        const embeddings = { ...prompt.embeddings, data };
+        const settings = { temperature: 0, topP: 1, repetitionPenalty: 1, seed: 0, maxTokens: 14 };
+        const tokens: NewToken[] = [];
+        const latents = new Map<number, Float32Array>();
+        await generate(
+          model,
+          { ...prompt, embeddings, ...settings, latents: 'forced', force: spoken },
+          {
+            prefill: async () => undefined,
+            token: async (token) => void tokens.push(token),
+            fed: async ({ index }, { vector }) => void (vector && latents.set(index, vector)),
+          },
+        );
+        const log = tokens.slice(11).reduce((sum, { id, logits }) => sum + logProbabilityOf(logits!, id), 0);
+        return { log, latents, ids: tokens.map(({ id }) => id) };
+      };
+      const { latents, ids: added } = await runWith(0);
+      expect(latents.size).toBe(config.latentSize);
+      const blocks = [{ startToken: 1, latents: latents.size, endToken: 10 }];
+      const sequence = await sequenceOf(model, prompt, { ids: added, latents, blocks });
+      const words = [11, 12, 13].map((index) => ids.length + index);
+      const follow = [...latents.keys()].map((index) => ids.length + index);
+      const { gradient, followed } = await walkBack(model, sequence, words, { follow });
+      const product = ({ data }: NumericArray): number =>
+        patches.reduce((sum, place) => {
+          for (let c = place * width; c < (place + 1) * width; c++)
+            sum += data[c]! * sequence.embeddings.data[c]!;
+          return sum;
+        }, 0);
+      const step = 3e-3;
+      const slope = ((await runWith(step)).log - (await runWith(-step)).log) / (2 * step);
+      const whole = product(followed);
+      expect(Math.abs(whole - slope)).toBeLessThan(0.02 * Math.abs(slope) + 2e-3);
+      // What goes through the latents is no rounding.
+      expect(Math.abs(product(gradient) - slope)).toBeGreaterThan(10 * Math.abs(whole - slope));
     } finally {
       await model.release();
     }

@@ -3,10 +3,11 @@
 import { answerTokens } from '../../analysis/relevance.ts';
 import type { AnalysisParameters, AnalysisResult } from '../../analysis/table.ts';
 import { UserError } from '../../base/errors.ts';
-import { walkBack, type LayerFlow } from '../../inference/backward.ts';
+import { walkBack, type LayerFlow, type WalkOptions } from '../../inference/backward.ts';
 import { logProbabilities, replay } from '../../inference/replay.ts';
-import { HeadMeans, stackRows } from '../../inference/rollout.ts';
+import { followed, HeadMeans, stackRows } from '../../inference/rollout.ts';
 import { availableMemory, inBytes } from '../../process/memory.ts';
+import { dot, type NumericArray } from '../../tensor/array.ts';
 import { checkReplay, positionOf, type ModelRun, type RunnerContext } from './modelRun.ts';
 
 type Result = AnalysisResult<'relevance'>;
@@ -20,7 +21,7 @@ interface Explained {
 
 export async function runRelevance(
   of: ModelRun,
-  { methods, residual, tokens }: AnalysisParameters<'relevance'>,
+  { methods, residual, follow, tokens }: AnalysisParameters<'relevance'>,
   context: RunnerContext<'relevance'>,
 ): Promise<Result> {
   const chosen = wordsOf(of, tokens);
@@ -33,7 +34,7 @@ export async function runRelevance(
   const begun: Result = { answer, ...(rollout !== undefined && { rollout }) };
   if (!methods.includes('gradient')) return begun;
   context.found(begun);
-  return { ...begun, gradient: await gradientOf(of, explained, context) };
+  return { ...begun, gradient: await gradientOf(of, explained, follow, context) };
 }
 
 function wordsOf({ run, sequence }: ModelRun, range: readonly [number, number] | undefined): number[] {
@@ -108,9 +109,14 @@ function rolloutOf(
     const position = positionOf(of, latent);
     return position < length ? means.rollout([position], residual) : none;
   });
-  const chosenAt = words.map((word) => word - 1);
+  const answer = means.rollout(
+    words.map((word) => word - 1),
+    residual,
+  );
+  const places = of.run.latents.map((latent) => positionOf(of, latent));
   return {
-    answer: { shape: [length], data: means.rollout(chosenAt, residual) },
+    answer: { shape: [length], data: answer },
+    followed: { shape: [length], data: followed(means, answer, places, residual) },
     latents: stackRows(latents, length),
   };
 }
@@ -118,17 +124,18 @@ function rolloutOf(
 async function gradientOf(
   of: ModelRun,
   { words, length }: Explained,
+  follow: boolean,
   { progress, pause }: RunnerContext<'relevance'>,
 ): Promise<NonNullable<Result['gradient']>> {
   const { model, run, sequence } = of;
-  const { layers, hiddenSize: C } = model.checkpoint.config.text;
+  const { layers } = model.checkpoint.config.text;
   const positions = run.latents.map((latent) => positionOf(of, latent));
   const keys = new Float32Array(layers * length);
   const latents = new Float32Array(layers * positions.length * length);
   let relevance = new Float64Array(length);
   for (const word of words) relevance[word - 1]! += 1 / words.length;
   progress('walking back from the answer', 0);
-  const { gradient } = await walkBack(model, sequence, words, async ({ layer, flow, positive }) => {
+  const onLayer: WalkOptions['onLayer'] = async ({ layer, flow, positive }) => {
     keys.set(columnSums(flow), layer * length);
     positions.forEach((position, i) => {
       if (position >= length) return;
@@ -138,18 +145,29 @@ async function gradientOf(
     relevance = passedOn(relevance, positive);
     progress('walking back from the answer', (layers - layer) / layers);
     await pause();
-  });
-  const input = Float32Array.from({ length }, (_, i) => {
-    let sum = 0;
-    for (let c = i * C; c < (i + 1) * C; c++) sum += gradient.data[c]! * sequence.embeddings.data[c]!;
-    return sum;
-  });
+  };
+  const onLatent = async (index: number): Promise<void> => {
+    progress('walking back from latents', index / positions.length);
+    await pause();
+  };
+  const options = { onLayer, follow: follow ? positions : [], onLatent };
+  const back = await walkBack(model, sequence, words, options);
   return {
     keys: { shape: [layers, length], data: keys },
     latents: { shape: [layers, positions.length, length], data: latents },
-    input: { shape: [length], data: input },
+    input: timesInput(of, back.gradient),
+    ...(follow && { followed: timesInput(of, back.followed) }),
     relevance: { shape: [length], data: Float32Array.from(relevance) },
   };
+}
+
+/** Gradient × what is fed, by position. */
+function timesInput({ sequence }: ModelRun, { shape, data }: NumericArray): NumericArray {
+  const [length = 0, width = 0] = shape;
+  const products = Float32Array.from({ length }, (_, i) =>
+    dot(data, i * width, sequence.embeddings.data, i * width, width),
+  );
+  return { shape: [length], data: products };
 }
 
 /** By key, over all queries. */
