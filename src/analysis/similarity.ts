@@ -5,7 +5,7 @@ import { dot, lengthOf, type NumericArray } from '../tensor/array.ts';
 import { analysis, numbers } from './definition.ts';
 import type { AnalysedLatent, AnalysedRun } from './run.ts';
 
-/** Ours: no paper gives one. At 0.95 two latents are 18° apart. */
+/** Ours. At 0.95 two latents are 18° apart. */
 const COLLAPSE = 0.95;
 
 export const similarity = analysis({
@@ -47,7 +47,7 @@ export const similarity = analysis({
   method:
     'Cosine of each two latents as they were fed. A block has collapsed where the mean of its pairs reaches the ' +
     'threshold, 0.95 unless it is set.',
-  source: 'Collapse: arXiv 2605.18445 and 2602.22766. The threshold is ours.',
+  source: 'Collapse: arXiv 2605.18445; likeness between runs: arXiv 2602.22766. The threshold is ours.',
   limits:
     'States of one model are all somewhat alike: compare with other blocks and runs. Alike is not equal in effect; ' +
     'the causal tests show effects.',
