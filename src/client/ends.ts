@@ -27,7 +27,7 @@ export function causeOf(ending: Ending, plan?: MemoryPlan, free = availableMemor
   const planned = plan?.formats.find(({ format }) => format === plan.chosen);
   if (cause === undefined || planned === undefined || !ranOutOfMemory(ending)) return cause;
   const { format, total } = planned;
-  const smaller = plan!.formats.findLast((needs) => needs.total < total && needs.format !== 'float16');
+  const smaller = plan!.formats.find((needs) => needs.total < total && needs.format !== 'float16');
   const figures =
     `With ${formatLabel(format)} weights the model was to take ${inBytes(total)} of ${inBytes(plan!.free)} free; ` +
     `${inBytes(free)} are free now, without it.`;

@@ -22,7 +22,7 @@ import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 import { analyse } from './analyse.ts';
 import { chooseDevice, requireHalf, tryGpu } from './device.ts';
 import { Model } from '../inference/model.ts';
-import { planMemory, planTable } from '../inference/plan.ts';
+import { planMemory, planTable, ranOutDespite } from '../inference/plan.ts';
 import { inFormat } from '../quantise/inFormat.ts';
 import { reason } from './reason.ts';
 
@@ -158,7 +158,9 @@ export class EngineServer implements EngineMethods {
     };
     const plan = this.plan(checkpoint, chosen, request);
     const formatted = await this.inFormat(plan.chosen, checkpoint, request);
-    const model = await Model.open(formatted, chosen.provider, onProgress, threads);
+    const model = await this.withPlan(plan, () =>
+      Model.open(formatted, chosen.provider, onProgress, threads),
+    );
     const hashed = checkpoint.parameterCount <= MAX_HASHED_PARAMETERS;
     const sha256 = hashed
       ? withAdapter(
@@ -194,6 +196,15 @@ export class EngineServer implements EngineMethods {
       this.client.log({ level: 'info', text });
     this.client.planned(plan);
     return plan;
+  }
+
+  /** An opening for which memory ran out all the same is told with the plan's figures. */
+  private async withPlan<T>(plan: MemoryPlan, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw ranOutDespite(plan, error) ?? error;
+    }
   }
 
   /** A checkpoint's weights in the format that was decided on, packed first where they never were. */

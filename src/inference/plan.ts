@@ -16,7 +16,7 @@ import {
   type Size,
 } from '../model/memory.ts';
 import type { Provider } from '../ort/session.ts';
-import { inBytes } from '../process/memory.ts';
+import { availableMemory, inBytes, saysOutOfMemory } from '../process/memory.ts';
 import type { FormatNeeds, MemoryPlan } from '../protocol/engine.ts';
 import { matricesOf, rowsOf } from '../quantise/matrices.ts';
 import { formatOf, isScheme, packedBytes } from '../quantise/schemes.ts';
@@ -176,6 +176,32 @@ function doesNotFit(
         ? `Not even 4-bit weights fit (${inBytes(Math.min(...formats.map(({ total }) => total)))}): free memory, or use a smaller model.`
         : `What fits: ${wouldFit.join(', ')} (--weights, setting ilvr.weights). Or free memory.`,
   });
+}
+
+/**
+ * What to throw where memory ran out for a model that was to fit; undefined for any other error.
+ * @param free bytes that can be taken now
+ */
+export function ranOutDespite(
+  { chosen, formats, free: before }: MemoryPlan,
+  error: unknown,
+  free = availableMemory(),
+): UserError | undefined {
+  if (!saysOutOfMemory(error)) return undefined;
+  const { total } = formats.find(({ format }) => format === chosen)!;
+  const smaller = formats.filter((needs) => needs.total < total && needs.format !== 'float16');
+  return new UserError(
+    {
+      problem: 'Memory ran out while the model was opened',
+      expected: `${inBytes(total)} for ${formatLabel(chosen)} weights and a run, of ${inBytes(before)} free`,
+      found: `${inBytes(free)} left on this machine for this program`,
+      remedy:
+        smaller.length === 0
+          ? 'Free memory, or use a smaller model.'
+          : `Free memory, or choose ${smaller.map(({ format }) => format).join(' or ')} weights (--weights, setting ilvr.weights).`,
+    },
+    { cause: error },
+  );
 }
 
 /** The plan as lines of a table, for logs and terminals. */

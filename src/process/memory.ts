@@ -43,6 +43,12 @@ const FAILURES = [
   /exceeds the max(imum)? buffer size/i,
 ];
 
+/** Whether an error of whatever origin says that an allocation failed. One that we wrote has been told already. */
+export function saysOutOfMemory(error: unknown): boolean {
+  const told = error instanceof UserError ? error.cause : error;
+  return told !== undefined && FAILURES.some((failure) => failure.test(messageOf(told)));
+}
+
 /** What to throw in place of an error that says that memory ran out; undefined for any other. */
 export function outOfMemory(error: unknown): UserError | undefined {
   if (error instanceof UserError) return undefined;

@@ -3,13 +3,13 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { UserError } from '../base/errors.ts';
+import { CancelledError, UserError } from '../base/errors.ts';
 import { replaceFile } from '../files/replaceFile.ts';
 import { readStoredTensors } from '../checkpoint/formats/safetensors.ts';
 import { isLaidOutAs, planCache, type CacheLayout, type Origin } from './cacheFile.ts';
 import { describeCache, SOUND, SUFFIX } from './cacheList.ts';
 import type { Matrix } from './matrices.ts';
-import { digestOf, stateOfFiles } from './importWeights.ts';
+import { digestOf, stateOfFiles, type ImportOptions } from './importWeights.ts';
 import type { Pool } from './pool.ts';
 
 /** Where the cache of a checkpoint and scheme lies, whether it is there or not. */
@@ -58,12 +58,18 @@ export async function rememberSound(file: string): Promise<void> {
 
 /**
  * Reads a whole cache and compares every matrix with its digest.
- * @throws UserError naming the first that differs
+ * @throws UserError naming the first that differs; CancelledError when `signal` aborts
  */
-export async function verify({ file, layout, digests }: Cache, pool: Pool): Promise<void> {
-  const next = layout.sections[Symbol.iterator]();
+export async function verify(
+  { file, layout, digests }: Cache,
+  pool: Pool,
+  { onProgress, signal }: Pick<ImportOptions, 'onProgress' | 'signal'> = {},
+): Promise<void> {
+  const next = layout.sections.entries();
   const work = async (): Promise<void> => {
-    for (const section of next) {
+    for (const [i, section] of next) {
+      onProgress?.(i / layout.sections.length);
+      if (signal?.aborted) throw new CancelledError('The check of the packed weights');
       const { name } = section.matrix;
       if ((await pool.run(digestOf(section, file))) !== digests.get(name)) throw damaged(file, name);
     }

@@ -40,7 +40,7 @@ export async function inFormat(
     ...(worker !== undefined && { workers: { script: worker, count } }),
     ...(signal !== undefined && { signal }),
     onProgress: (fraction) => progress?.(`packing weights to ${BITS[format]}`, fraction),
-    onCheck: () => progress?.('checking the packed weights'),
+    onCheck: (fraction) => progress?.('checking the packed weights', fraction),
     onDamage: (message) => warn?.(message),
   });
   return result.checkpoint;

@@ -16,8 +16,8 @@ import { openPool } from './pool.ts';
 import type { Scheme } from './schemes.ts';
 
 export interface QuantisedOptions extends ImportOptions {
-  /** Told before a cache that somebody wrote to is read as a whole. */
-  onCheck?: () => void;
+  /** Told, from 0 to 1, while a cache that somebody wrote to is read as a whole. */
+  onCheck?: (fraction: number) => void;
   /** Told why a cache that is there cannot be used; it is made again. */
   onDamage?: (message: string) => void;
 }
@@ -70,17 +70,19 @@ async function originOf(checkpoint: Checkpoint, scheme: Scheme): Promise<Origin>
 async function sound(
   file: string,
   cache: Cache | undefined,
-  { workers, onCheck, onDamage }: QuantisedOptions,
+  { workers, signal, onCheck, onDamage }: QuantisedOptions,
 ): Promise<Cache | undefined> {
   if (cache === undefined) {
     if (await isThere(file)) onDamage?.(unusable(file).message);
     return undefined;
   }
   if (await isKnownSound(file)) return cache;
-  onCheck?.();
   const pool = openPool(workers);
   try {
-    await verify(cache, pool);
+    await verify(cache, pool, {
+      ...(onCheck !== undefined && { onProgress: onCheck }),
+      ...(signal !== undefined && { signal }),
+    });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     onDamage?.(error.message);

@@ -1,11 +1,14 @@
 /** Weights in few bits as the engine opens them: packed on first use, found again, made again where they are unsound. */
 
+import { spawnSync } from 'node:child_process';
 import { appendFile, cp, open, readdir, truncate, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeRandomCheckpoint } from '../../scripts/randomCheckpoint.ts';
 import { CancelledError } from '../../src/base/errors.ts';
 import { EngineServer } from '../../src/engine/server.ts';
 import type { LoadedModel, LoadRequest, MemoryPlan } from '../../src/protocol/engine.ts';
+import { bundleProgram } from '../fixtures/bundle.ts';
 import { bundledModel, repository } from '../fixtures/paths.ts';
 import { scratchFolder } from '../fixtures/scratch.ts';
 
@@ -152,3 +155,19 @@ describe('a model that does not fit', () => {
     expect(messages).not.toContain('opening the tower graph');
   });
 });
+
+it.runIf(process.platform === 'linux')(
+  'memory that vanishes between plan and opening is told with the figures of the plan',
+  async () => {
+    const large = join(await scratchFolder(), 'large');
+    await makeRandomCheckpoint('0.5b', large, { layers: 1, blocks: 1 });
+    const program = await bundleProgram('test/fixtures/tooLittleMemory.ts');
+    const run = spawnSync(process.execPath, [program, bundledModel, large, '400000000'], {
+      encoding: 'utf8',
+    });
+    // Of float32 its head alone takes 545 MB.
+    expect(run.stdout, run.stderr).toMatch(
+      /^Memory ran out while the model was opened: expected \d+\.\d GB for float32 weights and a run, of 1000\.0 GB free, found .* left.* choose 8bit or 4bit/,
+    );
+  },
+);
