@@ -4,7 +4,7 @@ import * as z from 'zod';
 import type { NumericArray } from '../tensor/array.ts';
 
 /** Where a reader finds the result. */
-export type AnalysisTab = 'lens' | 'space' | 'relevance' | 'similarity';
+export type AnalysisTab = 'attention' | 'lens' | 'space' | 'relevance' | 'similarity';
 
 export interface AnalysisDefinition<
   Parameters extends z.ZodType = z.ZodType,

@@ -7,12 +7,14 @@
 import type * as z from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { AnalysisDefinition } from './definition.ts';
+import { attention } from './attention.ts';
 import { lens } from './lens.ts';
 import { pca } from './pca.ts';
 import { relevance } from './relevance.ts';
 import { similarity } from './similarity.ts';
 
 export const ANALYSES = {
+  attention,
   lens,
   pca,
   relevance,

@@ -12,6 +12,7 @@ import {
   type AnalysisThatNeeds,
 } from '../analysis/table.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
+import { runAttention } from './analyses/attention.ts';
 import { runLens } from './analyses/lens.ts';
 import { prepareRun, type AnalyseContext, type ModelRun, type RunnerContext } from './analyses/modelRun.ts';
 import { runPca } from './analyses/pca.ts';
@@ -28,6 +29,7 @@ interface ModelRunner<Name extends AnalysisName> {
 }
 
 const MODEL_RUNNERS: { [Name in AnalysisThatNeeds<'model'>]: ModelRunner<Name> } = {
+  attention: { helpers: false, compute: runAttention },
   lens: { helpers: false, compute: runLens },
   pca: { helpers: true, compute: runPca },
   relevance: { helpers: false, compute: runRelevance },

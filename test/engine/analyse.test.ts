@@ -242,6 +242,38 @@ describe('of the bundled model', () => {
     });
   });
 
+  describe('attention with all heads', () => {
+    it('of latents is what the run recorded, and of words has the recorded mean', async () => {
+      const word = trace.tokens.findIndex(({ attention }) => attention !== undefined);
+      const tokens = [word, trace.latents[3]!.token, trace.latents.at(-1)!.token];
+      const { rows } = await resultOf('attention', { tokens });
+      expect(rows.map(({ token }) => token)).toEqual(tokens);
+      for (const latent of [trace.latents[3]!, trace.latents.at(-1)!]) {
+        const { attention } = rows.find(({ token }) => token === latent.token)!;
+        expect(attention.shape).toEqual(latent.attention.shape);
+        expect(largestDifference(attention.data, latent.attention.data)).toBeLessThan(1e-4);
+      }
+      const { layers, heads } = model.checkpoint.config.text;
+      const mean = trace.tokens[word]!.attention!;
+      const keys = mean.shape[1]!;
+      for (let at = 0; at < layers * keys; at++) {
+        const [layer, key] = [Math.floor(at / keys), at % keys];
+        const sum = Array.from(
+          { length: heads },
+          (_, head) => rows[0]!.attention.data[(layer * heads + head) * keys + key]!,
+        ).reduce((total, share) => total + share, 0);
+        expect(Math.abs(sum / heads - mean.data[at]!)).toBeLessThan(1e-4);
+      }
+    });
+
+    it('without a choice is that of the answer, and of a token that is not there is refused', async () => {
+      const { rows } = await resultOf('attention');
+      const { answer } = await resultOf('relevance', { methods: ['rollout'] });
+      expect(rows.map(({ token }) => token)).toEqual(answer.tokens);
+      await expect(resultOf('attention', { tokens: [9999] })).rejects.toThrow('no such token');
+    });
+  });
+
   it('similarity is that of the latents with themselves, and with another run', async () => {
     const request = requestFor('similarity', trace);
     const { result } = await run(model, { ...request, other: request.run });

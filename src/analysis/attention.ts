@@ -1,0 +1,32 @@
+/** Attention of chosen tokens with all heads: a trace keeps the heads' mean of words, over pictures and latents alone. */
+
+import * as z from 'zod';
+import { analysis, numbers } from './definition.ts';
+
+/** Most tokens of one result: with 28 layers of 28 heads over 1,000 positions each is 3 MB. */
+export const MOST_TOKENS = 32;
+
+export const attention = analysis({
+  version: 1,
+  needs: 'model',
+  secondRun: false,
+  parameters: z.strictObject({
+    /** Indices of new tokens; none: those of the answer, see relevance. */
+    tokens: z.array(z.int().min(0)).max(MOST_TOKENS).default([]),
+  }),
+  result: z.strictObject({
+    /** In the run's order. */
+    rows: z.array(
+      z.strictObject({
+        token: z.int(),
+        /** [L, H, keys]: over all positions up to its own; each row sums to 1. */
+        attention: numbers(3),
+      }),
+    ),
+  }),
+  tab: 'attention',
+  title: 'Attention with all heads',
+  method: "Probabilities of the token's own query in every layer and head, over all positions up to its own.",
+  source: 'Vaswani et al., arXiv 1706.03762',
+  limits: 'Attention shows where information could flow, not what caused the answer.',
+});
