@@ -1,6 +1,6 @@
 /**
- * Principal components, in double precision: the first few only, by iteration on a subspace of the smaller of the
- * two matrices X Xᵀ and Xᵀ X.
+ * Principal components, in double precision: the first few only, as eigenvectors of the smaller of the two matrices
+ * X Xᵀ and Xᵀ X.
  */
 
 import { normalNumbers } from '../base/random.ts';
@@ -46,7 +46,7 @@ export function principalComponents({ rows }: Centred, count: number): Component
   const width = rows[0]?.length ?? 0;
   const byRows = rows.length <= width;
   const vectors = byRows ? rows : transposed(rows, width);
-  const gram = vectors.map((a) => Float64Array.from(vectors, (b) => dot(a, b)));
+  const gram = gramOf(vectors);
   const total = gram.reduce((sum, row, i) => sum + row[i]!, 0);
   const pairs = largestEigenpairs(gram, count);
   return {
@@ -56,44 +56,78 @@ export function principalComponents({ rows }: Centred, count: number): Component
   };
 }
 
+/** Products of each two of them; symmetric. */
+function gramOf(vectors: readonly Float64Array[]): Float64Array[] {
+  const gram = vectors.map(() => new Float64Array(vectors.length));
+  vectors.forEach((a, i) => {
+    for (let j = 0; j <= i; j++) gram[i]![j] = gram[j]![i] = dot(a, vectors[j]!);
+  });
+  return gram;
+}
+
 export interface Eigenpair {
   value: number;
   vector: Float64Array;
 }
 
-/** Directions beside those wanted: the more, the fewer iterations. */
-const MORE = 8;
-const MOST_ITERATIONS = 500;
+/** Vectors that a step adds, beside those wanted. */
+const MORE = 3;
+/** Vectors after which the basis begins again with the best of its directions. */
+const MOST_VECTORS = 120;
+const MOST_RESTARTS = 40;
 /** Of the largest value: smaller ones are rounding. */
 const NOTHING = 1e-12;
-/** What is left of an eigenvector when it is multiplied, as a share of the largest value. */
-const PRECISE = 1e-10;
+/** What may be left of an eigenvector when it is multiplied, as a share of the largest value. */
+const PRECISE = 1e-8;
 
 /**
- * The largest eigenvalues of a symmetric matrix without negative ones, and their vectors, largest first. Subspace
- * iteration with Rayleigh and Ritz's step; the same for the same matrix.
+ * The largest eigenvalues of a symmetric matrix without negative ones, and their vectors, largest first: the best that a
+ * basis of powers of the matrix holds (a block Krylov space, Golub and Underwood 1977). The same for the same matrix.
  */
 export function largestEigenpairs(matrix: readonly Float64Array[], count: number): Eigenpair[] {
-  const size = matrix.length;
   const normal = normalNumbers(1);
-  let basis: Float64Array[] = Array.from({ length: Math.min(size, count + MORE) }, () =>
-    Float64Array.from({ length: size }, () => normal()),
+  const width = Math.min(matrix.length, count + MORE);
+  let block: Float64Array[] = Array.from({ length: width }, () =>
+    Float64Array.from({ length: matrix.length }, () => normal()),
   );
-  let pairs: Eigenpair[] = [];
-  for (let i = 0; i < MOST_ITERATIONS; i++) {
-    basis = orthonormal(basis);
-    const images = basis.map((vector) => times(matrix, vector));
-    const small = basis.map((a) => Float64Array.from(images, (b) => dot(a, b)));
-    const turned = jacobi(small);
-    pairs = turned.map(({ value, vector }) => ({ value, vector: combined(basis, vector) }));
-    const moved = turned.map(({ vector }) => combined(images, vector));
-    const largest = pairs[0]?.value ?? 0;
-    const left = pairs.slice(0, count).map(({ value, vector }, k) => distance(moved[k]!, vector, value));
-    if (Math.max(0, ...left) <= PRECISE * largest) break;
-    basis = moved;
+  let best: Eigenpair[] = [];
+  for (let i = 0; i < MOST_RESTARTS; i++) {
+    const found = krylov(matrix, block, count);
+    best = found.pairs;
+    if (found.done) break;
+    block = best.map(({ vector }) => vector);
   }
-  const least = NOTHING * (pairs[0]?.value ?? 0);
-  return pairs.slice(0, count).filter(({ value }) => value > least);
+  const least = NOTHING * (best[0]?.value ?? 0);
+  return best.slice(0, count).filter(({ value }) => value > least);
+}
+
+/** One basis: @returns as many pairs as the block has vectors, and whether the first `count` are precise. */
+function krylov(
+  matrix: readonly Float64Array[],
+  block: readonly Float64Array[],
+  count: number,
+): { pairs: Eigenpair[]; done: boolean } {
+  const basis: Float64Array[] = [];
+  const images: Float64Array[] = [];
+  let next = block;
+  for (;;) {
+    const added = addOrthonormal(basis, next);
+    next = added.map((vector) => times(matrix, vector));
+    images.push(...next);
+    const small = basis.map((a) => Float64Array.from(images, (b) => dot(a, b)));
+    const turned = jacobi(small).slice(0, block.length);
+    const pairs = turned.map(({ value, vector }) => ({ value, vector: combined(basis, vector) }));
+    const largest = pairs[0]?.value ?? 0;
+    const done = turned
+      .slice(0, count)
+      .every(
+        ({ value, vector }, k) =>
+          distance(combined(images, vector), pairs[k]!.vector, value) <= PRECISE * largest,
+      );
+    // Without a new direction the basis holds all that there is.
+    if (done || added.length === 0) return { pairs, done: true };
+    if (basis.length + next.length > MOST_VECTORS) return { pairs, done: false };
+  }
 }
 
 /** All eigenpairs of a small symmetric matrix, largest first: rotations, each of which makes one entry 0 (Jacobi 1846). */
@@ -133,16 +167,23 @@ function turn(x: Float64Array, y: Float64Array, i: number, j: number, c: number,
   y[j] = s * first + c * second;
 }
 
-/** Gram and Schmidt's, twice for what rounding left; a vector that is a combination of others is left out. */
-function orthonormal(vectors: readonly Float64Array[]): Float64Array[] {
-  const basis: Float64Array[] = [];
+/**
+ * Adds what is new of the vectors to an orthonormal basis (Gram and Schmidt's, twice for what rounding left); one that
+ * is a combination of others is left out.
+ * @returns what was added
+ */
+function addOrthonormal(basis: Float64Array[], vectors: readonly Float64Array[]): Float64Array[] {
+  const added: Float64Array[] = [];
   for (const vector of vectors) {
     const before = Math.sqrt(dot(vector, vector));
     const rest = vector.slice();
     for (let pass = 0; pass < 2; pass++) for (const other of basis) addTo(rest, other, -dot(rest, other));
-    if (before > 0 && Math.sqrt(dot(rest, rest)) > 1e-10 * before) basis.push(unit(rest));
+    if (before === 0 || Math.sqrt(dot(rest, rest)) <= 1e-10 * before) continue;
+    const fresh = unit(rest);
+    basis.push(fresh);
+    added.push(fresh);
   }
-  return basis;
+  return added;
 }
 
 /** The largest entry becomes positive; of equal ones the first. */
@@ -154,10 +195,18 @@ function withSign(axis: Float64Array): Float64Array {
   return (axis[largest] ?? 0) < 0 ? axis.map((value) => -value) : axis;
 }
 
+/** Four sums side by side, which a processor adds at the same time. */
 function dot(a: Float64Array, b: Float64Array | Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  const whole = a.length - (a.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    s0 += a[i]! * b[i]!;
+    s1 += a[i + 1]! * b[i + 1]!;
+    s2 += a[i + 2]! * b[i + 2]!;
+    s3 += a[i + 3]! * b[i + 3]!;
+  }
+  for (let i = whole; i < a.length; i++) s0 += a[i]! * b[i]!;
+  return s0 + s1 + (s2 + s3);
 }
 
 function addTo(target: Float64Array, vector: Float64Array, factor: number): void {
