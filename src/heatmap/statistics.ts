@@ -71,12 +71,20 @@ export class Looks {
 
   /** Adds one query's probabilities over the patches. */
   add(values: Float32Array): void {
-    const { bits, uniformBits } = entropyOf(values);
+    this.addLook(totalOf(values), entropyOf(values).bits, peakOf(values), values.length);
+  }
+
+  /**
+   * Adds one query by its figures.
+   * @param mass share of its attention on the patches
+   * @param bits entropy over the patches
+   * @param peak index of the largest of the `patches`
+   */
+  addLook(mass: number, bits: number, peak: number, patches: number): void {
     this.queries++;
-    this.massSum += totalOf(values);
+    this.massSum += mass;
     this.bitsSum += bits;
-    this.uniform = uniformBits;
-    const peak = peakOf(values);
+    this.uniform = Math.log2(Math.max(1, patches));
     this.peaks.set(peak, (this.peaks.get(peak) ?? 0) + 1);
   }
 

@@ -128,6 +128,11 @@ export type LatentIntervention =
 export interface ReasonRequest {
   /** Also the id of the trace. */
   id: string;
+  /**
+   * Absolute path of the file that takes the run's arrays; there must be none. An event that refers to an array is
+   * sent when the array is in the file.
+   */
+  arrays: string;
   question: string;
   images: ImageInput[];
   helpers: ImageInput[];

@@ -1,12 +1,13 @@
 /**
  * Both directions of the channel between the extension host and a panel's webview.
  *
- * The panel shows one trace. It asks for it with `ready`, gets a whole snapshot, and then the events
- * of the run as they happen; both sides fold events with the same function (trace/events.ts).
- * Snapshots carry traces in memory form: typed arrays, which VS Code's webview channel transfers.
+ * The panel shows one trace. It asks for it with `ready`, gets its manifest, and then the events of the run as they
+ * happen; both sides fold events with the same function (trace/events.ts). What it draws it asks for in slices of the
+ * trace's arrays, which the host reads from their file: neither side ever holds them all.
  */
 
 import type { MapKind } from '../heatmap/map.ts';
+import type { Query } from '../trace/queries.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 
@@ -26,6 +27,15 @@ export interface PanelMethods {
 export interface PanelHost {
   /** The panel's script has started; the host answers with `show`. */
   ready(): Promise<void>;
+  /**
+   * Slices of the arrays of the trace that is shown; `run` is its id, so that an answer never belongs to another.
+   * @param id of the request, to cancel it by
+   */
+  slice(request: { id: number; run: string; query: Query }): Promise<Float32Array[]>;
+  /** The answer to that request is not needed any more; it rejects. */
+  cancelSlice(id: number): Promise<void>;
+  /** The PNG of a picture of the trace that is shown, by the picture's id. */
+  picture(request: { run: string; picture: string }): Promise<Uint8Array>;
   cancel(): Promise<void>;
   runAgain(): Promise<void>;
   exportTrace(): Promise<void>;

@@ -6,7 +6,10 @@
  */
 
 import { unreachable } from '../base/errors.ts';
+import type { NumericArray } from '../tensor/array.ts';
+import { arraysOf, bytesOf } from './arrays.ts';
 import type {
+  ArrayRef,
   Trace,
   TraceBlock,
   TraceDevice,
@@ -37,8 +40,8 @@ export type ReasonEvent =
   | { type: 'prompt'; prompt: TracePrompt; pictures: TracePicture[] }
   /** One more token; latent pads are tokens too. */
   | { type: 'token'; token: TraceToken }
-  /** The attention of a token whose query has meanwhile been run (see TraceToken.attention). */
-  | { type: 'token-attention'; index: number; attention: NonNullable<TraceToken['attention']> }
+  /** A token's query has meanwhile been run: what it looks at, and of a word its attention. */
+  | { type: 'looks'; index: number; looks: NumericArray; attention?: ArrayRef }
   | { type: 'block-start'; block: TraceBlock }
   /** A latent was fed: its vector, attention and comparisons are known. */
   | { type: 'latent'; latent: TraceLatent }
@@ -63,6 +66,7 @@ export function startTrace(event: Extract<ReasonEvent, { type: 'start' }>): Trac
     blocks: [],
     latents: [],
     timings: [],
+    arrays: { bytes: 0 },
   };
 }
 
@@ -74,15 +78,24 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
     case 'prompt':
       trace.prompt = event.prompt;
       trace.pictures = event.pictures;
+      hold(
+        trace,
+        event.pictures.map(({ png }) => png),
+      );
       return;
     case 'token':
       // Copied where later events change it: the event itself may be folded once more elsewhere.
       trace.tokens.push({ ...event.token });
       if (event.token.kind === 'latent-pad') countLatent(trace.blocks.at(-1));
       return;
-    case 'token-attention': {
-      const token = trace.tokens[event.index];
-      if (token !== undefined) token.attention = event.attention;
+    case 'looks': {
+      const { index, looks, attention } = event;
+      const token = trace.tokens[index];
+      if (token === undefined) return;
+      token.looks = looks;
+      if (attention === undefined) return;
+      token.attention = attention;
+      hold(trace, [attention]);
       return;
     }
     case 'block-start':
@@ -90,6 +103,7 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
       return;
     case 'latent':
       trace.latents.push(event.latent);
+      hold(trace, arraysOf(event.latent));
       return;
     case 'block-end':
       trace.blocks[event.block.index] = { ...event.block };
@@ -106,6 +120,11 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
     default:
       unreachable(event);
   }
+}
+
+/** The container reaches as far as what is referred to. */
+function hold({ arrays }: Trace, refs: readonly ArrayRef[]): void {
+  for (const ref of refs) arrays.bytes = Math.max(arrays.bytes, ref.offset + bytesOf(ref));
 }
 
 /** A block that never ends, because the run stops inside it, still has as many latents as it has pads. */

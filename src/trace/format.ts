@@ -1,7 +1,7 @@
 /** The names a trace goes by. Apart from the schema, so that the panel need not carry a schema library. */
 
 export const TRACE_FORMAT = 'ilvr-trace';
-export const TRACE_VERSION = 1;
+export const TRACE_VERSION = 2;
 
 /** Names of the timings that are parts of a run. */
 export const PART_TIMINGS = {

@@ -1,7 +1,9 @@
 /** Checks that the parts of a trace fit each other: indices, ranges and array shapes. */
 
 import { UserError } from '../base/errors.ts';
-import type { NumericArray } from '../tensor/array.ts';
+import { allArrays, bytesOf } from './arrays.ts';
+import { visualCount } from './columns.ts';
+import { LOOKS } from './looks.ts';
 import type { Trace, TraceLatent } from './schema.ts';
 
 /** @throws UserError naming the first part that points nowhere or has the wrong shape */
@@ -15,7 +17,7 @@ export function checkReferences(trace: Trace, where: string): void {
       remedy: 'Export it again from the run.',
     });
   };
-  const shape = (path: string, array: NumericArray, expected: number[]): void => {
+  const shape = (path: string, array: Shaped, expected: number[]): void => {
     if (array.shape.join() !== expected.join())
       fail(path, `[${expected.join(', ')}]`, `[${array.shape.join(', ')}]`);
   };
@@ -24,12 +26,14 @@ export function checkReferences(trace: Trace, where: string): void {
   };
 
   checkPictures(trace, fail);
+  checkBounds(trace, fail);
   const { layers, heads, hiddenSize } = trace.model;
   const first = trace.prompt.ids.length;
   trace.tokens.forEach((token, i) => {
     if (token.position !== first + i) fail(`tokens.${i}.position`, String(first + i), String(token.position));
-    if (token.attention) shape(`tokens.${i}.attention`, token.attention, [layers, token.position + 1]);
+    if (token.looks) shape(`tokens.${i}.looks`, token.looks, [layers, LOOKS.length]);
   });
+  checkWords(trace, shape);
   trace.blocks.forEach((block, i) => {
     if (block.index !== i) fail(`blocks.${i}.index`, String(i), String(block.index));
     below(`blocks.${i}.startToken`, block.startToken, trace.tokens.length);
@@ -39,13 +43,41 @@ export function checkReferences(trace: Trace, where: string): void {
     const path = `latents.${i}`;
     below(`${path}.block`, latent.block, trace.blocks.length);
     below(`${path}.token`, latent.token, trace.tokens.length);
+    const before = trace.latents[i - 1]?.token ?? -1;
+    if (latent.token <= before) fail(`${path}.token`, `above ${before}`, String(latent.token));
     if (latent.position !== first + latent.token)
       fail(`${path}.position`, String(first + latent.token), String(latent.position));
     shape(`${path}.vector`, latent.vector, [hiddenSize]);
     shape(`${path}.attention`, latent.attention, [layers, heads, latent.position + 1]);
+    shape(`${path}.mean`, latent.mean, [layers, latent.position + 1]);
     checkComparisons(trace, latent, path, shape, fail);
   });
 }
+
+/** The references of a trace must end within its container. */
+function checkBounds(trace: Trace, fail: Fail): void {
+  const { bytes } = trace.arrays;
+  for (const ref of allArrays(trace)) {
+    const end = ref.offset + bytesOf(ref);
+    if (end > bytes) fail('every array', `within the ${bytes} bytes of the container`, `an end at ${end}`);
+  }
+}
+
+/** A word's columns are the patches and the latents before it. */
+function checkWords(trace: Trace, shape: CheckShape): void {
+  const patches = visualCount(trace);
+  let latents = 0;
+  trace.tokens.forEach(({ attention }, i) => {
+    while ((trace.latents[latents]?.token ?? Infinity) < i) latents++;
+    if (attention) shape(`tokens.${i}.attention`, attention, [trace.model.layers, patches + latents]);
+  });
+}
+
+interface Shaped {
+  shape: readonly number[];
+}
+
+type CheckShape = (path: string, array: Shaped, expected: number[]) => void;
 
 type Fail = (path: string, expected: string, found: string) => never;
 
@@ -66,7 +98,7 @@ function checkComparisons(
   trace: Trace,
   latent: TraceLatent,
   path: string,
-  shape: (path: string, array: NumericArray, expected: number[]) => void,
+  shape: (path: string, array: Shaped, expected: number[]) => void,
   fail: Fail,
 ): void {
   for (const [i, comparison] of latent.comparisons.entries()) {

@@ -1,48 +1,59 @@
 /**
  * The maps of a whole run: one by one, what they have in common, and where a reader begins.
  *
- * Whatever draws a map asks here for the map and its scale, so that no drawing needs the trace. Everything
- * is computed once: a latent never changes once it is in a trace, and what spans all latents is computed
- * again when there are more of them.
+ * Whatever draws a map asks here for the map and its scale. Maps are made of slices that are at hand (slices.ts):
+ * where one is not, there is no map yet. Where a reader begins follows from the manifest alone. Everything is computed
+ * once: a latent never changes once it is in a trace, and what spans all latents is computed again when there are more.
  */
 
+import type { CancelSignal } from '../base/cancel.ts';
 import { masked, relative, type Sink } from '../heatmap/readings.ts';
 import type { HeatMap, MapKind, Reading } from '../heatmap/map.ts';
 import { scaleOf, type Scale, type Scope } from '../heatmap/scale.ts';
-import { Looks, totalOf } from '../heatmap/statistics.ts';
-import type { NumericArray } from '../tensor/array.ts';
-import { joinHeads, kindsFor, mapOf, type Choice, type MapSelector } from './maps.ts';
-import { queryRow } from './rows.ts';
-import type { Trace, TraceLatent, TracePicture } from './schema.ts';
+import { Looks } from '../heatmap/statistics.ts';
+import type { Choice } from './choice.ts';
+import { visualCount } from './columns.ts';
+import { lookAt } from './looks.ts';
+import { familyOf, kindsFor, mapOf, type MapSelector } from './maps.ts';
+import type { Query } from './queries.ts';
+import type { Trace, TraceLatent, TracePicture, TraceToken } from './schema.ts';
+import type { Slices } from './slices.ts';
 
 /** 16 selectors × 64 latents × 1000 patches are 4 MB. */
 const KEPT_SELECTORS = 16;
 
-const known = new WeakMap<Trace, RunMaps>();
-
-/** The maps of a trace, which may still grow; the same object for as long as the trace is in memory. */
-export function runMaps(trace: Trace): RunMaps {
-  let maps = known.get(trace);
-  if (maps === undefined) known.set(trace, (maps = new RunMaps(trace)));
-  return maps;
-}
-
 export class RunMaps {
+  readonly slices: Slices;
   private readonly trace: Trace;
   private readonly maps = new Kept<Map<TraceLatent, HeatMap | undefined>>();
   private readonly means = new Kept<{ latents: number; sums: Float64Array }>();
   private readonly looks = new Kept<{ latents: number; looks: Looks }>();
   private readonly scales = new Kept<{ latents: number; scale: Scale }>();
-  private readonly rows = new WeakMap<object, Map<string, Float32Array>>();
-  private evidence: { of: 'latents' | 'words'; queries: number; layers: Looks[] } | undefined;
+  private evidence: { of: 'latents' | 'words'; tokens: number; layers: Looks[] } | undefined;
   private latentWithMost = { latents: 0, layer: -1, index: -1, mass: -1 };
 
   /** @param trace may grow, but what is in it stays */
-  constructor(trace: Trace) {
+  constructor(trace: Trace, slices: Slices) {
     this.trace = trace;
+    this.slices = slices;
   }
 
-  /** The map of one latent; undefined where the trace has none (see mapOf). */
+  /** What has to be at hand for the maps of all latents there are. */
+  needs(selector: MapSelector): Query {
+    return { family: familyOf(selector), from: 0, to: this.trace.latents.length };
+  }
+
+  /** Whether the maps of all latents there are can be drawn. */
+  isReady(selector: MapSelector): boolean {
+    return this.slices.has(this.needs(selector));
+  }
+
+  /** Brings what the maps of all latents need. */
+  async load(selector: MapSelector, signal?: CancelSignal): Promise<void> {
+    await this.slices.load(this.needs(selector), signal);
+  }
+
+  /** The map of one latent; undefined where the trace has none (see mapOf), or its slice is not at hand. */
   map(latent: TraceLatent, selector: MapSelector, reading: Reading = 'raw'): HeatMap | undefined {
     const raw = this.rawMap(latent, selector);
     if (raw === undefined || selector.kind !== 'attention' || reading === 'raw') return raw;
@@ -61,7 +72,7 @@ export class RunMaps {
     const key = `${keyOf(selector)}/${reading}/${block ?? 'run'}`;
     const entry = this.scales.get(key, () => ({ latents: -1, scale: scaleOf([]) }));
     if (entry.latents !== latents.length) {
-      entry.latents = latents.length;
+      entry.latents = this.isReady(selector) ? latents.length : -1;
       entry.scale = scaleOf(maps(latents.filter((other) => block === undefined || other.block === block)));
     }
     return entry.scale;
@@ -85,16 +96,20 @@ export class RunMaps {
     const { latents, tokens, model } = this.trace;
     const of = latents.length > 0 ? 'latents' : 'words';
     if (this.evidence?.of !== of) {
-      this.evidence = { of, queries: 0, layers: Array.from({ length: model.layers }, () => new Looks()) };
+      this.evidence = { of, tokens: 0, layers: Array.from({ length: model.layers }, () => new Looks()) };
     }
     const { evidence } = this;
-    const queries =
-      of === 'latents'
-        ? latents.map(({ attention }) => attention)
-        : tokens.flatMap(({ attention }) => attention ?? []);
-    for (; evidence.queries < queries.length; evidence.queries++) {
-      const query = queries[evidence.queries]!;
-      evidence.layers.forEach((looks, layer) => looks.add(this.visual(joinHeads(query, layer, 'mean'))));
+    const patches = visualCount(this.trace);
+    // What a token looks at is known when its query has been run, in their order.
+    const known = of === 'latents' ? (latents.at(-1)?.token ?? -1) + 1 : tokens.length;
+    for (; evidence.tokens < known; evidence.tokens++) {
+      const token = tokens[evidence.tokens]!;
+      if (of === 'latents' ? token.kind !== 'latent-pad' : token.kind !== 'text') continue;
+      if (token.looks === undefined && evidence.tokens === tokens.length - 1) break;
+      evidence.layers.forEach((looks, layer) => {
+        const look = lookAt(token, layer);
+        if (look !== undefined) looks.addLook(look.mass.pictures, look.bits, look.peak, patches);
+      });
     }
     return evidence.layers;
   }
@@ -109,12 +124,12 @@ export class RunMaps {
 
   /** Index of the latent that looks at the pictures most in the opening layer; −1 without latents. */
   openingLatent(): number {
-    const { latents } = this.trace;
+    const { latents, tokens } = this.trace;
     const layer = this.openingLayer();
     if (this.latentWithMost.layer !== layer) this.latentWithMost = { latents: 0, layer, index: -1, mass: -1 };
     const best = this.latentWithMost;
     for (; best.latents < latents.length; best.latents++) {
-      const mass = totalOf(this.visual(joinHeads(latents[best.latents]!.attention, layer, 'mean')));
+      const mass = lookAt(tokens[latents[best.latents]!.token] ?? {}, layer)?.mass.pictures ?? 0;
       if (mass > best.mass) Object.assign(best, { index: best.latents, mass });
     }
     return best.index;
@@ -125,31 +140,30 @@ export class RunMaps {
     return { kind, picture: picture.id, layer: this.openingLayer(), heads: 'mean' };
   }
 
-  /** Attention over all keys in the opening layer, heads averaged: what texts and summaries quote. */
-  openingRow(attention: NumericArray): Float32Array {
-    return joinHeads(attention, this.openingLayer(), 'mean');
+  /** How a token looks in the opening layer, heads averaged: what texts and summaries quote. */
+  openingLook(token: Pick<TraceToken, 'looks'>): ReturnType<typeof lookAt> {
+    return lookAt(token, this.openingLayer());
   }
 
-  /** The attention row of a generated position over all keys before it, where the trace has one. */
+  /** What has to be at hand for `row`. */
+  rowNeeds(token: number, layer: Choice, heads: Choice): Query {
+    return { family: { of: 'row', layer, heads }, from: token, to: token + 1 };
+  }
+
+  /** The stored row of a token's query (see columns.ts), where there is one and it is at hand. */
   row(token: number, layer: Choice, heads: Choice): Float32Array | undefined {
-    const row = queryRow(this.trace, token);
-    if (row === undefined) return undefined;
-    let joined = this.rows.get(row.attention);
-    if (joined === undefined) this.rows.set(row.attention, (joined = new Map()));
-    const key = `${layer}/${heads}`;
-    let values = joined.get(key);
-    if (values === undefined) {
-      values = joinHeads(row.attention, layer, heads);
-      if (joined.size >= KEPT_SELECTORS) joined.delete(joined.keys().next().value!);
-      joined.set(key, values);
-    }
-    return values;
+    const row = this.slices.at({ of: 'row', layer, heads }, token);
+    return row?.length ? row : undefined;
   }
 
   private rawMap(latent: TraceLatent, selector: MapSelector): HeatMap | undefined {
     const maps = this.maps.get(keyOf(selector), () => new Map<TraceLatent, HeatMap | undefined>());
-    if (!maps.has(latent)) maps.set(latent, mapOf(this.trace, latent, selector));
-    return maps.get(latent);
+    if (maps.has(latent)) return maps.get(latent);
+    const slice = this.slices.at(familyOf(selector), this.trace.latents.indexOf(latent));
+    if (slice === undefined) return undefined;
+    const map = mapOf(this.trace, latent, selector, slice);
+    maps.set(latent, map);
+    return map;
   }
 
   private mean(selector: MapSelector, patches: number): Float32Array {
@@ -161,32 +175,19 @@ export class RunMaps {
     return Float32Array.from(sums, (value) => value / latents);
   }
 
-  /** Adds the latents that came since. */
+  /** Adds the latents that came since, as far as their slices are at hand. */
   private upToDate<Entry extends { latents: number }>(
     entry: Entry,
     selector: MapSelector,
     add: (entry: Entry, map: HeatMap) => void,
   ): Entry {
     for (; entry.latents < this.trace.latents.length; entry.latents++) {
-      const map = this.rawMap(this.trace.latents[entry.latents]!, selector);
+      const latent = this.trace.latents[entry.latents]!;
+      const map = this.rawMap(latent, selector);
       if (map !== undefined) add(entry, map);
+      else if (this.slices.at(familyOf(selector), entry.latents) === undefined) break;
     }
     return entry;
-  }
-
-  /** The part of a row over all keys that lies on pictures. */
-  private visual(row: Float32Array): Float32Array {
-    const parts = this.trace.pictures.flatMap(({ range }) =>
-      range === undefined ? [] : [row.subarray(range.start, range.start + range.count)],
-    );
-    if (parts.length === 1) return parts[0]!;
-    const joined = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
-    let at = 0;
-    for (const part of parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return joined;
   }
 }
 

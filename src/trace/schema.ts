@@ -1,12 +1,13 @@
 /**
- * The trace: everything a run showed, in one self-contained, versioned record.
+ * The trace: everything a run showed, in one versioned record, the manifest: text, structure and small numbers.
+ * Its arrays lie in a container beside it, or in the same file; here stands only where, of which type and shape.
  *
  * This file is the single definition. The types, the reader's checks and the published JSON Schema
  * (media/ilvr-trace.schema.json) all come from it. Numbers are stored before any normalisation, so
  * that every map can be drawn again, and drawn differently, from the file alone.
  *
- * In JSON an array is {dtype, shape, data: base64 of little-endian values}; in memory its data is a
- * Float32Array. Attention rows are probabilities: each sums to 1 over *all* key positions.
+ * Attention rows are probabilities: each sums to 1 over *all* key positions. They are stored in float16, which is
+ * off by at most 1 in 2048 (by 3e-8 below 6e-5); everything else is float32.
  */
 
 import * as z from 'zod';
@@ -26,17 +27,29 @@ const side = z
   .min(1)
   .max(2 ** 12);
 
-const arrayJson = z
+/** Where an array of numbers lies in the container: row-major, little-endian. */
+const arrayRef = z
+  .strictObject({
+    dtype: z.enum(['U8', 'F16', 'F32']),
+    shape: z.array(count).max(6),
+    /** Of its first byte. */
+    offset: count,
+    /** Of its bytes. */
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  })
+  .refine(({ shape }) => sizeOf(shape) <= MAX_ELEMENTS, `more than ${MAX_ELEMENTS} elements`);
+
+const inlineJson = z
   .strictObject({ dtype: z.literal('F32'), shape: z.array(count).max(6), data: z.base64() })
   .meta({ description: 'Row-major float32 values, little-endian, base64.' });
 
-const arrayInMemory = z.custom<NumericArray>(
+const inlineInMemory = z.custom<NumericArray>(
   (value) =>
     typeof value === 'object' && value !== null && (value as NumericArray).data instanceof Float32Array,
 );
 
-/** JSON array ↔ NumericArray. A byte count that does not fit the shape is an issue, not an exception. */
-const array = z.codec(arrayJson, arrayInMemory, {
+/** A small array that stands in the manifest itself. A byte count that does not fit the shape is an issue. */
+const inline = z.codec(inlineJson, inlineInMemory, {
   decode: ({ shape, data }, context) => {
     const length = sizeOf(shape);
     const bytes = length <= MAX_ELEMENTS ? fromBase64(data) : new Uint8Array();
@@ -57,6 +70,16 @@ const array = z.codec(arrayJson, arrayInMemory, {
     data.forEach((value, i) => view.setFloat32(i * 4, value, true));
     return { dtype: 'F32' as const, shape, data: toBase64(bytes) };
   },
+});
+
+/** Exactly one of `file` and `data` stands in a file; in memory neither does. */
+const container = z.strictObject({
+  /** Its length; references end within it. */
+  bytes: count,
+  /** Name of the file beside the manifest. */
+  file: z.string().min(1).max(255).optional(),
+  /** The container itself, base64. */
+  data: z.string().meta({ contentEncoding: 'base64' }).optional(),
 });
 
 const adapter = z.strictObject({
@@ -149,8 +172,8 @@ const picture = z.strictObject({
   height: size,
   /** EXIF orientation that was applied, 1 to 8; 1 is none. */
   exifOrientation: z.int().min(1).max(8),
-  /** Upright pixels for display. */
-  png: z.base64(),
+  /** Upright pixels for display, as the bytes of a PNG. */
+  png: arrayRef,
   /** What the model saw. */
   resized: z.strictObject({ width: size, height: size }),
   /** Merged tokens: rows × columns. */
@@ -174,8 +197,13 @@ const token = z.strictObject({
   probability: z.number().min(0).max(1).optional(),
   /** Chosen by the caller or by the latent protocol, not by the model. */
   forced: z.boolean(),
-  /** Attention of this position's own query, mean of the heads: [layers, keys]. */
-  attention: array.optional(),
+  /** What this position's own query looks at, heads averaged: [layers, LOOKS]; see looks.ts. Absent if it was never fed. */
+  looks: inline.optional(),
+  /**
+   * Of a word: its attention, heads averaged, over the pictures of the prompt and then the latents before it:
+   * [layers, patches + latents].
+   */
+  attention: arrayRef.optional(),
 });
 
 const block = z.strictObject({
@@ -190,13 +218,13 @@ const block = z.strictObject({
 const comparison = z.strictObject({
   picture: z.string(),
   /** cos(latent, merged feature) per token of the picture: [rows × columns]. */
-  similarity: array,
+  similarity: arrayRef,
   /** The trainer's selection: softmax over the candidates' cosines. */
   selection: z.strictObject({
     /** Tokens averaged into one candidate; 1 unless the picture has 256 tokens or more. */
     groupSize: size,
-    cosines: array,
-    probabilities: array,
+    cosines: arrayRef,
+    probabilities: arrayRef,
     /** Candidates the trainer's rule would keep, most similar first. */
     selected: z.array(count),
   }),
@@ -209,9 +237,12 @@ const latent = z.strictObject({
   /** Index into tokens: the pad at which the vector was fed. */
   token: count,
   position: count,
-  vector: array,
+  /** [hidden size] */
+  vector: arrayRef,
   /** Probabilities of this position's query: [layers, heads, keys]. */
-  attention: array,
+  attention: arrayRef,
+  /** Mean of its heads: [layers, keys]. */
+  mean: arrayRef,
   comparisons: z.array(comparison),
 });
 
@@ -247,11 +278,13 @@ export const traceSchema = z
     blocks: z.array(block),
     latents: z.array(latent),
     timings: z.array(timing),
+    arrays: container,
     /** Absent where no samples file knows the picture and the question. */
     verdict: verdict.optional(),
   })
   .meta({ title: 'ILVR trace', description: 'A run of interleaved latent visual reasoning.' });
 
+export type ArrayRef = z.output<typeof arrayRef>;
 export type Trace = z.output<typeof traceSchema>;
 export type TraceModel = z.output<typeof model>;
 export type TraceDevice = z.output<typeof device>;

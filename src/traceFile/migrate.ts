@@ -1,24 +1,34 @@
 /** Traces of earlier versions, brought to today's step by step before they are checked. */
 
 import { UserError } from '../base/errors.ts';
-import { TRACE_VERSION } from './format.ts';
+import type { ArraySink } from '../trace/arrays.ts';
+import { TRACE_VERSION } from '../trace/format.ts';
+import { fromVersion1 } from './version1.ts';
 
 /** A trace as JSON, of no particular version. */
 export type AnyTrace = Record<string, unknown>;
 
-/** By the version it reads: what makes a trace of the next version out of it. There is none before 1. */
-const STEPS: Readonly<Record<number, (trace: AnyTrace) => AnyTrace>> = {};
+/**
+ * Makes a trace of the next version out of one.
+ * @param sink takes the arrays that stood in it
+ * @param where the file's name, for messages
+ */
+export type MigrationStep = (trace: AnyTrace, sink: ArraySink, where: string) => Promise<AnyTrace> | AnyTrace;
+
+/** By the version that a step reads. There is none before 1. */
+const STEPS: Readonly<Record<number, MigrationStep>> = { 1: fromVersion1 };
 
 /**
  * A trace of today's version.
  * @param steps and `current` are today's unless a test says otherwise
  * @throws UserError if its version is newer, or older than any that can be read, or no version
  */
-export function migrated(
+export async function migrated(
   trace: AnyTrace,
+  sink: ArraySink,
   where: string,
   { steps, current } = { steps: STEPS, current: TRACE_VERSION },
-): AnyTrace {
+): Promise<AnyTrace> {
   let now = trace;
   for (let version = versionOf(trace, where, current); version < current; version++) {
     const step = steps[version];
@@ -31,7 +41,7 @@ export function migrated(
         remedy: 'Run the question again, or open it with the ILVR Inspector that wrote it.',
       });
     }
-    now = { ...step(now), version: version + 1 };
+    now = { ...(await step(now, sink, where)), version: version + 1 };
   }
   return now;
 }

@@ -1,0 +1,131 @@
+/** Manifests of traces as text: `*.ilvr.json`. Reading executes nothing and trusts nothing. */
+
+import * as z from 'zod';
+import { messageOf, UserError } from '../base/errors.ts';
+import { TRACE_FORMAT } from '../trace/format.ts';
+import { checkReferences } from '../trace/references.ts';
+import { traceSchema, type Trace } from '../trace/schema.ts';
+import { checkLooks } from '../trace/values.ts';
+import { MemoryContainer } from './container.ts';
+import { migrated, type AnyTrace } from './migrate.ts';
+
+/** Suffix of traces; the panel's custom editor claims it. */
+export const TRACE_SUFFIX = '.ilvr.json';
+/** Suffix of the container beside a manifest. */
+export const ARRAYS_SUFFIX = '.ilvr.bin';
+
+/** JSON.stringify and JSON.parse work on one string, and V8's longest holds 2^29 - 24 characters. */
+export const MAX_CHARACTERS = 500_000_000;
+
+/** A manifest, and its arrays or where they are. */
+export interface ReadManifest {
+  trace: Trace;
+  /** A plain name, of a file beside the manifest; or the arrays, which stood in it. */
+  arrays: { file: string } | MemoryContainer;
+}
+
+/**
+ * The manifest as JSON text.
+ * @param arrays where they are to be looked for: a name beside it, or base64 in it
+ */
+export function writeManifest(trace: Trace, arrays: { file: string } | { data: string }): string {
+  return JSON.stringify(
+    z.encode(traceSchema, { ...trace, arrays: { bytes: trace.arrays.bytes, ...arrays } }),
+  );
+}
+
+/**
+ * Parses a manifest's text.
+ * @param where the file's name, for messages
+ * @throws UserError if it is no trace, is truncated, is from a newer version, contradicts itself, or holds numbers
+ * that cannot be; one of an older version is migrated
+ */
+export async function readManifest(text: string, where: string): Promise<ReadManifest> {
+  const memory = new MemoryContainer();
+  const json = await migrated(requireFormat(parseJson(text, where), where), memory, where);
+  const result = z.safeDecode(traceSchema, json as z.input<typeof traceSchema>);
+  if (!result.success) {
+    const issue = result.error.issues[0];
+    const path = issue === undefined || issue.path.length === 0 ? 'the top level' : issue.path.join('.');
+    throw new UserError({
+      problem: 'This trace is damaged',
+      found: `at ${path}: ${issue?.message ?? 'an unknown fault'}`,
+      where,
+      remedy: 'Export it again from the run, or restore the file from a copy.',
+    });
+  }
+  const { arrays, ...rest } = result.data;
+  const trace: Trace = { ...rest, arrays: { bytes: arrays.bytes } };
+  checkReferences(trace, where);
+  checkLooks(trace, where);
+  return { trace, arrays: arraysOf(arrays, memory, where) };
+}
+
+/** The published JSON Schema, from the same definitions as the types. */
+export function traceJsonSchema(): object {
+  return z.toJSONSchema(traceSchema, { io: 'input' });
+}
+
+function arraysOf(
+  { bytes, file, data }: Trace['arrays'],
+  migratedArrays: MemoryContainer,
+  where: string,
+): ReadManifest['arrays'] {
+  const fail = (expected: string, found: string): never => {
+    throw new UserError({
+      problem: 'This trace is damaged',
+      expected: `arrays: ${expected}`,
+      found,
+      where,
+      remedy: 'Export it again from the run.',
+    });
+  };
+  if (file !== undefined && data !== undefined) return fail('a file or data', 'both');
+  if (file !== undefined) {
+    // Anything else would open files that are none of the trace's.
+    if (!/^[^/\\:\0]+$/.test(file) || !file.endsWith(ARRAYS_SUFFIX)) {
+      return fail(
+        `the name of a file beside it that ends in ${ARRAYS_SUFFIX}`,
+        JSON.stringify(file).slice(0, 80),
+      );
+    }
+    return { file };
+  }
+  const container = data === undefined ? migratedArrays : new MemoryContainer(Buffer.from(data, 'base64'));
+  if (container.size < bytes) return fail(`${bytes} bytes`, `${container.size} bytes`);
+  return container;
+}
+
+function parseJson(text: string, where: string): unknown {
+  if (text.length > MAX_CHARACTERS) {
+    throw new UserError({
+      problem: 'This trace is too large to open',
+      expected: `at most ${MAX_CHARACTERS} characters`,
+      found: String(text.length),
+      where,
+    });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new UserError({
+      problem: 'This file is not a complete ILVR trace',
+      expected: 'one JSON object',
+      found: messageOf(error),
+      where,
+      remedy: 'The file may have been cut off while it was copied or written; export it again.',
+    });
+  }
+}
+
+function requireFormat(json: unknown, where: string): AnyTrace {
+  const trace = (typeof json === 'object' && json !== null ? json : {}) as AnyTrace;
+  const { format } = trace;
+  if (format === TRACE_FORMAT) return trace;
+  throw new UserError({
+    problem: 'This file is not an ILVR trace',
+    expected: `"format": "${TRACE_FORMAT}"`,
+    found: format === undefined ? 'no format' : JSON.stringify(format).slice(0, 80),
+    where,
+  });
+}

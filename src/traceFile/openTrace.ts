@@ -1,0 +1,76 @@
+/** A trace with its arrays: what whoever shows one works with. */
+
+import path from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { readPlainFile } from '../files/plainFile.ts';
+import { SliceReader } from '../trace/queries.ts';
+import { RunMaps } from '../trace/runMaps.ts';
+import type { Trace } from '../trace/schema.ts';
+import { Slices } from '../trace/slices.ts';
+import { FileContainer, type Container } from './container.ts';
+import { MAX_CHARACTERS, readManifest } from './manifest.ts';
+
+/** Of slices that a process without a window keeps: one block's maps at a time are drawn. */
+const BUDGET = 2 ** 24;
+
+/** A trace and the container of its arrays. The trace may still grow. */
+export class OpenTrace {
+  readonly trace: Trace;
+  readonly container: Container;
+  readonly reader: SliceReader;
+  /** Its maps, as far as their slices were loaded. */
+  readonly maps: RunMaps;
+
+  constructor(trace: Trace, container: Container) {
+    this.trace = trace;
+    this.container = container;
+    this.reader = new SliceReader(trace, container);
+    this.maps = new RunMaps(trace, new Slices((query, signal) => this.reader.read(query, signal), BUDGET));
+  }
+
+  async close(): Promise<void> {
+    await this.container.close();
+  }
+}
+
+/**
+ * Opens a trace's file, of any version and form.
+ * @throws UserError if it is none, or its arrays are not there or cut off
+ */
+export async function openTrace(file: string): Promise<OpenTrace> {
+  const bytes = await readPlainFile(file, { what: 'trace', maxBytes: MAX_CHARACTERS });
+  const { trace, arrays } = await readManifest(new TextDecoder().decode(bytes), path.basename(file));
+  const container = 'file' in arrays ? await openArrays(path.join(path.dirname(file), arrays.file)) : arrays;
+  requireLength(container, trace, file);
+  return new OpenTrace(trace, container);
+}
+
+async function openArrays(file: string): Promise<FileContainer> {
+  try {
+    return await FileContainer.open(file);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(
+      {
+        problem: 'The arrays of this trace cannot be opened',
+        expected: 'a file beside it',
+        found: error.details.found ?? error.message,
+        where: file,
+        remedy:
+          'A trace in two files needs both: copy this one beside the other, or export the trace as one file.',
+      },
+      { cause: error },
+    );
+  }
+}
+
+function requireLength({ size }: Container, { arrays: { bytes } }: Trace, where: string): void {
+  if (size >= bytes) return;
+  throw new UserError({
+    problem: 'The arrays of this trace are cut off',
+    expected: `${bytes} bytes`,
+    found: `${size} bytes`,
+    where,
+    remedy: 'Copy the file of its arrays again, together with its manifest.',
+  });
+}
