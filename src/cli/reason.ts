@@ -3,19 +3,20 @@
 import { randomUUID } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { CancelledError, messageOf, unreachable, UserError } from '../base/errors.ts';
+import { CancelledError, unreachable, UserError } from '../base/errors.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
 import { targetOf } from '../files/replaceFile.ts';
 import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
-import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
+import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { requestOptions, type Fed, type GenerationOptions, type ModelOptions } from './options.ts';
 import { reportEvent, reportSummary } from './reporter.ts';
 import { withModel } from './session.ts';
 import { label } from './terminal.ts';
-import { EngineStoppedError } from '../client/ends.ts';
 import type { EngineClient } from '../client/engineClient.ts';
+import type { OpenTrace } from '../traceFile/openTrace.ts';
+import { runRequest, vectorsOf, type RunRequest } from './runRequest.ts';
 import { writeTraceFiles } from './traceOutput.ts';
 
 export interface ReasonOptions extends ModelOptions, GenerationOptions {
@@ -50,14 +51,14 @@ export async function reason(
     const latents = await latentsToSwapIn(context, client, { ...own, images: swapImages });
     const intervention = interventionOf(options.intervene, 0, latents);
     const request = { ...own, ...(intervention !== undefined && { intervention }) };
-    const { trace, problem } = await runRequest(client, request, context.signal, (current, event) =>
-      reportEvent(context.terminal, current, event),
-    );
-    context.terminal.clearProgress();
-    if (trace !== undefined) await conclude(context, trace, options.trace);
-    if (problem instanceof CancelledError) return EXIT.cancelled;
-    if (problem !== undefined) throw problem;
-    return EXIT.ok;
+    const report = (trace: Trace, event: ReasonEvent): void => reportEvent(context.terminal, trace, event);
+    return runRequest(client, request, { signal: context.signal, report }, async ({ run, problem }) => {
+      context.terminal.clearProgress();
+      if (run !== undefined) await conclude(context, run, options.trace);
+      if (problem instanceof CancelledError) return EXIT.cancelled;
+      if (problem !== undefined) throw problem;
+      return EXIT.ok;
+    });
   });
 }
 
@@ -92,22 +93,13 @@ function swapImagesOf({ intervene, swapImage }: ReasonOptions): string[] {
 async function latentsToSwapIn(
   { signal }: CliContext,
   client: EngineClient,
-  request: ReasonRequest,
+  request: RunRequest,
 ): Promise<Float32Array[]> {
   if (request.images.length === 0) return [];
-  const { trace, problem } = await runRequest(
-    client,
-    { ...request, id: randomUUID() },
-    signal,
-    () => undefined,
-  );
-  if (problem !== undefined) throw problem;
-  return vectorsOf(trace!);
-}
-
-/** The latents of a run, in order. */
-export function vectorsOf({ latents }: Trace): Float32Array[] {
-  return latents.map(({ vector }) => vector.data);
+  return runRequest(client, { ...request, id: randomUUID() }, { signal }, async ({ run, problem }) => {
+    if (problem !== undefined) throw problem;
+    return vectorsOf(run!);
+  });
 }
 
 /**
@@ -135,54 +127,10 @@ export function interventionOf(
   }
 }
 
-/** How a run ended. */
-export interface RunResult {
-  /** As far as it came; absent if it did not even start. */
-  trace?: Trace;
-  /** Why it is not complete: a CancelledError, or what went wrong. */
-  problem?: unknown;
-}
-
-/**
- * Runs a request and folds its events; whatever happens to the engine, what arrived is kept.
- * @param report is called after each event was folded
- */
-export async function runRequest(
-  client: Pick<EngineClient, 'reason'>,
-  request: ReasonRequest,
-  signal: AbortSignal,
-  report: (trace: Trace, event: ReasonEvent) => void,
-): Promise<RunResult> {
-  const result: RunResult = {};
-  const fold = (event: ReasonEvent): void => {
-    if (event.type === 'start') result.trace = startTrace(event);
-    else if (result.trace !== undefined) applyEvent(result.trace, event);
-    if (result.trace !== undefined) report(result.trace, event);
-  };
-  try {
-    const { status } = await client.reason(request, fold, signal);
-    if (status === 'cancelled') result.problem = new CancelledError('The run');
-  } catch (error) {
-    // What ends the command may reach the engine's process too, whose end is then no failure.
-    const isFailure = !signal.aborted || error instanceof CancelledError;
-    result.problem = isFailure ? error : new CancelledError('The run');
-  }
-  if (result.trace?.status === 'running') endTrace(result.trace, result.problem);
-  return result;
-}
-
-/** For an engine that could not say itself how the run ended. */
-function endTrace(trace: Trace, problem: unknown): void {
-  if (problem === undefined) finishTrace(trace, 'complete');
-  else if (problem instanceof EngineStoppedError) finishTrace(trace, 'cancelled', problem.message);
-  else if (problem instanceof CancelledError) finishTrace(trace, 'cancelled');
-  else finishTrace(trace, 'failed', messageOf(problem));
-}
-
-async function conclude({ terminal }: CliContext, trace: Trace, out: string | undefined): Promise<void> {
-  reportSummary(terminal, trace);
+async function conclude({ terminal }: CliContext, run: OpenTrace, out: string | undefined): Promise<void> {
+  reportSummary(terminal, run.trace);
   if (out === undefined) return;
-  const [file, ...strips] = await writeTraceFiles(trace, out);
+  const [file, ...strips] = await writeTraceFiles(run, out);
   const pictures = strips.length === 1 ? '1 picture' : `${strips.length} pictures`;
   terminal.line(label('trace'), `${file} and ${pictures} of its blocks beside it`);
 }
@@ -192,7 +140,7 @@ function requestFor(
   helpers: ImageInput[],
   question: string,
   options: ReasonOptions,
-): ReasonRequest {
+): RunRequest {
   return {
     id: randomUUID(),
     question,

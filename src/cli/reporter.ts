@@ -5,8 +5,9 @@ import { placeOf } from '../heatmap/grid.ts';
 import { statedAnswer } from '../trace/answer.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { TOTAL_TIMING } from '../trace/format.ts';
-import { massBySource } from '../trace/maps.ts';
-import { runMaps } from '../trace/runMaps.ts';
+import { visualRanges } from '../trace/columns.ts';
+import type { Look } from '../trace/looks.ts';
+import { openingOf } from '../trace/opening.ts';
 import type { Trace, TraceBlock, TracePicture } from '../trace/schema.ts';
 import { blockSummary, describeIntervention, latentsOf } from '../trace/steps.ts';
 import { seconds } from './session.ts';
@@ -35,7 +36,7 @@ export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent
     case 'block-end':
       terminal.line(new Styled('cyan', blockLine(trace, event.block)));
       return;
-    case 'token-attention':
+    case 'looks':
     case 'verdict':
     case 'timing':
     case 'done':
@@ -69,9 +70,9 @@ export function reportSummary(terminal: Terminal, trace: Trace): void {
 function looksOf(trace: Trace): string | undefined {
   if (trace.latents.length === 0 || trace.pictures.every(({ range }) => range === undefined))
     return undefined;
-  const maps = runMaps(trace);
-  const layer = maps.openingLayer();
-  const mass = maps.layers()[layer]!.mass;
+  const opening = openingOf(trace);
+  const layer = opening.layer();
+  const mass = opening.layers()[layer]!.mass;
   return `most in layer ${layer + 1} of ${trace.model.layers}: mean mass on the image ${share(mass)}`;
 }
 
@@ -92,38 +93,28 @@ export function blockLine(trace: Trace, block: TraceBlock): string {
   return facts.join(' · ');
 }
 
-/** Means over the block's latents, in the layer that has looked most so far; it is named, since it may change. */
+/** Of the block's latents, in the layer that has looked most so far; it is named, since it may change. */
 function attentionFacts(trace: Trace, block: TraceBlock): string[] {
-  const latents = latentsOf(trace, block.index);
   const seen = trace.pictures.filter(({ range }) => range !== undefined);
-  if (latents.length === 0 || seen.length === 0) return [];
-  const maps = runMaps(trace);
-  const masses = latents.map((latent) => massBySource(trace, maps.openingRow(latent.attention)));
-  const mass = masses.reduce((sum, { pictures }) => sum + pictures, 0) / latents.length;
+  const opening = openingOf(trace);
+  const looks = latentsOf(trace, block.index).flatMap(({ token }) => opening.look(trace.tokens[token]) ?? []);
+  if (looks.length === 0 || seen.length === 0) return [];
+  const mass = looks.reduce((sum, look) => sum + look.mass.pictures, 0) / looks.length;
   const noun = seen.length === 1 ? 'image' : 'images';
-  return [peakOf(trace, block, seen), `mass on ${noun} ${share(mass)} (layer ${maps.openingLayer() + 1})`];
+  return [peakText(trace, looks), `mass on ${noun} ${share(mass)} (layer ${opening.layer() + 1})`];
 }
 
-/** The patch with the largest mean over the block's latents; rows and columns count from 1. */
-function peakOf(trace: Trace, block: TraceBlock, pictures: TracePicture[]): string {
-  let best = { value: -Infinity, text: '' };
-  for (const picture of pictures) {
-    const maps = runMaps(trace);
-    const selector = maps.opening(picture, 'attention');
-    const sums = new Float64Array(picture.grid.rows * picture.grid.columns);
-    for (const latent of latentsOf(trace, block.index)) {
-      maps.map(latent, selector)?.values.forEach((value, i) => {
-        sums[i]! += value;
-      });
-    }
-    sums.forEach((value, i) => {
-      if (value <= best.value) return;
-      const { row, column } = placeOf(i, picture.grid);
-      const where = pictures.length > 1 ? ` of ${picture.name}` : '';
-      best = { value, text: `peak row ${row + 1} column ${column + 1}${where}` };
-    });
-  }
-  return best.text;
+/** The patch that is the largest for most of them; rows and columns count from 1. */
+function peakText(trace: Trace, looks: readonly Look[]): string {
+  const times = new Map<number, number>();
+  for (const { peak } of looks) times.set(peak, (times.get(peak) ?? 0) + 1);
+  const [[peak] = [0]] = [...times].toSorted((a, b) => b[1] - a[1]);
+  const ranges = visualRanges(trace);
+  const place = ranges.findLast(({ at }) => at <= peak)!;
+  const picture = trace.pictures.find(({ id }) => id === place.picture)!;
+  const { row, column } = placeOf(peak - place.at, picture.grid);
+  const where = ranges.length > 1 ? ` of ${picture.name}` : '';
+  return `peak row ${row + 1} column ${column + 1}${where}`;
 }
 
 /** ".54" */

@@ -8,14 +8,15 @@ import { CancelledError, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import type { Sample } from '../dataset/samples.ts';
 import { judge, movesIn, releasedPath, simulate, strictMoves } from '../dataset/scoring.ts';
-import type { ReasonRequest } from '../protocol/engine.ts';
+import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { answerText } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
 import { requestOptions, type Fed, type GenerationOptions } from './options.ts';
 import { reportNotes } from './reporter.ts';
-import { interventionOf, runRequest, vectorsOf } from './reason.ts';
+import { interventionOf } from './reason.ts';
 import type { ResultsFile, SampleResult } from './results.ts';
+import { runRequest, vectorsOf, type RunRequest } from './runRequest.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';
 
@@ -90,9 +91,9 @@ export class SamplePass {
     if (sample.problem !== undefined) return notAnswered(sample, sample.problem);
     const started = performance.now();
     const latents = fed === 'swap' ? await this.latentsOf(session, donorOf(this.samples, sample)) : [];
-    const { trace, problem } = await this.ask(session, sample, fed, latents);
-    if (fed === 'own' && this.keepsLatents && trace !== undefined)
-      this.ownLatents.set(sample.line, vectorsOf(trace));
+    const keeps = fed === 'own' && this.keepsLatents;
+    const { trace, vectors, problem } = await this.ask(session, sample, fed, latents, keeps);
+    if (vectors !== undefined) this.ownLatents.set(sample.line, vectors);
     const text = trace === undefined ? '' : answerText(trace);
     return {
       ...identityOf(sample),
@@ -110,10 +111,9 @@ export class SamplePass {
   private async latentsOf(session: Session, sample: Sample): Promise<Float32Array[]> {
     const known = this.ownLatents.get(sample.line);
     if (known !== undefined) return known;
-    const { trace } = await this.ask(session, sample, 'own', []);
-    const latents = trace === undefined ? [] : vectorsOf(trace);
-    this.ownLatents.set(sample.line, latents);
-    return latents;
+    const { vectors = [] } = await this.ask(session, sample, 'own', [], true);
+    this.ownLatents.set(sample.line, vectors);
+    return vectors;
   }
 
   /** @throws whatever ends the evaluation; a picture that the engine refuses is a problem of its sample only */
@@ -122,9 +122,10 @@ export class SamplePass {
     sample: Sample,
     fed: Fed,
     latents: Float32Array[],
-  ): Promise<{ trace?: Trace; problem?: UserError }> {
+    keeps: boolean,
+  ): Promise<{ trace?: Trace; vectors?: Float32Array[]; problem?: UserError }> {
     const intervention = interventionOf(fed, sample.line, latents);
-    let own: ReasonRequest;
+    let own: RunRequest;
     try {
       own = await requestFor(sample, this.options);
     } catch (error) {
@@ -133,12 +134,17 @@ export class SamplePass {
       throw error;
     }
     const request = { ...own, ...(intervention !== undefined && { intervention }) };
-    const { problem, ...rest } = await runRequest(client, request, this.context.signal, (trace, { type }) => {
+    const report = (trace: Trace, { type }: ReasonEvent): void => {
       if (type === 'start') this.note(trace);
+    };
+    return runRequest(client, request, { signal: this.context.signal, report }, async ({ run, problem }) => {
+      if (problem !== undefined && (isLost() || !(problem instanceof UserError))) throw problem;
+      return {
+        ...(run && { trace: run.trace }),
+        ...(run && keeps && { vectors: await vectorsOf(run) }),
+        ...(problem instanceof UserError && { problem }),
+      };
     });
-    if (problem === undefined) return rest;
-    if (isLost() || !(problem instanceof UserError)) throw problem;
-    return { ...rest, problem };
   }
 
   /** What holds for all samples is said once, before the first. */
@@ -243,7 +249,7 @@ export function score(
   };
 }
 
-async function requestFor(sample: Sample, options: GenerationOptions): Promise<ReasonRequest> {
+async function requestFor(sample: Sample, options: GenerationOptions): Promise<RunRequest> {
   const { question } = sample;
   return {
     id: randomUUID(),

@@ -6,10 +6,10 @@ import { cannotWrite, replaceFile } from '../files/replaceFile.ts';
 import { encodePng } from '../render/png.ts';
 import { drawStrip } from '../render/strip.ts';
 import type { MapKind } from '../heatmap/map.ts';
-import { writeTrace } from '../trace/file.ts';
-import { runMaps } from '../trace/runMaps.ts';
-import type { Trace, TracePicture } from '../trace/schema.ts';
+import type { TracePicture } from '../trace/schema.ts';
 import { latentsOf } from '../trace/steps.ts';
+import { exportTrace } from '../traceFile/export.ts';
+import type { OpenTrace } from '../traceFile/openTrace.ts';
 
 /** Of one map in a strip, in pixels. */
 const MAP_WIDTH = 168;
@@ -20,25 +20,37 @@ const MAP_WIDTH = 168;
  * @returns the paths that were written
  * @throws UserError if one of them cannot be written
  */
-export async function writeTraceFiles(trace: Trace, out: string): Promise<string[]> {
-  const files: [path: string, content: string | Uint8Array][] = [[out, writeTrace(trace)]];
-  const maps = runMaps(trace);
-  trace.pictures.forEach((picture, i) => {
-    const kind: MapKind = picture.range === undefined ? 'selection' : 'attention';
-    for (const { index } of trace.blocks) {
-      const selector = maps.opening(picture, kind);
-      const scale = maps.scale(selector, 'raw', 'run');
-      const latents = latentsOf(trace, index).flatMap((latent) => maps.map(latent, selector) ?? []);
-      const strip = drawStrip(latents, scale, picture, { width: MAP_WIDTH });
-      if (strip !== undefined)
-        files.push([`${out}${stripSuffix(index, i, picture, kind)}`, encodePng(strip)]);
-    }
-  });
+export async function writeTraceFiles(run: OpenTrace, out: string): Promise<string[]> {
   await mkdir(dirname(out), { recursive: true }).catch((error: unknown) => {
     throw cannotWrite(out, error);
   });
-  for (const [path, content] of files) await replaceFile(path, content);
-  return files.map(([path]) => path);
+  const files = await exportTrace(run, out);
+  for (const [place, picture] of run.trace.pictures.entries()) {
+    for (const [suffix, png] of await stripsOf(run, picture, place)) {
+      await replaceFile(`${out}${suffix}`, png);
+      files.push(`${out}${suffix}`);
+    }
+  }
+  return files;
+}
+
+/** One strip of maps for each block that has latents, by the suffix of its file. */
+async function stripsOf(
+  run: OpenTrace,
+  picture: TracePicture,
+  place: number,
+): Promise<[suffix: string, png: Uint8Array][]> {
+  const { trace, maps } = run;
+  const kind: MapKind = picture.range === undefined ? 'selection' : 'attention';
+  const selector = maps.opening(picture, kind);
+  await maps.load(selector);
+  const scale = maps.scale(selector, 'raw', 'run');
+  const ground = await run.picture(picture);
+  return trace.blocks.flatMap(({ index }) => {
+    const drawn = latentsOf(trace, index).flatMap((latent) => maps.map(latent, selector) ?? []);
+    const strip = drawStrip(drawn, scale, ground, { width: MAP_WIDTH });
+    return strip === undefined ? [] : [[stripSuffix(index, place, picture, kind), encodePng(strip)]];
+  });
 }
 
 function stripSuffix(block: number, place: number, { id }: TracePicture, kind: MapKind): string {

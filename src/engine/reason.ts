@@ -3,38 +3,25 @@
  * What it decides: which pictures the model sees, what is captured. How to generate is ../inference/generate.ts.
  */
 
-import { toBase64 } from '../base/base64.ts';
 import { UserError } from '../base/errors.ts';
 import { encodePrompt, promptParts } from '../checkpoint/text/chatTemplate.ts';
 import { withBudget } from '../checkpoint/pixels/budget.ts';
 import { pictureSize } from '../checkpoint/pixels/decodeImage.ts';
 import { processImage, type ProcessedImage } from '../checkpoint/pixels/image.ts';
 import { planPicture } from '../checkpoint/pixels/smartResize.ts';
-import { StreamDecoder } from '../checkpoint/text/tokenizer.ts';
 import type { ProcessorConfig } from '../model/config.ts';
 import type { PatchGrid } from '../model/positions.ts';
 import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { PART_TIMINGS, TOTAL_TIMING } from '../trace/format.ts';
-import { joinHeads } from '../trace/maps.ts';
-import type { TraceDevice, TraceModel, TracePicture, TraceToken } from '../trace/schema.ts';
-import { compareLatent, type PictureFeatures } from '../inference/compare.ts';
-import { generate, type GenerateObserver } from '../inference/generate.ts';
-import type { Fed, NewToken } from '../inference/generation.ts';
+import type { TracePicture } from '../trace/schema.ts';
+import type { PictureFeatures } from '../inference/compare.ts';
+import { generate } from '../inference/generate.ts';
 import type { Model } from '../inference/model.ts';
-import { checkRoom, checkStep, type SizedPicture } from '../inference/room.ts';
+import { checkRoom, type SizedPicture } from '../inference/room.ts';
 import { notesOn } from './notes.ts';
-
-export interface RunContext {
-  model: Model;
-  /** How the model and its device describe themselves in a trace. */
-  describe: { model: TraceModel; device: TraceDevice };
-  version: string;
-  emit: (event: ReasonEvent) => void;
-  progress: (message: string, fraction?: number) => void;
-  /** Lets messages in; throws CancelledError if the run was cancelled. */
-  pause: () => Promise<void>;
-}
+import { Recorder } from './recorder.ts';
+import type { RunContext } from './runContext.ts';
 
 /** Runs a request; everything it finds goes out as events, `done` included when it ends by itself. */
 export async function reason(context: RunContext, request: ReasonRequest): Promise<void> {
@@ -43,7 +30,7 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
   const { config, generation, processor: own } = context.model.checkpoint;
   const processor = withBudget(own, request);
   const penalty = request.repetitionPenalty ?? generation.repetitionPenalty;
-  context.emit(startEvent(context, request, processor, penalty));
+  const recorder = new Recorder(context, startEvent(context, request, processor, penalty));
 
   const given = await sizePictures(request);
   const { ids, text, textTokens } = writePrompt(context, request, given, processor);
@@ -53,22 +40,23 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
   const seen = pictures.filter((picture) => picture.given.inPrompt);
   const prompt = { ids, ...(await context.model.embedPrompt(ids, seen)) };
   const starts = startsOf(ids, pictures, config.tokens.imagePad);
-  context.emit({
-    type: 'prompt',
-    prompt: { text, ids, ropeDelta: prompt.delta },
-    pictures: pictures.map((picture, i) => describePicture(context.model, picture, starts[i])),
-  });
-
-  const recorder = new Recorder(context, pictures);
+  const described: TracePicture[] = [];
+  for (const [i, picture] of pictures.entries()) {
+    described.push(await describePicture(context, picture, starts[i]));
+  }
+  recorder.begin(
+    { type: 'prompt', prompt: { text, ids, ropeDelta: prompt.delta }, pictures: described },
+    pictures,
+  );
   await generate(context.model, { ...request, ...prompt, repetitionPenalty: penalty }, recorder);
   const ended = performance.now();
   const timing = (name: string, milliseconds: number): void =>
-    context.emit({ type: 'timing', timing: { name, milliseconds } });
+    recorder.emit({ type: 'timing', timing: { name, milliseconds } });
   timing(PART_TIMINGS.pictures, encoded - started);
   timing(PART_TIMINGS.prompt, recorder.firstToken - encoded);
   timing(PART_TIMINGS.answer, ended - recorder.firstToken);
   timing(TOTAL_TIMING, ended - started);
-  context.emit({ type: 'done', status: 'complete' });
+  recorder.emit({ type: 'done', status: 'complete' });
 }
 
 function checkRequest(request: ReasonRequest, { checkpoint }: Model): void {
@@ -135,7 +123,7 @@ function startEvent(
   request: ReasonRequest,
   { minPixels, maxPixels }: ProcessorConfig,
   repetitionPenalty: number,
-): ReasonEvent {
+): Extract<ReasonEvent, { type: 'start' }> {
   const { latents, intervention, temperature, topP, seed, maxTokens, placement, system } = request;
   const notes = notesOn(context.model.checkpoint.generation, request);
   return {
@@ -239,12 +227,12 @@ function startsOf(ids: readonly number[], pictures: readonly EncodedPicture[], p
   });
 }
 
-function describePicture(
-  { checkpoint }: Model,
+async function describePicture(
+  { model, sink }: RunContext,
   picture: EncodedPicture,
   start: number | undefined,
-): TracePicture {
-  const { mergeSize, patchSize } = checkpoint.processor;
+): Promise<TracePicture> {
+  const { mergeSize, patchSize } = model.checkpoint.processor;
   const { image, grid } = picture;
   const { id, name, role } = picture.given;
   return {
@@ -254,75 +242,10 @@ function describePicture(
     width: image.source.width,
     height: image.source.height,
     exifOrientation: image.exifOrientation,
-    png: toBase64(image.displayPng),
+    png: await sink.add('U8', [image.displayPng.length], image.displayPng),
     resized: { width: image.resized.width, height: image.resized.height },
     grid: { rows: grid.height / mergeSize, columns: grid.width / mergeSize },
     tokenSize: patchSize * mergeSize,
     ...(start !== undefined && { range: { start, count: image.mergedTokens } }),
   };
-}
-
-/** Turns what the loop reports into events. */
-class Recorder implements GenerateObserver {
-  /** When the first token was chosen. */
-  firstToken = 0;
-  private readonly context: RunContext;
-  private readonly pictures: EncodedPicture[];
-  private readonly decoder: StreamDecoder;
-
-  constructor(context: RunContext, pictures: EncodedPicture[]) {
-    this.context = context;
-    this.pictures = pictures;
-    this.decoder = new StreamDecoder(context.model.checkpoint.tokenizer);
-  }
-
-  async prefill(read: number, total: number): Promise<void> {
-    this.context.progress('reading the prompt', read / total);
-    await this.context.pause();
-  }
-
-  async token(token: NewToken): Promise<void> {
-    if (this.firstToken === 0) this.firstToken = performance.now();
-    checkStep(this.context.model.checkpoint.config.text, token.position + 1);
-    const { emit } = this.context;
-    emit({ type: 'token', token: this.describe(token) });
-    // A block that is restarted closes before the next one opens.
-    if (token.closed !== undefined) emit({ type: 'block-end', block: token.closed });
-    if (token.opened !== undefined) emit({ type: 'block-start', block: token.opened });
-    await this.context.pause();
-  }
-
-  async fed(token: NewToken, { attention, vector }: Fed): Promise<void> {
-    if (vector === undefined) {
-      const [layers = 0, , keys = 0] = attention.shape;
-      const rows = Array.from({ length: layers }, (_, layer) => joinHeads(attention, layer, 'mean'));
-      const data = new Float32Array(layers * keys);
-      rows.forEach((row, layer) => data.set(row, layer * keys));
-      this.context.emit({
-        type: 'token-attention',
-        index: token.index,
-        attention: { shape: [layers, keys], data },
-      });
-      return;
-    }
-    this.context.emit({
-      type: 'latent',
-      latent: {
-        block: token.block!,
-        index: token.latentIndex!,
-        token: token.index,
-        position: token.position,
-        vector: { shape: [vector.length], data: vector },
-        attention,
-        comparisons: compareLatent(vector, this.pictures, this.context.model.checkpoint.config.latentSize),
-      },
-    });
-  }
-
-  private describe(token: NewToken): TraceToken {
-    const { id, kind, position, probability, forced } = token;
-    // A character that a marker cuts off ends there, as U+FFFD; its bytes must not join with later ones.
-    const text = kind === 'text' ? this.decoder.push(id) : this.decoder.flush();
-    return { id, kind, position, forced, text, ...(probability !== undefined && { probability }) };
-  }
 }

@@ -18,6 +18,7 @@ import { analyse } from './analyse.ts';
 import { tryGpu } from './device.ts';
 import { modifiedOf, openModel, type LoadSettings, type OpenedModel } from './load.ts';
 import { reason } from './reason.ts';
+import { ContainerWriter } from '../traceFile/container.ts';
 
 interface Loaded extends OpenedModel {
   request: LoadRequest;
@@ -70,6 +71,7 @@ export class EngineServer implements EngineMethods {
       const { model, reply } = this.loaded;
       const emit = (event: Parameters<EngineEvents['event']>[1]): void =>
         this.client.event(request.id, event);
+      const sink = await ContainerWriter.create(request.arrays);
       try {
         await reason(
           {
@@ -77,6 +79,7 @@ export class EngineServer implements EngineMethods {
             describe: { model: reply.model, device: reply.device },
             version: this.settings.version,
             emit,
+            sink,
             progress: this.progressOf(request.id),
             pause: () => this.pause(request.id),
           },
@@ -87,6 +90,8 @@ export class EngineServer implements EngineMethods {
         if (!(error instanceof CancelledError)) throw error;
         emit({ type: 'done', status: 'cancelled' });
         return { status: 'cancelled' };
+      } finally {
+        await sink.close();
       }
     });
   }

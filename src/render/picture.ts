@@ -2,14 +2,17 @@
 
 import { deflateSync, inflateSync } from 'node:zlib';
 import { convertIndexedToRgb, decode, type DecodedPng } from 'fast-png';
-import { fromBase64 } from '../base/base64.ts';
 import { messageOf } from '../base/errors.ts';
 import { joined, MAX_PICTURE_BYTES, plainPng, refused, type PlainPng } from '../trace/picture.ts';
 import type { TracePicture } from '../trace/schema.ts';
 import { blank, resample, type Raster } from './raster.ts';
 
-/** What drawing needs of a picture; `png` is base64. */
-export type EncodedPicture = Pick<TracePicture, 'name' | 'png' | 'width' | 'height'>;
+/** What drawing needs of a picture. */
+export interface EncodedPicture extends Pick<TracePicture, 'name' | 'width' | 'height'> {
+  png: Uint8Array;
+  /** sha256 of the PNG: what the picture is known by. */
+  sha256: string;
+}
 
 /** Pictures whose drawings are kept: a hover shows that many. */
 const MAX_PICTURES = 4;
@@ -18,7 +21,7 @@ const MAX_WIDTHS = 8;
 /** Height of a drawing in widths: taller pictures are drawn narrower. */
 const MAX_HEIGHT = 8;
 
-/** By PNG, as base64: whoever asks from another thread has no picture twice. */
+/** By sum: whoever asks from another thread sends a copy each time. */
 const scaled = new Map<string, Map<string, Raster>>();
 let last: { picture: EncodedPicture; raster: Raster } | undefined;
 
@@ -37,7 +40,7 @@ export function rasterOf(picture: EncodedPicture): Raster {
 export function pictureAt(picture: EncodedPicture, width: number): Raster {
   const size = drawnSize(picture, width);
   const key = `${size.width} × ${size.height}`;
-  const known = scaled.get(picture.png) ?? new Map<string, Raster>();
+  const known = scaled.get(picture.sha256) ?? new Map<string, Raster>();
   let raster = known.get(key);
   if (raster === undefined) {
     raster = resample(rasterOf(picture), size.width, size.height);
@@ -45,8 +48,8 @@ export function pictureAt(picture: EncodedPicture, width: number): Raster {
     known.set(key, raster);
   }
   // Set again, so that the first is the one unused for longest.
-  scaled.delete(picture.png);
-  scaled.set(picture.png, known);
+  scaled.delete(picture.sha256);
+  scaled.set(picture.sha256, known);
   for (const old of [...scaled.keys()].slice(0, -MAX_PICTURES)) scaled.delete(old);
   return raster;
 }
@@ -62,15 +65,14 @@ export function drawnSize(
 }
 
 function isSame(a: EncodedPicture, b: EncodedPicture): boolean {
-  return a.width === b.width && a.height === b.height && a.png === b.png;
+  return a.width === b.width && a.height === b.height && a.sha256 === b.sha256;
 }
 
 function decodePicture(picture: EncodedPicture): Raster {
-  // Four characters of base64 are three bytes.
-  if (picture.png.length > (MAX_PICTURE_BYTES / 3) * 4) {
+  if (picture.png.length > MAX_PICTURE_BYTES) {
     throw refused(picture, `a PNG file of at most ${MAX_PICTURE_BYTES} bytes`, 'a larger one');
   }
-  const png = plainPng(fromBase64(picture.png), picture);
+  const png = plainPng(picture.png, picture);
   try {
     return toRgba(decode(inflated(png)));
   } catch (error) {

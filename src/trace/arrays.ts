@@ -3,7 +3,7 @@
  * in memory; who reads one decides what is read, so that nobody need hold a whole run.
  */
 
-import { UserError } from '../base/errors.ts';
+import { unreachable, UserError } from '../base/errors.ts';
 import { fromFloat16s } from '../tensor/float16.ts';
 import { sizeOf, type NumericArray } from '../tensor/array.ts';
 import type { ArrayRef, Trace, TraceLatent } from './schema.ts';
@@ -84,13 +84,15 @@ export async function readPart(
 
 function numbersOf(bytes: Uint8Array, dtype: ArrayRef['dtype']): Float32Array {
   // Offsets in a container are of no particular alignment, typed arrays want one.
-  const { buffer } = bytes.byteOffset % 4 === 0 ? { buffer: bytes } : { buffer: bytes.slice() };
+  const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   switch (dtype) {
     case 'U8':
       return Float32Array.from(bytes);
     case 'F16':
-      return fromFloat16s(new Uint16Array(buffer.buffer, buffer.byteOffset, buffer.length / 2));
+      return fromFloat16s(new Uint16Array(buffer, byteOffset, length / 2));
+    case 'F32':
+      return new Float32Array(buffer, byteOffset, length / 4);
     default:
-      return new Float32Array(buffer.buffer, buffer.byteOffset, buffer.length / 4);
+      return unreachable(dtype);
   }
 }

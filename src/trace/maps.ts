@@ -78,9 +78,9 @@ export function attentionMap(
   selector: MapSelector,
   who: string,
 ): HeatMap | undefined {
-  const range = visualRanges(trace).find((entry) => entry.picture === picture.id);
-  if (range === undefined) return undefined;
-  const values = visual.subarray(range.at, range.at + range.count);
+  const place = visualRanges(trace).find((entry) => entry.picture === picture.id);
+  if (place === undefined) return undefined;
+  const values = visual.subarray(place.at, place.at + place.count);
   const { layers, heads } = trace.model;
   const among = `${phrase('layer', selector.layer, layers)}, ${phrase('head', selector.heads, heads)}`;
   return {

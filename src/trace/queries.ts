@@ -4,7 +4,7 @@
  */
 
 import type { CancelSignal } from '../base/cancel.ts';
-import { UserError } from '../base/errors.ts';
+import { unreachable, UserError } from '../base/errors.ts';
 import { nextTurn } from '../base/turn.ts';
 import { dot, type NumericArray } from '../tensor/array.ts';
 import { readArray, readPart, type ByteSource } from './arrays.ts';
@@ -76,8 +76,10 @@ export class SliceReader {
         return this.comparison(this.latent(member), family);
       case 'paid':
         return this.paid(family, signal);
-      default:
+      case 'cosines':
         return this.cosines(family.count, signal);
+      default:
+        return unreachable(family);
     }
   }
 
@@ -165,9 +167,9 @@ export class SliceReader {
 
   private columnsOf(to: PaidTo): number[] {
     if ('latent' in to) return [visualCount(this.trace) + to.latent];
-    const range = visualRanges(this.trace).find(({ picture }) => picture === to.picture);
+    const place = visualRanges(this.trace).find(({ picture }) => picture === to.picture);
     const columns = to.patches.flatMap((patch) =>
-      range !== undefined && patch >= 0 && patch < range.count ? [range.at + patch] : [],
+      place !== undefined && patch >= 0 && patch < place.count ? [place.at + patch] : [],
     );
     return columns.length > 0 ? columns : [Infinity];
   }

@@ -1,9 +1,8 @@
 /**
- * The maps of a whole run: one by one, what they have in common, and where a reader begins.
+ * The maps of a whole run: one by one, and what they have in common.
  *
  * Whatever draws a map asks here for the map and its scale. Maps are made of slices that are at hand (slices.ts):
- * where one is not, there is no map yet. Where a reader begins follows from the manifest alone. Everything is computed
- * once: a latent never changes once it is in a trace, and what spans all latents is computed again when there are more.
+ * where one is not, there is no map yet. Everything is computed once: a latent never changes once it is in a trace, and what spans all latents is computed again when there are more.
  */
 
 import type { CancelSignal } from '../base/cancel.ts';
@@ -12,11 +11,10 @@ import type { HeatMap, MapKind, Reading } from '../heatmap/map.ts';
 import { scaleOf, type Scale, type Scope } from '../heatmap/scale.ts';
 import { Looks } from '../heatmap/statistics.ts';
 import type { Choice } from './choice.ts';
-import { visualCount } from './columns.ts';
-import { lookAt } from './looks.ts';
 import { familyOf, kindsFor, mapOf, type MapSelector } from './maps.ts';
 import type { Query } from './queries.ts';
-import type { Trace, TraceLatent, TracePicture, TraceToken } from './schema.ts';
+import { openingOf } from './opening.ts';
+import type { Trace, TraceLatent, TracePicture } from './schema.ts';
 import type { Slices } from './slices.ts';
 
 /** 16 selectors × 64 latents × 1000 patches are 4 MB. */
@@ -29,8 +27,6 @@ export class RunMaps {
   private readonly means = new Kept<{ latents: number; sums: Float64Array }>();
   private readonly looks = new Kept<{ latents: number; looks: Looks }>();
   private readonly scales = new Kept<{ latents: number; scale: Scale }>();
-  private evidence: { of: 'latents' | 'words'; tokens: number; layers: Looks[] } | undefined;
-  private latentWithMost = { latents: 0, layer: -1, index: -1, mass: -1 };
 
   /** @param trace may grow, but what is in it stays */
   constructor(trace: Trace, slices: Slices) {
@@ -88,61 +84,9 @@ export class RunMaps {
     return looks.sink && { ...looks.sink, of: looks.queries };
   }
 
-  /**
-   * How the run's latents look at the pictures, layer by layer, heads averaged. Where there are no latents,
-   * how its words do.
-   */
-  layers(): readonly Looks[] {
-    const { latents, tokens, model } = this.trace;
-    const of = latents.length > 0 ? 'latents' : 'words';
-    if (this.evidence?.of !== of) {
-      this.evidence = { of, tokens: 0, layers: Array.from({ length: model.layers }, () => new Looks()) };
-    }
-    const { evidence } = this;
-    const patches = visualCount(this.trace);
-    // What a token looks at is known when its query has been run, in their order.
-    const known = of === 'latents' ? (latents.at(-1)?.token ?? -1) + 1 : tokens.length;
-    for (; evidence.tokens < known; evidence.tokens++) {
-      const token = tokens[evidence.tokens]!;
-      if (of === 'latents' ? token.kind !== 'latent-pad' : token.kind !== 'text') continue;
-      if (token.looks === undefined && evidence.tokens === tokens.length - 1) break;
-      evidence.layers.forEach((looks, layer) => {
-        const look = lookAt(token, layer);
-        if (look !== undefined) looks.addLook(look.mass.pictures, look.bits, look.peak, patches);
-      });
-    }
-    return evidence.layers;
-  }
-
-  /** The layer whose latents look at the pictures most: where a reader begins. */
-  openingLayer(): number {
-    const masses = this.layers().map(({ mass }) => mass);
-    const most = Math.max(...masses);
-    // Without anything to go by, the last layer is as good as any.
-    return most > 0 ? masses.indexOf(most) : this.trace.model.layers - 1;
-  }
-
-  /** Index of the latent that looks at the pictures most in the opening layer; −1 without latents. */
-  openingLatent(): number {
-    const { latents, tokens } = this.trace;
-    const layer = this.openingLayer();
-    if (this.latentWithMost.layer !== layer) this.latentWithMost = { latents: 0, layer, index: -1, mass: -1 };
-    const best = this.latentWithMost;
-    for (; best.latents < latents.length; best.latents++) {
-      const mass = lookAt(tokens[latents[best.latents]!.token] ?? {}, layer)?.mass.pictures ?? 0;
-      if (mass > best.mass) Object.assign(best, { index: best.latents, mass });
-    }
-    return best.index;
-  }
-
   /** What is shown of a picture before a reader chooses. */
   opening(picture: TracePicture, kind: MapKind = kindsFor(picture)[0]!): MapSelector {
-    return { kind, picture: picture.id, layer: this.openingLayer(), heads: 'mean' };
-  }
-
-  /** How a token looks in the opening layer, heads averaged: what texts and summaries quote. */
-  openingLook(token: Pick<TraceToken, 'looks'>): ReturnType<typeof lookAt> {
-    return lookAt(token, this.openingLayer());
+    return { kind, picture: picture.id, layer: openingOf(this.trace).layer(), heads: 'mean' };
   }
 
   /** What has to be at hand for `row`. */

@@ -37,6 +37,11 @@ export class MemoryContainer implements Container, ArraySink {
   }
 
   async add(...array: Parameters<ArraySink['add']>): Promise<ArrayRef> {
+    return this.put(...array);
+  }
+
+  /** The same at once. */
+  put(...array: Parameters<ArraySink['add']>): ArrayRef {
     const encoded = encode(...array);
     const offset = aligned(this.length);
     const end = offset + encoded.bytes.length;

@@ -7,7 +7,8 @@ import { checkReferences } from '../trace/references.ts';
 import { traceSchema, type Trace } from '../trace/schema.ts';
 import { checkLooks } from '../trace/values.ts';
 import { MemoryContainer } from './container.ts';
-import { migrated, type AnyTrace } from './migrate.ts';
+import { migrated } from './migrate.ts';
+import type { AnyTrace } from './migrationStep.ts';
 
 /** Suffix of traces; the panel's custom editor claims it. */
 export const TRACE_SUFFIX = '.ilvr.json';

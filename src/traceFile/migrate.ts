@@ -3,17 +3,8 @@
 import { UserError } from '../base/errors.ts';
 import type { ArraySink } from '../trace/arrays.ts';
 import { TRACE_VERSION } from '../trace/format.ts';
+import type { AnyTrace, MigrationStep } from './migrationStep.ts';
 import { fromVersion1 } from './version1.ts';
-
-/** A trace as JSON, of no particular version. */
-export type AnyTrace = Record<string, unknown>;
-
-/**
- * Makes a trace of the next version out of one.
- * @param sink takes the arrays that stood in it
- * @param where the file's name, for messages
- */
-export type MigrationStep = (trace: AnyTrace, sink: ArraySink, where: string) => Promise<AnyTrace> | AnyTrace;
 
 /** By the version that a step reads. There is none before 1. */
 const STEPS: Readonly<Record<number, MigrationStep>> = { 1: fromVersion1 };

@@ -3,9 +3,11 @@
 import path from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { readPlainFile } from '../files/plainFile.ts';
+import { bytesOf, readBytes } from '../trace/arrays.ts';
+import { MAX_PICTURE_BYTES, refused } from '../trace/picture.ts';
 import { SliceReader } from '../trace/queries.ts';
 import { RunMaps } from '../trace/runMaps.ts';
-import type { Trace } from '../trace/schema.ts';
+import type { Trace, TracePicture } from '../trace/schema.ts';
 import { Slices } from '../trace/slices.ts';
 import { FileContainer, type Container } from './container.ts';
 import { MAX_CHARACTERS, readManifest } from './manifest.ts';
@@ -26,6 +28,17 @@ export class OpenTrace {
     this.container = container;
     this.reader = new SliceReader(trace, container);
     this.maps = new RunMaps(trace, new Slices((query, signal) => this.reader.read(query, signal), BUDGET));
+  }
+
+  /**
+   * A picture's PNG, as drawings take it (src/render).
+   * @throws UserError if it is larger than any that is shown, or not the one that was written
+   */
+  async picture({ name, width, height, png }: TracePicture) {
+    if (bytesOf(png) > MAX_PICTURE_BYTES) {
+      throw refused({ name }, `a PNG file of at most ${MAX_PICTURE_BYTES} bytes`, 'a larger one');
+    }
+    return { name, width, height, png: await readBytes(this.container, png), sha256: png.sha256 };
   }
 
   async close(): Promise<void> {

@@ -12,14 +12,14 @@ import { looksOf } from '../trace/looks.ts';
 import { meanOfHeads } from '../trace/queries.ts';
 import type { ArrayRef } from '../trace/schema.ts';
 import { checkNumbers } from '../trace/values.ts';
-import type { AnyTrace } from './migrate.ts';
+import type { AnyTrace } from './migrationStep.ts';
 
 const count = z.int().min(0);
 /** More elements than any real array has; a base64 text is never made longer by its shape. */
 const MAX_ELEMENTS = 2 ** 28;
 const array = z.strictObject({ dtype: z.literal('F32'), shape: z.array(count).max(6), data: z.string() });
 
-const comparison = z.looseObject({
+const compared = z.looseObject({
   similarity: array,
   selection: z.looseObject({ cosines: array, probabilities: array }),
 });
@@ -42,7 +42,7 @@ const version1 = z.looseObject({
       position: count,
       vector: array,
       attention: array,
-      comparisons: z.array(comparison),
+      comparisons: z.array(compared),
     }),
   ),
 });

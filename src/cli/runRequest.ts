@@ -1,0 +1,93 @@
+/** One request to an engine, folded into a trace; its arrays are in a file for as long as they are looked at. */
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { CancelledError, messageOf } from '../base/errors.ts';
+import { EngineStoppedError } from '../client/ends.ts';
+import type { EngineClient } from '../client/engineClient.ts';
+import type { ReasonRequest } from '../protocol/engine.ts';
+import { readArray } from '../trace/arrays.ts';
+import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
+import type { Trace } from '../trace/schema.ts';
+import { FileContainer } from '../traceFile/container.ts';
+import { OpenTrace } from '../traceFile/openTrace.ts';
+
+/** Where the arrays go is not the caller's business. */
+export type RunRequest = Omit<ReasonRequest, 'arrays'>;
+
+/** How a run ended. */
+export interface RunResult {
+  /** As far as it came; absent if it did not even start. */
+  run?: OpenTrace;
+  /** Why it is not complete: a CancelledError, or what went wrong. */
+  problem?: unknown;
+}
+
+export interface RunOptions {
+  signal: AbortSignal;
+  /** Called after each event was folded. */
+  report?: (trace: Trace, event: ReasonEvent) => void;
+}
+
+/**
+ * Runs a request; whatever happens to the engine, what arrived is kept.
+ * @param use gets the result; its arrays are gone when it resolves
+ */
+export async function runRequest<T>(
+  client: Pick<EngineClient, 'reason'>,
+  request: RunRequest,
+  options: RunOptions,
+  use: (result: RunResult) => Promise<T>,
+): Promise<T> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'ilvr-'));
+  const arrays = path.join(folder, 'arrays.ilvr.bin');
+  let run: OpenTrace | undefined;
+  try {
+    const { trace, problem } = await fold(client, { ...request, arrays }, options);
+    run = trace && new OpenTrace(trace, await FileContainer.open(arrays));
+    return await use({ ...(run && { run }), ...(problem !== undefined && { problem }) });
+  } finally {
+    await run?.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The latents of a run, in order. */
+export async function vectorsOf({ trace, container }: OpenTrace): Promise<Float32Array[]> {
+  const vectors: Float32Array[] = [];
+  for (const { vector } of trace.latents) vectors.push((await readArray(container, vector)).data);
+  return vectors;
+}
+
+async function fold(
+  client: Pick<EngineClient, 'reason'>,
+  request: ReasonRequest,
+  { signal, report }: RunOptions,
+): Promise<{ trace?: Trace; problem?: unknown }> {
+  const result: { trace?: Trace; problem?: unknown } = {};
+  const onEvent = (event: ReasonEvent): void => {
+    if (event.type === 'start') result.trace = startTrace(event);
+    else if (result.trace !== undefined) applyEvent(result.trace, event);
+    if (result.trace !== undefined) report?.(result.trace, event);
+  };
+  try {
+    const { status } = await client.reason(request, onEvent, signal);
+    if (status === 'cancelled') result.problem = new CancelledError('The run');
+  } catch (error) {
+    // What ends the command may reach the engine's process too, whose end is then no failure.
+    const isFailure = !signal.aborted || error instanceof CancelledError;
+    result.problem = isFailure ? error : new CancelledError('The run');
+  }
+  if (result.trace?.status === 'running') endTrace(result.trace, result.problem);
+  return result;
+}
+
+/** For an engine that could not say itself how the run ended. */
+function endTrace(trace: Trace, problem: unknown): void {
+  if (problem === undefined) finishTrace(trace, 'complete');
+  else if (problem instanceof EngineStoppedError) finishTrace(trace, 'cancelled', problem.message);
+  else if (problem instanceof CancelledError) finishTrace(trace, 'cancelled');
+  else finishTrace(trace, 'failed', messageOf(problem));
+}
+
