@@ -1,19 +1,20 @@
 /** Checks that the numbers of a trace can be what they say: shares from 0 to 1, cosines from −1 to 1, none missing. */
 
 import { UserError } from '../base/errors.ts';
+import { visualCount } from './columns.ts';
 import { LOOKS } from './looks.ts';
 import type { Trace } from './schema.ts';
 
 /** Sums and quotients of float32 may end a hair outside, and float16 rounds. */
 const ROUNDING = 1e-3;
 
-type Numbers = 'attention' | 'cosine' | 'vector' | 'look';
+type Numbers = 'attention' | 'cosine' | 'vector' | 'bits';
 
 const BOUNDS: Readonly<Record<Numbers, readonly [min: number, max: number]>> = {
   attention: [0, 1],
   cosine: [-1, 1],
   vector: [-Infinity, Infinity],
-  look: [0, Infinity],
+  bits: [0, Infinity],
 };
 
 /**
@@ -48,18 +49,23 @@ export function checkNumbers(
 
 /** Checks what a trace holds without its container. */
 export function checkLooks(trace: Trace, where: string): void {
-  const patches = trace.pictures.reduce((sum, { range }) => sum + (range?.count ?? 0), 0);
+  const patches = visualCount(trace);
   trace.tokens.forEach(({ looks }, i) => {
-    if (looks === undefined) return;
-    checkNumbers(trace, 'look', looks.data, `${where}, token ${i + 1}`);
-    for (let at = LOOKS.length - 1; at < looks.data.length; at += LOOKS.length) {
-      if (looks.data[at]! < Math.max(1, patches)) continue;
-      throw new UserError({
-        problem: 'This trace contradicts itself',
-        expected: `the peak of token ${i + 1} among ${patches} patches`,
-        found: String(looks.data[at]),
-        where,
-      });
+    for (let at = 0; looks !== undefined && at < looks.data.length; at += LOOKS.length) {
+      const row = looks.data.subarray(at, at + LOOKS.length);
+      const of = `${where}, token ${i + 1}`;
+      checkNumbers(trace, 'attention', row.subarray(0, 4), of);
+      checkNumbers(trace, 'bits', row.subarray(4), of);
+      if (row[5]! >= Math.max(1, patches)) throw outside(row[5]!, patches, of);
     }
+  });
+}
+
+function outside(peak: number, patches: number, where: string): UserError {
+  return new UserError({
+    problem: 'This trace contradicts itself',
+    expected: `the largest of ${patches} patches`,
+    found: `patch ${peak + 1}`,
+    where,
   });
 }

@@ -16,7 +16,7 @@ import { decode } from 'fast-png';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { forcedTokens } from '../../src/cli/options.ts';
 import { Styled, Terminal } from '../../src/cli/terminal.ts';
-import { readTrace } from '../../src/trace/file.ts';
+import { openTrace } from '../../src/traceFile/openTrace.ts';
 import { buildFakeEngine, EXAMPLES, ilvr, temporaryFolder, type CliRun } from '../fixtures/cli.ts';
 
 const MAP = join(EXAMPLES, 'map-01.png');
@@ -99,7 +99,7 @@ describe('reason', () => {
     const out = join(folder, 'deep', 'run.ilvr.json');
     const { code } = await ilvr(['reason', MAP, '--trace', out], engine);
     expect(code).toBe(0);
-    expect(readTrace(readFileSync(out, 'utf8'), out).status).toBe('complete');
+    expect((await openTrace(out)).trace.status).toBe('complete');
     expect(readdirSync(join(folder, 'deep')).toSorted()).toEqual([
       'run.ilvr.json',
       'run.ilvr.json.block-1.helper-1.selection.png',
@@ -116,7 +116,7 @@ describe('reason', () => {
     expect(code).toBe(1);
     expect(err).toMatch(/engine process ended unexpectedly \(signal SIGKILL\)\. Most likely memory ran out/);
     expect(err).not.toContain('defect');
-    const trace = readTrace(readFileSync(out, 'utf8'), out);
+    const { trace } = await openTrace(out);
     expect([trace.status, trace.latents.length, trace.blocks.at(-1)?.ended]).toEqual([
       'failed',
       3,
@@ -132,7 +132,7 @@ describe('reason', () => {
     const run = await ilvr(args, engine, { cancelAt: /block 1/ });
     expect(run.code).toBe(130);
     expect(run.out).toMatch(/answer +none .*cancelled: this is a partial answer/);
-    expect(readTrace(readFileSync(out, 'utf8'), out).status).toBe('cancelled');
+    expect((await openTrace(out)).trace.status).toBe('cancelled');
   });
 
   it('whose engine does not answer a cancel ends it, says so, and keeps the partial trace', async () => {
@@ -142,7 +142,7 @@ describe('reason', () => {
     expect(run.code).toBe(130);
     const told = 'The engine did not stop within 5 s, so its process was ended.';
     expect(run.err).toContain(told);
-    const trace = readTrace(readFileSync(out, 'utf8'), out);
+    const { trace } = await openTrace(out);
     expect([trace.status, trace.latents.length]).toEqual(['cancelled', 3]);
     expect(trace.failure).toContain(told);
   });
@@ -158,7 +158,7 @@ describe('reason', () => {
     symlinkSync(real, out);
     const { code } = await ilvr(['reason', MAP, '--trace', out], engine);
     expect([code, readlinkSync(out)]).toEqual([0, real]);
-    expect(readTrace(readFileSync(real, 'utf8'), real).status).toBe('complete');
+    expect((await openTrace(real)).trace.status).toBe('complete');
   });
 
   it.runIf(process.platform !== 'win32')(

@@ -18,13 +18,17 @@ import {
 } from '../../src/protocol/engine.ts';
 import { connect } from '../../src/protocol/rpc.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../../src/trace/events.ts';
-import { readTrace, writeTrace } from '../../src/trace/file.ts';
 import type { Trace } from '../../src/trace/schema.ts';
 import { answerText } from '../../src/trace/steps.ts';
+import { FileContainer } from '../../src/traceFile/container.ts';
+import { OpenTrace } from '../../src/traceFile/openTrace.ts';
+import { temporaryFolder } from '../fixtures/cli.ts';
+import { reopened } from '../fixtures/reopened.ts';
 import { bundledModel, engineBundle, exampleImage } from '../fixtures/paths.ts';
 
 let client: EngineClient;
 let run = 0;
+const folder = temporaryFolder();
 
 beforeAll(() => {
   client = new EngineClient({ enginePath: engineBundle, log: () => undefined });
@@ -35,7 +39,9 @@ const map = { name: 'map-01.png', bytes: new Uint8Array(readFileSync(exampleImag
 
 function request(changes: Partial<ReasonRequest> = {}): ReasonRequest {
   const question = 'Find a safe path to the goal.';
-  return { ...REASON_DEFAULTS, id: `run-${run++}`, question, images: [map], helpers: [], ...changes };
+  const id = `run-${run++}`;
+  const arrays = join(folder, `${id}.ilvr.bin`);
+  return { ...REASON_DEFAULTS, id, arrays, question, images: [map], helpers: [], ...changes };
 }
 
 async function load(): Promise<void> {
@@ -62,6 +68,11 @@ async function reason(
   return trace!;
 }
 
+/** The trace with the file that the engine wrote. */
+async function opened(trace: Trace): Promise<OpenTrace> {
+  return new OpenTrace(trace, await FileContainer.open(join(folder, `${trace.id}.ilvr.bin`)));
+}
+
 describe('a run', () => {
   it('answers the example map, and its trace survives a file', async () => {
     const trace = await reason();
@@ -72,7 +83,7 @@ describe('a run', () => {
       [8, 'forced'],
     ]);
     expect(trace.latents).toHaveLength(16);
-    expect(readTrace(writeTrace(trace), 'trace')).toEqual(trace);
+    expect((await reopened(await opened(trace))).trace).toEqual(trace);
   });
 
   it('is the same again', async () => {
@@ -129,7 +140,7 @@ describe('when it ends early', () => {
     expect(trace.status).toBe('cancelled');
     expect(trace.latents.length).toBeGreaterThan(0);
     expect(trace.latents.length).toBeLessThan(16);
-    expect(readTrace(writeTrace(trace), 'partial').blocks.at(-1)?.ended).toBe('cancelled');
+    expect((await reopened(await opened(trace))).trace.blocks.at(-1)?.ended).toBe('cancelled');
   });
 
   it('a killed engine rejects the run, and the next run starts a new one', async () => {

@@ -51,7 +51,8 @@ async function ask(
   onEvent: (event: ReasonEvent) => void = () => undefined,
   signal?: AbortSignal,
 ): Promise<string> {
-  const request = { ...REASON_DEFAULTS, id: question, question, images: [], helpers: [] };
+  const arrays = join(temporaryFolder(), 'run.ilvr.bin');
+  const request = { ...REASON_DEFAULTS, id: question, arrays, question, images: [], helpers: [] };
   return (await client.reason(request, onEvent, signal)).status;
 }
 

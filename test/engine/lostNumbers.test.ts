@@ -6,8 +6,10 @@ import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { Provider } from '../../src/ort/session.ts';
 import { finishTrace } from '../../src/trace/events.ts';
-import { readTrace, writeTrace } from '../../src/trace/file.ts';
+import { readArray } from '../../src/trace/arrays.ts';
 import type { Trace } from '../../src/trace/schema.ts';
+import type { Container } from '../../src/traceFile/container.ts';
+import { reopened } from '../fixtures/reopened.ts';
 import { changedModel, type Changes, type Tensors } from '../fixtures/changedModel.ts';
 import { reasonRun } from '../fixtures/reasonRun.ts';
 import { DEVICES } from '../onnx/devices.ts';
@@ -27,24 +29,28 @@ const at =
 async function failure(
   changes: Changes,
   device: Provider = 'cpu',
-): Promise<{ message: string; trace: Trace }> {
+): Promise<{ message: string; trace: Trace; container: Container }> {
   const model = await Model.open(await openCheckpoint(await changedModel(changes)), device);
   try {
-    const { trace, error } = await reasonRun(model);
+    const { trace, container, error } = await reasonRun(model);
     expect(error).toBeInstanceOf(UserError);
     finishTrace(trace!, 'failed', messageOf(error));
-    return { message: messageOf(error), trace: readTrace(writeTrace(trace!), 'a file') };
+    return { message: messageOf(error), ...(await reopened({ trace: trace!, container })) };
   } finally {
     await model.release();
   }
 }
 
 /** Every number that a trace holds. */
-function numbersOf(trace: Trace): number[] {
-  return [
-    ...trace.tokens.flatMap(({ attention, probability = 0 }) => [probability, ...(attention?.data ?? [])]),
-    ...trace.latents.flatMap(({ vector, attention }) => [...vector.data, ...attention.data]),
+async function numbersOf(trace: Trace, container: Container): Promise<number[]> {
+  const refs = [
+    ...trace.tokens.flatMap(({ attention }) => attention ?? []),
+    ...trace.latents.flatMap(({ vector, attention }) => [vector, attention]),
   ];
+  const arrays = await Promise.all(refs.map((ref) => readArray(container, ref)));
+  const looks = trace.tokens.flatMap((token) => [...(token.looks?.data ?? [])]);
+  const chosen = trace.tokens.map(({ probability = 0 }) => probability);
+  return [...chosen, ...looks, ...arrays.flatMap(({ data }) => [...data])];
 }
 
 describe('a weight that is NaN or infinite ends the run before its first token, by name', () => {
@@ -78,7 +84,7 @@ it('the first of several is named, layer by layer', async () => {
 });
 
 it('what was computed before stays, and nothing of what is lost', async () => {
-  const { message, trace } = await failure({
+  const { message, trace, container } = await failure({
     config: { tie_word_embeddings: false },
     weights: (tensors) => {
       const { shape, values } = tensors.get(EMBEDDING)!;
@@ -91,7 +97,7 @@ it('what was computed before stays, and nothing of what is lost', async () => {
   expect(trace.tokens.at(-1)).toMatchObject({ id: START, kind: 'latent-start' });
   expect(trace.tokens.length).toBeGreaterThan(5);
   expect(trace.blocks).toEqual([expect.objectContaining({ latents: 0, ended: 'cancelled' })]);
-  expect(numbersOf(trace).every(Number.isFinite)).toBe(true);
+  expect((await numbersOf(trace, container)).every(Number.isFinite)).toBe(true);
 });
 
 it('finite weights whose products are not: the layer is named', async () => {

@@ -4,9 +4,9 @@ import { afterAll, expect, it } from 'vitest';
 import { messageOf } from '../../src/base/errors.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/inference/model.ts';
-import { readTrace, writeTrace } from '../../src/trace/file.ts';
 import { changedModel } from '../fixtures/changedModel.ts';
 import { reasonRun } from '../fixtures/reasonRun.ts';
+import { reopened } from '../fixtures/reopened.ts';
 
 const models: Model[] = [];
 afterAll(async () => {
@@ -20,9 +20,12 @@ async function modelWith(processor: object): Promise<Model> {
 }
 
 it('a run reduces a picture to the budget that is asked for, and its trace says so', async () => {
-  const { trace, error } = await reasonRun(await modelWith({}), { maxPixels: 5_000, maxTokens: 3 });
+  const { trace, container, error } = await reasonRun(await modelWith({}), {
+    maxPixels: 5_000,
+    maxTokens: 3,
+  });
   expect(error).toBeUndefined();
-  const read = readTrace(writeTrace(trace!), 'a file');
+  const { trace: read } = await reopened({ trace: trace!, container });
   expect(read.settings).toMatchObject({ minPixels: 5_000, maxPixels: 5_000 });
   // Of 96 × 96 pixels; two tokens of 28 are the most on a side that stays within.
   expect(read.pictures[0]!.resized).toEqual({ width: 56, height: 56 });

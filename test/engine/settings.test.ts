@@ -5,10 +5,10 @@ import { messageOf } from '../../src/base/errors.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { ReasonRequest } from '../../src/protocol/engine.ts';
-import { readTrace, writeTrace } from '../../src/trace/file.ts';
 import type { Trace } from '../../src/trace/schema.ts';
 import { changedModel } from '../fixtures/changedModel.ts';
-import { reasonRun } from '../fixtures/reasonRun.ts';
+import { completeRun } from '../fixtures/reasonRun.ts';
+import { reopened } from '../fixtures/reopened.ts';
 
 const models: Model[] = [];
 afterAll(async () => {
@@ -18,9 +18,8 @@ afterAll(async () => {
 async function run(generation: object, request: Partial<ReasonRequest> = {}): Promise<Trace> {
   const model = await Model.open(await openCheckpoint(await changedModel({ generation })), 'cpu');
   models.push(model);
-  const { trace, error } = await reasonRun(model, { maxTokens: 12, ...request });
-  if (error !== undefined) throw error;
-  return readTrace(writeTrace(trace!), 'a file');
+  const opened = await completeRun(model, { maxTokens: 12, ...request });
+  return (await reopened(opened)).trace;
 }
 
 const ids = (trace: Trace): number[] => trace.tokens.map(({ id }) => id);

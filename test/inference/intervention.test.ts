@@ -6,19 +6,28 @@ import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { LatentReach } from '../../src/model/latentReach.ts';
 import type { LatentIntervention, ReasonRequest } from '../../src/protocol/engine.ts';
-import { readTrace, writeTrace } from '../../src/trace/file.ts';
+import { readArray } from '../../src/trace/arrays.ts';
+import { LOOKS } from '../../src/trace/looks.ts';
 import type { Trace } from '../../src/trace/schema.ts';
+import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { changedModel } from '../fixtures/changedModel.ts';
 import { exampleImage, examples } from '../fixtures/paths.ts';
-import { reasonRun } from '../fixtures/reasonRun.ts';
+import { completeRun } from '../fixtures/reasonRun.ts';
+import { reopened } from '../fixtures/reopened.ts';
 
 const OTHER_IMAGE = join(examples, 'map-02.png');
 const K = 8;
 
 const models = new Map<LatentReach | undefined, Model>();
+/** A run, its arrays, and the vectors that were fed at its latents. */
+interface Ran extends Trace {
+  opened: OpenTrace;
+  vectors: Float32Array[];
+}
+
 /** Own latents of both pictures, by the ordinary model. */
-let own: Trace;
-let other: Trace;
+let own: Ran;
+let other: Ran;
 
 beforeAll(async () => {
   for (const reach of [undefined, 'only', 'none'] as const) models.set(reach, await open(reach));
@@ -41,13 +50,14 @@ interface Run extends Partial<ReasonRequest> {
 }
 
 /** A run up to the first tokens after its first block. */
-async function run({ reach, ...request }: Run): Promise<Trace> {
-  const { trace, error } = await reasonRun(models.get(reach)!, request);
-  if (error !== undefined) throw error;
-  return trace!;
+async function run({ reach, ...request }: Run): Promise<Ran> {
+  const opened = await completeRun(models.get(reach)!, request);
+  const { trace, container } = opened;
+  const vectors = await Promise.all(trace.latents.map(({ vector }) => readArray(container, vector)));
+  return { ...trace, opened, vectors: vectors.map(({ data }) => data) };
 }
 
-const vectors = (trace: Trace): Float32Array[] => trace.latents.map(({ vector }) => vector.data);
+const vectors = (ran: Ran): Float32Array[] => ran.vectors;
 const norm = (vector: Float32Array): number => Math.hypot(...vector);
 
 const REPLACED: (() => LatentIntervention)[] = [
@@ -68,11 +78,11 @@ describe('an intervention', () => {
     expect(trace.latents.length).toBeGreaterThanOrEqual(K);
     for (const vector of vectors(trace)) expect(vector.every((value) => value === 0)).toBe(true);
     expect(trace.settings.intervention).toBe('zero');
-    expect(readTrace(writeTrace(trace), 'file').settings.intervention).toBe('zero');
+    expect((await reopened(trace.opened)).trace.settings.intervention).toBe('zero');
   });
 
   it('noise feeds other vectors of the norm of the own one, by seed and sample', async () => {
-    const noise = (sample: number, seed = 0): Promise<Trace> =>
+    const noise = (sample: number, seed = 0): Promise<Ran> =>
       run({ intervention: { kind: 'noise', sample }, seed, maxTokens: 40 });
     const [first, again, sample, seed] = [await noise(1), await noise(1), await noise(2), await noise(1, 1)];
     // Up to the first latent the run is the model's own, so there the norms can be compared.
@@ -103,7 +113,7 @@ describe('an intervention', () => {
         expect(block.latents).toBe(0);
         if (block.ended === 'forced') expect(block.endToken).toBe(block.startToken + 1);
       }
-      expect(readTrace(writeTrace(trace), 'file').blocks).toEqual(trace.blocks);
+      expect((await reopened(trace.opened)).trace.blocks).toEqual(trace.blocks);
     },
   );
 });
@@ -122,18 +132,18 @@ describe('latent reach', () => {
 
   it('only: with the latents of another run, nothing after a block depends on the picture', async () => {
     const latents = vectors(other);
-    const swapped = (image: string): Promise<Trace> =>
+    const swapped = (image: string): Promise<Ran> =>
       // The first block is forced to the same place; all up to it may depend on the picture.
       run({ reach: 'only', intervention: { kind: 'swap', latents }, image, force: { 0: START } });
     const [a, b] = [await swapped(exampleImage), await swapped(OTHER_IMAGE)];
     const rest = (trace: Trace): unknown => trace.tokens.slice(1).map(withoutAttention);
     expect(a.prompt.ids).toEqual(b.prompt.ids);
     expect(rest(a)).toEqual(rest(b));
-    const last = (trace: Trace): number[] =>
-      Array.from(trace.tokens.findLast(({ attention }) => attention)!.attention!.data);
+    const last = ({ tokens }: Trace): string =>
+      tokens.findLast(({ attention }) => attention)!.attention!.sha256;
     expect(last(a)).toEqual(last(b));
     // Not so with each run's own latents, or the test would hold for a model that answers always the same.
-    const free = (image: string): Promise<Trace> => run({ reach: 'only', image, force: { 0: START } });
+    const free = (image: string): Promise<Ran> => run({ reach: 'only', image, force: { 0: START } });
     expect(rest(await free(exampleImage))).not.toEqual(rest(await free(OTHER_IMAGE)));
   });
 
@@ -144,8 +154,6 @@ describe('latent reach', () => {
       const trace = await run({ reach, maxTokens: 100, force: { 0: START, 10: START } });
       const [first, second] = trace.blocks;
       const start = trace.prompt.ids.length;
-      const after = trace.tokens.findLast(({ attention }) => attention)!;
-      const keys = after.position + 1;
       const [from, to] = [start + first!.startToken + 1, start + first!.endToken!];
       expect([to - from, start + second!.startToken]).toEqual([K, start + 10]);
       const pads = new Set(trace.latents.map(({ position }) => position));
@@ -154,15 +162,22 @@ describe('latent reach', () => {
       const inLast = (key: number): boolean => key > start + last.startToken && key < ended;
       const hidden = (key: number): boolean =>
         reach === 'none' ? pads.has(key) : key < ended && !inLast(key);
-      for (const row of rowsOf(after.attention!.data, keys)) {
-        row.forEach((value, key) => expect([key, value === 0]).toEqual([key, hidden(key)]));
-        expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+      const after = trace.tokens.findLast(({ attention }) => attention)!;
+      const { range } = trace.pictures[0]!;
+      const patches = Array.from({ length: range!.count }, (_, i) => range!.start + i);
+      const keys = [...patches, ...trace.latents.map(({ position }) => position)];
+      const { container } = trace.opened;
+      for (const row of rowsOf((await readArray(container, after.attention!)).data, keys.length)) {
+        row.forEach((value, i) => expect([keys[i], value === 0]).toEqual([keys[i], hidden(keys[i]!)]));
+      }
+      for (const row of rowsOf(after.looks!.data, LOOKS.length)) {
+        expect(row.subarray(0, 4).reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
       }
       // A latent's own row.
       const latent = trace.latents[K - 1]!;
-      for (const row of rowsOf(latent.attention.data, latent.position + 1)) {
+      for (const row of rowsOf((await readArray(container, latent.attention)).data, latent.position + 1)) {
         expect(row.slice(0, from).every((value) => value === 0)).toBe(reach === 'only');
-        expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 5);
+        expect(row.reduce((sum, value) => sum + value, 0)).toBeCloseTo(1, 3);
       }
     },
   );
@@ -170,7 +185,11 @@ describe('latent reach', () => {
 
 const START = 495;
 
-const withoutAttention = (token: Trace['tokens'][number]): unknown => ({ ...token, attention: undefined });
+const withoutAttention = (token: Trace['tokens'][number]): unknown => ({
+  ...token,
+  attention: undefined,
+  looks: undefined,
+});
 
 function rowsOf(data: Float32Array, width: number): Float32Array[] {
   return Array.from({ length: data.length / width }, (_, i) => data.subarray(i * width, (i + 1) * width));
