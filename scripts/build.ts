@@ -2,7 +2,7 @@
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { context, type BuildOptions } from 'esbuild';
-import { traceJsonSchema } from '../src/trace/file.ts';
+import { traceJsonSchema } from '../src/traceFile/manifest.ts';
 import { trainingConfigJsonSchema } from '../src/train/run/config.ts';
 
 const watch = process.argv.includes('--watch');

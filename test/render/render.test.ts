@@ -1,46 +1,43 @@
 import { decode, encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { toBase64 } from '../../src/base/base64.ts';
 import { UserError } from '../../src/base/errors.ts';
 import { patchBox, type Box } from '../../src/heatmap/grid.ts';
 import type { HeatMap } from '../../src/heatmap/map.ts';
 import { drawMap, type MapStyle } from '../../src/render/overlay.ts';
-import { drawnSize, pictureAt, rasterOf } from '../../src/render/picture.ts';
+import { drawnSize, pictureAt, rasterOf, type EncodedPicture } from '../../src/render/picture.ts';
 import { encodePng, pngUnder } from '../../src/render/png.ts';
 import { blank, resample, tint, type Raster } from '../../src/render/raster.ts';
 import { drawStrip } from '../../src/render/strip.ts';
 import type { MapSelector } from '../../src/trace/maps.ts';
-import { runMaps } from '../../src/trace/runMaps.ts';
-import type { Trace, TraceLatent } from '../../src/trace/schema.ts';
-import { chunk, png } from '../fixtures/png.ts';
-import { smallTrace } from '../fixtures/smallTrace.ts';
+import { chunk, encoded, png } from '../fixtures/png.ts';
+import { smallRun } from '../fixtures/smallTrace.ts';
 
 const ATTENTION: MapSelector = { kind: 'attention', picture: 'image-1', layer: 'mean', heads: 'mean' };
 
+const run = smallRun();
+const { trace, maps } = run;
+const latent = trace.latents[1]!;
+for (const kind of ['attention', 'selection', 'similarity'] as const) {
+  for (const picture of ['image-1', 'helper-1']) await maps.load({ ...ATTENTION, kind, picture });
+}
+const picture = await run.picture(trace.pictures[0]!);
+/** The same size in one grey, so that every difference comes from the map. */
+const grey = encoded({ name: 'grey', ...flat(24, 16, 128) });
+
 /** A latent's map as the product draws it: on the scale of the run. */
-function draw(
-  trace: Trace,
-  latent: TraceLatent,
-  selector: MapSelector,
-  style: Partial<MapStyle> = {},
-): Raster {
-  const maps = runMaps(trace);
-  const picture = trace.pictures.find(({ id }) => id === selector.picture)!;
-  return drawMap(maps.map(latent, selector)!, maps.scale(selector, 'raw', 'run'), picture, style);
+function draw(selector: MapSelector, style: Partial<MapStyle> = {}, ground: EncodedPicture = grey): Raster {
+  return drawMap(maps.map(latent, selector)!, maps.scale(selector, 'raw', 'run'), ground, style);
 }
 
 describe('a rendered map', () => {
-  const trace = smallTrace();
-  const latent = trace.latents[1]!;
-
   it('keeps the proportions of the picture', () => {
-    const { width, height } = draw(trace, latent, ATTENTION, { width: 90 });
+    const { width, height } = draw(ATTENTION, { width: 90 }, picture);
     expect([width, height]).toEqual([90, 60]);
   });
 
   it('is flat inside each token: one number, one colour', () => {
     for (const law of ['spotlight', 'heat'] as const) {
-      const raster = draw(plain(trace), latent, ATTENTION, { width: 91, contour: 0, law });
+      const raster = draw(ATTENTION, { width: 91, contour: 0, law });
       for (let patch = 0; patch < 6; patch++) {
         const colours = coloursIn(raster, patchBox({ rows: 2, columns: 3 }, patch, raster));
         expect(colours.size, `${law}, patch ${patch}`).toBe(1);
@@ -49,14 +46,13 @@ describe('a rendered map', () => {
   });
 
   it('keeps the picture where the attention is largest in the spotlight, and where it is nothing in the heat', () => {
-    const look = plain(trace);
     const map: HeatMap = {
-      ...runMaps(look).map(latent, ATTENTION)!,
+      ...maps.map(latent, ATTENTION)!,
       values: Float32Array.of(0, 1, 2, 3, 4, 0),
     };
     const scale = { min: 0, zero: 0, max: 4, least: 0, most: 4, diverging: false };
     const brightness = (law: 'spotlight' | 'heat'): number[] => {
-      const raster = drawMap(map, scale, look.pictures[0]!, { width: 90, contour: 0, law });
+      const raster = drawMap(map, scale, grey, { width: 90, contour: 0, law });
       return [...map.values.keys()].map((patch) => {
         const { x0, y0 } = patchBox(map, patch, raster);
         return raster.rgba[(y0 * raster.width + x0) * 4]!;
@@ -70,12 +66,11 @@ describe('a rendered map', () => {
   });
 
   it('has a white contour in a black one inside the patches that hold half of the mass', () => {
-    const look = plain(trace);
     const values = Float32Array.of(0.1, 0.1, 0.1, 0.1, 0.5, 0.1);
-    const map: HeatMap = { ...runMaps(look).map(latent, ATTENTION)!, values };
+    const map: HeatMap = { ...maps.map(latent, ATTENTION)!, values };
     delete map.entropy;
     const scale = { min: 0, zero: 0, max: 0.5, least: 0.1, most: 0.5, diverging: false };
-    const raster = drawMap(map, scale, look.pictures[0]!, { width: 90, law: 'heat' });
+    const raster = drawMap(map, scale, grey, { width: 90, law: 'heat' });
     const { x0, y0, x1, y1 } = patchBox(map, 4, raster);
     const at = (x: number, y: number): string =>
       raster.rgba.subarray((y * 90 + x) * 4, (y * 90 + x) * 4 + 3).join();
@@ -95,27 +90,27 @@ describe('a rendered map', () => {
 
   it('does not exist as attention over a helper picture that the model never saw', () => {
     const helper = { ...ATTENTION, picture: 'helper-1' };
-    expect(runMaps(trace).map(latent, helper)).toBeUndefined();
-    expect(draw(trace, latent, { ...helper, kind: 'selection' })).toBeDefined();
+    expect(maps.map(latent, helper)).toBeUndefined();
+    expect(draw({ ...helper, kind: 'selection' })).toBeDefined();
   });
 
   it('hatches tokens that have no value instead of giving them a colour', () => {
-    const gap = plain(smallTrace());
-    gap.latents[1]!.comparisons[0]!.similarity.data[4] = NaN;
-    const similarity: MapSelector = { ...ATTENTION, kind: 'similarity' };
-    const raster = draw(gap, gap.latents[1]!, similarity, { width: 90 });
+    const similarity = maps.map(latent, { ...ATTENTION, kind: 'similarity' })!;
+    const gap = { ...similarity, values: similarity.values.slice() };
+    gap.values[4] = NaN;
+    const raster = drawMap(gap, maps.scale(ATTENTION, 'raw', 'run'), grey, { width: 90 });
     expect(coloursIn(raster, patchBox({ rows: 2, columns: 3 }, 4, raster)).size).toBe(2);
   });
 
   it('refuses a picture that is no PNG, cut off, or of another size than stated', () => {
     const damaged = [
-      toBase64(new TextEncoder().encode('not a picture, whatever its length may be')),
-      trace.pictures[0]!.png.slice(0, 80),
-      toBase64(encodePng(blank(3, 3))),
+      new TextEncoder().encode('not a picture, whatever its length may be'),
+      picture.png.slice(0, 80),
+      encodePng(blank(3, 3)),
     ];
-    for (const png of damaged) {
-      const pictures = [{ ...trace.pictures[0]!, png }];
-      expect(() => draw({ ...trace, pictures }, latent, ATTENTION)).toThrow(UserError);
+    for (const bytes of damaged) {
+      const { name, width, height } = picture;
+      expect(() => draw(ATTENTION, {}, encoded({ name, width, height, png: bytes }))).toThrow(UserError);
     }
   });
 });
@@ -131,39 +126,41 @@ describe('pictures', () => {
     ];
     const expected = [0, 255, 128, 64].flatMap((v) => [v, v, v, 255]);
     for (const kind of kinds) {
-      const png = toBase64(encode({ width: 2, height: 2, ...kind }));
-      const raster = rasterOf({ ...smallTrace().pictures[0]!, width: 2, height: 2, png });
+      const bytes = encode({ width: 2, height: 2, ...kind });
+      const raster = rasterOf(encoded({ name: 'x', width: 2, height: 2, png: bytes }));
       expect([...raster.rgba]).toEqual(expected);
     }
   });
 
   it('inflate to their pixels and no further, however much there is', () => {
-    const endless = toBase64(png({ width: 8, height: 8, pixels: new Uint8Array(2 ** 28) }));
-    expect(() => rasterOf({ name: 'bomb', width: 8, height: 8, png: endless })).toThrow(
+    const endless = png({ width: 8, height: 8, pixels: new Uint8Array(2 ** 28) });
+    expect(() => rasterOf(encoded({ name: 'bomb', width: 8, height: 8, png: endless }))).toThrow(
       /cannot be shown.*in bomb/,
     );
-    const short = toBase64(png({ width: 8, height: 8, pixels: new Uint8Array(71) }));
-    expect(() => rasterOf({ name: 'short', width: 8, height: 8, png: short })).toThrow(/71 of 72 bytes/);
+    const short = png({ width: 8, height: 8, pixels: new Uint8Array(71) });
+    expect(() => rasterOf(encoded({ name: 'short', width: 8, height: 8, png: short }))).toThrow(
+      /71 of 72 bytes/,
+    );
   });
 
   it('with a colour that their palette does not have are refused', () => {
     const before = [chunk('PLTE', new Uint8Array(6))];
     const pixels = Uint8Array.of(0, 1, 0, 0, 7);
-    const indexed = toBase64(png({ width: 1, height: 2, colourType: 3, before, pixels: pixels.subarray(1) }));
-    expect(() => rasterOf({ name: 'odd', width: 1, height: 2, png: indexed })).toThrow(UserError);
+    const indexed = png({ width: 1, height: 2, colourType: 3, before, pixels: pixels.subarray(1) });
+    expect(() => rasterOf(encoded({ name: 'odd', width: 1, height: 2, png: indexed }))).toThrow(UserError);
   });
 
   it('interlaced are read as others are', () => {
     const raw = Uint8Array.of(0, 10, 0, 30, 0, 20, 40);
-    const interlaced = toBase64(png({ width: 2, height: 2, interlace: 1, pixels: raw.subarray(0, 7) }));
-    const raster = rasterOf({ name: 'x', width: 2, height: 2, png: interlaced });
+    const interlaced = png({ width: 2, height: 2, interlace: 1, pixels: raw.subarray(0, 7) });
+    const raster = rasterOf(encoded({ name: 'x', width: 2, height: 2, png: interlaced }));
     expect([0, 4, 8, 12].map((at) => raster.rgba[at])).toEqual([10, 30, 20, 40]);
   });
 
   it('smaller than the trace states, as a photograph’s, are drawn in its proportions', () => {
-    const small = toBase64(png({ width: 20, height: 10 }));
+    const small = png({ width: 20, height: 10 });
     expect(drawnSize({ width: 4000, height: 2000 }, 100)).toEqual({ width: 100, height: 50 });
-    expect(pictureAt({ name: 'x', width: 4000, height: 2000, png: small }, 100).height).toBe(50);
+    expect(pictureAt(encoded({ name: 'x', width: 4000, height: 2000, png: small }), 100).height).toBe(50);
   });
 
   it('much higher than wide are drawn narrower, so that no drawing is more than 8 widths high', () => {
@@ -181,35 +178,29 @@ describe('pictures', () => {
 });
 
 describe('a block strip', () => {
-  const strip = (trace: Trace, selector: MapSelector): Raster => {
-    const maps = runMaps(trace);
-    const drawn = trace.latents.slice(0, 2).map((latent) => maps.map(latent, selector)!);
-    const picture = trace.pictures.find(({ id }) => id === selector.picture)!;
+  const strip = (selector: MapSelector): Raster => {
+    const drawn = trace.latents.slice(0, 2).map((each) => maps.map(each, selector)!);
     return drawStrip(drawn, maps.scale(selector, 'raw', 'run'), picture, { width: 60, gap: 4 })!;
   };
 
   it('shows K maps in a row with transparent gaps, and the mass of each below it', () => {
-    const trace = smallTrace();
-    const raster = strip(trace, ATTENTION);
+    const raster = strip(ATTENTION);
     expect([raster.width, raster.height]).toEqual([124, 40 + 5]);
     expect(raster.rgba[61 * 4 + 3]).toBe(0);
-    const mass = runMaps(trace).map(trace.latents[0]!, ATTENTION)!.mass!;
+    const mass = maps.map(trace.latents[0]!, ATTENTION)!.mass!;
     const bar = Array.from({ length: 60 }, (_, x) => raster.rgba[(42 * 124 + x) * 4 + 2]!);
     expect(bar.filter((blue) => blue === bar[0]).length).toBe(Math.round(60 * mass));
   });
 
   it('has no bars where there is no attention, and does not exist without maps', () => {
-    const trace = smallTrace();
-    expect(strip(trace, { ...ATTENTION, kind: 'selection' }).height).toBe(40);
-    const scale = runMaps(trace).scale(ATTENTION, 'raw', 'run');
-    expect(drawStrip([], scale, trace.pictures[0]!)).toBeUndefined();
+    expect(strip({ ...ATTENTION, kind: 'selection' }).height).toBe(40);
+    expect(drawStrip([], maps.scale(ATTENTION, 'raw', 'run'), picture)).toBeUndefined();
   });
 });
 
 describe('PNG', () => {
   it('gives back the pixels that went in', () => {
-    const trace = smallTrace();
-    const map = draw(trace, trace.latents[0]!, ATTENTION, { width: 60 });
+    const map = draw(ATTENTION, { width: 60 }, picture);
     const { data, channels } = decode(encodePng(map));
     expect(channels).toBe(3);
     expect([...data]).toEqual([...map.rgba].filter((_, i) => i % 4 !== 3));
@@ -235,15 +226,13 @@ function noise(width: number): Raster {
   return raster;
 }
 
-/** The trace with pictures of one grey, so that every difference comes from the map. */
-function plain(trace: Trace): Trace {
-  return { ...trace, pictures: trace.pictures.map((picture) => withPixels(picture, 128)) };
-}
-
-function withPixels<T extends { width: number; height: number; png: string }>(picture: T, grey: number): T {
-  const { width, height } = picture;
-  const data = new Uint8Array(width * height * 3).fill(grey);
-  return { ...picture, png: toBase64(encode({ width, height, data, channels: 3 })) };
+function flat(
+  width: number,
+  height: number,
+  value: number,
+): Pick<EncodedPicture, 'width' | 'height' | 'png'> {
+  const data = new Uint8Array(width * height * 3).fill(value);
+  return { width, height, png: encode({ width, height, data, channels: 3 }) };
 }
 
 function coloursIn({ width, rgba }: Raster, { x0, y0, x1, y1 }: Box): Set<string> {
