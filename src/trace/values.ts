@@ -51,7 +51,8 @@ export function checkNumbers(
 export function checkLooks(trace: Trace, where: string): void {
   const patches = visualCount(trace);
   trace.tokens.forEach(({ looks }, i) => {
-    for (let at = 0; looks !== undefined && at < looks.data.length; at += LOOKS.length) {
+    if (looks === undefined) return;
+    for (let at = 0; at < looks.data.length; at += LOOKS.length) {
       const row = looks.data.subarray(at, at + LOOKS.length);
       const of = `${where}, token ${i + 1}`;
       checkNumbers(trace, 'attention', row.subarray(0, 4), of);

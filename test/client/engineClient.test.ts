@@ -28,7 +28,7 @@ import { bundledModel, engineBundle, exampleImage } from '../fixtures/paths.ts';
 
 let client: EngineClient;
 let run = 0;
-const folder = temporaryFolder();
+const arraysFolder = temporaryFolder();
 
 beforeAll(() => {
   client = new EngineClient({ enginePath: engineBundle, log: () => undefined });
@@ -40,7 +40,7 @@ const map = { name: 'map-01.png', bytes: new Uint8Array(readFileSync(exampleImag
 function request(changes: Partial<ReasonRequest> = {}): ReasonRequest {
   const question = 'Find a safe path to the goal.';
   const id = `run-${run++}`;
-  const arrays = join(folder, `${id}.ilvr.bin`);
+  const arrays = join(arraysFolder, `${id}.ilvr.bin`);
   return { ...REASON_DEFAULTS, id, arrays, question, images: [map], helpers: [], ...changes };
 }
 
@@ -70,7 +70,7 @@ async function reason(
 
 /** The trace with the file that the engine wrote. */
 async function opened(trace: Trace): Promise<OpenTrace> {
-  return new OpenTrace(trace, await FileContainer.open(join(folder, `${trace.id}.ilvr.bin`)));
+  return new OpenTrace(trace, await FileContainer.open(join(arraysFolder, `${trace.id}.ilvr.bin`)));
 }
 
 describe('a run', () => {

@@ -35,7 +35,8 @@ async function failure(
     const { trace, container, error } = await reasonRun(model);
     expect(error).toBeInstanceOf(UserError);
     finishTrace(trace!, 'failed', messageOf(error));
-    return { message: messageOf(error), ...(await reopened({ trace: trace!, container })) };
+    const read = await reopened({ trace: trace!, container });
+    return { message: messageOf(error), trace: read.trace, container: read.container };
   } finally {
     await model.release();
   }

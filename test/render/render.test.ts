@@ -207,9 +207,9 @@ describe('PNG', () => {
   });
 
   it('shrinks until it fits, and no further than needed', () => {
-    const png = pngUnder(30_000, 400, noise)!;
-    expect(png.length).toBeLessThanOrEqual(30_000);
-    expect(png.length).toBeGreaterThan(24_000);
+    const file = pngUnder(30_000, 400, noise)!;
+    expect(file.length).toBeLessThanOrEqual(30_000);
+    expect(file.length).toBeGreaterThan(24_000);
     expect(pngUnder(100, 400, noise)).toBeUndefined();
     expect(pngUnder(30_000, 400, () => undefined)).toBeUndefined();
   });

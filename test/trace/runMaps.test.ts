@@ -23,7 +23,7 @@ function looking(weightOf: (latent: number, layer: number, patch: number) => num
     for (let patch = 0; patch < 6; patch++) {
       const weight = weightOf(latent, layer, patch);
       row[FIRST + patch] = weight;
-      row[0]! -= weight;
+      row[0] -= weight;
     }
     return row;
   });

@@ -108,7 +108,7 @@ describe('a trace file', () => {
     );
     await expect(changed((run) => (first(run).mean.offset = 1e6))).rejects.toThrow(/within the \d+ bytes/);
     await expect(changed((run) => (first(run).attention.shape[0] = 3))).rejects.toThrow(UserError);
-    await expect(changed(({ trace }) => trace.latents.reverse())).rejects.toThrow(
+    await expect(changed(({ trace }) => (trace.latents = trace.latents.toReversed()))).rejects.toThrow(
       /contradicts itself/,
     );
   });
