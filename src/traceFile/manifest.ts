@@ -25,14 +25,67 @@ export interface ReadManifest {
   arrays: { file: string } | MemoryContainer;
 }
 
+/** Entries of a list that are encoded at a time: a few milliseconds. */
+const ENTRIES_A_PIECE = 32;
+
 /**
  * The manifest as JSON text.
  * @param arrays where they are to be looked for: a name beside it, or base64 in it
  */
 export function writeManifest(trace: Trace, arrays: { file: string } | { data: string }): string {
-  return JSON.stringify(
-    z.encode(traceSchema, { ...trace, arrays: { bytes: trace.arrays.bytes, ...arrays } }),
-  );
+  return [...manifestPieces(trace), arraysText(trace, arrays)].join('');
+}
+
+/**
+ * The text up to the arrays, in pieces that each take a few milliseconds, so that whoever writes it can let others
+ * run between them. `arraysText` completes it.
+ * @param trace must not change meanwhile; see `snapshotOf`
+ */
+export function* manifestPieces(trace: Trace): Generator<string> {
+  yield '{';
+  for (const [key, schema] of Object.entries(traceSchema.shape)) {
+    const value = trace[key as keyof Trace];
+    if (value === undefined || key === 'arrays') continue;
+    yield `${JSON.stringify(key)}:`;
+    if (schema instanceof z.ZodArray && Array.isArray(value)) yield* listPieces(schema, value);
+    else yield JSON.stringify(z.encode<z.ZodType>(schema, value));
+    yield ',';
+  }
+}
+
+/** The rest of the text; without `held`, the arrays are to be had elsewhere. */
+export function arraysText({ arrays: { bytes } }: Trace, held?: { file: string } | { data: string }): string {
+  return `"arrays":${JSON.stringify({ bytes, ...held })}}`;
+}
+
+/** What stands before and after base64 that is written piece by piece. */
+export function dataFrame(trace: Trace): [before: string, after: string] {
+  const text = arraysText(trace, { data: '' });
+  const end = '"}}';
+  return [text.slice(0, -end.length), end];
+}
+
+function* listPieces(schema: z.ZodArray, list: readonly unknown[]): Generator<string> {
+  yield '[';
+  for (let first = 0; first < list.length; first += ENTRIES_A_PIECE) {
+    const part = z.encode<z.ZodType>(schema, list.slice(first, first + ENTRIES_A_PIECE));
+    yield `${first === 0 ? '' : ','}${JSON.stringify(part).slice(1, -1)}`;
+  }
+  yield ']';
+}
+
+/** The trace as it is now, for whoever takes his time to write one that grows. */
+export function snapshotOf(trace: Trace): Trace {
+  return {
+    ...trace,
+    pictures: [...trace.pictures],
+    // Of these two, entries are changed in place while a run goes on.
+    tokens: trace.tokens.map((token) => ({ ...token })),
+    blocks: trace.blocks.map((block) => ({ ...block })),
+    latents: [...trace.latents],
+    timings: [...trace.timings],
+    arrays: { ...trace.arrays },
+  };
 }
 
 /**
