@@ -1,0 +1,157 @@
+/**
+ * A trace written to a place of the user's: one self-contained file, the pair of manifest and container, or NPZ.
+ * Each is streamed, so that nobody holds the arrays, and there whole or not at all.
+ */
+
+import path from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { nextTurn } from '../base/turn.ts';
+import { replaceFile } from '../files/replaceFile.ts';
+import type { ByteSource } from '../trace/arrays.ts';
+import type { Trace } from '../trace/schema.ts';
+import {
+  ARRAYS_SUFFIX,
+  arraysText,
+  dataFrame,
+  manifestPieces,
+  MAX_CHARACTERS,
+  snapshotOf,
+  TRACE_SUFFIX,
+} from './manifest.ts';
+import { npzPieces, npzSize } from './npz.ts';
+
+/** json: one file with everything in it; pair: a manifest and the file of its arrays; npz: for NumPy. */
+export const EXPORT_FORMS = ['json', 'pair', 'npz'] as const;
+
+export type ExportForm = (typeof EXPORT_FORMS)[number];
+
+/** How the file's name ends, that of a pair's manifest. */
+export const EXPORT_SUFFIX: Readonly<Record<ExportForm, string>> = {
+  json: TRACE_SUFFIX,
+  pair: TRACE_SUFFIX,
+  npz: '.npz',
+};
+
+/** Bytes that are copied at a time; a multiple of 3, so that pieces of base64 need no padding. */
+const PIECE = 3 * 2 ** 19;
+
+export interface ExportSource {
+  /** May grow; what is in it at the start is exported. */
+  trace: Trace;
+  container: ByteSource;
+}
+
+export interface ExportOptions {
+  signal?: AbortSignal;
+  /** Told how much is written, from 0 to 1. */
+  progress?: (fraction: number) => void;
+}
+
+/** A file to be written, and what goes into it. */
+interface Part {
+  file: string;
+  pieces: Iterable<string> | AsyncIterable<string | Uint8Array>;
+}
+
+/** About how many bytes each form takes. */
+export async function exportSizes(growing: Trace): Promise<Record<ExportForm, number>> {
+  const trace = snapshotOf(growing);
+  let manifest = 0;
+  for (const piece of manifestPieces(trace)) {
+    manifest += Buffer.byteLength(piece);
+    await nextTurn();
+  }
+  const { bytes } = trace.arrays;
+  const frame = dataFrame(trace).join('').length;
+  return {
+    json: manifest + frame + Math.ceil(bytes / 3) * 4,
+    pair: manifest + frame + bytes,
+    npz: npzSize(trace, manifest + frame),
+  };
+}
+
+/**
+ * Writes a trace.
+ * @param file of a pair, the manifest's; the container's is put beside it
+ * @returns the files that were written
+ * @throws UserError if the form cannot hold so much, the disk refuses, or the arrays are damaged; the signal's reason
+ * when aborted. A pair's manifest is written last, so that it never names what is not there.
+ */
+export async function exportTrace(
+  { trace: growing, container }: ExportSource,
+  form: ExportForm,
+  file: string,
+  { signal, progress }: ExportOptions = {},
+): Promise<string[]> {
+  const trace = snapshotOf(growing);
+  const sizes = await exportSizes(trace);
+  if (form === 'json') requireReadable(sizes.json, file);
+  let done = 0;
+  const parts = partsOf(form, trace, container, file);
+  for (const { file: target, pieces } of parts) {
+    await replaceFile(target, async (handle) => {
+      for await (const piece of pieces) {
+        signal?.throwIfAborted();
+        await handle.writeFile(piece);
+        done += piece.length;
+        progress?.(Math.min(1, done / sizes[form]));
+      }
+    });
+  }
+  return parts.map((part) => part.file);
+}
+
+/** Where a pair's container goes, beside its manifest. */
+export function arraysFileOf(manifest: string): string {
+  return manifest.replace(/(\.ilvr)?(\.json)?$/, ARRAYS_SUFFIX);
+}
+
+function partsOf(form: ExportForm, trace: Trace, container: ByteSource, file: string): Part[] {
+  switch (form) {
+    case 'json':
+      return [{ file, pieces: selfContained(trace, container) }];
+    case 'npz':
+      return [{ file, pieces: npzPieces(trace, container, () => closed(trace)) }];
+    default: {
+      const arrays = arraysFileOf(file);
+      return [
+        { file: arrays, pieces: bytesOfContainer(trace, container) },
+        { file, pieces: closed(trace, path.basename(arrays)) },
+      ];
+    }
+  }
+}
+
+/** A manifest whose arrays are in a file beside it, or, without one, in what it is packed into. */
+function* closed(trace: Trace, file?: string): Generator<string> {
+  yield* manifestPieces(trace);
+  yield arraysText(trace, file === undefined ? undefined : { file });
+}
+
+async function* selfContained(trace: Trace, container: ByteSource): AsyncGenerator<string> {
+  const [before, after] = dataFrame(trace);
+  yield* manifestPieces(trace);
+  yield before;
+  for await (const bytes of bytesOfContainer(trace, container)) {
+    yield Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+  }
+  yield after;
+}
+
+async function* bytesOfContainer({ arrays }: Trace, container: ByteSource): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < arrays.bytes; at += PIECE) {
+    yield await container.read(at, Math.min(PIECE, arrays.bytes - at));
+  }
+}
+
+function requireReadable(size: number, where: string): void {
+  if (size <= MAX_CHARACTERS) return;
+  const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+  throw new UserError({
+    problem: 'This trace is too large for one self-contained file',
+    expected: `at most ${megabytes(MAX_CHARACTERS)}, which is what can be read back`,
+    found: megabytes(size),
+    where,
+    remedy: 'Export it as two files, or as NPZ.',
+  });
+}
