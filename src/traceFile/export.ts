@@ -32,6 +32,8 @@ export const EXPORT_SUFFIX: Readonly<Record<ExportForm, string>> = {
   npz: '.npz',
 };
 
+/** A file of so many bytes opens at once everywhere. */
+const SMALL = 2 ** 25;
 /** Bytes that are copied at a time; a multiple of 3, so that pieces of base64 need no padding. */
 const PIECE = 3 * 2 ** 19;
 
@@ -42,6 +44,8 @@ export interface ExportSource {
 }
 
 export interface ExportOptions {
+  /** Absent: as the file's name says; one file while it is small, a pair when it is not. */
+  form?: ExportForm;
   signal?: AbortSignal;
   /** Told how much is written, from 0 to 1. */
   progress?: (fraction: number) => void;
@@ -79,12 +83,12 @@ export async function exportSizes(growing: Trace): Promise<Record<ExportForm, nu
  */
 export async function exportTrace(
   { trace: growing, container }: ExportSource,
-  form: ExportForm,
   file: string,
-  { signal, progress }: ExportOptions = {},
+  { form: asked, signal, progress }: ExportOptions = {},
 ): Promise<string[]> {
   const trace = snapshotOf(growing);
   const sizes = await exportSizes(trace);
+  const form = asked ?? formFor(file, sizes.json);
   if (form === 'json') requireReadable(sizes.json, file);
   let done = 0;
   const parts = partsOf(form, trace, container, file);
@@ -99,6 +103,11 @@ export async function exportTrace(
     });
   }
   return parts.map((part) => part.file);
+}
+
+function formFor(file: string, size: number): ExportForm {
+  if (file.endsWith(EXPORT_SUFFIX.npz)) return 'npz';
+  return size <= SMALL ? 'json' : 'pair';
 }
 
 /** Where a pair's container goes, beside its manifest. */
