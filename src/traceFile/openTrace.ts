@@ -10,7 +10,7 @@ import { RunMaps } from '../trace/runMaps.ts';
 import type { Trace, TracePicture } from '../trace/schema.ts';
 import { Slices } from '../trace/slices.ts';
 import { FileContainer, type Container } from './container.ts';
-import { MAX_CHARACTERS, readManifest } from './manifest.ts';
+import { MAX_CHARACTERS, readManifest, type ReadManifest } from './manifest.ts';
 
 /** Of slices that a process without a window keeps: one block's maps at a time are drawn. */
 const BUDGET = 2 ** 24;
@@ -52,10 +52,24 @@ export class OpenTrace {
  */
 export async function openTrace(file: string): Promise<OpenTrace> {
   const bytes = await readPlainFile(file, { what: 'trace', maxBytes: MAX_CHARACTERS });
-  const { trace, arrays } = await readManifest(new TextDecoder().decode(bytes), path.basename(file));
-  const container = 'file' in arrays ? await openArrays(path.join(path.dirname(file), arrays.file)) : arrays;
-  requireLength(container, trace, file);
-  return new OpenTrace(trace, container);
+  const read = await readManifest(new TextDecoder().decode(bytes), path.basename(file));
+  return new OpenTrace(read.trace, await containerOf(read, file));
+}
+
+/**
+ * The container of a manifest that was read from `file`.
+ * @throws UserError if it is not there or cut off
+ */
+export async function containerOf({ trace, arrays }: ReadManifest, file: string): Promise<Container> {
+  if (!('file' in arrays)) return arrays;
+  const container = await openArrays(path.join(path.dirname(file), arrays.file));
+  try {
+    requireLength(container, trace, file);
+    return container;
+  } catch (error) {
+    await container.close();
+    throw error;
+  }
 }
 
 async function openArrays(file: string): Promise<FileContainer> {
@@ -77,7 +91,8 @@ async function openArrays(file: string): Promise<FileContainer> {
   }
 }
 
-function requireLength({ size }: Container, { arrays: { bytes } }: Trace, where: string): void {
+/** @throws UserError if a container ends before what refers to it does */
+export function requireLength({ size }: Container, { arrays: { bytes } }: Trace, where: string): void {
   if (size >= bytes) return;
   throw new UserError({
     problem: 'The arrays of this trace are cut off',
