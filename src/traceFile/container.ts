@@ -176,7 +176,8 @@ function sumOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function requireSum(ref: ArrayRef, bytes: Uint8Array, where: string): void {
+/** @throws UserError if the bytes are not those that were written */
+export function requireSum(ref: ArrayRef, bytes: Uint8Array, where: string): void {
   const found = sumOf(bytes);
   if (found === ref.sha256) return;
   throw new UserError({
