@@ -29,6 +29,7 @@ const node: BuildOptions = {
 const bundles: BuildOptions[] = [
   { ...node, entryPoints: { extension: 'src/extension/extension.ts' } },
   { ...node, entryPoints: { drawWorker: 'src/extension/draw/worker.ts' } },
+  { ...node, entryPoints: { unpackWorker: 'src/extension/unpack/worker.ts' } },
   { ...node, entryPoints: { engine: 'src/engine/main.ts' } },
   { ...node, entryPoints: { packWorker: 'src/quantise/worker.ts' } },
   { ...node, entryPoints: { trainWorker: 'src/train/run/worker.ts' } },

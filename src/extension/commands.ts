@@ -117,7 +117,7 @@ async function showTrace(
   selection?: PanelSelection,
 ): Promise<void> {
   if ('file' in ref) return editors.open(ref.file, selection);
-  const name = nameOf(ref, await library.open(ref));
+  const name = nameOf(ref, await library.trace(ref));
   panels.open(ref.run, name).reveal(selection);
 }
 

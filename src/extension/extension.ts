@@ -22,11 +22,13 @@ import { registerTraceHover } from './trace/hover.ts';
 import { TraceLibrary } from './trace/library.ts';
 import { registerTraceOutline } from './trace/outline.ts';
 import { TracePanels } from './trace/panels.ts';
+import { TraceFiles } from './trace/traceFiles.ts';
 import { TrainCommand } from './training/command.ts';
 import { TrainingPanels } from './training/panels.ts';
 import { TrainingRuns } from './training/runs.ts';
 
 let runStore: RunStore | undefined;
+let traceFiles: TraceFiles | undefined;
 
 export function activate(context: vscode.ExtensionContext): InspectorApi {
   const { extensionUri, subscriptions } = context;
@@ -44,7 +46,12 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const weightsCache = join(context.globalStorageUri.fsPath, 'weights');
   const engine = own(new EngineService(context.asAbsolutePath('dist/engine.cjs'), weightsCache, log));
   const runs = own(new Runs(engine, store));
-  const library = own(new TraceLibrary(runs, store));
+  const files = new TraceFiles({
+    unpackWorker: context.asAbsolutePath('dist/unpackWorker.cjs'),
+    warn: (error) => reporter.show(error),
+  });
+  traceFiles = files;
+  const library = own(new TraceLibrary(runs, store, files));
   const documents = own(new TraceDocuments(library));
   const exporter = new TraceExporter(library, reporter);
 
@@ -106,7 +113,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
 
   return {
     runs: () => store.list(),
-    traceOf: (run) => library.open({ run }),
+    traceOf: (run) => library.trace({ run }),
     onEvent: (listener, self, disposables) =>
       runs.onEvent(({ run, event }) => listener.call(self, { runId: run.id, event }), undefined, disposables),
     enginePid: () => engine.pid,
@@ -117,6 +124,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
 /** The window closes or the extension is switched off: what a run has given so far is kept. */
 export async function deactivate(): Promise<void> {
   await runStore?.flush();
+  await traceFiles?.close();
 }
 
 /** For the manifest's `when` clauses. */

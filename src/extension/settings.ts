@@ -15,8 +15,11 @@ export const DEFAULT_QUESTION = 'Find a safe path to the goal.';
 /** Folder of the model that comes with the extension, relative to its root. */
 const BUNDLED_MODEL = 'models/maze';
 
-/** How a run is made: all of a request but its question, pictures and id. */
-export interface RunSettings extends Omit<ReasonRequest, 'id' | 'question' | 'images' | 'helpers'> {
+/** How a run is made: all of a request but its question, pictures, id and file. */
+export interface RunSettings extends Omit<
+  ReasonRequest,
+  'id' | 'arrays' | 'question' | 'images' | 'helpers'
+> {
   /** Absolute path of the checkpoint's folder. */
   model: string;
   /** Absolute path of an adapter's folder. */

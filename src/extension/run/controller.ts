@@ -96,6 +96,7 @@ export class RunController implements Disposable {
       listener.dispose();
       lease.dispose();
       if (this.trace) await this.runs.save(this.trace);
+      else await this.runs.discard(this.id);
     }
   }
 
@@ -137,7 +138,8 @@ export class RunController implements Disposable {
     await this.engine.load(load, signal);
     this.phase = 'running';
     this.report(vscode.l10n.t('Encoding pictures …'));
-    const request = { id: this.id, question, images, helpers, ...settings };
+    const arrays = await this.runs.prepareArrays(this.id);
+    const request = { id: this.id, arrays, question, images, helpers, ...settings };
     return this.engine.reason(request, (event) => this.apply(event), signal);
   }
 

@@ -1,11 +1,11 @@
 /** Pictures for a run: from files, from what is open in an editor, or out of an earlier trace. */
 
 import * as vscode from 'vscode';
-import { fromBase64 } from '../../base/base64.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
 import { MAX_PICTURE_BYTES, readPictureFile } from '../../files/pictureFile.ts';
 import type { ImageInput } from '../../protocol/engine.ts';
-import type { Trace, TracePicture } from '../../trace/schema.ts';
+import type { TracePicture } from '../../trace/schema.ts';
+import type { OpenTrace } from '../../traceFile/openTrace.ts';
 import { baseName } from '../trace/library.ts';
 
 /** View type of VS Code's own image preview. */
@@ -42,19 +42,21 @@ export function imageInEditor(): vscode.Uri | undefined {
  * The pictures an earlier run was asked about, for running it again after a window reload. They are
  * the upright pixels that the model saw then, whatever became of the files.
  */
-export function imagesOf(trace: Trace): { images: ImageInput[]; helpers: ImageInput[] } {
-  const ofRole = (wanted: TracePicture['role']): ImageInput[] =>
-    trace.pictures
-      .filter(({ role }) => role === wanted)
-      .map(({ name, png }) => ({ name, bytes: fromBase64(png) }));
-  const images = ofRole('input');
+export async function imagesOf(open: OpenTrace): Promise<{ images: ImageInput[]; helpers: ImageInput[] }> {
+  const ofRole = async (wanted: TracePicture['role']): Promise<ImageInput[]> => {
+    const pictures = open.trace.pictures.filter(({ role }) => role === wanted);
+    return Promise.all(
+      pictures.map(async (picture) => ({ name: picture.name, bytes: (await open.picture(picture)).png })),
+    );
+  };
+  const images = await ofRole('input');
   if (images.length === 0) {
     throw new UserError({
       problem: 'This run ended before its pictures were read, so it cannot be run again from here',
       remedy: 'Start it from the image.',
     });
   }
-  return { images, helpers: ofRole('helper') };
+  return { images, helpers: await ofRole('helper') };
 }
 
 /** The folder a file lies in. */

@@ -93,8 +93,10 @@ export class ReasonCommand {
   private async earlierRequest(runId: string): Promise<Omit<RunRequest, 'settings'>> {
     const run = this.runs.get(runId);
     if (run !== undefined) return run.request;
-    const trace = await this.library.open({ run: runId });
-    return { question: trace.question, ...imagesOf(trace) };
+    return this.library.use({ run: runId }, async (open) => ({
+      question: open.trace.question,
+      ...(await imagesOf(open)),
+    }));
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * Runs on disk, in the extension's global storage: `<id>.ilvr.json` is the trace, `<id>.summary.json`
- * a line for lists. A run is saved while it happens, so that neither a window reload nor a killed
- * process loses it. The oldest are deleted beyond a fixed number.
+ * Runs on disk, in the extension's global storage: `<id>.ilvr.json` is the manifest, `<id>.ilvr.bin` the arrays,
+ * which the engine writes, `<id>.summary.json` a line for lists. A run is saved while it happens, so that neither a
+ * window reload nor a killed process loses it. The oldest are deleted beyond a fixed number.
  *
  * Plain file calls rather than `workspace.fs`: the last save happens while the window closes, when
  * the editor's side of that service may be gone.
@@ -12,17 +12,26 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { UserError } from '../../base/errors.ts';
 import type { Disposable } from '../../base/disposable.ts';
+import { isFile } from '../../files/plainFile.ts';
 import { replaceFile } from '../../files/replaceFile.ts';
 import { finishTrace } from '../../trace/events.ts';
-import { readTrace, TRACE_SUFFIX, writeTrace } from '../../trace/file.ts';
 import type { Trace } from '../../trace/schema.ts';
+import {
+  ARRAYS_SUFFIX,
+  arraysText,
+  manifestPieces,
+  snapshotOf,
+  TRACE_SUFFIX,
+} from '../../traceFile/manifest.ts';
 
 const KEPT_RUNS = 20;
 /** Least time between two automatic saves. */
 const SAVE_INTERVAL_MS = 1000;
 /** A save takes at most this share of the time, however long a trace becomes. */
-const SAVE_SHARE = 0.1;
+const SAVE_SHARE = 0.02;
 const SUMMARY_SUFFIX = '.summary.json';
+/** An array file without a manifest is of a run that has just begun, or of one that never got far. */
+const ORPHAN_AGE_MS = 3_600_000;
 
 const runSummary = z.object({
   id: z.string(),
@@ -83,19 +92,33 @@ export class RunStore implements Disposable {
     await Promise.all(entries.map(({ trace }) => this.save(trace)));
   }
 
-  /** Reads a run back. One whose window closed before it ended is marked as such. */
-  async read(id: string): Promise<Trace> {
-    const file = this.fileOf(id);
-    const text = await readFile(file, 'utf8').catch(() => {
-      throw new UserError({
-        problem: 'This run is no longer kept',
-        where: file,
-        remedy: `The last ${KEPT_RUNS} runs are kept; export a trace to keep it for good.`,
-      });
+  /** Where the engine is to write a run's arrays; their folder is there. */
+  async prepareArrays(id: string): Promise<string> {
+    await mkdir(this.folder, { recursive: true });
+    return this.arraysOf(id);
+  }
+
+  /** The file of a run's arrays. */
+  arraysOf(id: string): string {
+    return this.fileOf(id, ARRAYS_SUFFIX);
+  }
+
+  /** The file of a kept run's manifest. @throws UserError if it is not there any more */
+  async find(id: string): Promise<string> {
+    const file = this.fileOf(id, TRACE_SUFFIX);
+    if (await isFile(file)) return file;
+    throw new UserError({
+      problem: 'This run is no longer kept',
+      where: file,
+      remedy: `The last ${KEPT_RUNS} runs are kept; export a trace to keep it for good.`,
     });
-    const trace = readTrace(text, `run ${id}`);
-    markInterrupted(trace);
-    return trace;
+  }
+
+  /** Deletes all that a run has written. */
+  async discard(id: string): Promise<void> {
+    for (const suffix of [TRACE_SUFFIX, ARRAYS_SUFFIX, SUMMARY_SUFFIX]) {
+      await rm(this.fileOf(id, suffix), { force: true });
+    }
   }
 
   /** Kept runs, newest first. */
@@ -117,8 +140,13 @@ export class RunStore implements Disposable {
   private async write(trace: Trace): Promise<void> {
     const started = Date.now();
     await mkdir(this.folder, { recursive: true });
-    await replaceFile(this.fileOf(trace.id), writeTrace(trace));
-    await replaceFile(join(this.folder, trace.id + SUMMARY_SUFFIX), JSON.stringify(summaryOf(trace)));
+    const snapshot = snapshotOf(trace);
+    await replaceFile(this.fileOf(trace.id, TRACE_SUFFIX), async (handle) => {
+      // Piece by piece: a long manifest takes a few hundred milliseconds, and others want their turn.
+      for (const piece of manifestPieces(snapshot)) await handle.writeFile(piece);
+      await handle.writeFile(arraysText(snapshot, { file: trace.id + ARRAYS_SUFFIX }));
+    });
+    await replaceFile(this.fileOf(trace.id, SUMMARY_SUFFIX), JSON.stringify(summaryOf(snapshot)));
     const entry = this.pending.get(trace.id);
     const took = Date.now() - started;
     if (entry) entry.notBefore = Date.now() + Math.max(SAVE_INTERVAL_MS, took / SAVE_SHARE);
@@ -130,17 +158,19 @@ export class RunStore implements Disposable {
   }
 
   private async prune(): Promise<void> {
-    const names = (await readdir(this.folder)).filter((name) => name.endsWith(TRACE_SUFFIX));
-    const files = await Promise.all(
-      names.map(async (name) => ({ name, age: (await stat(join(this.folder, name))).mtimeMs })),
-    );
-    const old = files.toSorted((a, b) => b.age - a.age).slice(KEPT_RUNS);
-    for (const { name } of old) {
-      const id = name.slice(0, -TRACE_SUFFIX.length);
-      if (this.pending.has(id)) continue;
-      await rm(join(this.folder, name), { force: true });
-      await rm(join(this.folder, id + SUMMARY_SUFFIX), { force: true });
-    }
+    const names = await readdir(this.folder);
+    const ages = await Promise.all(idsIn(names, TRACE_SUFFIX).map((id) => this.ageOf(id, TRACE_SUFFIX)));
+    const manifests = new Set(ages.map(({ id }) => id));
+    const arrays = await Promise.all(idsIn(names, ARRAYS_SUFFIX).map((id) => this.ageOf(id, ARRAYS_SUFFIX)));
+    const old = ages.toSorted((a, b) => b.age - a.age).slice(KEPT_RUNS);
+    const orphans = arrays.filter(({ id, age }) => !manifests.has(id) && age < Date.now() - ORPHAN_AGE_MS);
+    for (const { id } of [...old, ...orphans]) if (!this.pending.has(id)) await this.discard(id);
+  }
+
+  private async ageOf(id: string, suffix: string): Promise<{ id: string; age: number }> {
+    // Another window may have deleted it meanwhile.
+    const info = await stat(this.fileOf(id, suffix)).catch(() => undefined);
+    return { id, age: info?.mtimeMs ?? Date.now() };
   }
 
   private async readSummary(name: string): Promise<RunSummary | undefined> {
@@ -153,12 +183,24 @@ export class RunStore implements Disposable {
   }
 
   /** Ids come from webview state too, so they must not name a path. */
-  private fileOf(id: string): string {
-    if (!/^[\w-]{1,128}$/.test(id)) {
+  private fileOf(id: string, suffix: string): string {
+    if (!isRunId(id)) {
       throw new UserError({ problem: 'This is no run', expected: 'letters, digits and dashes', found: id });
     }
-    return join(this.folder, id + TRACE_SUFFIX);
+    return join(this.folder, id + suffix);
   }
+}
+
+function isRunId(id: string): boolean {
+  return /^[\w-]{1,128}$/.test(id);
+}
+
+/** Of the runs that have a file of this kind. */
+function idsIn(names: readonly string[], suffix: string): string[] {
+  return names
+    .filter((name) => name.endsWith(suffix))
+    .map((name) => name.slice(0, -suffix.length))
+    .filter(isRunId);
 }
 
 /** A trace read from a file cannot be running any more. */

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { messageOf } from '../../base/errors.ts';
 import { oneLine } from '../../base/plainText.ts';
-import type { Trace } from '../../trace/schema.ts';
+import type { OpenTrace } from '../../traceFile/openTrace.ts';
 import {
   isSameRef,
   nameOf,
@@ -32,7 +32,7 @@ export class TraceDocuments implements vscode.TextDocumentContentProvider, Dispo
   /** A trace that cannot be read gives a document that says why. */
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     try {
-      const trace = await this.library.open(refOf(uri));
+      const trace = await this.library.trace(refOf(uri));
       return `${traceLines(trace)
         .map(({ text }) => text)
         .join('\n')}\n`;
@@ -43,7 +43,7 @@ export class TraceDocuments implements vscode.TextDocumentContentProvider, Dispo
 
   /** Opens a trace's document in an editor. */
   async show(ref: TraceRef): Promise<vscode.TextEditor> {
-    const trace = await this.library.open(ref);
+    const trace = await this.library.trace(ref);
     const document = await vscode.workspace.openTextDocument(textUri(ref, nameOf(ref, trace)));
     return vscode.window.showTextDocument(document, { preview: false });
   }
@@ -59,17 +59,25 @@ export class TraceDocuments implements vscode.TextDocumentContentProvider, Dispo
   }
 }
 
-/** What a document shows, line by line; undefined while it cannot be read. */
-export async function readDocument(
+/** A document's trace, and what it shows line by line. */
+export interface ShownTrace {
+  ref: TraceRef;
+  open: OpenTrace;
+  lines: TraceLine[];
+}
+
+/** Works with a document's trace; undefined while it cannot be read. */
+export async function useDocument<Result>(
   library: TraceLibrary,
   document: vscode.TextDocument,
-): Promise<{ ref: TraceRef; trace: Trace; lines: TraceLine[] } | undefined> {
+  work: (shown: ShownTrace) => Promise<Result>,
+): Promise<Result | undefined> {
+  const ref = refOf(document.uri);
   try {
-    const ref = refOf(document.uri);
-    const trace = await library.open(ref);
-    return { ref, trace, lines: traceLines(trace) };
+    await library.trace(ref);
   } catch {
     // The document's own text already says why.
     return undefined;
   }
+  return library.use(ref, (open) => work({ ref, open, lines: traceLines(open.trace) }));
 }

@@ -9,6 +9,7 @@ import type { PanelState } from '../../protocol/panel.ts';
 import type { ActiveTrace } from './active.ts';
 import type { Reporter } from '../report.ts';
 import { baseName, type TraceLibrary, type TraceRef } from './library.ts';
+import type { UseTrace } from './pageRequests.ts';
 import { shownError } from '../window.ts';
 import { TraceView, type PanelActions } from './view.ts';
 import type { PanelSelection } from '../../protocol/panel.ts';
@@ -38,7 +39,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
   async openCustomDocument(uri: vscode.Uri): Promise<vscode.CustomDocument> {
     const { library, reporter } = this.services;
     try {
-      await library.open({ file: uri });
+      await library.trace({ file: uri });
     } catch (error) {
       reporter.record(error);
       throw shownError(error);
@@ -53,11 +54,13 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
     const ref = { file: uri };
     const store = new DisposableStore();
     const state = async (): Promise<PanelState> => ({
-      trace: await library.open(ref),
+      trace: await library.trace(ref),
       fileName: baseName(uri),
       canRun: false,
     });
-    const view = store.add(new TraceView({ panel, extensionUri, memory, actions: this.actions(ref), state }));
+    const use: UseTrace = (work) => library.use(ref, work);
+    const actions = this.actions(ref);
+    const view = store.add(new TraceView({ panel, extensionUri, memory, actions, state, use }));
     store.add(
       library.onDidChange((changed) => {
         if ('file' in changed && changed.file.toString() === uri.toString()) reporter.watch(view.refresh());

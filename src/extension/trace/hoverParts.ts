@@ -4,15 +4,18 @@
  * a part of its own. Knows nothing of VS Code.
  */
 
-import { messageOf } from '../../base/errors.ts';
+import { messageOf, UserError } from '../../base/errors.ts';
 import { placeText } from '../../heatmap/grid.ts';
 import type { HeatMap } from '../../heatmap/map.ts';
 import { scaleOf } from '../../heatmap/scale.ts';
 import { MAX_STRIP } from '../../render/strip.ts';
-import { attentionMapOfRow, kindsFor, massBySource, type MapSelector } from '../../trace/maps.ts';
-import { runMaps } from '../../trace/runMaps.ts';
+import { visualCount } from '../../trace/columns.ts';
+import type { Look } from '../../trace/looks.ts';
+import { attentionMap, kindsFor, type MapSelector } from '../../trace/maps.ts';
+import { openingOf } from '../../trace/opening.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
 import { describeEnd, type Step } from '../../trace/steps.ts';
+import type { OpenTrace } from '../../traceFile/openTrace.ts';
 import type { Drawing, Drawn } from '../draw/drawing.ts';
 import {
   codeMarkup,
@@ -33,9 +36,11 @@ const STRIP_WIDTH = 72;
 /** More would make the hover slow and longer than a screen. */
 const MAX_PICTURES = 4;
 
+type TextStep = Extract<Step, { kind: 'text' }>;
+
 /** A trace whose lines are hovered over. */
 export interface Hovered {
-  trace: Trace;
+  open: OpenTrace;
   /** What a link to the trace's panel names: a run, or a file's address. */
   target: { run: string } | { file: string };
   /** Draws a picture that a hover can hold; rejects where the trace's picture cannot be shown. */
@@ -59,10 +64,11 @@ export async function hoverParts(hovered: Hovered, line: TraceLine, column: numb
 /** The pictures that were asked about, on the lines about the run. */
 async function runParts(hovered: Hovered): Promise<Markup[]> {
   const parts: Markup[] = [];
-  for (const picture of hovered.trace.pictures.slice(0, MAX_PICTURES)) {
+  for (const picture of hovered.open.trace.pictures.slice(0, MAX_PICTURES)) {
     const { width, height, grid, tokenSize } = picture;
-    const drawing = { picture, width: Math.min(MAP_WIDTH, width) };
-    const drawn = await drawnPart(hovered, `${picture.role} image`, drawing);
+    const drawn = await drawnPart(hovered, `${picture.role} image`, picture, {
+      width: Math.min(MAP_WIDTH, width),
+    });
     const facts =
       `${width} × ${height} pixels, ${grid.rows} × ${grid.columns} tokens of ` +
       `${tokenSize} × ${tokenSize} pixels`;
@@ -72,45 +78,49 @@ async function runParts(hovered: Hovered): Promise<Markup[]> {
 }
 
 async function latentParts(hovered: Hovered, latent: TraceLatent): Promise<Markup[]> {
-  const { trace } = hovered;
+  const { trace, maps } = hovered.open;
   const { block, index, position } = latent;
   const place = markup`**Block ${block + 1} · latent ${index + 1}** at position ${position}`;
-  const mass = massBySource(trace, runMaps(trace).openingRow(latent.attention));
-  const maps = runMaps(trace);
   const parts = [markup`${place} · ${panelLink(hovered, latent)}`];
-  for (const { picture, selector } of shownPictures(trace)) {
+  for (const { picture, selector } of shownPictures(hovered.open)) {
+    const missing = await refusalOf(maps.load(selector));
+    if (missing !== undefined) parts.push(missing);
     const map = maps.map(latent, selector);
     if (map === undefined) continue;
     const scale = maps.scale(selector, 'raw', 'run');
-    const drawing = { picture, width: widthFor(picture), over: { kind: 'map', map, scale } } as const;
-    const drawn = await drawnPart(hovered, `${selector.kind} map of latent ${index + 1}`, drawing);
+    const over = { kind: 'map', map, scale } as const;
+    const alt = `${selector.kind} map of latent ${index + 1}`;
+    const drawn = await drawnPart(hovered, alt, picture, { width: widthFor(picture), over });
     // A hover is about half an editor high; the picture should not need scrolling.
     parts.push(markup`${drawn}\n\n${figures(map)}\n\n${map.caption}`);
   }
-  return [...parts, attentionOf(trace, [mass], ',')];
+  const look = openingOf(trace).look(trace.tokens[latent.token]);
+  return look === undefined ? parts : [...parts, attentionOf(trace, [look], ',')];
 }
 
 async function blockParts(
   hovered: Hovered,
   { block, latents, number }: Extract<Step, { kind: 'block' }>,
 ): Promise<Markup[]> {
-  const { trace } = hovered;
+  const { trace, maps } = hovered.open;
   const [first] = latents;
   const end = ownWords(describeEnd(block.ended));
   const place = markup`**Step ${number} · block ${block.index + 1}**`;
   const what = markup`${place}: ${block.latents} latents, ${end}`;
   if (first === undefined) return [what];
   const parts = [markup`${what} · ${panelLink(hovered, first)}`];
-  for (const { picture, selector } of shownPictures(trace)) {
-    const maps = latents.flatMap((latent) => runMaps(trace).map(latent, selector) ?? []);
-    const [map] = maps;
+  for (const { picture, selector } of shownPictures(hovered.open)) {
+    const missing = await refusalOf(maps.load(selector));
+    if (missing !== undefined) parts.push(missing);
+    const drawable = latents.flatMap((latent) => maps.map(latent, selector) ?? []);
+    const [map] = drawable;
     if (map === undefined) continue;
-    const scale = runMaps(trace).scale(selector, 'raw', 'run');
-    const over = { kind: 'strip', maps: maps.slice(0, MAX_STRIP), scale } as const;
+    const scale = maps.scale(selector, 'raw', 'run');
+    const over = { kind: 'strip', maps: drawable.slice(0, MAX_STRIP), scale } as const;
     const alt = `${selector.kind} maps of block ${block.index + 1}`;
-    const drawn = await drawnPart(hovered, alt, { picture, width: STRIP_WIDTH, over });
+    const drawn = await drawnPart(hovered, alt, picture, { width: STRIP_WIDTH, over });
     const caption = `${map.unit}, ${picture.name}, one scale for all latents of the run`;
-    const part = maps.length > MAX_STRIP ? `; the first ${MAX_STRIP} of ${maps.length} latents` : '';
+    const part = drawable.length > MAX_STRIP ? `; the first ${MAX_STRIP} of ${drawable.length} latents` : '';
     parts.push(markup`${drawn}\n\n${caption}${part}`);
   }
   const rows = latents
@@ -120,8 +130,8 @@ async function blockParts(
   return parts;
 }
 
-async function textParts(hovered: Hovered, step: Extract<Step, { kind: 'text' }>): Promise<Markup[]> {
-  const { trace } = hovered;
+async function textParts(hovered: Hovered, step: TextStep): Promise<Markup[]> {
+  const { trace } = hovered.open;
   const tokens = trace.tokens.slice(step.first, step.last + 1);
   const title = markup`**Step ${step.number}** · ${tokens.length} tokens`;
   const facts = [codeMarkup(step.text.trim())];
@@ -132,40 +142,67 @@ async function textParts(hovered: Hovered, step: Extract<Step, { kind: 'text' }>
       markup`Least probable token: ${JSON.stringify(least.text)}, ${least.probability!.toFixed(3)}.`,
     );
   }
-  const rows = tokens.flatMap(({ attention }) => (attention ? [runMaps(trace).openingRow(attention)] : []));
-  if (rows.length === 0) return [joinMarkup([title, ...facts], '\n\n')];
-  const masses = rows.map((row) => massBySource(trace, row));
-  facts.push(attentionOf(trace, masses, ' of its tokens,'));
+  const looks = tokens.flatMap((token) => openingOf(trace).look(token) ?? []);
+  if (looks.length === 0) return [joinMarkup([title, ...facts], '\n\n')];
+  facts.push(attentionOf(trace, looks, ' of its tokens,'));
   const maps: Markup[] = [];
-  for (const { picture } of shownPictures(trace)) maps.push(...(await textMap(hovered, rows, picture)));
+  const missing = await refusalOf(loadRows(hovered.open, step));
+  if (missing !== undefined) maps.push(missing);
+  const visual = visualMean(hovered.open, step);
+  for (const { picture } of visual === undefined ? [] : shownPictures(hovered.open)) {
+    maps.push(...(await textMap(hovered, visual!, picture)));
+  }
   // A hover is about half an editor high, and the text is in the editor already.
   return [title, ...maps, joinMarkup(facts, '\n\n')];
 }
 
 /** Where a line's tokens look, on average. */
-async function textMap(hovered: Hovered, rows: Float32Array[], picture: TracePicture): Promise<Markup[]> {
-  const { trace } = hovered;
-  const shortest = Math.min(...rows.map(({ length }) => length));
-  const mean = Float32Array.from({ length: shortest }, (_, key) =>
-    rows.reduce((sum, row) => sum + row[key]! / rows.length, 0),
-  );
-  const selector = runMaps(trace).opening(picture, 'attention');
-  const map = attentionMapOfRow(trace, mean, picture, selector, "this line's tokens, averaged,");
+async function textMap(hovered: Hovered, visual: Float32Array, picture: TracePicture): Promise<Markup[]> {
+  const { trace, maps } = hovered.open;
+  const selector = maps.opening(picture, 'attention');
+  const map = attentionMap(trace, visual, picture, selector, "this line's tokens, averaged,");
   if (map === undefined) return [];
   const over = { kind: 'map', map, scale: scaleOf([map]) } as const;
-  const drawing = { picture, width: widthFor(picture), over };
-  const drawn = await drawnPart(hovered, 'attention map of the line', drawing);
+  const drawing = { width: widthFor(picture), over };
+  const drawn = await drawnPart(hovered, 'attention map of the line', picture, drawing);
   return [markup`${drawn}\n\n${figures(map)}\n\n${map.caption} Its own scale.`];
 }
 
+/** Why arrays could not be read; a hover's figures, which need none, are true all the same. */
+async function refusalOf(reading: Promise<void>): Promise<Markup | undefined> {
+  try {
+    await reading;
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return markup`${messageOf(error)}`;
+  }
+}
+
+/** Brings what a line's words look at in the opening layer. */
+async function loadRows({ trace, maps }: OpenTrace, { first, last }: TextStep): Promise<void> {
+  const { family } = maps.rowNeeds(first, openingOf(trace).layer(), 'mean');
+  await maps.slices.load({ family, from: first, to: last + 1 });
+}
+
+/** What a line's words pay to the patches in the opening layer, on average; undefined where no row is at hand. */
+function visualMean({ trace, maps }: OpenTrace, { first, last }: TextStep): Float32Array | undefined {
+  const layer = openingOf(trace).layer();
+  const sum = new Float32Array(visualCount(trace));
+  let rows = 0;
+  for (let token = first; token <= last; token++) {
+    const row = maps.row(token, layer, 'mean');
+    if (row === undefined) continue;
+    sum.forEach((_, patch) => (sum[patch]! += row[patch]!));
+    rows++;
+  }
+  return rows === 0 ? undefined : sum.map((value) => value / rows);
+}
+
 /** What was looked at, on average, in a sentence. */
-function attentionOf(
-  trace: Trace,
-  masses: readonly ReturnType<typeof massBySource>[],
-  whose: string,
-): Markup {
+function attentionOf(trace: Trace, looks: readonly Look[], whose: string): Markup {
   const shares = (['pictures', 'prompt', 'latents', 'answer'] as const).map((key) => {
-    const mean = masses.reduce((sum, mass) => sum + mass[key], 0) / masses.length;
+    const mean = looks.reduce((sum, { mass }) => sum + mass[key], 0) / looks.length;
     return `${key} ${mean.toFixed(2)}`;
   });
   return ownWords(`Attention${whose} ${layerText(trace)}: ${shares.join(', ')}.`);
@@ -173,23 +210,27 @@ function attentionOf(
 
 /** "layer 5 of 6, whose latents look most, mean of its heads" */
 function layerText(trace: Trace): string {
-  return `layer ${runMaps(trace).openingLayer() + 1} of ${trace.model.layers}, which looks at the pictures most, mean of its heads`;
+  return `layer ${openingOf(trace).layer() + 1} of ${trace.model.layers}, which looks at the pictures most, mean of its heads`;
 }
 
 /** The first pictures, with attention where there is any, else what helper images offer; similarity is left to the panel. */
-function shownPictures(trace: Trace): { picture: TracePicture; selector: MapSelector }[] {
+function shownPictures({ trace, maps }: OpenTrace): { picture: TracePicture; selector: MapSelector }[] {
   return trace.pictures.slice(0, MAX_PICTURES).flatMap((picture) =>
     kindsFor(picture)
       .filter((kind) => kind === (picture.range === undefined ? 'selection' : 'attention'))
-      .map((kind) => ({ picture, selector: runMaps(trace).opening(picture, kind) })),
+      .map((kind) => ({ picture, selector: maps.opening(picture, kind) })),
   );
 }
 
 /** A picture, or why there is none: the figures beside it are true all the same. */
-async function drawnPart({ draw }: Hovered, alt: string, drawing: Drawing): Promise<Markup> {
-  const { name, png, width, height } = drawing.picture;
+async function drawnPart(
+  { open, draw }: Hovered,
+  alt: string,
+  picture: TracePicture,
+  drawing: Omit<Drawing, 'picture'>,
+): Promise<Markup> {
   try {
-    const drawn = await draw({ ...drawing, picture: { name, png, width, height } });
+    const drawn = await draw({ ...drawing, picture: await open.picture(picture) });
     if (drawn !== undefined) return pictureMarkup(drawn.png, { ...drawn, alt });
     return markup`This picture does not fit into a hover.`;
   } catch (error) {
@@ -212,7 +253,7 @@ function figures(map: HeatMap): Markup {
 }
 
 /** A link that moves the panel to this latent. */
-function panelLink({ trace, target }: Hovered, latent: TraceLatent): Markup {
-  const argument = { ...target, latent: trace.latents.indexOf(latent) };
+function panelLink({ open, target }: Hovered, latent: TraceLatent): Markup {
+  const argument = { ...target, latent: open.trace.latents.indexOf(latent) };
   return commandLink('Show in panel', 'ilvr.showLatent', argument);
 }

@@ -1,21 +1,25 @@
 /**
  * Finds the trace behind a document, panel or command: a live run, a kept run, or a file. Text
- * documents, hovers and exports all ask here, so a file is parsed once and a live run is always fresh.
+ * documents, panels, hovers and exports all ask here, so a file is parsed once, a live run is always
+ * fresh, and containers are closed when nobody needs them.
  */
 
 import * as vscode from 'vscode';
 import { UserError } from '../../base/errors.ts';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { plainText } from '../../base/plainText.ts';
-import { readTrace, TRACE_SUFFIX } from '../../trace/file.ts';
 import type { Trace } from '../../trace/schema.ts';
+import { TRACE_SUFFIX } from '../../traceFile/manifest.ts';
+import { OpenTrace } from '../../traceFile/openTrace.ts';
 import type { Runs } from '../run/runs.ts';
 import { markInterrupted, type RunStore } from '../run/store.ts';
+import { LateContainer } from './containers.ts';
+import type { TraceFiles } from './traceFiles.ts';
 
 /** Scheme of traces as text. */
 export const TRACE_SCHEME = 'ilvr-trace';
-/** Parsed traces of files and kept runs that are kept in memory. */
-const CACHED = 4;
+/** Traces that are kept open: more than are looked at at once. Of each, the manifest is in memory. */
+const CACHED = 8;
 /** Of a name; a file's may be long. */
 const MAX_NAME = 80;
 /** A live run changes a text document at most this often. */
@@ -24,54 +28,93 @@ const REFRESH_MS = 400;
 /** Names a trace: a run of ours, or a file. */
 export type TraceRef = { run: string } | { file: vscode.Uri };
 
+/** An open trace, and how many work with it. */
+interface Entry {
+  open: Promise<OpenTrace>;
+  users: number;
+  /** Out of the cache: whoever works with it last closes it. */
+  isDropped: boolean;
+}
+
 export class TraceLibrary implements Disposable {
   private readonly store = new DisposableStore();
   private readonly runs: Runs;
   private readonly runStore: RunStore;
-  private readonly cache = new Map<string, Promise<Trace>>();
+  private readonly files: TraceFiles;
+  private readonly cache = new Map<string, Entry>();
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly changed = this.store.add(new vscode.EventEmitter<TraceRef>());
 
   /** A trace has grown, or its file has changed. */
   readonly onDidChange = this.changed.event;
 
-  constructor(runs: Runs, runStore: RunStore) {
+  constructor(runs: Runs, runStore: RunStore, files: TraceFiles) {
     this.runs = runs;
     this.runStore = runStore;
+    this.files = files;
     this.store.add(runs.onEvent(({ run }) => this.refreshSoon(run.id)));
   }
 
-  /** @throws UserError if there is no such run, or if the file is no trace */
-  async open(ref: TraceRef): Promise<Trace> {
-    if ('run' in ref) {
-      const run = this.runs.get(ref.run);
-      if (run?.trace !== undefined) return run.trace;
-      if (run !== undefined) throw notStarted();
+  /** A trace's manifest. @throws UserError if there is no such run, or if the file is no trace */
+  async trace(ref: TraceRef): Promise<Trace> {
+    return this.use(ref, async ({ trace }) => trace);
+  }
+
+  /**
+   * Works with a trace and its arrays; they may be closed as soon as the work is done.
+   * @throws UserError as `trace`, and whatever the work throws
+   */
+  async use<Result>(ref: TraceRef, work: (open: OpenTrace) => Promise<Result>): Promise<Result> {
+    const entry = this.entry(ref);
+    entry.users++;
+    try {
+      return await work(await entry.open);
+    } finally {
+      entry.users--;
+      closeUnused(entry);
     }
-    const key = keyOf(ref);
-    const cached = this.cache.get(key) ?? this.read(ref);
-    // Set again, so that the cache's first entry is the one unused for longest.
-    this.cache.delete(key);
-    this.cache.set(key, cached);
-    for (const old of [...this.cache.keys()].slice(0, -CACHED)) this.cache.delete(old);
-    cached.catch(() => this.cache.delete(key));
-    return cached;
   }
 
   /** Tells that a file has changed on disk. */
   invalidate(file: vscode.Uri): void {
     const ref = { file };
-    this.cache.delete(keyOf(ref));
+    this.drop(keyOf(ref));
     this.changed.fire(ref);
   }
 
   dispose(): void {
     for (const timer of this.timers.values()) clearTimeout(timer);
+    for (const key of this.cache.keys()) this.drop(key);
     this.store.dispose();
   }
 
-  private async read(ref: TraceRef): Promise<Trace> {
-    return 'run' in ref ? this.runStore.read(ref.run) : readTraceFile(ref.file);
+  private entry(ref: TraceRef): Entry {
+    const key = keyOf(ref);
+    const entry = this.cache.get(key) ?? { open: this.open(ref), users: 0, isDropped: false };
+    // Set again, so that the cache's first entry is the one unused for longest.
+    this.cache.delete(key);
+    this.cache.set(key, entry);
+    for (const old of [...this.cache.keys()].slice(0, -CACHED)) this.drop(old);
+    entry.open.catch(() => {
+      if (this.cache.get(key) === entry) this.drop(key);
+    });
+    return entry;
+  }
+
+  private async open(ref: TraceRef): Promise<OpenTrace> {
+    if ('file' in ref) return interrupted(await this.files.open(ref.file));
+    const run = this.runs.get(ref.run);
+    if (run === undefined) return interrupted(await this.files.openPath(await this.runStore.find(ref.run)));
+    if (run.trace === undefined) throw notStarted();
+    return new OpenTrace(run.trace, new LateContainer(this.runStore.arraysOf(ref.run)));
+  }
+
+  private drop(key: string): void {
+    const entry = this.cache.get(key);
+    if (entry === undefined) return;
+    this.cache.delete(key);
+    entry.isDropped = true;
+    closeUnused(entry);
   }
 
   private refreshSoon(run: string): void {
@@ -117,11 +160,15 @@ export function baseName(uri: vscode.Uri): string {
   return uri.path.slice(uri.path.lastIndexOf('/') + 1);
 }
 
-async function readTraceFile(file: vscode.Uri): Promise<Trace> {
-  const bytes = await vscode.workspace.fs.readFile(file);
-  const trace = readTrace(new TextDecoder().decode(bytes), baseName(file));
-  markInterrupted(trace);
-  return trace;
+function closeUnused({ open, users, isDropped }: Entry): void {
+  if (!isDropped || users > 0) return;
+  open.then((trace) => trace.close()).catch(() => undefined);
+}
+
+/** What is read from a file is not running any more. */
+function interrupted(open: OpenTrace): OpenTrace {
+  markInterrupted(open.trace);
+  return open;
 }
 
 function keyOf(ref: TraceRef): string {

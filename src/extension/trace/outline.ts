@@ -2,7 +2,7 @@
 
 import * as vscode from 'vscode';
 import { describeEnd } from '../../trace/steps.ts';
-import { readDocument } from './document.ts';
+import { useDocument } from './document.ts';
 import { TRACE_SCHEME, type TraceLibrary } from './library.ts';
 import { outlineSymbol } from '../window.ts';
 import type { TraceLine } from './text.ts';
@@ -15,8 +15,10 @@ export class TraceOutline implements vscode.DocumentSymbolProvider {
   }
 
   async provideDocumentSymbols(document: vscode.TextDocument): Promise<vscode.DocumentSymbol[]> {
-    const shown = await readDocument(this.library, document);
-    return shown?.lines.flatMap((line, row) => symbolsOf(line, row)) ?? [];
+    const symbols = await useDocument(this.library, document, async ({ lines }) =>
+      lines.flatMap((line, row) => symbolsOf(line, row)),
+    );
+    return symbols ?? [];
   }
 }
 

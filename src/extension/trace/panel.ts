@@ -54,7 +54,14 @@ export class TracePanel implements Disposable {
       dark: vscode.Uri.joinPath(extensionUri, 'media/panel-dark.svg'),
     };
     this.view = this.store.add(
-      new TraceView({ panel, extensionUri, memory, actions: this.actions(), state: () => this.state() }),
+      new TraceView({
+        panel,
+        extensionUri,
+        memory,
+        actions: this.actions(),
+        state: () => this.state(),
+        use: (work) => services.library.use(this.ref, work),
+      }),
     );
     // An open panel may run again at any time, so it keeps the model.
     this.store.add(engine.lease());
@@ -110,7 +117,7 @@ export class TracePanel implements Disposable {
 
   private async state(): Promise<PanelState> {
     const run = this.services.runs.get(this.runId);
-    const trace = run === undefined ? await this.services.library.open(this.ref) : run.trace;
+    const trace = run === undefined ? await this.services.library.trace(this.ref) : run.trace;
     const locked = lockedReason();
     return {
       canRun: true,

@@ -11,8 +11,7 @@
 
 import { oneLine } from '../../base/plainText.ts';
 import { statedAnswer } from '../../trace/answer.ts';
-import { massBySource } from '../../trace/maps.ts';
-import { runMaps } from '../../trace/runMaps.ts';
+import { openingOf } from '../../trace/opening.ts';
 import type { Trace, TraceLatent } from '../../trace/schema.ts';
 import {
   blockSummary,
@@ -46,9 +45,9 @@ export function traceLines(trace: Trace): TraceLine[] {
   return [...header, { text: '', latents: [] }, ...steps];
 }
 
-/** Share of a latent's attention on all pictures, in the layer whose latents look most, heads averaged. */
+/** Share of a latent's attention on all pictures, in the layer whose latents look most, heads averaged; NaN where it is not known. */
 export function pictureMass(trace: Trace, latent: TraceLatent): number {
-  return massBySource(trace, runMaps(trace).openingRow(latent.attention)).pictures;
+  return openingOf(trace).look(trace.tokens[latent.token])?.mass.pictures ?? NaN;
 }
 
 /** The lines about the run: what was asked, of which model, on which device, how it ended. */
@@ -85,18 +84,19 @@ function lineOf(trace: Trace, step: Step): TraceLine {
   if (step.kind === 'text') return { text: lead + oneLine(step.text.trim()), step, number, latents: [] };
   const { block, latents } = step;
   const masses = latents.map((latent) => pictureMass(trace, latent));
-  const mean = masses.reduce((sum, mass) => sum + mass, 0) / masses.length;
+  const known = masses.filter((mass) => !Number.isNaN(mass));
+  const mean = known.reduce((sum, mass) => sum + mass, 0) / known.length;
   const facts = [
     `${lead}◆ block ${block.index + 1}`,
     `${block.latents} latents`,
     describeEnd(block.ended),
-    ...(masses.length > 0 ? [`mass on image ${mean.toFixed(2)}`] : []),
+    ...(known.length > 0 ? [`mass on image ${mean.toFixed(2)}`] : []),
   ];
   let text = facts.join(' · ');
   const spans = latents.map((latent, i) => {
     text += i === 0 ? ' · ' : ' ';
     const start = text.length;
-    text += `${latent.index + 1}:${masses[i]!.toFixed(2)}`;
+    text += `${latent.index + 1}:${Number.isNaN(masses[i]) ? '…' : masses[i]!.toFixed(2)}`;
     return { latent, start, end: text.length };
   });
   return { text, step, number, latents: spans };

@@ -10,11 +10,12 @@ import { packed } from '../../protocol/pack.ts';
 import { connect } from '../../protocol/rpc.ts';
 import type { ReasonEvent } from '../../trace/events.ts';
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
+import { PageRequests, type UseTrace } from './pageRequests.ts';
 
 const PREFERENCES_KEY = 'ilvr.panelPreferences';
 
 /** What the reader can ask for; the rest is the view's own business. */
-export type PanelActions = Omit<PanelHost, 'ready' | 'remember'>;
+export type PanelActions = Omit<PanelHost, 'ready' | 'remember' | keyof PageRequests>;
 
 export interface TraceViewOptions {
   panel: vscode.WebviewPanel;
@@ -22,6 +23,8 @@ export interface TraceViewOptions {
   actions: PanelActions;
   /** What is to be shown now. */
   state: () => PanelState | Promise<PanelState>;
+  /** Works with the trace that is shown now. */
+  use: UseTrace;
   /** Of the window; holds what panels wish to be remembered. */
   memory: vscode.Memento;
 }
@@ -32,17 +35,22 @@ export class TraceView implements Disposable {
   private readonly panel: ReturnType<typeof connect<PanelMethods, PanelHost>>;
   /** VS Code ends a hidden webview's script; what is sent then is lost, and `ready` comes again. */
   private isReady = false;
+  private readonly requests: PageRequests;
   private pendingSelection: PanelSelection | undefined;
 
   constructor(options: TraceViewOptions) {
     this.options = options;
-    const { panel, extensionUri, actions } = options;
+    const { panel, extensionUri, actions, use } = options;
+    this.requests = new PageRequests(use);
     const { webview } = panel;
     webview.options = { enableScripts: true, localResourceRoots: [resourceRoot(extensionUri)] };
     this.panel = connect<PanelMethods, PanelHost>(
       {
         ...actions,
         ready: () => this.ready(),
+        slice: (request) => this.requests.slice(request),
+        cancelSlice: (id) => this.requests.cancelSlice(id),
+        picture: (request) => this.requests.picture(request),
         remember: async (preferences) => options.memory.update(PREFERENCES_KEY, preferences),
       },
       packed({
@@ -52,7 +60,7 @@ export class TraceView implements Disposable {
     );
     this.store.add(
       panel.onDidChangeViewState(() => {
-        if (!panel.visible) this.isReady = false;
+        if (!panel.visible) this.leave();
       }),
     );
     webview.html = panelHtml(webview, extensionUri, panel.title);
@@ -80,12 +88,20 @@ export class TraceView implements Disposable {
   }
 
   dispose(): void {
-    this.isReady = false;
+    this.leave();
     this.store.dispose();
     this.panel.$close();
   }
 
+  /** The page is not there any more. */
+  private leave(): void {
+    this.isReady = false;
+    this.requests.cancelAll();
+  }
+
   private async ready(): Promise<void> {
+    // What a page before this one was asking for is nobody's.
+    this.requests.cancelAll();
     const state = await this.state();
     // From here on events are passed on; none can slip between the snapshot and this line.
     this.isReady = true;
