@@ -27,8 +27,7 @@ import { TrainCommand } from './training/command.ts';
 import { TrainingPanels } from './training/panels.ts';
 import { TrainingRuns } from './training/runs.ts';
 
-let runStore: RunStore | undefined;
-let traceFiles: TraceFiles | undefined;
+let atEnd: (() => Promise<void>) | undefined;
 
 export function activate(context: vscode.ExtensionContext): InspectorApi {
   const { extensionUri, subscriptions } = context;
@@ -41,7 +40,6 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const active = new ActiveTrace();
   const runFolder = join(context.globalStorageUri.fsPath, 'runs');
   const store = own(new RunStore(runFolder, (error) => reporter.show(error)));
-  runStore = store;
 
   const weightsCache = join(context.globalStorageUri.fsPath, 'weights');
   const engine = own(new EngineService(context.asAbsolutePath('dist/engine.cjs'), weightsCache, log));
@@ -50,8 +48,12 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     unpackWorker: context.asAbsolutePath('dist/unpackWorker.cjs'),
     warn: (error) => reporter.show(error),
   });
-  traceFiles = files;
   const library = own(new TraceLibrary(runs, store, files));
+  atEnd = async () => {
+    await store.flush();
+    library.dispose();
+    await files.close();
+  };
   const documents = own(new TraceDocuments(library));
   const exporter = new TraceExporter(library, reporter);
 
@@ -123,8 +125,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
 
 /** The window closes or the extension is switched off: what a run has given so far is kept. */
 export async function deactivate(): Promise<void> {
-  await runStore?.flush();
-  await traceFiles?.close();
+  await atEnd?.();
 }
 
 /** For the manifest's `when` clauses. */

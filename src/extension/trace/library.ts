@@ -15,6 +15,7 @@ import type { Runs } from '../run/runs.ts';
 import { markInterrupted, type RunStore } from '../run/store.ts';
 import { LateContainer } from './containers.ts';
 import type { TraceFiles } from './traceFiles.ts';
+import { openVirtual } from './virtualFiles.ts';
 
 /** Scheme of traces as text. */
 export const TRACE_SCHEME = 'ilvr-trace';
@@ -102,11 +103,15 @@ export class TraceLibrary implements Disposable {
   }
 
   private async open(ref: TraceRef): Promise<OpenTrace> {
-    if ('file' in ref) return interrupted(await this.files.open(ref.file));
+    if ('file' in ref) return interrupted(await this.openFile(ref.file));
     const run = this.runs.get(ref.run);
     if (run === undefined) return interrupted(await this.files.openPath(await this.runStore.find(ref.run)));
     if (run.trace === undefined) throw notStarted();
     return new OpenTrace(run.trace, new LateContainer(this.runStore.arraysOf(ref.run)));
+  }
+
+  private async openFile(file: vscode.Uri): Promise<OpenTrace> {
+    return file.scheme === 'file' ? this.files.openPath(file.fsPath) : openVirtual(this.files, file);
   }
 
   private drop(key: string): void {

@@ -1,13 +1,12 @@
 /**
  * Opens traces that are in files. The host's own thread reads small ones; large ones are read in a thread, which puts
- * their arrays into a temporary file, so that the host neither holds them nor stands still.
+ * their arrays into a temporary file, so that the host neither holds them nor stands still. Knows nothing of VS Code.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import * as vscode from 'vscode';
-import { messageOf, UserError } from '../../base/errors.ts';
+import { UserError } from '../../base/errors.ts';
 import { readPlainFile, sizeOfFile } from '../../files/plainFile.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { MemoryContainer, type Container } from '../../traceFile/container.ts';
@@ -18,8 +17,6 @@ import { AbsentContainer, openTemporary } from './containers.ts';
 
 /** A file of so many bytes is read in the host, within 20 ms. */
 const SMALL = 2 ** 18;
-/** Of a file on a virtual file system, which can only be had whole. */
-const MAX_VIRTUAL = 2 ** 28;
 
 export interface TraceFilesOptions {
   /** The bundle of unpack/worker.ts. */
@@ -44,19 +41,28 @@ export class TraceFiles {
   }
 
   /**
+   * A trace's file on this computer.
    * @throws UserError if it is no trace. One whose arrays are missing or cut off opens all the same, with its text.
    */
-  async open(file: vscode.Uri): Promise<OpenTrace> {
-    return file.scheme === 'file' ? this.openPath(file.fsPath) : this.openVirtual(file);
+  async openPath(file: string): Promise<OpenTrace> {
+    return this.complete(await this.readPath(file), (read) => containerOf(read, file));
   }
 
-  /** The same with a path. */
-  async openPath(file: string): Promise<OpenTrace> {
-    const { trace, arrays } = await this.readPath(file);
-    const container = isContainer(arrays)
-      ? arrays
-      : await this.orAbsent(() => containerOf({ trace, arrays }, file));
-    return new OpenTrace(trace, container);
+  /**
+   * A trace's file that can only be had whole.
+   * @param readBeside the bytes of a file beside it, by its name
+   * @throws UserError as openPath
+   */
+  async openWhole(
+    name: string,
+    bytes: Uint8Array,
+    readBeside: (name: string) => Promise<Uint8Array>,
+  ): Promise<OpenTrace> {
+    return this.complete(await this.readBytes(name, bytes), async ({ trace, arrays }) => {
+      const container = new MemoryContainer(await readBeside(arrays.file));
+      requireLength(container, trace, arrays.file);
+      return container;
+    });
   }
 
   /** Removes what was unpacked. */
@@ -68,24 +74,12 @@ export class TraceFiles {
   private async readPath(file: string): Promise<Read> {
     if ((await sizeOfFile(file, 'trace')) > SMALL) return this.unpack({ file });
     const bytes = await readPlainFile(file, { what: 'trace', maxBytes: SMALL });
-    return readManifest(new TextDecoder().decode(bytes), path.basename(file));
+    return this.readBytes(path.basename(file), bytes);
   }
 
-  private async openVirtual(file: vscode.Uri): Promise<OpenTrace> {
-    const bytes = await readVirtual(file);
-    const name = path.posix.basename(file.path);
-    const { trace, arrays }: Read =
-      bytes.length > SMALL
-        ? await this.unpack({ bytes, name })
-        : await readManifest(new TextDecoder().decode(bytes), name);
-    if (isContainer(arrays)) return new OpenTrace(trace, arrays);
-    const container = await this.orAbsent(async () => {
-      const beside = vscode.Uri.joinPath(file, '..', arrays.file);
-      const whole = new MemoryContainer(await readVirtual(beside));
-      requireLength(whole, trace, beside.toString(true));
-      return whole;
-    });
-    return new OpenTrace(trace, container);
+  private async readBytes(name: string, bytes: Uint8Array): Promise<Read> {
+    if (bytes.length > SMALL) return this.unpack({ bytes, name });
+    return readManifest(new TextDecoder().decode(bytes), name);
   }
 
   private async unpack(what: { file: string } | { bytes: Uint8Array; name: string }): Promise<Read> {
@@ -96,38 +90,17 @@ export class TraceFiles {
   }
 
   /** A trace without its arrays is still worth reading; what is missing is told, now and where it is asked for. */
-  private async orAbsent(open: () => Promise<Container>): Promise<Container> {
+  private async complete(
+    { trace, arrays }: Read,
+    beside: (read: { trace: Trace; arrays: { file: string } }) => Promise<Container>,
+  ): Promise<OpenTrace> {
+    if (!('file' in arrays)) return new OpenTrace(trace, arrays);
     try {
-      return await open();
+      return new OpenTrace(trace, await beside({ trace, arrays }));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.options.warn(error);
-      return new AbsentContainer(error);
+      return new OpenTrace(trace, new AbsentContainer(error));
     }
-  }
-}
-
-function isContainer(arrays: Read['arrays']): arrays is Container {
-  return 'read' in arrays;
-}
-
-async function readVirtual(file: vscode.Uri): Promise<Uint8Array> {
-  const refused = (found: string, cause?: unknown): UserError =>
-    new UserError(
-      {
-        problem: 'This trace cannot be opened from there',
-        expected: `a file of at most ${MAX_VIRTUAL / 2 ** 20} MB`,
-        found,
-        where: file.toString(true),
-        remedy: 'Copy it to a folder on this computer and open it there.',
-      },
-      { cause },
-    );
-  try {
-    const { size } = await vscode.workspace.fs.stat(file);
-    if (size > MAX_VIRTUAL) throw refused(`${Math.ceil(size / 2 ** 20)} MB`);
-    return await vscode.workspace.fs.readFile(file);
-  } catch (error) {
-    throw error instanceof UserError ? error : refused(messageOf(error), error);
   }
 }
