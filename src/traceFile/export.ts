@@ -79,7 +79,7 @@ export async function exportSizes(growing: Trace): Promise<Record<ExportForm, nu
  * @param file of a pair, the manifest's; the container's is put beside it
  * @returns the files that were written
  * @throws UserError if the form cannot hold so much, the disk refuses, or the arrays are damaged; the signal's reason
- * when aborted. A pair's manifest is written last, so that it never names what is not there.
+ * when aborted. A pair's manifest takes its place last, so that it never names what is not there.
  */
 export async function exportTrace(
   { trace: growing, container }: ExportSource,
@@ -92,17 +92,28 @@ export async function exportTrace(
   if (form === 'json') requireReadable(sizes.json, file);
   let done = 0;
   const parts = partsOf(form, trace, container, file);
-  for (const { file: target, pieces } of parts) {
-    await replaceFile(target, async (handle) => {
-      for await (const piece of pieces) {
-        signal?.throwIfAborted();
-        await handle.writeFile(piece);
-        done += piece.length;
-        progress?.(Math.min(1, done / sizes[form]));
-      }
-    });
-  }
+  await writeAll(parts, (bytes) => {
+    done += bytes;
+    progress?.(Math.min(1, done / sizes[form]));
+    signal?.throwIfAborted();
+  });
   return parts.map((part) => part.file);
+}
+
+/**
+ * Writes files that belong together: each takes its place when all are written, in their order.
+ * @param wrote told after every piece; what it throws ends the writing
+ */
+async function writeAll(parts: readonly Part[], wrote: (bytes: number) => void): Promise<void> {
+  const last = parts.at(-1);
+  if (last === undefined) return;
+  await replaceFile(last.file, async (handle) => {
+    for await (const piece of last.pieces) {
+      await handle.writeFile(piece);
+      wrote(piece.length);
+    }
+    await writeAll(parts.slice(0, -1), wrote);
+  });
 }
 
 function formFor(file: string, size: number): ExportForm {

@@ -7,10 +7,11 @@ import { expect, test } from 'vitest';
 import { messageOf } from '../../src/base/errors.ts';
 import { plainText } from '../../src/base/plainText.ts';
 import { loadChatTemplate } from '../../src/checkpoint/text/chatTemplate.ts';
-import { readTrace, writeTrace } from '../../src/trace/file.ts';
+import { readManifest } from '../../src/traceFile/manifest.ts';
 import { temporaryFolder } from '../fixtures/cli.ts';
 import { hostile } from '../fixtures/paths.ts';
-import { smallTrace } from '../fixtures/smallTrace.ts';
+import { oneFile } from '../fixtures/reopened.ts';
+import { smallRun } from '../fixtures/smallTrace.ts';
 
 const LINK = '[Repair it](command:workbench.action.terminal.new)';
 
@@ -34,13 +35,14 @@ async function render(folder: string): Promise<string> {
 }
 
 test('the name of a picture in a trace', async () => {
-  const trace = smallTrace();
-  trace.latents[0]!.comparisons[0]!.picture = LINK;
-  expectText(await shown(() => readTrace(writeTrace(trace), 'x.ilvr.json')));
+  const run = smallRun();
+  run.trace.latents[0]!.comparisons[0]!.picture = LINK;
+  const text = await oneFile(run);
+  expectText(await shown(() => readManifest(text, 'x.ilvr.json')));
 });
 
 test('the name of a file', async () => {
-  expectText(await shown(() => readTrace('{', `${LINK}.ilvr.json`)));
+  expectText(await shown(() => readManifest('{', `${LINK}.ilvr.json`)));
 });
 
 test('what a chat template raises', async () => {
@@ -52,6 +54,6 @@ test('what a chat template raises', async () => {
 const handed = hostile('notification-command-link.ilvr.json');
 test.runIf(existsSync(handed))('the handed trace and the handed template', async () => {
   const text = await readFile(handed, 'utf8');
-  expectText(await shown(() => readTrace(text, handed)));
+  expectText(await shown(() => readManifest(text, handed)));
   expectText(await shown(() => render(hostile('evil-template'))));
 });

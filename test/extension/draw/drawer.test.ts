@@ -7,18 +7,18 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { decode } from 'fast-png';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { toBase64 } from '../../../src/base/base64.ts';
 import { Drawer, type DrawerOptions } from '../../../src/extension/draw/drawer.ts';
 import { drawForHover, type Drawing } from '../../../src/extension/draw/drawing.ts';
 import { hoverParts, type Hovered } from '../../../src/extension/trace/hoverParts.ts';
 import { traceLines, type TraceLine } from '../../../src/extension/trace/text.ts';
-import { readTrace } from '../../../src/trace/file.ts';
-import { runMaps } from '../../../src/trace/runMaps.ts';
-import type { Trace } from '../../../src/trace/schema.ts';
+import { UserError } from '../../../src/base/errors.ts';
+import { AbsentContainer } from '../../../src/extension/trace/containers.ts';
+import { OpenTrace } from '../../../src/traceFile/openTrace.ts';
 import { temporaryFolder } from '../../fixtures/cli.ts';
 import { hostile } from '../../fixtures/paths.ts';
 import { png } from '../../fixtures/png.ts';
-import { smallTrace } from '../../fixtures/smallTrace.ts';
+import { fromFile } from '../../fixtures/reopened.ts';
+import { smallRun } from '../../fixtures/smallTrace.ts';
 
 let workerPath = '';
 const drawers: Drawer[] = [];
@@ -60,20 +60,24 @@ function oddWorker(): string {
   return path;
 }
 
-const named = (name: string): Drawing => ({ picture: { name, png: '', width: 1, height: 1 }, width: 1 });
+const named = (name: string): Drawing => ({
+  picture: { name, png: new Uint8Array(), sha256: name, width: 1, height: 1 },
+  width: 1,
+});
 
-function mapOverFirst(trace: Trace): Drawing {
+async function mapOverFirst(open: OpenTrace = smallRun()): Promise<Drawing> {
+  const { trace, maps } = open;
   const [latent] = trace.latents;
-  const maps = runMaps(trace);
-  const picture = trace.pictures[0]!;
-  const selector = maps.opening(picture, 'attention');
+  const selector = maps.opening(trace.pictures[0]!, 'attention');
+  await maps.load(selector);
+  const picture = await open.picture(trace.pictures[0]!);
   const over = { kind: 'map', map: maps.map(latent!, selector)!, scale: maps.scale(selector, 'raw', 'run') };
   return { picture, width: 90, over } as Drawing;
 }
 
 describe('drawing in a thread', () => {
   it('gives the same picture as drawing here, and its size', async () => {
-    const drawing = mapOverFirst(smallTrace());
+    const drawing = await mapOverFirst();
     const drawn = await drawerOf().draw(drawing);
     expect(drawn).toEqual(drawForHover(drawing));
     const { width, height } = decode(drawn!.png);
@@ -82,13 +86,13 @@ describe('drawing in a thread', () => {
 
   it('refuses a picture by name, and draws the next', async () => {
     const drawer = drawerOf();
-    const drawing = mapOverFirst(smallTrace());
-    const tall = { name: 'tall.png', width: 1, height: 4_000_000, png: '' };
+    const drawing = await mapOverFirst();
+    const tall = { name: 'tall.png', width: 1, height: 4_000_000, png: new Uint8Array(), sha256: 't' };
     await expect(drawer.draw({ ...drawing, picture: tall })).rejects.toThrow(
       /200 times as long.*found 1 × 4000000 pixels, in tall\.png/,
     );
     const bytes = png({ width: 30, height: 20, pixels: new Uint8Array(2 ** 28) });
-    const bomb = { name: 'bomb.png', width: 30, height: 20, png: toBase64(bytes) };
+    const bomb = { name: 'bomb.png', width: 30, height: 20, png: bytes, sha256: 'b' };
     await expect(drawer.draw({ ...drawing, picture: bomb })).rejects.toThrow(/cannot be shown.*bomb\.png/);
     expect(await drawer.draw(drawing)).toEqual(drawForHover(drawing));
   });
@@ -107,7 +111,7 @@ describe('drawing in a thread', () => {
   it('sleeps until there is something to draw, and again when there is nothing for a while', async () => {
     const drawer = drawerOf({ idleMs: 1 });
     expect(drawer.isAwake).toBe(false);
-    const drawn = drawer.draw(mapOverFirst(smallTrace()));
+    const drawn = drawer.draw(await mapOverFirst());
     expect(drawer.isAwake).toBe(true);
     await drawn;
     await expect.poll(() => drawer.isAwake).toBe(false);
@@ -115,9 +119,10 @@ describe('drawing in a thread', () => {
 
   it('answers what is still waited for when the window closes', async () => {
     const drawer = drawerOf();
-    const waiting = [1, 2].map(() => drawer.draw(mapOverFirst(smallTrace())));
+    const drawing = await mapOverFirst();
+    const waiting = [1, 2].map(() => drawer.draw(drawing));
     drawer.dispose();
-    for (const drawing of waiting) await expect(drawing).rejects.toThrow(/cancelled/);
+    for (const drawn of waiting) await expect(drawn).rejects.toThrow(/cancelled/);
   });
 
   it('without its script says so', async () => {
@@ -127,16 +132,16 @@ describe('drawing in a thread', () => {
 });
 
 describe('the hovers of a trace', () => {
-  const hoveredOf = (trace: Trace): Hovered => {
+  const hoveredOf = (open: OpenTrace): Hovered => {
     const drawer = drawerOf();
-    return { trace, target: { run: 'r' }, draw: (drawing) => drawer.draw(drawing) };
+    return { open, target: { run: 'r' }, draw: (drawing) => drawer.draw(drawing) };
   };
-  const everyHover = async (trace: Trace): Promise<string[]> => {
-    const hovered = hoveredOf(trace);
+  const everyHover = async (open: OpenTrace): Promise<string[]> => {
+    const hovered = hoveredOf(open);
     const at = async (line: TraceLine, column: number): Promise<string[]> =>
       (await hoverParts(hovered, line, column)).map(({ source }) => source);
     const texts: string[] = [];
-    for (const line of traceLines(trace)) {
+    for (const line of traceLines(open.trace)) {
       texts.push(...(await at(line, 0)));
       const [latent] = line.latents;
       if (latent !== undefined) texts.push(...(await at(line, latent.start)));
@@ -145,23 +150,33 @@ describe('the hovers of a trace', () => {
   };
 
   it('show maps, and where a picture cannot be shown the figures and why', async () => {
-    const trace = smallTrace();
+    const run = smallRun();
     const picture = /!\[[^\]]*\]\(data:image\/png;base64,/;
-    const whole = await everyHover(trace);
+    const whole = await everyHover(run);
     expect(whole.filter((text) => picture.test(text)).length).toBeGreaterThan(4);
-    Object.assign(trace.pictures[0]!, { width: 1, height: 4_000_000 });
-    const refused = (await everyHover(trace)).filter((text) => text.includes('cannot be shown'));
+    Object.assign(run.trace.pictures[0]!, { width: 1, height: 4_000_000 });
+    const refused = (await everyHover(run)).filter((text) => text.includes('cannot be shown'));
     expect(refused.length).toBeGreaterThan(2);
     const figures = refused.filter((text) => text.includes('peak'));
     expect(figures.length).toBeGreaterThan(1);
     for (const text of refused) expect(text).not.toMatch(picture);
   });
 
+  it('without the arrays say why there are no maps, and give the figures that need none', async () => {
+    const why = new UserError({ problem: 'The arrays are gone', where: 'small.ilvr.bin' });
+    const texts = await everyHover(new OpenTrace(smallRun().trace, new AbsentContainer(why)));
+    const told = texts.filter((text) => text.includes('The arrays are gone'));
+    expect(told.length).toBeGreaterThan(4);
+    expect(texts.filter((text) => /Attention.* pictures 0/.test(text)).length).toBeGreaterThan(4);
+    expect(texts.join()).not.toContain('data:image');
+  });
+
   it('hold what a stranger wrote as text only', async () => {
-    const trace = smallTrace();
+    const run = smallRun();
+    const { trace } = run;
     const evil = '[a](command:x) <img src=x> https://example.com www.example.com';
     trace.pictures[0]!.name = trace.tokens[0]!.text = trace.model.name = evil;
-    const texts = await everyHover(trace);
+    const texts = await everyHover(run);
     const outside = texts.map((text) => text.replaceAll(/\n```text\n[\s\S]*?\n```\n/g, ''));
     expect(outside.join()).toContain('&#91;a&#93;');
     for (const text of outside) {
@@ -172,7 +187,7 @@ describe('the hovers of a trace', () => {
 
   const handed = ['tall.ilvr.json', 'lines.ilvr.json'].map(hostile);
   it.runIf(handed.every(existsSync)).each(handed)('of the handed %s are all answered', async (path) => {
-    const texts = await everyHover(readTrace(await readFile(path, 'utf8'), path));
+    const texts = await everyHover(await fromFile(await readFile(path, 'utf8'), path));
     expect(texts.length).toBeGreaterThan(10);
     expect(texts.some((text) => text.includes('cannot be shown'))).toBe(path.includes('tall'));
   });

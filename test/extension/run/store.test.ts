@@ -1,12 +1,15 @@
 /** Claims about kept runs: saving while they grow, reading back, forgetting the oldest. */
 
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { RunStore } from '../../../src/extension/run/store.ts';
+import { markInterrupted, RunStore } from '../../../src/extension/run/store.ts';
+import { applyEvent, startTrace } from '../../../src/trace/events.ts';
 import type { Trace } from '../../../src/trace/schema.ts';
-import { smallTrace } from '../../fixtures/smallTrace.ts';
+import { openTrace, type OpenTrace } from '../../../src/traceFile/openTrace.ts';
+import { smallArrays, smallEvents, smallTrace } from '../../fixtures/smallTrace.ts';
 
 let folder: string;
 let failures: unknown[];
@@ -27,9 +30,23 @@ function run(id: string, status: Trace['status'] = 'complete'): Trace {
   return { ...smallTrace(status), id };
 }
 
-test('a saved run reads back equal and is listed', async () => {
-  await store.save(run('one'));
-  expect(await store.read('one')).toEqual(run('one'));
+/** The arrays are the engine's to write. */
+async function save(trace: Trace): Promise<void> {
+  await writeFile(await store.prepareArrays(trace.id), smallArrays());
+  await store.save(trace);
+}
+
+async function read(id: string): Promise<OpenTrace> {
+  return openTrace(await store.find(id));
+}
+
+test('a saved run reads back equal, with its arrays, and is listed', async () => {
+  await save(run('one'));
+  const open = await read('one');
+  expect(open.trace).toEqual(run('one'));
+  const picture = await open.picture(open.trace.pictures[0]!);
+  expect(picture.png.subarray(1, 4)).toEqual(Uint8Array.from(Buffer.from('PNG')));
+  await open.close();
   expect((await store.list()).map(({ id }) => id)).toEqual(['one']);
 });
 
@@ -40,8 +57,10 @@ test('a growing run is on disk soon after it is scheduled', async () => {
 });
 
 test('a run whose window closed reads back as failed, with its latents', async () => {
-  await store.save(run('cut', 'running'));
-  const trace = await store.read('cut');
+  await save(run('cut', 'running'));
+  const { trace, container } = await read('cut');
+  await container.close();
+  markInterrupted(trace);
   expect(trace.status).toBe('failed');
   expect(trace.failure).toMatch(/had not ended/);
   expect(trace.latents.length).toBeGreaterThan(0);
@@ -49,36 +68,78 @@ test('a run whose window closed reads back as failed, with its latents', async (
 });
 
 test('flush saves what waits', async () => {
-  await store.save(run('waiting', 'running'));
+  await save(run('waiting', 'running'));
   const grown = { ...run('waiting', 'running'), question: 'Grown?' };
   store.schedule(grown);
   await store.flush();
-  expect((await store.read('waiting')).question).toBe('Grown?');
+  expect(await readFile(await store.find('waiting'), 'utf8')).toContain('"question":"Grown?"');
 });
 
 test('twenty runs are kept, the oldest are deleted', async () => {
   for (let i = 0; i < 22; i++) {
-    await store.save(run(`run-${i}`));
+    await save(run(`run-${i}`));
     const seconds = 1_700_000_000 + i;
     await utimes(join(folder, `run-${i}.ilvr.json`), seconds, seconds);
   }
-  await store.save(run('last'));
+  await save(run('last'));
   const ids = (await store.list()).map(({ id }) => id);
   expect(ids).toHaveLength(20);
   expect(ids).toContain('last');
   expect(ids).not.toContain('run-0');
+  const files = await readdir(folder);
+  expect(files.filter((name) => name.startsWith('run-0.'))).toEqual([]);
+  expect(files).toHaveLength(60);
 });
 
 test('an id that names a path is refused', async () => {
-  await expect(store.read('../secret')).rejects.toThrow(/This is no run/);
+  await expect(store.find('../secret')).rejects.toThrow(/This is no run/);
+  expect(() => store.arraysOf('../secret')).toThrow(/This is no run/);
 });
 
 test('a run that is no longer kept is refused by name', async () => {
-  await expect(store.read('gone')).rejects.toThrow(/no longer kept/);
+  await expect(store.find('gone')).rejects.toThrow(/no longer kept/);
 });
 
 test('a damaged summary does not hide the other runs', async () => {
   await store.save(run('whole'));
   await writeFile(join(folder, 'half.summary.json'), '{"id":');
   expect((await store.list()).map(({ id }) => id)).toEqual(['whole']);
+});
+
+test('arrays of a run that never got a manifest go when they are old, not while it may begin', async () => {
+  await writeFile(await store.prepareArrays('fresh'), '');
+  await writeFile(await store.prepareArrays('old'), '');
+  await utimes(store.arraysOf('old'), 1_700_000_000, 1_700_000_000);
+  await save(run('whole'));
+  const names = await readdir(folder);
+  expect(names).toContain('fresh.ilvr.bin');
+  expect(names).not.toContain('old.ilvr.bin');
+});
+
+test('what a run wrote that never began is deleted', async () => {
+  await writeFile(await store.prepareArrays('refused'), '');
+  await store.discard('refused');
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('a run that grows while it is saved is kept as it was at one moment', async () => {
+  await writeFile(await store.prepareArrays('small'), smallArrays());
+  const [start, ...rest] = smallEvents();
+  if (start?.type !== 'start') throw new Error('the first event opens the trace');
+  const growing = startTrace(start);
+  const states: Trace[] = [];
+  const saves: Promise<void>[] = [];
+  for (const event of rest) {
+    applyEvent(growing, event);
+    states.push(structuredClone(growing));
+    saves.push(store.save(growing));
+    await setImmediate();
+  }
+  // While later events come, earlier saves are under way.
+  for (const save of saves) {
+    await save;
+    const { trace, container } = await read('small');
+    await container.close();
+    expect(states).toContainEqual(trace);
+  }
 });

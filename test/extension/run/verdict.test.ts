@@ -3,8 +3,8 @@
 import { describe, expect, test } from 'vitest';
 import { verdictOf, type KnownAnswer } from '../../../src/extension/run/verdict.ts';
 import { applyEvent } from '../../../src/trace/events.ts';
-import { readTrace, writeTrace } from '../../../src/trace/file.ts';
-import { smallTrace } from '../../fixtures/smallTrace.ts';
+import { reopened } from '../../fixtures/reopened.ts';
+import { smallRun, smallTrace } from '../../fixtures/smallTrace.ts';
 
 const ASKED: KnownAnswer = {
   source: 'samples.jsonl',
@@ -50,10 +50,10 @@ describe('the verdict', () => {
     expect(verdictOf(smallTrace(), silent)).toBeUndefined();
   });
 
-  test('is part of the trace, and of its file', () => {
-    const trace = smallTrace();
-    const verdict = verdictOf(trace, ASKED)!;
-    applyEvent(trace, { type: 'verdict', verdict });
-    expect(readTrace(writeTrace(trace), 'with a verdict').verdict).toEqual(verdict);
+  test('is part of the trace, and of its file', async () => {
+    const run = smallRun();
+    const verdict = verdictOf(run.trace, ASKED)!;
+    applyEvent(run.trace, { type: 'verdict', verdict });
+    expect((await reopened(run)).trace.verdict).toEqual(verdict);
   });
 });

@@ -4,9 +4,9 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { pictureMass, traceLines } from '../../../src/extension/trace/text.ts';
-import { readTrace } from '../../../src/trace/file.ts';
 import { stepsOf } from '../../../src/trace/steps.ts';
 import { hostile } from '../../fixtures/paths.ts';
+import { fromFile } from '../../fixtures/reopened.ts';
 import { smallTrace } from '../../fixtures/smallTrace.ts';
 
 test('every step has one line, numbered from 1', () => {
@@ -66,7 +66,7 @@ test('every name stands on one line, so that each step is where hovers and outli
 
 const LINES = hostile('lines.ilvr.json');
 test.runIf(existsSync(LINES))('so does the handed trace with line ends in its names', async () => {
-  const trace = readTrace(await readFile(LINES, 'utf8'), LINES);
+  const { trace } = await fromFile(await readFile(LINES, 'utf8'), LINES);
   expect(trace.model.name).toContain('\n');
   const lines = traceLines(trace);
   const document = lines.map(({ text }) => text).join('\n');
