@@ -69,25 +69,30 @@ export function npzSize(trace: Trace, manifestBytes: number): number {
  * The bytes of the file, piece by piece. Arrays are read one at a time, and checked against their sums.
  * @param manifest its text, in pieces
  */
-export function npzPieces(
+export async function* npzPieces(
   trace: Trace,
   source: ByteSource,
   manifest: () => Iterable<string>,
-): AsyncIterable<Uint8Array> {
+): AsyncGenerator<Uint8Array> {
   const zip = new ZipFile();
+  const output = zip.outputStream as Readable;
+  let current: Readable | undefined;
   // Stored: what is nearly random does not become smaller, and NumPy can map what is stored into memory.
   const options = { compress: false, mtime: new Date(trace.createdAt) };
   const add = (name: string, pieces: () => Iterable<Uint8Array | string> | AsyncIterable<Uint8Array>): void =>
-    zip.addReadStreamLazy(name, options, (give) =>
-      give(undefined, Readable.from(pieces(), { objectMode: false })),
-    );
+    zip.addReadStreamLazy(name, options, (give) => {
+      current = Readable.from(pieces(), { objectMode: false });
+      // The zip itself does not look after the streams it is given.
+      current.on('error', (error) => output.destroy(error));
+      give(undefined, current);
+    });
   add(NPZ_MANIFEST, manifest);
   for (const { name, ref } of namedArrays(trace)) add(`${name}.npy`, () => npyPieces(source, ref));
   add('looks.npy', () => looksPieces(trace));
   zip.end();
-  const output = zip.outputStream as Readable;
   zip.on('error', (error: Error) => output.destroy(error));
-  return output;
+  output.on('close', () => current?.destroy());
+  yield* output as AsyncIterable<Uint8Array>;
 }
 
 /** The header of an .npy file of version 1.0, after which the numbers follow, row by row. */
