@@ -41,7 +41,9 @@ it('a pair is a manifest and a container of its name, and takes the place of one
   expect(open.container).toBeInstanceOf(FileContainer);
   await exportTrace(open, manifest, { form: 'pair' });
   await open.close();
-  expect((await openTrace(manifest)).trace).toEqual(smallRun().trace);
+  const back = await openTrace(manifest);
+  expect(back.trace).toEqual(smallRun().trace);
+  await back.close();
 });
 
 it('the form follows from the name and the size unless it is told', async () => {
