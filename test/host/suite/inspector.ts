@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import type { InspectorApi, ReasonOptions, RunResult } from '../../../src/extension/api.ts';
-import { writeTrace } from '../../../src/trace/file.ts';
-import type { Trace } from '../../../src/trace/schema.ts';
+import type { OpenTrace } from '../../../src/traceFile/openTrace.ts';
+import { oneFile } from '../../fixtures/reopened.ts';
 import { eventually } from './claims.ts';
 
 export const EXTENSION_ID = 'ilvr-inspector.ilvr-inspector';
@@ -34,8 +34,8 @@ export async function writeText(name: string, text: string): Promise<vscode.Uri>
   return uri;
 }
 
-export function writeTraceFile(name: string, trace: Trace): Promise<vscode.Uri> {
-  return writeText(name, writeTrace(trace));
+export async function writeTraceFile(name: string, run: OpenTrace): Promise<vscode.Uri> {
+  return writeText(name, await oneFile(run));
 }
 
 /** Runs `ilvr.reason` as code does: no dialogs, CPU, greedy. */

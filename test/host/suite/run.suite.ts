@@ -4,9 +4,9 @@ import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import type { ReasonOptions } from '../../../src/extension/api.ts';
 import type { ReasonEvent } from '../../../src/trace/events.ts';
-import { readTrace } from '../../../src/trace/file.ts';
-import { kindsFor, mapOf } from '../../../src/trace/maps.ts';
+import { kindsFor, type MapSelector } from '../../../src/trace/maps.ts';
 import type { Trace } from '../../../src/trace/schema.ts';
+import { openTrace } from '../../../src/traceFile/openTrace.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
 import {
   blockLine,
@@ -89,10 +89,14 @@ export function suite(claim: DeclareClaim): void {
       }
       const [picture] = trace.pictures;
       assert.ok(picture);
-      for (const latent of trace.latents) {
-        for (const kind of kindsFor(picture)) {
-          const map = mapOf(trace, latent, { kind, picture: picture.id, layer: 'mean', heads: 'mean' });
-          assert.equal(map?.values.length, picture.grid.rows * picture.grid.columns);
+      const target = file('maps.ilvr.json');
+      await vscode.commands.executeCommand('ilvr.exportTrace', trace.id, target);
+      const { maps, trace: exported } = await openTrace(target.fsPath);
+      for (const kind of kindsFor(picture)) {
+        const selector: MapSelector = { kind, picture: picture.id, layer: 'mean', heads: 'mean' };
+        await maps.load(selector);
+        for (const latent of exported.latents) {
+          assert.equal(maps.map(latent, selector)?.values.length, picture.grid.rows * picture.grid.columns);
         }
       }
       await eventually('its panel', () => runPanels().length === 1);
@@ -148,8 +152,7 @@ export function suite(claim: DeclareClaim): void {
       const { trace } = await recordRun();
       const target = file('run.ilvr.json');
       await vscode.commands.executeCommand('ilvr.exportTrace', trace.id, target);
-      const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(target));
-      assert.deepEqual(readTrace(text, 'run'), trace);
+      assert.deepEqual((await openTrace(target.fsPath)).trace, trace);
       await vscode.commands.executeCommand('vscode.open', target);
       await eventually('the trace editor', () =>
         vscode.window.tabGroups.all

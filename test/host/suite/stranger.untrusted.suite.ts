@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { smallTrace } from '../../fixtures/smallTrace.ts';
+import { smallRun } from '../../fixtures/smallTrace.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
 import { extension, file, inspector, openText, reason, RUN_MS, writeTraceFile } from './inspector.ts';
 
@@ -117,7 +117,7 @@ export function suite(claim: DeclareClaim): void {
   claim(
     'a trace can be read',
     async () => {
-      const uri = await writeTraceFile('stranger.ilvr.json', smallTrace());
+      const uri = await writeTraceFile('stranger.ilvr.json', smallRun());
       await vscode.commands.executeCommand('vscode.openWith', uri, 'ilvr.trace');
       const document = await openText(uri);
       assert.match(document.getText(), /◆ block 1 · 2 latents/);

@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import * as vscode from 'vscode';
-import { readTrace, writeTrace } from '../../../src/trace/file.ts';
 import { describeEnd } from '../../../src/trace/steps.ts';
-import { smallTrace } from '../../fixtures/smallTrace.ts';
+import { exportTrace } from '../../../src/traceFile/export.ts';
+import { openTrace } from '../../../src/traceFile/openTrace.ts';
+import { fromFile, oneFile } from '../../fixtures/reopened.ts';
+import { smallRun, smallTrace } from '../../fixtures/smallTrace.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
 import {
   blockLine,
@@ -45,7 +47,7 @@ let written: Promise<vscode.Uri> | undefined;
 
 /** Written once: its editor stays open, and could read the file while a later claim writes it again. */
 function smallTraceFile(): Promise<vscode.Uri> {
-  written ??= writeTraceFile('small.ilvr.json', smallTrace());
+  written ??= writeTraceFile('small.ilvr.json', smallRun());
   return written;
 }
 
@@ -128,7 +130,7 @@ export function suite(claim: DeclareClaim): void {
     const target = file('exported.ilvr.json');
     await vscode.commands.executeCommand('ilvr.exportTrace', source, target);
     const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(target));
-    assert.deepEqual(readTrace(text, 'exported'), trace);
+    assert.deepEqual((await fromFile(text, 'exported')).trace, trace);
     const names = (await vscode.workspace.fs.readDirectory(file('.'))).map(([name]) => name);
     assert.deepEqual(
       names.filter((name) => /\.part(ial)?$/.test(name)),
@@ -136,16 +138,52 @@ export function suite(claim: DeclareClaim): void {
     );
   });
 
+  claim('an export as NPZ and a large file that comes back from its thread', async () => {
+    const source = await smallTraceFile();
+    const npz = file('exported.npz');
+    await vscode.commands.executeCommand('ilvr.exportTrace', source, npz);
+    assert.equal(new TextDecoder().decode((await vscode.workspace.fs.readFile(npz)).subarray(0, 2)), 'PK');
+    const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(source));
+    const large = await writeText('large.ilvr.json', text + ' '.repeat(2 ** 20));
+    assert.equal((await openText(large)).lineCount, (await openText(source)).lineCount);
+    const at = new vscode.Position(blockLine(await openText(large), 0), 6);
+    const parts = await hoverAt(await openText(large), at);
+    assert.ok(parts.some((part) => part.includes('](data:image/png;base64,')));
+  });
+
+  claim('a trace in two files opens, and without its arrays shows its text and says why', async () => {
+    const source = await smallTraceFile();
+    const api = await inspector();
+    const pair = file('pair.ilvr.json');
+    await exportTrace(await openTrace(source.fsPath), pair.fsPath, { form: 'pair' });
+    const document = await openText(pair);
+    const at = new vscode.Position(blockLine(document, 0), 6);
+    assert.ok((await hoverAt(document, at)).some((part) => part.includes('](data:image/png;base64,')));
+    const alone = file('alone.ilvr.json');
+    const manifest = new TextDecoder().decode(await vscode.workspace.fs.readFile(pair));
+    await writeText('alone.ilvr.json', manifest.replace('pair.ilvr.bin', 'nowhere.ilvr.bin'));
+    const text = await openText(alone);
+    assert.equal(text.lineCount, document.lineCount);
+    const message = await eventually('its message', () =>
+      api.lastError()?.includes('nowhere.ilvr.bin') === true ? api.lastError() : undefined,
+    );
+    assert.match(message, /^The arrays of this trace cannot be opened/);
+    const parts = await hoverAt(text, at);
+    assert.ok(parts.some((part) => part.includes('arrays of this trace cannot be opened')));
+  });
+
   claim('a changed file is shown anew', async () => {
-    const uri = await writeTraceFile('changing.ilvr.json', smallTrace());
+    const run = smallRun();
+    const uri = await writeTraceFile('changing.ilvr.json', run);
     await vscode.commands.executeCommand('vscode.openWith', uri, 'ilvr.trace');
     const document = await openText(uri);
-    await writeTraceFile('changing.ilvr.json', { ...smallTrace(), question: 'Another question?' });
+    run.trace.question = 'Another question?';
+    await writeTraceFile('changing.ilvr.json', run);
     await eventually('the new text', () => document.getText().includes('Another question?'));
   });
 
   claim('a truncated trace is refused, and the message says what is wrong', async () => {
-    const text = writeTrace(smallTrace());
+    const text = await oneFile(smallRun());
     const uri = await writeText('truncated.ilvr.json', text.slice(0, text.length / 2));
     // VS Code shows the refusal in the editor's place; whether the call rejects is its own affair.
     await vscode.commands
@@ -159,9 +197,9 @@ export function suite(claim: DeclareClaim): void {
   });
 
   claim('a trace whose pictures no one can draw is read, with the reason in the hover', async () => {
-    const trace = smallTrace();
-    Object.assign(trace.pictures[0]!, { width: 1, height: 4_000_000 });
-    const document = await openText(await writeTraceFile('tall.ilvr.json', trace));
+    const run = smallRun();
+    Object.assign(run.trace.pictures[0]!, { width: 1, height: 4_000_000 });
+    const document = await openText(await writeTraceFile('tall.ilvr.json', run));
     const line = blockLine(document, 0);
     const parts = await hoverAt(document, new vscode.Position(line, 6));
     assert.ok(parts.some((part) => part.includes('cannot be shown')));
