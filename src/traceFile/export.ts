@@ -4,7 +4,7 @@
  */
 
 import path from 'node:path';
-import { UserError } from '../base/errors.ts';
+import { unreachable, UserError } from '../base/errors.ts';
 import { nextTurn } from '../base/turn.ts';
 import { replaceFile } from '../files/replaceFile.ts';
 import type { ByteSource } from '../trace/arrays.ts';
@@ -132,13 +132,15 @@ function partsOf(form: ExportForm, trace: Trace, container: ByteSource, file: st
       return [{ file, pieces: selfContained(trace, container) }];
     case 'npz':
       return [{ file, pieces: npzPieces(trace, container, () => closed(trace)) }];
-    default: {
+    case 'pair': {
       const arrays = arraysFileOf(file);
       return [
         { file: arrays, pieces: bytesOfContainer(trace, container) },
         { file, pieces: closed(trace, path.basename(arrays)) },
       ];
     }
+    default:
+      return unreachable(form);
   }
 }
 

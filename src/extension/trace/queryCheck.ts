@@ -1,7 +1,7 @@
 /** Checks what a page asks for. It comes from a webview, so nothing of it is believed. Knows nothing of VS Code. */
 
 import * as z from 'zod';
-import { UserError } from '../../base/errors.ts';
+import { unreachable, UserError } from '../../base/errors.ts';
 import { visualCount } from '../../trace/columns.ts';
 import type { Family, Query } from '../../trace/queries.ts';
 import type { Trace } from '../../trace/schema.ts';
@@ -86,10 +86,13 @@ function widthOf(trace: Trace, family: Family): number {
       return trace.tokens.length;
     case 'cosines':
       return family.count ** 2;
-    default: {
+    case 'similarity':
+    case 'selection': {
       const { rows, columns } = requirePicture(trace, family.picture).grid;
       return rows * columns;
     }
+    default:
+      return unreachable(family);
   }
 }
 

@@ -136,8 +136,8 @@ test('a run that grows while it is saved is kept as it was at one moment', async
     await setImmediate();
   }
   // While later events come, earlier saves are under way.
-  for (const save of saves) {
-    await save;
+  for (const saved of saves) {
+    await saved;
     const { trace, container } = await read('small');
     await container.close();
     expect(states).toContainEqual(trace);
