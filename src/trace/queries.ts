@@ -23,8 +23,8 @@ export type Family =
   | { of: 'similarity'; picture: string }
   /** By latent: the trainer's selection, [candidates]. */
   | { of: 'selection'; picture: string }
-  /** One: by token, what a word pays to the latents or patches, heads averaged; NaN where no row is stored. */
-  | { of: 'paid'; layer: Choice; to: PaidTo }
+  /** One: what each of the first `count` tokens pays to a latent or patches, heads averaged; NaN where no row is stored. */
+  | { of: 'paid'; layer: Choice; to: PaidTo; count: number }
   /** One: cosines between the vectors of the first `count` latents, [count, count]. */
   | { of: 'cosines'; count: number };
 
@@ -136,10 +136,10 @@ export class SliceReader {
   }
 
   private async paid(
-    { layer, to }: Extract<Family, { of: 'paid' }>,
+    { layer, to, count }: Extract<Family, { of: 'paid' }>,
     signal: CancelSignal | undefined,
   ): Promise<Float32Array> {
-    const { tokens } = this.trace;
+    const tokens = this.trace.tokens.slice(0, count);
     const columns = this.columnsOf(to);
     const paid = new Float32Array(tokens.length).fill(NaN);
     const [first, last] = [Math.min(...columns), Math.max(...columns)];

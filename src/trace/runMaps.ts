@@ -11,6 +11,7 @@ import type { HeatMap, MapKind, Reading } from '../heatmap/map.ts';
 import { scaleOf, type Scale, type Scope } from '../heatmap/scale.ts';
 import { Looks } from '../heatmap/statistics.ts';
 import type { Choice } from './choice.ts';
+import { latentIndexAt } from './columns.ts';
 import { familyOf, kindsFor, mapOf, type MapSelector } from './maps.ts';
 import type { Query } from './queries.ts';
 import { openingOf } from './opening.ts';
@@ -26,7 +27,7 @@ export class RunMaps {
   private readonly maps = new Kept<Map<TraceLatent, HeatMap | undefined>>();
   private readonly means = new Kept<{ latents: number; sums: Float64Array }>();
   private readonly looks = new Kept<{ latents: number; looks: Looks }>();
-  private readonly scales = new Kept<{ latents: number; scale: Scale }>();
+  private readonly scales = new Kept<{ latents: number; slices: number; scale: Scale }>();
 
   /** @param trace may grow, but what is in it stays */
   constructor(trace: Trace, slices: Slices) {
@@ -66,9 +67,11 @@ export class RunMaps {
     if (scope === 'latent') return scaleOf(latent === undefined ? [] : maps([latent]));
     const block = scope === 'block' ? latent?.block : undefined;
     const key = `${keyOf(selector)}/${reading}/${block ?? 'run'}`;
-    const entry = this.scales.get(key, () => ({ latents: -1, scale: scaleOf([]) }));
-    if (entry.latents !== latents.length) {
+    const entry = this.scales.get(key, () => ({ latents: -1, slices: -1, scale: scaleOf([]) }));
+    if (entry.latents !== latents.length && entry.slices !== this.slices.version) {
       entry.latents = this.isReady(selector) ? latents.length : -1;
+      // Some may be missing: nothing is gained by looking again before another slice has come.
+      entry.slices = this.slices.version;
       entry.scale = scaleOf(maps(latents.filter((other) => block === undefined || other.block === block)));
     }
     return entry.scale;
@@ -103,7 +106,7 @@ export class RunMaps {
   private rawMap(latent: TraceLatent, selector: MapSelector): HeatMap | undefined {
     const maps = this.maps.get(keyOf(selector), () => new Map<TraceLatent, HeatMap | undefined>());
     if (maps.has(latent)) return maps.get(latent);
-    const slice = this.slices.at(familyOf(selector), this.trace.latents.indexOf(latent));
+    const slice = this.slices.at(familyOf(selector), latentIndexAt(this.trace, latent.token) ?? -1);
     if (slice === undefined) return undefined;
     const map = mapOf(this.trace, latent, selector, slice);
     maps.set(latent, map);
