@@ -25,7 +25,8 @@ export class RunMaps {
   readonly slices: Slices;
   private readonly trace: Trace;
   private readonly maps = new Kept<Map<TraceLatent, HeatMap | undefined>>();
-  private readonly means = new Kept<{ latents: number; sums: Float64Array }>();
+  private readonly readings = new Kept<{ latents: number; maps: Map<TraceLatent, HeatMap> }>();
+  private readonly means = new Kept<Sums>();
   private readonly looks = new Kept<{ latents: number; looks: Looks }>();
   private readonly scales = new Kept<{ latents: number; slices: number; scale: Scale }>();
 
@@ -54,9 +55,19 @@ export class RunMaps {
   map(latent: TraceLatent, selector: MapSelector, reading: Reading = 'raw'): HeatMap | undefined {
     const raw = this.rawMap(latent, selector);
     if (raw === undefined || selector.kind !== 'attention' || reading === 'raw') return raw;
-    return reading === 'masked'
-      ? masked(raw, this.sink(selector))
-      : relative(raw, this.mean(selector, raw.values.length));
+    const sums = this.sums(selector, raw.values.length);
+    const entry = this.readings.get(`${keyOf(selector)}/${reading}`, () => ({
+      latents: -1,
+      maps: new Map<TraceLatent, HeatMap>(),
+    }));
+    // Both are against all latents there are.
+    if (entry.latents !== sums.latents) Object.assign(entry, { latents: sums.latents, maps: new Map() });
+    let map = entry.maps.get(latent);
+    if (map === undefined) {
+      map = reading === 'masked' ? masked(raw, this.sink(selector)) : relative(raw, meanOf(sums));
+      entry.maps.set(latent, map);
+    }
+    return map;
   }
 
   /** The scale of the maps of the run, of the latent's block, or of the latent alone. */
@@ -113,13 +124,12 @@ export class RunMaps {
     return map;
   }
 
-  private mean(selector: MapSelector, patches: number): Float32Array {
-    const { latents, sums } = this.upToDate(
+  private sums(selector: MapSelector, patches: number): Sums {
+    return this.upToDate(
       this.means.get(keyOf(selector), () => ({ latents: 0, sums: new Float64Array(patches) })),
       selector,
       (entry, { values }) => values.forEach((value, i) => (entry.sums[i]! += value)),
     );
-    return Float32Array.from(sums, (value) => value / latents);
   }
 
   /** Adds the latents that came since, as far as their slices are at hand. */
@@ -136,6 +146,16 @@ export class RunMaps {
     }
     return entry;
   }
+}
+
+/** Of the values of many latents, by patch. */
+interface Sums {
+  latents: number;
+  sums: Float64Array;
+}
+
+function meanOf({ latents, sums }: Sums): Float32Array {
+  return Float32Array.from(sums, (value) => value / latents);
 }
 
 /** Remembers what was asked for last. */

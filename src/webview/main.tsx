@@ -33,13 +33,17 @@ import { App } from './ui/App.tsx';
 import './panel.css';
 
 registerToolkit();
-const model = new PanelModel();
+const model: PanelModel = new PanelModel({
+  slice: (request) => host.slice(request),
+  cancelSlice: (id) => host.cancelSlice(id),
+  picture: (request) => host.picture(request),
+});
 const methods: PanelMethods = {
   show: (state) => model.show(state),
   event: (event) => model.event(event),
   progress: (message) => model.progress(message),
   select: (selection) => model.select(selection),
 };
-const host = connect<PanelHost, PanelMethods>(methods, channel);
+const host: PanelHost = connect<PanelHost, PanelMethods>(methods, channel);
 render(<App model={model} host={host} />, document.getElementById('root')!);
 void host.ready();

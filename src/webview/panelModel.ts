@@ -1,15 +1,23 @@
 /** The trace that is shown, as the host's messages make it. */
 
-import type { PanelMethods, PanelSelection, PanelState } from '../protocol/panel.ts';
-import { runMaps, type RunMaps } from '../trace/runMaps.ts';
+import { CancelledError } from '../base/errors.ts';
+import type { PanelHost, PanelMethods, PanelSelection, PanelState } from '../protocol/panel.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../trace/events.ts';
+import type { Query } from '../trace/queries.ts';
+import { RunMaps } from '../trace/runMaps.ts';
+import type { Trace } from '../trace/schema.ts';
+import { Slices, type Fetch } from '../trace/slices.ts';
 import { Pictures } from './draw/pictures.ts';
+import { SliceLoader } from './sliceLoader.ts';
 
 export type ModelChange = 'content' | 'run-started';
 
+/** Who has the arrays. */
+export type ArrayHost = Pick<PanelHost, 'slice' | 'cancelSlice' | 'picture'>;
+
 /**
- * Holds the last snapshot and folds events into it. Its trace grows in place, so `version` tells apart two
- * states of one trace.
+ * Holds the last manifest, folds events into it, and keeps the slices of its arrays that are at hand. The trace grows
+ * in place, so `version` tells apart two states of one trace.
  */
 export class PanelModel implements PanelMethods {
   state: PanelState = { canRun: false };
@@ -19,9 +27,17 @@ export class PanelModel implements PanelMethods {
   version = 0;
   /** False until the host's first snapshot. */
   connected = false;
+  private readonly host: ArrayHost;
   private readonly listeners: ((change: ModelChange) => void)[] = [];
   private readonly selectors: ((selection: PanelSelection) => void)[] = [];
+  private readonly troubled: ((message: string) => void)[] = [];
   private pending = false;
+  private loader: SliceLoader | undefined;
+  private requests = 0;
+
+  constructor(host: ArrayHost) {
+    this.host = host;
+  }
 
   onChange(listener: (change: ModelChange) => void): void {
     this.listeners.push(listener);
@@ -31,11 +47,21 @@ export class PanelModel implements PanelMethods {
     this.selectors.push(listener);
   }
 
+  /** Something could not be read; what is drawn stays. */
+  onProblem(listener: (message: string) => void): void {
+    this.troubled.push(listener);
+  }
+
+  /** Brings slices for what is looked at, and cancels what nobody waits for; `ahead` is for what may come next. */
+  want(queries: readonly Query[], ahead: readonly Query[]): void {
+    this.loader?.want(queries, ahead);
+  }
+
   async show(state: PanelState): Promise<void> {
     const started = state.trace?.status === 'running' && state.trace.id !== this.state.trace?.id;
+    this.hold(state.trace);
     this.state = state;
     this.connected = true;
-    this.maps = state.trace && runMaps(state.trace);
     this.changed(started ? 'run-started' : 'content');
   }
 
@@ -43,11 +69,12 @@ export class PanelModel implements PanelMethods {
     const { trace } = this.state;
     if (event.type === 'start') {
       const started = startTrace(event);
+      this.hold(started);
       this.state = { ...this.state, trace: started };
-      this.maps = runMaps(started);
       this.changed('run-started');
     } else if (trace !== undefined) {
       applyEvent(trace, event);
+      if (event.type === 'prompt') this.holdPictures(trace);
       this.changed('content');
     }
   }
@@ -62,9 +89,52 @@ export class PanelModel implements PanelMethods {
     for (const listener of this.selectors) listener(selection);
   }
 
+  /** Another trace has slices of its own; the same one, sent again, keeps those that are at hand. */
+  private hold(trace: Trace | undefined): void {
+    const before = this.state.trace;
+    const isSame = trace?.id === before?.id && trace?.arrays.bytes === before?.arrays.bytes;
+    const slices = isSame && this.maps !== undefined ? this.maps.slices : undefined;
+    this.loader?.stop();
+    this.maps = trace && new RunMaps(trace, slices ?? new Slices(this.fetchOf(trace.id)));
+    this.loader = this.maps && this.loaderOf(this.maps.slices);
+    if (trace !== undefined) this.holdPictures(trace);
+  }
+
+  private loaderOf(slices: Slices): SliceLoader {
+    return new SliceLoader(slices, {
+      onArrived: () => this.changed('content'),
+      onProblem: (message) => this.troubled.forEach((listener) => listener(message)),
+    });
+  }
+
+  private holdPictures({ id: run, pictures }: Trace): void {
+    this.pictures.show(
+      pictures.map(({ id, name, width, height, png }) => ({
+        ...{ id, name, width, height },
+        content: `${run} ${png.offset} ${png.sha256} ${width} ${height}`,
+        read: () => this.host.picture({ run, picture: id }),
+      })),
+    );
+  }
+
+  /** An aborted request is told to the host, and rejects without waiting for it. */
+  private fetchOf(run: string): Fetch {
+    return async (query, signal) => {
+      const id = this.requests++;
+      const answer = this.host.slice({ id, run, query });
+      if (!(signal instanceof AbortSignal)) return answer;
+      const cancelled = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => {
+          void this.host.cancelSlice(id).catch(() => undefined);
+          reject(new CancelledError('The request'));
+        });
+      });
+      return Promise.race([answer, cancelled]);
+    };
+  }
+
   /** Tells listeners once per frame: a fast run sends hundreds of events a second. */
   private changed(change: ModelChange): void {
-    this.pictures.show(this.state.trace?.pictures ?? []);
     this.version++;
     if (change === 'run-started') return this.notify(change);
     if (this.pending) return;

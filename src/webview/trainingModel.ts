@@ -1,5 +1,6 @@
 /** The training run that is shown, as the host's messages make it. */
 
+import { fromBase64 } from '../base/base64.ts';
 import { messageOf } from '../base/errors.ts';
 import {
   applyChange,
@@ -76,13 +77,15 @@ export class TrainingModel implements TrainingPageMethods {
     const wanted = new Map(
       watched.blocks.map(({ picture }) => {
         const { file, name, width, height } = picture;
-        return [file, { id: file, name, width, height, png: pictures[file] ?? '' }];
+        const read = async (): Promise<Uint8Array> => fromBase64(pictures[file] ?? '');
+        return [file, { id: file, name, width, height, content: pictures[file] ?? '', read }];
       }),
     );
     const shown = [...wanted.keys()].join();
     if (shown === this.shownPictures) return;
     this.shownPictures = shown;
     this.pictures.show([...wanted.values()]);
+    for (const file of wanted.keys()) this.pictures.need(file);
   }
   private shownPictures = '';
 

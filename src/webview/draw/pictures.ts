@@ -1,12 +1,16 @@
 /** Decodes a trace's pictures once each, from memory: no address, so nothing for the page's policy to allow. */
 
-import { fromBase64 } from '../../base/base64.ts';
 import { messageOf } from '../../base/errors.ts';
 import { plainPng } from '../../trace/picture.ts';
 import type { TracePicture } from '../../trace/schema.ts';
 
-/** What decoding needs of a picture; `png` is base64. */
-export type EncodedPicture = Pick<TracePicture, 'id' | 'name' | 'png' | 'width' | 'height'>;
+/** What decoding needs of a picture. */
+export interface EncodedPicture extends Pick<TracePicture, 'id' | 'name' | 'width' | 'height'> {
+  /** Tells its bytes apart from those of another picture with the same id. */
+  content: string;
+  /** The bytes of its PNG, fetched when it is needed. */
+  read: () => Promise<Uint8Array>;
+}
 
 export interface Decoded {
   full: ImageBitmap;
@@ -22,40 +26,51 @@ export class Pictures {
   readonly decoded = new Map<string, Decoded>();
   readonly problems = new Map<string, string>();
   private readonly onDecoded: () => void;
-  private wanted: EncodedPicture[] = [];
+  private held = new Map<string, EncodedPicture>();
+  private readonly begun = new Set<string>();
 
   /** @param onDecoded called when another picture can be drawn */
   constructor(onDecoded: () => void) {
     this.onDecoded = onDecoded;
   }
 
-  /** Decodes what is new in `pictures` and forgets what they no longer hold. */
-  show(pictures: EncodedPicture[]): void {
-    const known = this.wanted;
-    this.wanted = pictures;
-    for (const old of known.filter((picture) => !pictures.includes(picture))) {
-      this.decoded.delete(old.id);
-      this.problems.delete(old.id);
+  /** Says which pictures there are, and forgets what is not among them. */
+  show(pictures: readonly EncodedPicture[]): void {
+    const now = new Map(pictures.map((picture) => [picture.id, picture]));
+    for (const [id, { content }] of this.held) {
+      if (now.get(id)?.content === content) continue;
+      this.decoded.delete(id);
+      this.problems.delete(id);
+      this.begun.delete(id);
     }
-    for (const picture of pictures) if (!known.includes(picture)) void this.decode(picture);
+    this.held = now;
+  }
+
+  /** Fetches and decodes a picture, unless that has begun. */
+  need(id: string): void {
+    const picture = this.held.get(id);
+    if (picture === undefined || this.begun.has(id)) return;
+    this.begun.add(id);
+    void this.decode(picture);
   }
 
   private async decode(picture: EncodedPicture): Promise<void> {
+    const { id, content } = picture;
+    const isHeld = (): boolean => this.held.get(id)?.content === content;
     try {
       const bitmaps = await decode(picture);
-      if (!this.wanted.includes(picture)) return;
-      this.decoded.set(picture.id, bitmaps);
-      this.onDecoded();
+      if (!isHeld()) return;
+      this.decoded.set(id, bitmaps);
     } catch (error) {
-      if (!this.wanted.includes(picture)) return;
-      this.problems.set(picture.id, messageOf(error));
-      this.onDecoded();
+      if (!isHeld()) return;
+      this.problems.set(id, messageOf(error));
     }
+    this.onDecoded();
   }
 }
 
 async function decode(picture: EncodedPicture): Promise<Decoded> {
-  const { file, width, height } = plainPng(fromBase64(picture.png), picture);
+  const { file, width, height } = plainPng(await picture.read(), picture);
   const full = await createImageBitmap(new Blob([file], { type: 'image/png' }));
   const scale = SMALL / Math.max(width, height);
   const small =

@@ -4,8 +4,10 @@
  */
 
 import { unreachable } from '../../base/errors.ts';
-import type { Choice, MapSelector } from '../../trace/maps.ts';
-import { latentIndexAt } from '../../trace/rows.ts';
+import type { Choice } from '../../trace/choice.ts';
+import { latentsBefore, visualCount } from '../../trace/columns.ts';
+import type { MapSelector } from '../../trace/maps.ts';
+import type { Family, PaidTo } from '../../trace/queries.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
 import { patchesOf, type Region } from './grid.ts';
@@ -13,50 +15,71 @@ import { patchesOf, type Region } from './grid.ts';
 export interface Brush {
   /** What the amounts are, as a sentence for the legend. */
   title: string;
+  /** What the trace does not store, where something is missing for that. */
+  lack?: string;
   /** Index into trace.tokens → amount. */
-  tokens: Map<number, number>;
+  tokens: ReadonlyMap<number, number>;
   /** Index into trace.latents → amount. */
-  latents: Map<number, number>;
+  latents: ReadonlyMap<number, number>;
+  /** The largest amounts, which the strongest shade stands for. */
+  most: { tokens: number; latents: number };
 }
 
-/** Tokens that attend to `latent`: their mean-head attention at its position. */
-export function brushAttending(trace: Trace, maps: RunMaps, latent: TraceLatent, layer: Choice): Brush {
-  const tokens = new Map<number, number>();
-  trace.tokens.forEach((token, i) => {
-    if (token.kind !== 'text' || token.position <= latent.position) return;
-    const value = maps.row(i, layer, 'mean')?.[latent.position];
-    if (value !== undefined) tokens.set(i, value);
-  });
-  return { title: 'Attention that words pay to this latent', tokens, latents: new Map() };
+type Amounts = ReadonlyMap<number, number>;
+const NONE: Amounts = new Map();
+/** Of a version 2 trace; the patches and latents that a word looks at are kept. */
+const NO_WORDS_OVER_WORDS = 'What words pay to other words is not stored.';
+
+/** Words that attend to a latent, heads averaged. Undefined until that is at hand. */
+export function brushAttending(
+  trace: Trace,
+  maps: RunMaps,
+  latent: number,
+  layer: Choice,
+  count: number,
+): Brush | undefined {
+  const tokens = paidBy(trace, maps, layer, { latent }, count);
+  return tokens && brush('Attention that words pay to this latent', tokens, NONE);
 }
 
-/** Earlier tokens that `latent` attends to. */
+/** Earlier words that a latent attends to. Undefined until its row is at hand. */
 export function brushAttended(
   trace: Trace,
   maps: RunMaps,
   latent: TraceLatent,
   layer: Choice,
   heads: Choice,
-): Brush {
-  const { tokens } = split(trace, maps.row(latent.token, layer, heads));
-  return { title: 'Attention that this latent pays to words', tokens, latents: new Map() };
+): Brush | undefined {
+  const row = maps.row(latent.token, layer, heads);
+  if (row === undefined) return undefined;
+  const first = trace.prompt.ids.length;
+  const tokens = new Map<number, number>();
+  for (let key = first; key < row.length; key++) {
+    if (trace.tokens[key - first]?.kind === 'text') tokens.set(key - first, row[key]!);
+  }
+  return brush('Attention that this latent pays to words', tokens, NONE);
 }
 
-/** Latents and tokens that the query at `token` drew on. */
+/** Latents that a word drew on; what it looks at in the picture is the map on the stage. */
 export function brushToken(trace: Trace, maps: RunMaps, token: number, layer: Choice): Brush {
-  return {
-    title: 'Attention that this word pays',
-    ...split(trace, maps.row(token, layer, 'mean')),
-  };
+  const row = trace.tokens[token]?.attention && maps.row(token, layer, 'mean');
+  const latents = new Map<number, number>();
+  const patches = visualCount(trace);
+  for (let i = 0; row !== undefined && i < latentsBefore(trace, token); i++) {
+    const value = row[patches + i];
+    if (value !== undefined) latents.set(i, value);
+  }
+  return { ...brush('Attention that this word pays to latents', NONE, latents), lack: NO_WORDS_OVER_WORDS };
 }
 
-/** How much every latent and token puts into a region of a picture. */
+/** How much every latent and word puts into a region of a picture; words as far as that is at hand. */
 export function brushRegion(
   trace: Trace,
   maps: RunMaps,
   picture: TracePicture,
   region: Region,
   selector: MapSelector,
+  count: number,
 ): Brush {
   const patches = patchesOf(region, picture.grid);
   const latents = new Map<number, number>();
@@ -64,37 +87,47 @@ export function brushRegion(
     const values = maps.map(latent, selector)?.values;
     if (values !== undefined) latents.set(i, amount(values, patches, selector));
   });
+  const tokens =
+    selector.kind === 'attention'
+      ? paidBy(trace, maps, selector.layer, { picture: picture.id, patches }, count)
+      : NONE;
+  return brush(regionTitle(selector), tokens ?? NONE, latents);
+}
+
+/** What each word pays; undefined until that is at hand. */
+function paidBy(trace: Trace, maps: RunMaps, layer: Choice, to: PaidTo, count: number): Amounts | undefined {
+  const family: Family = { of: 'paid', layer, to, count };
+  const paid = maps.slices.at(family);
+  if (paid === undefined) return undefined;
   const tokens = new Map<number, number>();
-  const start = picture.range?.start;
-  if (selector.kind === 'attention' && start !== undefined) {
-    const keys = patches.map((patch) => start + patch);
-    trace.tokens.forEach((token, i) => {
-      const row = token.kind === 'text' ? maps.row(i, selector.layer, 'mean') : undefined;
-      if (row !== undefined) tokens.set(i, amount(row, keys, selector));
-    });
-  }
-  return { title: regionTitle(selector), tokens, latents };
+  paid.forEach((value, i) => {
+    if (!Number.isNaN(value) && trace.tokens[i]?.kind === 'text') tokens.set(i, value);
+  });
+  return tokens;
+}
+
+function brush(title: string, tokens: Amounts, latents: Amounts): Brush {
+  return { title, tokens, latents, most: { tokens: strongest(tokens), latents: strongest(latents) } };
 }
 
 /** Entries from the largest amount down; equal ones in the order of the run. */
-export function ranked(amounts: Map<number, number>): { index: number; amount: number }[] {
+export function ranked(amounts: Amounts): { index: number; amount: number }[] {
   return [...amounts]
     .map(([index, value]) => ({ index, amount: value }))
     .toSorted((a, b) => b.amount - a.amount || a.index - b.index);
 }
 
-/** The largest amount, which the strongest shade stands for. */
-export function strongest(amounts: Map<number, number>): number {
+/** Strength of a mark from 0 to 1, relative to the strongest of the brush. */
+export function strength(of: Brush | undefined, what: 'tokens' | 'latents', index: number): number {
+  const value = of?.[what].get(index);
+  const most = of?.most[what] ?? 0;
+  return value === undefined || most <= 0 ? 0 : Math.max(0, value / most);
+}
+
+function strongest(amounts: Amounts): number {
   let most = 0;
   for (const value of amounts.values()) most = Math.max(most, value);
   return most;
-}
-
-/** Strength of a mark from 0 to 1, relative to the strongest of the brush. */
-export function strength(brush: Brush | undefined, of: 'tokens' | 'latents', index: number): number {
-  const value = brush?.[of].get(index);
-  const most = brush === undefined ? 0 : strongest(brush[of]);
-  return value === undefined || most <= 0 ? 0 : Math.max(0, value / most);
 }
 
 function regionTitle({ kind, layer, heads }: MapSelector): string {
@@ -122,20 +155,4 @@ function amount(values: Float32Array, at: number[], { kind }: MapSelector): numb
     count++;
   }
   return kind === 'similarity' ? sum / Math.max(1, count) : sum;
-}
-
-function split(trace: Trace, row: Float32Array | undefined): Pick<Brush, 'tokens' | 'latents'> {
-  const tokens = new Map<number, number>();
-  const latents = new Map<number, number>();
-  const first = trace.prompt.ids.length;
-  for (let key = first; key < (row?.length ?? 0); key++) {
-    const token = key - first;
-    const kind = trace.tokens[token]?.kind;
-    if (kind === 'text') tokens.set(token, row![key]!);
-    else if (kind === 'latent-pad') {
-      const latent = latentIndexAt(trace, token);
-      if (latent !== undefined) latents.set(latent, row![key]!);
-    }
-  }
-  return { tokens, latents };
 }

@@ -1,6 +1,5 @@
 /** Cosines between latents: do they differ, or has the model collapsed to one vector? */
 
-import { dot } from '../../tensor/array.ts';
 import type { Trace } from '../../trace/schema.ts';
 
 export interface Cosines {
@@ -14,22 +13,18 @@ export interface Cosines {
   between: number;
 }
 
-/** Cosines of all pairs of a trace's latent vectors. */
-export function cosinesOf(trace: Trace): Cosines {
-  const { latents } = trace;
-  const count = latents.length;
-  const size = trace.model.hiddenSize;
-  const norms = latents.map(({ vector }) => Math.sqrt(dot(vector.data, 0, vector.data, 0, size)));
-  const values = new Float32Array(count * count);
-  const sums = trace.blocks.map(() => trace.blocks.map(() => ({ sum: 0, pairs: 0 })));
+/**
+ * What they say of blocks.
+ * @param values cosines of the first latents with each other: [count, count]
+ */
+export function cosinesOf({ latents, blocks: { length } }: Trace, values: Float32Array): Cosines {
+  const count = Math.round(Math.sqrt(values.length));
+  const sums = Array.from({ length }, () => Array.from({ length }, () => ({ sum: 0, pairs: 0 })));
   for (let i = 0; i < count; i++) {
-    for (let j = i; j < count; j++) {
-      const [a, b] = [latents[i]!, latents[j]!];
-      const cosine = i === j ? 1 : dot(a.vector.data, 0, b.vector.data, 0, size) / (norms[i]! * norms[j]!);
-      values[i * count + j] = values[j * count + i] = cosine;
-      const cell = sums[a.block]?.[b.block];
-      if (i === j || cell === undefined) continue;
-      cell.sum += cosine;
+    for (let j = i + 1; j < count; j++) {
+      const cell = sums[latents[i]!.block]?.[latents[j]!.block];
+      if (cell === undefined) continue;
+      cell.sum += values[i * count + j]!;
       cell.pairs++;
     }
   }

@@ -1,7 +1,7 @@
 /** Where a word stands, for lists: many words of an answer read alike. */
 
 import type { Trace } from '../../trace/schema.ts';
-import { stepsOf } from '../../trace/steps.ts';
+import { stepListOf } from './stepList.ts';
 
 export interface WordPlace {
   /** Of the step, counted from 1; absent for a word outside every step. */
@@ -17,9 +17,9 @@ const AFTER = 4;
 
 /** The words' places, in the order of `tokens`. */
 export function wordPlaces(trace: Trace, tokens: readonly number[]): WordPlace[] {
-  const steps = stepsOf(trace);
+  const list = stepListOf(trace);
   return tokens.map((token) => {
-    const step = steps.find(({ first, last }) => token >= first && token <= last);
+    const step = list.stepAt(token);
     const [first, last] = [step?.first ?? token, step?.last ?? token];
     const text = (from: number, to: number): string =>
       oneLine(

@@ -1,10 +1,12 @@
 /** Visual mass and entropy at every generated position: does attention narrow inside a block? */
 
 import { entropyOf, totalOf } from '../../heatmap/statistics.ts';
-import type { Choice } from '../../trace/maps.ts';
-import { queryRow } from '../../trace/rows.ts';
+import type { Choice } from '../../trace/choice.ts';
+import { visualCount } from '../../trace/columns.ts';
+import { lookAt, shareLayer } from '../../trace/looks.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
+import { spanFamily } from './needs.ts';
 
 export interface SpanPoint {
   /** Index into trace.tokens. */
@@ -25,40 +27,48 @@ export interface Span {
 }
 
 /**
- * One point per position whose row the trace has. Words store the mean of their heads only, so where a head
- * is chosen there are latents only.
+ * One point per position that the trace knows. Words store the mean of their heads only, so where a head is chosen
+ * there are latents only, as far as their slices are at hand.
+ *
+ * Entropies over several layers: of averaged heads, the mean of the layers' entropies; of one head, the entropy of
+ * the layers' mean.
  */
 export function spanOf(trace: Trace, maps: RunMaps, layer: Choice, heads: Choice): Span {
-  const used = { layer: asShare(layer), heads: asShare(heads) };
-  const ranges = trace.pictures.flatMap(({ range }) => (range === undefined ? [] : [range]));
-  const patches = ranges.reduce((sum, { count }) => sum + count, 0);
+  const patches = visualCount(trace);
+  const used = { layer: shareLayer(layer), heads: heads === 'max' ? 'mean' : heads } as const;
+  const family = spanFamily(trace, layer, used.heads);
   const points: SpanPoint[] = [];
-  const visual = new Float32Array(patches);
-  trace.tokens.forEach((_, token) => {
-    const isKnown = used.heads === 'mean' || queryRow(trace, token)?.allHeads === true;
-    const row = patches > 0 && isKnown ? maps.row(token, used.layer, used.heads) : undefined;
-    if (row === undefined) return;
-    let offset = 0;
-    for (const { start, count } of ranges) {
-      visual.set(row.subarray(start, start + count), offset);
-      offset += count;
-    }
-    points.push({ token, mass: totalOf(visual), bits: entropyOf(visual).bits });
-  });
+  if (family === undefined && patches > 0) {
+    trace.tokens.forEach((position, token) => {
+      const look = lookAt(position, used.layer);
+      if (look !== undefined) points.push({ token, mass: look.mass.pictures, bits: look.bits });
+    });
+  } else if (family !== undefined) {
+    trace.latents.forEach(({ token }, i) => {
+      const visual = maps.slices.at(family, i);
+      if (visual) points.push({ token, mass: totalOf(visual), bits: entropyOf(visual).bits });
+    });
+  }
   return { points, uniformBits: patches > 0 ? Math.log2(patches) : 0, ...used };
 }
 
-function asShare(choice: Choice): Choice {
-  return choice === 'max' ? 'mean' : choice;
+/** The point of a position itself. */
+export function pointAt(points: readonly SpanPoint[], token: number | undefined): SpanPoint | undefined {
+  const point = token === undefined ? undefined : nearestPoint(points, token);
+  return point?.token === token ? point : undefined;
 }
 
 /** The point at a position, or the nearest there is; undefined without any. */
 export function nearestPoint(points: readonly SpanPoint[], token: number): SpanPoint | undefined {
-  let best: SpanPoint | undefined;
-  for (const point of points) {
-    if (best === undefined || Math.abs(point.token - token) < Math.abs(best.token - token)) best = point;
+  let [low, high] = [0, points.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (points[middle]!.token < token) low = middle + 1;
+    else high = middle;
   }
-  return best;
+  const [before, after] = [points[low - 1], points[low]];
+  if (before === undefined || after === undefined) return before ?? after;
+  return token - before.token <= after.token - token ? before : after;
 }
 
 /** Runs of neighbouring positions; a line must not bridge positions that were not measured. */

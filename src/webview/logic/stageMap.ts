@@ -2,9 +2,11 @@
 
 import type { HeatMap } from '../../heatmap/map.ts';
 import { scaleOf, type Scale } from '../../heatmap/scale.ts';
-import { attentionMapOfRow, type MapSelector } from '../../trace/maps.ts';
+import { visualCount } from '../../trace/columns.ts';
+import { lookAt, massBySource, type MassBySource } from '../../trace/looks.ts';
+import { attentionMap, familyOf, isShare, type MapSelector } from '../../trace/maps.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
-import type { Trace, TracePicture } from '../../trace/schema.ts';
+import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
 import { tokenLabel } from './format.ts';
 import type { Shown } from './resolve.ts';
 import type { ScaleOwner } from './caption.ts';
@@ -17,8 +19,8 @@ export interface StageMap {
   /** Whose values the scale spans. */
   owner: ScaleOwner;
   selector: MapSelector;
-  /** Attention row of the query that is looked at, over all keys. */
-  row: Float32Array | undefined;
+  /** Where the attention of the query that is looked at goes; absent where that is not known, or not yet. */
+  mass?: MassBySource;
   /** "latent 3 of block 2", "token “up”". */
   title: string;
   /** The token whose map it is; absent for a latent's. */
@@ -41,10 +43,10 @@ export function stageMapOf(
     if (words !== undefined) return words;
   }
   const map = latent && maps.map(latent, selector, reading);
-  const row = latent && maps.row(latent.token, selector.layer, selector.heads);
+  const mass = latent && massOf(trace, maps, latent, selector);
   return {
     map,
-    row: selector.kind === 'attention' ? row : undefined,
+    ...(mass !== undefined && { mass }),
     selector,
     scale: maps.scale(selector, reading, scope, latent),
     owner: scope,
@@ -54,8 +56,22 @@ export function stageMapOf(
           ? 'no latent yet'
           : 'no latent'
         : `Block ${latent.block + 1}, latent ${latent.index + 1}`,
-    ...(map === undefined && { absent: absence(shown, trace) }),
+    ...(map === undefined && { absent: absence(shown, trace, maps) }),
   };
+}
+
+/** Of a latent's query; layers and heads joined by maxima have no shares. */
+function massOf(
+  trace: Trace,
+  maps: RunMaps,
+  latent: TraceLatent,
+  selector: MapSelector,
+): MassBySource | undefined {
+  const { layer, heads } = selector;
+  if (!isShare(selector) || layer === 'max') return undefined;
+  if (heads === 'mean') return lookAt(trace.tokens[latent.token] ?? {}, layer)?.mass;
+  const row = maps.row(latent.token, layer, heads);
+  return row && massBySource(trace, row);
 }
 
 /**
@@ -69,18 +85,32 @@ function tokenMap(
   token: number,
   { layer }: MapSelector,
 ): StageMap | undefined {
-  const row = maps.row(token, layer, 'mean');
+  const { attention } = trace.tokens[token]!;
+  const row = attention && maps.row(token, layer, 'mean');
   if (row === undefined) return undefined;
   const selector: MapSelector = { kind: 'attention', picture: picture.id, layer, heads: 'mean' };
   const label = tokenLabel(trace.tokens[token]!);
-  const map = attentionMapOfRow(trace, row, picture, selector, `the token ${label}`);
+  const visual = row.subarray(0, visualCount(trace));
+  const map = attentionMap(trace, visual, picture, selector, `the token ${label}`);
   if (map === undefined) return undefined;
-  return { map, row, selector, token, title: `Token ${label}`, scale: scaleOf([map]), owner: 'token' };
+  const mass = layer === 'max' ? undefined : lookAt(trace.tokens[token]!, layer)?.mass;
+  return {
+    map,
+    ...(mass !== undefined && { mass }),
+    selector,
+    token,
+    title: `Token ${label}`,
+    scale: scaleOf([map]),
+    owner: 'token',
+  };
 }
 
-function absence({ latent, picture, selector }: Shown, trace: Trace): string {
+function absence({ latent, picture, selector, latentIndex }: Shown, trace: Trace, maps: RunMaps): string {
   if (picture === undefined) return 'The pictures are not encoded yet.';
   if (latent === undefined)
     return trace.status === 'running' ? 'No latent has been computed yet.' : 'This run has no latents.';
-  return `This trace holds no ${selector.kind} of this latent with ${picture.name}.`;
+  const isRead = maps.slices.at(familyOf(selector), latentIndex) !== undefined;
+  return isRead
+    ? `This trace holds no ${selector.kind} of this latent with ${picture.name}.`
+    : 'The map is being read.';
 }

@@ -15,3 +15,17 @@ export function columnsFor(count: number, width: number): { columns: number; sid
   const side = Math.floor((width + GAP) / columns) - GAP;
   return { columns, side: Math.min(MAX_SIDE, Math.max(MIN_SIDE, side)) };
 }
+
+/** Below a small map: the bar of its mass and the meter of the brush, with their gaps. */
+const BARS = 8;
+
+/** Height of a small map's canvas; a strip of a picture stays a strip within bounds. */
+export function mapHeight(width: number, picture: { width: number; height: number } | undefined): number {
+  const ratio = picture === undefined ? 1 : picture.height / picture.width;
+  return Math.min(2 * width, Math.max(6, Math.round(width * ratio)));
+}
+
+/** Height of a small map with its bars. */
+export function thumbnailHeight(width: number, picture: Parameters<typeof mapHeight>[1]): number {
+  return mapHeight(width, picture) + BARS;
+}

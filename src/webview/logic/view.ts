@@ -11,11 +11,12 @@ import type { MapGrid } from '../../heatmap/grid.ts';
 import { LAWS, type Law } from '../../heatmap/law.ts';
 import { MAP_KINDS, READINGS, type MapKind, type Reading } from '../../heatmap/map.ts';
 import { SCOPES, type Scope } from '../../heatmap/scale.ts';
-import type { Choice } from '../../trace/maps.ts';
-import { runMaps } from '../../trace/runMaps.ts';
+import type { Choice } from '../../trace/choice.ts';
+import { latentIndexAt } from '../../trace/columns.ts';
+import { openingOf } from '../../trace/opening.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { latentsOf, stepsOf } from '../../trace/steps.ts';
 import { movePatch, type Region, regionOf } from './grid.ts';
+import { stepListOf } from './stepList.ts';
 
 export const TABS = ['span', 'similarity', 'timing'] as const;
 export type Tab = (typeof TABS)[number];
@@ -207,12 +208,12 @@ export function stepChoice(choice: Choice, by: 1 | -1, count: number): Choice {
 export function selectedLatent(view: View, trace: Trace): number {
   const last = trace.latents.length - 1;
   if (view.latent !== undefined) return Math.min(view.latent, last);
-  return trace.status === 'running' ? last : runMaps(trace).openingLatent();
+  return trace.status === 'running' ? last : openingOf(trace).latent();
 }
 
 /** The wished layer, or the one whose latents look most; a layer of the last model may not exist in this one. */
 export function shownLayer({ layer }: View, trace: Trace): Choice {
-  return layer === undefined ? runMaps(trace).openingLayer() : clampChoice(layer, trace.model.layers);
+  return layer === undefined ? openingOf(trace).layer() : clampChoice(layer, trace.model.layers);
 }
 
 /** A layer or head that exists. */
@@ -272,27 +273,30 @@ function apply(view: View, values: Partial<Settings>): View {
 
 function move(view: View, by: 1 | -1, trace: Trace): View {
   if (view.token !== undefined) {
-    const text = trace.tokens.flatMap((token, i) => (token.kind === 'text' ? [i] : []));
-    const at = text.indexOf(view.token);
-    return { ...view, token: text[at + by] ?? view.token };
+    return { ...view, token: nextWord(trace, view.token, by) ?? view.token };
   }
   if (trace.latents.length === 0) return view;
   const latent = Math.min(trace.latents.length - 1, Math.max(0, selectedLatent(view, trace) + by));
   return { ...view, latent };
 }
 
+/** The nearest token of text in a direction. */
+function nextWord({ tokens }: Trace, from: number, by: 1 | -1): number | undefined {
+  for (let i = from + by; i >= 0 && i < tokens.length; i += by) if (tokens[i]!.kind === 'text') return i;
+  return undefined;
+}
+
 function moveStep(view: View, by: 1 | -1, trace: Trace): View {
-  const steps = stepsOf(trace);
+  const list = stepListOf(trace);
   const selected = trace.latents[selectedLatent(view, trace)];
-  const token = view.token ?? selected?.token ?? 0;
-  const at = steps.findIndex(({ first, last }) => token >= first && token <= last);
+  const at = list.indexAt(view.token ?? selected?.token ?? 0);
   // A block that is only just begun has no latent to go to.
-  for (let i = at + by; i >= 0 && i < steps.length; i += by) {
-    const step = steps[i]!;
+  for (let i = at + by; i >= 0 && i < list.steps.length; i += by) {
+    const step = list.steps[i]!;
     if (step.kind === 'text') return { ...view, token: step.first };
-    const latents = latentsOf(trace, step.block.index);
-    const target = latents[Math.min(selected?.index ?? 0, latents.length - 1)];
-    if (target !== undefined) return { ...view, latent: trace.latents.indexOf(target), token: undefined };
+    const target = step.latents[Math.min(selected?.index ?? 0, step.latents.length - 1)];
+    const latent = target && latentIndexAt(trace, target.token);
+    if (latent !== undefined) return { ...view, latent, token: undefined };
   }
   return view;
 }

@@ -9,8 +9,8 @@ import type { Trace } from '../../trace/schema.ts';
 import { MANY_PATCHES } from '../../heatmap/constants.ts';
 import { storedState, storeState } from '../host.ts';
 import { brushAttended, brushAttending, brushRegion, brushToken, type Brush } from '../logic/brushing.ts';
-import { resolve, type Shown } from '../logic/resolve.ts';
 import { stageMapOf } from '../logic/stageMap.ts';
+import type { Target } from '../logic/target.ts';
 import { preferencesOf, reduce, restoreView, type Command, type View } from '../logic/view.ts';
 import type { PanelModel } from '../panelModel.ts';
 import { Announcer } from './Announcer.tsx';
@@ -24,6 +24,7 @@ import { Notice } from './Notice.tsx';
 import type { Scene } from './scene.ts';
 import { Stage } from './Stage.tsx';
 import { Steps } from './Steps.tsx';
+import { useTarget } from './useTarget.ts';
 
 const REMEMBER_MS = 300;
 
@@ -53,6 +54,7 @@ export function App({ model, host }: AppProps): VNode {
     },
     [host],
   );
+  useEffect(() => model.onProblem(setNotice), [model]);
   const { trace, fileName, canRun, locked, progress } = model.state;
   const scene = useScene(
     model,
@@ -160,81 +162,64 @@ function useScene(
   model: PanelModel,
   view: View,
   dispatch: (command: Command) => void,
-  {
-    hovered,
-    setHovered: hoverToken,
-    hoveredLatent,
-    setHoveredLatent: hoverLatent,
-    alone,
-    setAlone,
-  }: Pointing,
+  pointing: Pointing,
   call: Scene['call'],
 ): Scene | undefined {
+  const { hovered, hoveredLatent, setHovered, setHoveredLatent, alone, setAlone } = pointing;
   const { trace, canRun } = model.state;
   const { maps, version } = model;
   const { decoded: pictures, problems } = model.pictures;
   const highContrast = useHighContrast();
+  const drawn = useTarget(model, { view, token: hovered ?? view.token, pointed: hoveredLatent });
+  const target = drawn?.target;
+  const busy = drawn?.busy ?? false;
   return useMemo(() => {
-    if (trace === undefined || maps === undefined) return undefined;
-    const shown = resolve(view, trace);
-    const token = trace.tokens[hovered ?? view.token ?? -1] && (hovered ?? view.token);
-    const pointed = trace.latents[hoveredLatent ?? -1];
-    const looked = pointed === undefined ? shown : { ...shown, latent: pointed };
-    const stage = stageMapOf(trace, maps, looked, pointed === undefined ? token : undefined, view);
-    const brush = brushOf(trace, maps, shown, view, token);
+    if (trace === undefined || maps === undefined || target === undefined) return undefined;
+    const { shown, token } = target;
+    const grid = shown.picture?.grid ?? { rows: 0, columns: 0 };
     return {
       trace,
       version,
       maps,
-      view,
+      view: target.view,
       shown,
+      covered: target.covered,
       pictures,
       problems,
       token,
-      stage,
-      brush,
+      stage: stageOf(trace, maps, target),
+      brush: brushOf(trace, maps, target),
+      busy,
       canRun,
       highContrast,
-      many: (shown.picture?.grid.rows ?? 0) * (shown.picture?.grid.columns ?? 0) >= MANY_PATCHES,
+      many: grid.rows * grid.columns >= MANY_PATCHES,
       alone,
       setAlone,
       dispatch,
-      hoverToken,
-      hoverLatent,
+      hoverToken: setHovered,
+      hoverLatent: setHoveredLatent,
       call,
     };
-  }, [
-    trace,
-    version,
-    maps,
-    view,
-    pictures,
-    problems,
-    hovered,
-    hoveredLatent,
-    canRun,
-    highContrast,
-    alone,
-    call,
-  ]);
+  }, [trace, version, maps, target, pictures, problems, busy, canRun, highContrast, alone, call]);
+}
+
+/** The map of a latent that is pointed at comes before all others. */
+function stageOf(trace: Trace, maps: RunMaps, { shown, token, pointed, view }: Target): Scene['stage'] {
+  const latent = trace.latents[pointed ?? -1];
+  if (latent === undefined) return stageMapOf(trace, maps, shown, token, view);
+  return stageMapOf(trace, maps, { ...shown, latent, latentIndex: pointed! }, undefined, view);
 }
 
 /** What is lit up in the steps: a token that is looked at comes first, then a region, then the latent. */
-function brushOf(
-  trace: Trace,
-  maps: RunMaps,
-  shown: Shown,
-  view: View,
-  token: number | undefined,
-): Brush | undefined {
-  const { latent, picture, selector } = shown;
+function brushOf(trace: Trace, maps: RunMaps, { shown, view, token, paid }: Target): Brush | undefined {
+  const { latent, latentIndex, picture, selector } = shown;
   const { layer, heads } = selector;
   if (token !== undefined) return brushToken(trace, maps, token, layer);
   if (view.region !== undefined && picture !== undefined)
-    return brushRegion(trace, maps, picture, view.region, selector);
+    return brushRegion(trace, maps, picture, view.region, selector, paid);
   if (latent === undefined) return undefined;
   return view.shading === 'attending'
-    ? brushAttending(trace, maps, latent, layer)
+    ? brushAttending(trace, maps, latentIndex, layer, paid)
     : brushAttended(trace, maps, latent, layer, heads);
 }
 

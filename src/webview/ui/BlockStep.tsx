@@ -1,13 +1,13 @@
 /** One latent block: its latents as small maps, the mass they put on the picture, how it ended. */
 
 import type { VNode } from 'preact';
+import { latentIndexAt } from '../../trace/columns.ts';
 import { isShare } from '../../trace/maps.ts';
 import { describeEnd, explainEnd, type Step } from '../../trace/steps.ts';
-import { strength } from '../logic/brushing.ts';
 import { number, share } from '../logic/format.ts';
 import { columnsFor } from '../logic/thumbnails.ts';
 import type { Scene } from './scene.ts';
-import { Thumbnail } from './Thumbnail.tsx';
+import { ThumbnailRow } from './ThumbnailRow.tsx';
 
 interface BlockStepProps {
   step: Extract<Step, { kind: 'block' }>;
@@ -16,14 +16,19 @@ interface BlockStepProps {
   width: number;
 }
 
+/** A block with more rows of small maps keeps only those in the page that are near what is seen. */
+const MANY_ROWS = 6;
+
 export function BlockStep({ step, scene, width }: BlockStepProps): VNode {
-  const { trace, shown, brush, view } = scene;
+  const { trace } = scene;
   const { block, latents, number: place } = step;
-  const selected = shown.latent?.block === block.index;
   const expected = Math.max(block.latents, latents.length, trace.model.latentSize ?? 0);
   const { columns, side } = columnsFor(expected, width);
+  const rows = Array.from({ length: Math.ceil(latents.length / columns) }, (_, i) =>
+    latents.slice(i * columns, (i + 1) * columns),
+  );
   return (
-    <li class="step step-block" data-selected={selected}>
+    <>
       <span class="step-number dim">{place}</span>
       <div class="block">
         <div class="block-head">
@@ -42,27 +47,22 @@ export function BlockStep({ step, scene, width }: BlockStepProps): VNode {
           role="group"
           aria-label={`Latents of block ${block.index + 1}`}
         >
-          {latents.map((latent) => {
-            const index = trace.latents.indexOf(latent);
-            return (
-              <Thumbnail
-                key={index}
-                index={index}
-                latent={latent}
-                scene={scene}
-                focusable={view.token === undefined && shown.latentIndex === index}
-                width={side}
-                strength={strength(brush, 'latents', index)}
-                amount={brush?.latents.get(index)}
-              />
-            );
-          })}
+          {rows.map((row) => (
+            <ThumbnailRow
+              key={row[0]!.token}
+              scene={scene}
+              latents={row}
+              first={latentIndexAt(trace, row[0]!.token)!}
+              side={side}
+              isLazy={rows.length > MANY_ROWS}
+            />
+          ))}
           {latents.length === 0 && (
             <span class="dim">{trace.status === 'running' ? 'no latent yet' : 'no latent was computed'}</span>
           )}
         </div>
       </div>
-    </li>
+    </>
   );
 }
 

@@ -3,7 +3,8 @@
 import type { VNode } from 'preact';
 import type { Reading } from '../../heatmap/map.ts';
 import type { Scope } from '../../heatmap/scale.ts';
-import type { Choice } from '../../trace/maps.ts';
+import type { Choice } from '../../trace/choice.ts';
+import { openingOf } from '../../trace/opening.ts';
 import { layerBars } from '../logic/layers.ts';
 import { Checkbox } from '../toolkit.tsx';
 import { LAW_OPTIONS } from './laws.ts';
@@ -96,11 +97,12 @@ const JOINED: { value: 'mean' | 'max' | 'one'; label: string; title: string }[] 
 ];
 
 function LayerControl({ scene }: { scene: Scene }): VNode {
-  const { maps, shown, trace, dispatch } = scene;
+  const { shown, trace, dispatch } = scene;
   const { layer } = shown.selector;
   const { layers } = trace.model;
   const one = typeof layer === 'number';
-  const opening = maps.openingLayer();
+  const evidence = openingOf(trace);
+  const opening = evidence.layer();
   const choose = (value: Choice): void => dispatch({ type: 'set', values: { layer: value } });
   const seen = trace.pictures.filter(({ range }) => range !== undefined);
   return (
@@ -113,7 +115,7 @@ function LayerControl({ scene }: { scene: Scene }): VNode {
         onChange={(value) => choose(value === 'one' ? opening : value)}
       />
       <LayerStrip
-        bars={layerBars(maps.layers(), seen.length === 1 ? seen[0]!.grid : undefined)}
+        bars={layerBars(evidence.layers(), seen.length === 1 ? seen[0]!.grid : undefined)}
         layer={one ? layer : undefined}
         opening={opening}
         onChange={choose}

@@ -1,6 +1,7 @@
 /** Latents or words from the largest amount down; each leads to its place in the steps. */
 
 import type { VNode } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { ranked } from '../logic/brushing.ts';
 import { number } from '../logic/format.ts';
 import { wordPlaces, type WordPlace } from '../logic/places.ts';
@@ -17,7 +18,8 @@ const LISTED = 6;
 
 export function Ranking({ scene, title, of }: RankingProps): VNode | null {
   const { brush, trace, dispatch } = scene;
-  const entries = ranked(brush?.[of] ?? new Map());
+  const amounts = brush?.[of];
+  const entries = useMemo(() => ranked(amounts ?? new Map()), [amounts]);
   if (entries.length === 0) return null;
   const listed = entries.slice(0, LISTED);
   const words =

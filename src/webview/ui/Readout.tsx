@@ -3,7 +3,8 @@
 import type { VNode } from 'preact';
 import { placeText } from '../../heatmap/grid.ts';
 import { isNearlyUniform } from '../../heatmap/statistics.ts';
-import { isShare, massBySource } from '../../trace/maps.ts';
+import type { MassBySource } from '../../trace/looks.ts';
+import { isShare } from '../../trace/maps.ts';
 import { number, percent, share } from '../logic/format.ts';
 import { pixelsOf } from '../logic/grid.ts';
 import { Figure, Group } from './Figure.tsx';
@@ -31,7 +32,7 @@ export function Readout({ scene, patch, isPeak }: ReadoutProps): VNode {
         <PatchReadout scene={scene} patch={patch} isPeak={isPeak} />
       )}
       <SinkReadout scene={scene} />
-      {stage.row !== undefined && <MassReadout scene={scene} row={stage.row} />}
+      {stage.selector.kind === 'attention' && map !== undefined && <MassReadout scene={scene} />}
       {map?.entropy !== undefined && (
         <Group title="Entropy over the picture">
           <Figure name="this map" value={`${map.entropy.bits.toFixed(2)} bits`} />
@@ -102,8 +103,8 @@ function SinkReadout({ scene: { maps, stage, view, dispatch } }: { scene: Scene 
   );
 }
 
-function MassReadout({ scene, row }: { scene: Scene; row: Float32Array }): VNode {
-  if (!isShare(scene.stage.selector)) {
+function MassReadout({ scene: { stage } }: { scene: Scene }): VNode | null {
+  if (!isShare(stage.selector)) {
     return (
       <section class="group">
         <h3>Mass by source</h3>
@@ -111,7 +112,10 @@ function MassReadout({ scene, row }: { scene: Scene; row: Float32Array }): VNode
       </section>
     );
   }
-  const mass = massBySource(scene.trace, row);
+  return stage.mass === undefined ? null : <Sources mass={stage.mass} />;
+}
+
+function Sources({ mass }: { mass: MassBySource }): VNode {
   const sources: [name: string, value: number, title: string][] = [
     ['pictures', mass.pictures, 'Attention to all pictures of the prompt'],
     ['prompt text', mass.prompt, 'Attention to the words of the prompt'],

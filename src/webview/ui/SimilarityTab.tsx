@@ -6,6 +6,7 @@ import { diverging } from '../../heatmap/palettes.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { cosinesOf, type Cosines } from '../logic/cosines.ts';
 import { number } from '../logic/format.ts';
+import { cosinesFamily } from '../logic/needs.ts';
 import type { Scene } from './scene.ts';
 import { useSize } from './useSize.ts';
 
@@ -17,14 +18,16 @@ const AXIS = 22;
 
 export function SimilarityTab({ scene }: { scene: Scene }): VNode {
   const { trace, shown } = scene;
-  const cosines = useMemo(() => cosinesOf(trace), [trace, trace.latents.length]);
+  const cosines = useCosines(scene);
   const [cell, setCell] = useState<number>();
   const box = useRef<HTMLDivElement>(null);
   const side = Math.min(MOST, Math.max(LEAST, useSize(box).height - AXIS));
   return (
     <div ref={box} class="similarity" tabIndex={0} role="region" aria-label="Latent similarity">
-      {cosines.count < 2 ? (
+      {trace.latents.length < 2 ? (
         <p class="dim">Two latents or more are needed to compare them.</p>
+      ) : cosines === undefined ? (
+        <p class="dim">The latents are being compared.</p>
       ) : (
         <>
           <Matrix scene={scene} cosines={cosines} side={side} onHover={setCell} />
@@ -47,6 +50,15 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
       )}
     </div>
   );
+}
+
+/** Of all latents, or of those before the newest until these are compared; undefined before the first. */
+function useCosines({ trace, maps }: Scene): Cosines | undefined {
+  const last = useRef<{ trace: Trace; cosines: Cosines } | undefined>(undefined);
+  const values = maps.slices.at(cosinesFamily(trace));
+  const cosines = useMemo(() => values && cosinesOf(trace, values), [trace, values]);
+  if (cosines !== undefined) last.current = { trace, cosines };
+  return last.current?.trace === trace ? last.current.cosines : undefined;
 }
 
 interface MatrixProps {
@@ -192,7 +204,7 @@ function drawMatrix(
 }
 
 function nearest(trace: Trace, { count, values }: Cosines, selected: number): string {
-  if (selected < 0) return '';
+  if (selected < 0 || selected >= count) return '';
   let best = selected === 0 ? 1 : 0;
   for (let i = 0; i < count; i++) {
     if (i !== selected && values[selected * count + i]! > values[selected * count + best]!) best = i;

@@ -2,10 +2,10 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
-import { latentIndexAt } from '../../trace/rows.ts';
+import { latentIndexAt } from '../../trace/columns.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { choiceLabel, share, tokenLabel } from '../logic/format.ts';
-import { nearestPoint, runsOf, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
+import { nearestPoint, pointAt, runsOf, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
 import type { Scene } from './scene.ts';
 import { useSize, type Room } from './useSize.ts';
 
@@ -53,8 +53,14 @@ function aboutSpan({ trace, shown }: Scene, { points, layer, heads }: Span): str
       : 'words store the mean of their heads only, so they are left out';
   const instead =
     shown.selector.layer === 'max' || shown.selector.heads === 'max' ? ' (maxima are no shares)' : '';
+  const entropies =
+    layer !== 'mean'
+      ? ''
+      : heads === 'mean'
+        ? '; the entropy is the mean of the layers’ entropies'
+        : '; the entropy is that of the layers’ mean';
   return (
-    `${choiceLabel('layer', layer, layers)}, ${choiceLabel('head', heads, count)}${instead}` +
+    `${choiceLabel('layer', layer, layers)}, ${choiceLabel('head', heads, count)}${instead}${entropies}` +
     (missing > 0 ? `; ${why}` : '')
   );
 }
@@ -62,7 +68,7 @@ function aboutSpan({ trace, shown }: Scene, { points, layer, heads }: Span): str
 /** The figures at the position that is pointed at, else at the selected one. */
 function pointText({ trace, shown, token }: Scene, span: Span, pointed: number | undefined): string {
   const at = pointed ?? token ?? shown.latent?.token;
-  const point = span.points.find((entry) => entry.token === at);
+  const point = pointAt(span.points, at);
   if (point === undefined) return '';
   const latent = trace.latents[latentIndexAt(trace, point.token) ?? -1];
   const name =
@@ -108,7 +114,7 @@ function Chart({ scene, span, room, pointed, onPoint }: ChartProps): VNode {
     const latent = latentIndexAt(trace, at);
     dispatch(latent === undefined ? { type: 'token', token: at } : { type: 'latent', latent });
   };
-  const marked = span.points.find((point) => point.token === pointed);
+  const marked = pointAt(span.points, pointed);
   return (
     <svg
       class="chart"
@@ -251,7 +257,7 @@ function Axis({ side, title, x, y, labels }: AxisProps): VNode {
 
 function labelOf({ trace, shown, token }: Scene, span: Span): string {
   const at = token ?? shown.latent?.token;
-  const point = span.points.find((entry) => entry.token === at);
+  const point = pointAt(span.points, at);
   const here =
     point === undefined
       ? ''

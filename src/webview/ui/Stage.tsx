@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
+import { openingOf } from '../../trace/opening.ts';
 import { captionOf } from '../logic/caption.ts';
 import { layoutOf, sideWidth } from '../logic/stageLayout.ts';
 import { contourShare } from '../logic/view.ts';
@@ -31,6 +32,7 @@ export function Stage({ scene }: { scene: Scene }): VNode {
       ref={box}
       class="stage"
       aria-label="Map"
+      aria-busy={scene.busy}
       data-layout={kind}
       data-bar={bar}
       data-plain={shown.selector.kind === 'attention' && view.reading === 'raw'}
@@ -56,11 +58,13 @@ export function Stage({ scene }: { scene: Scene }): VNode {
   );
 }
 
-function captionText({ stage, shown, view, maps }: Scene): string | undefined {
+function captionText({ stage, shown, view, trace }: Scene): string | undefined {
   const { map, selector } = stage;
   if (map === undefined) return stage.absent;
   const { kind, layer } = selector;
   const note =
-    kind === 'attention' && layer === maps.openingLayer() ? 'Of all layers this one looks most.' : undefined;
+    kind === 'attention' && layer === openingOf(trace).layer()
+      ? 'Of all layers this one looks most.'
+      : undefined;
   return captionOf(map, contourShare(view), shown.picture, note);
 }

@@ -1,11 +1,12 @@
 /** The reasoning in order: text, and each latent block as one row of small maps. */
 
 import type { VNode } from 'preact';
-import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
-import { hasTextAttention } from '../../trace/rows.ts';
-import { stepsOf } from '../../trace/steps.ts';
-import { strongest } from '../logic/brushing.ts';
+import { useMemo, useRef } from 'preact/hooks';
+import { hasTextAttention } from '../../trace/columns.ts';
+import type { Step } from '../../trace/steps.ts';
 import { number } from '../logic/format.ts';
+import { estimateStep } from '../logic/stepHeight.ts';
+import { stepListOf } from '../logic/stepList.ts';
 import type { Shading } from '../logic/view.ts';
 import { BlockStep } from './BlockStep.tsx';
 import { STEPS_ID } from './keys.ts';
@@ -13,37 +14,54 @@ import type { Scene } from './scene.ts';
 import { Segmented } from './Segmented.tsx';
 import { TextStep } from './TextStep.tsx';
 import { useSize } from './useSize.ts';
+import { useStepScroll } from './useStepScroll.ts';
+import { useVirtualRows } from './useVirtualRows.ts';
 
 /** Beside the small maps: the step's number, gaps, the scroll bar. */
 const BESIDE = 56;
-/** This near to its end, a list is being followed, in CSS pixels. */
-const NEAR = 48;
 
 export function Steps({ scene }: { scene: Scene }): VNode {
-  const { trace, version, view, shown } = scene;
-  const list = useRef<HTMLOListElement>(null);
-  const width = useSize(list).width - BESIDE;
-  const steps = useMemo(() => stepsOf(trace), [trace, version]);
-  const rows = useMemo(
-    () =>
-      steps.map((step) =>
-        step.kind === 'text' ? (
-          <TextStep key={step.first} step={step} scene={scene} />
-        ) : (
-          <BlockStep key={step.first} step={step} scene={scene} width={width} />
-        ),
-      ),
-    // Moving the patch cursor or switching tabs changes nothing here.
-    [steps, width, scene.brush, scene.pictures, shown.latentIndex, mapKey(scene), view.token, scene.token],
-  );
-  useScroll(list, scene);
+  const { trace, view, shown } = scene;
+  const box = useRef<HTMLDivElement>(null);
+  const width = useSize(box).width - BESIDE;
+  const list = stepListOf(trace);
+  const { steps } = list;
+  const selected = list.indexAt(view.token ?? shown.latent?.token ?? -1);
+  const rows = useVirtualRows({
+    box,
+    count: steps.length,
+    keyOf: (index) => steps[index]!.first,
+    estimate: (index) => estimateStep(steps[index]!, width, shown.picture),
+    // The line that follows a block is what came of it.
+    pinned: [selected, selected + 1],
+  });
+  const contents = useContents(scene, steps, width);
+  useStepScroll(box, scene, rows.total);
   return (
     <section class="steps" aria-label="Reasoning steps">
       <h2 class="hidden">Reasoning steps</h2>
-      <ol id={STEPS_ID} ref={list} class="step-list">
-        {rows}
-        {trace.status === 'running' && <li class="step-pending dim">…</li>}
-      </ol>
+      <div id={STEPS_ID} ref={box} class="step-list">
+        <ol class="step-rows" style={{ height: `${rows.total}px` }}>
+          {rows.items.map(({ index, key, start }) => {
+            const step = steps[index]!;
+            return (
+              <li
+                key={key}
+                ref={rows.measure}
+                class={`step step-${step.kind}`}
+                data-index={index}
+                data-selected={step.kind === 'block' && shown.latent?.block === step.block.index}
+                aria-setsize={steps.length}
+                aria-posinset={index + 1}
+                style={{ transform: `translateY(${start}px)` }}
+              >
+                {contents(index)}
+              </li>
+            );
+          })}
+        </ol>
+        {trace.status === 'running' && <p class="step-pending dim">…</p>}
+      </div>
       {trace.tokens.length === 0 && trace.status !== 'running' && (
         <p class="dim pad">No token was generated.</p>
       )}
@@ -52,41 +70,39 @@ export function Steps({ scene }: { scene: Scene }): VNode {
   );
 }
 
-/** A running list is followed to its end, until the reader scrolls away; then its selected block is shown. */
-function useScroll(list: { current: HTMLOListElement | null }, { trace, version, view }: Scene): void {
-  const follows = useRef(true);
-  const running = trace.status === 'running';
-  useLayoutEffect(() => {
-    const element = list.current;
-    if (element === null) return undefined;
-    const note = (): void => {
-      follows.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR;
-    };
-    element.addEventListener('scroll', note);
-    return () => element.removeEventListener('scroll', note);
-  }, []);
-  useLayoutEffect(() => {
-    const element = list.current;
-    if (element === null) return;
-    const isUntouched = view.latent === undefined && view.token === undefined;
-    if (running && isUntouched && follows.current) element.scrollTop = element.scrollHeight;
-  }, [version, running]);
-  useLayoutEffect(() => {
-    if (running) return;
-    const block = list.current?.querySelector('.step-block[data-selected="true"]');
-    // The line that follows a block is what came of it.
-    block?.nextElementSibling?.scrollIntoView({ block: 'nearest' });
-    block?.scrollIntoView({ block: 'nearest' });
-  }, [trace, running]);
+/** What stands in each row. Scrolling draws new rows only; so does a key that changes nothing in the steps. */
+function useContents(
+  scene: Scene,
+  steps: readonly Step[],
+  width: number,
+): (index: number) => VNode | undefined {
+  const { pictures, shown, view, token, brush, maps } = scene;
+  const made = useMemo(
+    () => new Map<number, VNode>(),
+    // Moving the patch cursor or switching tabs changes nothing here.
+    [steps, width, brush, pictures.size, shown.latentIndex, mapKey(scene), view.token, token, maps.slices],
+  );
+  return (index) => {
+    const step = steps[index]!;
+    const content =
+      made.get(index) ??
+      (step.kind === 'text' ? (
+        <TextStep step={step} scene={scene} />
+      ) : (
+        <BlockStep step={step} scene={scene} width={width} />
+      ));
+    made.set(index, content);
+    return content;
+  };
 }
 
 /** Everything that changes how thumbnails are drawn. */
-function mapKey({ shown, view, maps }: Scene): string {
+function mapKey({ shown, view, maps, covered }: Scene): string {
   const { kind, picture, layer, heads } = shown.selector;
   const { law, reading, scope, contour, share, strength, smooth } = view;
   const { min, zero, max } = maps.scale(shown.selector, reading, 'run');
   const drawing = [law, reading, scope, contour, share, strength, smooth];
-  return [kind, picture, layer, heads, ...drawing, min, zero, max].join();
+  return [kind, picture, layer, heads, ...drawing, min, zero, max, covered].join();
 }
 
 /** What the shading of the tokens means, and how strong the strongest is. */
@@ -102,9 +118,10 @@ function Legend({ scene }: { scene: Scene }): VNode {
       <ShadingChoice view={view} dispatch={scene.dispatch} />
       <p class="dim">
         {isSilent ? 'This trace holds no attention of words.' : brush?.title}
+        {brush?.lack !== undefined && `. ${brush.lack}`}
         {!isSilent && brush !== undefined && brush.tokens.size > 0 && (
           <>
-            : <span class="shade-key" aria-hidden="true" /> up to {number(strongest(brush.tokens))}
+            : <span class="shade-key" aria-hidden="true" /> up to {number(brush.most.tokens)}
           </>
         )}
       </p>

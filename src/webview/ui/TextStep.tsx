@@ -17,10 +17,10 @@ export function TextStep({ step, scene }: TextStepProps): VNode {
     tokens.push(<Token key={i} index={i} isFirst={i === step.first} scene={scene} />);
   }
   return (
-    <li class="step step-text">
+    <>
       <span class="step-number dim">{step.number}</span>
       <p class="step-line">{tokens}</p>
-    </li>
+    </>
   );
 }
 

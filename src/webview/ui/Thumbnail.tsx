@@ -7,10 +7,13 @@ import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { enclosed } from '../../heatmap/contour.ts';
 import { placeText } from '../../heatmap/grid.ts';
-import { isShare, massBySource } from '../../trace/maps.ts';
+import { totalOf } from '../../heatmap/statistics.ts';
+import { lookAt } from '../../trace/looks.ts';
+import { familyOf, isShare } from '../../trace/maps.ts';
 import type { TraceLatent } from '../../trace/schema.ts';
 import { drawMap } from '../draw/heatmap.ts';
 import { number, share } from '../logic/format.ts';
+import { mapHeight } from '../logic/thumbnails.ts';
 import { contourShare } from '../logic/view.ts';
 import type { Scene } from './scene.ts';
 
@@ -30,7 +33,7 @@ export function Thumbnail(props: ThumbnailProps): VNode {
   const { index, latent, scene, focusable, width, strength, amount } = props;
   const { shown, dispatch } = scene;
   const place = `Block ${latent.block + 1}, latent ${latent.index + 1}`;
-  const mass = visualMass(scene, latent);
+  const mass = visualMass(scene, latent, index);
   const facts = [place, ...figures(scene, latent)];
   if (mass !== undefined) facts.push(`visual mass ${share(mass)}`);
   if (amount !== undefined) facts.push(`${scene.brush!.title.toLowerCase()}: ${number(amount)}`);
@@ -62,8 +65,7 @@ function SmallMap({ latent, scene, width }: Pick<ThumbnailProps, 'latent' | 'sce
   const map = maps.map(latent, shown.selector, reading);
   const scale = maps.scale(shown.selector, reading, scope, latent);
   const bitmap = pictures.get(shown.picture?.id ?? '')?.small;
-  const picture = shown.picture ?? { width: 1, height: 1 };
-  const height = Math.min(2 * width, Math.max(6, Math.round((width * picture.height) / picture.width)));
+  const height = mapHeight(width, shown.picture);
   const ratio = window.devicePixelRatio;
   const share = contourShare(view);
   useLayoutEffect(() => {
@@ -81,11 +83,21 @@ function SmallMap({ latent, scene, width }: Pick<ThumbnailProps, 'latent' | 'sce
   );
 }
 
-/** Of the latent's own query, in the layer and heads that are shown; undefined where those are no shares. */
-function visualMass({ trace, maps, shown: { selector } }: Scene, latent: TraceLatent): number | undefined {
-  if (!isShare({ ...selector, kind: 'attention' })) return undefined;
-  const row = maps.row(latent.token, selector.layer, selector.heads);
-  return row && massBySource(trace, row).pictures;
+/**
+ * Of the latent's own query, in the layer and heads that are shown; heads averaged where another kind is. Undefined
+ * where layers or heads are joined by maxima, which are no shares.
+ */
+function visualMass(
+  { trace, maps, shown: { selector } }: Scene,
+  latent: TraceLatent,
+  index: number,
+): number | undefined {
+  const { kind, layer } = selector;
+  if (kind === 'attention' && selector.heads !== 'mean') {
+    const visual = isShare(selector) ? maps.slices.at(familyOf(selector), index) : undefined;
+    return visual && totalOf(visual);
+  }
+  return layer === 'max' ? undefined : lookAt(trace.tokens[latent.token] ?? {}, layer)?.mass.pictures;
 }
 
 /** What a screen reader needs of a picture that it cannot show. */

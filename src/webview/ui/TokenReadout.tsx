@@ -7,9 +7,8 @@ import { Ranking } from './Ranking.tsx';
 import type { Scene } from './scene.ts';
 
 export function TokenReadout({ scene, token: index }: { scene: Scene; token: number }): VNode {
-  const { trace, shown, brush, maps } = scene;
+  const { trace, brush } = scene;
   const token = trace.tokens[index]!;
-  const hasRow = maps.row(index, shown.selector.layer, 'mean') !== undefined;
   return (
     <>
       <Group title="Token">
@@ -24,8 +23,8 @@ export function TokenReadout({ scene, token: index }: { scene: Scene; token: num
         {token.forced && <Figure name="chosen by" value="the caller" />}
       </Group>
       <p class="dim group">
-        {hasRow
-          ? 'Its own query, which predicts the next token. Words store the mean of their heads only.'
+        {token.attention !== undefined
+          ? `Its own query, which predicts the next token. Words store the mean of their heads only. ${brush?.lack ?? ''}`
           : 'This trace holds no attention of this token.'}
       </p>
       {brush?.latents.size !== 0 && <Ranking scene={scene} title="Latents it looks at" of="latents" />}

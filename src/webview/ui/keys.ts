@@ -3,6 +3,7 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { keyEffect, type Place } from '../logic/keyboard.ts';
 import type { Scene } from './scene.ts';
+import { SETTLE_MS } from './useStepScroll.ts';
 
 /** Id of the stage's focusable picture. */
 export const STAGE_ID = 'stage-picture';
@@ -77,10 +78,33 @@ function useFollowingFocus(scene: Scene | undefined): void {
     // Where a page begins is the steps' own affair.
     if (isFirst.current) {
       isFirst.current = false;
-      return;
+      return undefined;
     }
-    const element = document.getElementById(token === undefined ? `latent-${latent}` : `token-${token}`);
+    const id = token === undefined ? `latent-${latent}` : `token-${token}`;
+    const element = document.getElementById(id);
     if (document.activeElement?.closest(`#${STEPS_ID}`)) element?.focus({ preventScroll: true });
-    element?.scrollIntoView({ block: 'nearest' });
+    return holdInSight(id);
   }, [token, latent]);
+}
+
+/**
+ * Keeps an element of the steps in sight while rows around it take their true heights, which they do when they are
+ * drawn first; the reader's own scrolling ends it.
+ */
+function holdInSight(id: string): () => void {
+  const rows = document.querySelector(`#${STEPS_ID} > ol`);
+  const show = (): void => document.getElementById(id)?.scrollIntoView({ block: 'nearest' });
+  show();
+  if (rows === null) return () => undefined;
+  const observer = new ResizeObserver(show);
+  observer.observe(rows);
+  const stop = (): void => observer.disconnect();
+  const list = rows.parentElement!;
+  for (const type of ['wheel', 'pointerdown'] as const) list.addEventListener(type, stop, { once: true });
+  const timer = setTimeout(stop, SETTLE_MS);
+  return () => {
+    clearTimeout(timer);
+    for (const type of ['wheel', 'pointerdown'] as const) list.removeEventListener(type, stop);
+    stop();
+  };
 }

@@ -16,6 +16,8 @@ export interface Scene {
   maps: RunMaps;
   view: View;
   shown: Shown;
+  /** How many latents have maps at hand, from the first on. */
+  covered: number;
   pictures: ReadonlyMap<string, Decoded>;
   /** Why a picture cannot be shown, by its id. */
   problems: ReadonlyMap<string, string>;
@@ -23,6 +25,8 @@ export interface Scene {
   token: number | undefined;
   stage: StageMap;
   brush: Brush | undefined;
+  /** What is wished is being read, and has been for a while; this is what was drawn before it. */
+  busy: boolean;
   canRun: boolean;
   /** Outlines of patches are drawn although not asked for: a high-contrast theme. */
   highContrast: boolean;
