@@ -6,17 +6,17 @@
  * Without names, all scenes; without a trace, a reference run with invented helpers and timings. Fails if a page reports an error or violates its security policy.
  */
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Browser } from 'playwright-core';
-import { writeTrace } from '../src/trace/file.ts';
 import type { TrainingState } from '../src/protocol/training.ts';
-import type { Trace } from '../src/trace/schema.ts';
-import { goldenTrace, hasGoldens } from '../test/fixtures/goldenTrace.ts';
+import type { MemoryContainer } from '../src/traceFile/container.ts';
+import { openTrace, type OpenTrace } from '../src/traceFile/openTrace.ts';
+import { goldenRun, hasGoldens } from '../test/fixtures/goldenTrace.ts';
 import { bundle, openPreview, type Preview } from '../test/webview/previewPage.ts';
 import { launchBrowser } from './host/browser.ts';
-import { enriched, helperPictures, sampleTrace } from '../test/webview/sampleTrace.ts';
+import { enriched, helperPictures, sampleRun } from '../test/webview/sampleTrace.ts';
 import { sampleLook, sampleTraining } from '../test/webview/sampleTraining.ts';
 import type { ThemeName } from '../test/webview/themes.ts';
 
@@ -33,29 +33,29 @@ const SIZES = {
 interface Scene {
   theme: ThemeName;
   size: keyof typeof SIZES;
-  act: (preview: Preview, json: string) => Promise<void>;
+  act: (preview: Preview, run: OpenTrace) => Promise<void>;
   /** The page of a training run instead of a trace's. */
   of?: 'training';
 }
 
-const show = async (preview: Preview, json: string): Promise<void> => {
-  await preview.host('show', json, { canRun: true, fileName: 'map-05.ilvr.json' });
+const show = async (preview: Preview, run: OpenTrace): Promise<void> => {
+  await preview.show(run, { canRun: true, fileName: 'map-05.ilvr.json' });
   await preview.page.locator('#stage-picture').waitFor();
 };
 
 /** The panel after these keys. */
 const keys =
   (...pressed: string[]): Scene['act'] =>
-  async (preview, json) => {
-    await show(preview, json);
+  async (preview, run) => {
+    await show(preview, run);
     for (const key of pressed) await preview.page.keyboard.press(key);
   };
 
 /** The panel after clicks on controls, by role and name. */
 const shown =
   (...clicked: [role: 'button' | 'radio' | 'tab', name: string | RegExp][]): Scene['act'] =>
-  async (preview, json) => {
-    await show(preview, json);
+  async (preview, run) => {
+    await show(preview, run);
     for (const [role, name] of clicked) await preview.page.getByRole(role, { name }).first().click();
   };
 
@@ -117,16 +117,16 @@ const SCENES: Record<string, Scene> = {
   'dark-layer': {
     theme: 'dark',
     size: 'middle',
-    act: async (preview, json) => {
-      await show(preview, json);
+    act: async (preview, run) => {
+      await show(preview, run);
       await preview.page.locator('.layer-bar').nth(1).hover({ force: true });
     },
   },
   'light-span': {
     theme: 'light',
     size: 'middle',
-    act: async (preview, json) => {
-      await keys('}', '}')(preview, json);
+    act: async (preview, run) => {
+      await keys('}', '}')(preview, run);
       await preview.page.locator('.chart').hover({ position: { x: 260, y: 40 } });
     },
   },
@@ -134,8 +134,8 @@ const SCENES: Record<string, Scene> = {
   'dark-region': {
     theme: 'dark',
     size: 'wide',
-    act: async (preview, json) => {
-      await show(preview, json);
+    act: async (preview, run) => {
+      await show(preview, run);
       const box = (await preview.page.locator('#stage-picture').boundingBox())!;
       await preview.page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.4);
       await preview.page.mouse.down();
@@ -146,16 +146,16 @@ const SCENES: Record<string, Scene> = {
   'light-token': {
     theme: 'light',
     size: 'wide',
-    act: async (preview, json) => {
-      await show(preview, json);
+    act: async (preview, run) => {
+      await show(preview, run);
       await preview.page.getByText('boxed', { exact: true }).hover();
     },
   },
   'light-selection': {
     theme: 'light',
     size: 'wide',
-    act: async (preview, json) => {
-      await show(preview, json);
+    act: async (preview, run) => {
+      await show(preview, run);
       const list = preview.page.getByRole('combobox', { name: 'Picture' });
       if ((await list.count()) > 0) await list.selectOption('helper-2');
       else await preview.page.getByRole('radio', { name: 'Helper 2' }).click();
@@ -165,23 +165,23 @@ const SCENES: Record<string, Scene> = {
   'dark-keys': {
     theme: 'dark',
     size: 'middle',
-    act: async (preview, json) => {
-      await show(preview, json);
+    act: async (preview, run) => {
+      await show(preview, run);
       await preview.page.keyboard.press('?');
     },
   },
   'dark-running': {
     theme: 'dark',
     size: 'middle',
-    act: (preview, json) =>
-      preview.host('show', undefined, { canRun: true }).then(() => preview.host('replay', json, 34)),
+    act: (preview, run) =>
+      preview.host('show', undefined, { canRun: true }).then(() => preview.replay(run, 34)),
   },
   'light-failed': {
     theme: 'light',
     size: 'middle',
-    act: async (preview, json) => {
+    act: async (preview, run) => {
       await preview.host('show', undefined, { canRun: true });
-      await preview.host('replay', json, 40);
+      await preview.replay(run, 40);
       await preview.host('finish', 'failed', 'The engine process ended unexpectedly (exit code 139).');
       await preview.page.getByRole('tab', { name: 'Timing' }).click();
     },
@@ -193,20 +193,21 @@ const SCENES: Record<string, Scene> = {
   },
 };
 
-async function traceToShow(): Promise<Trace> {
-  if (!hasGoldens) return sampleTrace({ layers: 8, heads: 6, latents: 8 });
-  return enriched(await goldenTrace('map-05'), helperPictures('map-05', 3, 6));
+async function runToShow(): Promise<OpenTrace> {
+  if (!hasGoldens) return sampleRun({ layers: 8, heads: 6, latents: 8 });
+  const run = await goldenRun('map-05');
+  return enriched(run, helperPictures('map-05', 3, 6, run.container as MemoryContainer));
 }
 
 async function photograph(
   browser: Browser,
   files: Map<string, string>,
   name: string,
-  json: string,
+  run: OpenTrace,
 ): Promise<string[]> {
   const { theme, size, act, of } = SCENES[name]!;
   const preview = await openPreview(browser, files, { theme, ...SIZES[size], ...(of && { of }) });
-  await act(preview, json);
+  await act(preview, run);
   // Toolkit controls and decoded pictures settle within a few frames.
   await preview.page.waitForTimeout(250);
   await preview.page.screenshot({ path: join(OUTPUT, `${name}.png`), fullPage: true });
@@ -221,13 +222,12 @@ async function main(): Promise<void> {
   });
   const names = positionals.length > 0 ? positionals : Object.keys(SCENES);
   mkdirSync(OUTPUT, { recursive: true });
-  const json =
-    values.trace === undefined ? writeTrace(await traceToShow()) : readFileSync(values.trace, 'utf8');
+  const run = values.trace === undefined ? await runToShow() : await openTrace(values.trace);
   const files = await bundle();
   const browser = await launchBrowser();
   try {
     const problems = [];
-    for (const name of names) problems.push(...(await photograph(browser, files, name, json)));
+    for (const name of names) problems.push(...(await photograph(browser, files, name, run)));
     for (const problem of problems) console.error(problem);
     console.log(`${names.length} pictures in ${OUTPUT}, ${problems.length} problems`);
     process.exitCode = problems.length === 0 ? 0 : 1;

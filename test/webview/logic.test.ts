@@ -3,7 +3,6 @@
 import { describe, expect, test } from 'vitest';
 import { applyEvent, startTrace } from '../../src/trace/events.ts';
 import type { MapSelector } from '../../src/trace/maps.ts';
-import { readTrace, writeTrace } from '../../src/trace/file.ts';
 import { stepsOf } from '../../src/trace/steps.ts';
 import {
   brushAttended,
@@ -25,8 +24,13 @@ import { layoutOf } from '../../src/webview/logic/stageLayout.ts';
 import { columnsFor } from '../../src/webview/logic/thumbnails.ts';
 import { timingRates } from '../../src/webview/logic/timing.ts';
 import { isShare } from '../../src/trace/maps.ts';
-import { latentIndexAt } from '../../src/trace/rows.ts';
-import { runMaps } from '../../src/trace/runMaps.ts';
+import { latentIndexAt, visualCount } from '../../src/trace/columns.ts';
+import { openingOf } from '../../src/trace/opening.ts';
+import type { PaidTo, Query } from '../../src/trace/queries.ts';
+import { OpenTrace } from '../../src/traceFile/openTrace.ts';
+import { entropyOf } from '../../src/heatmap/statistics.ts';
+import { lookAt } from '../../src/trace/looks.ts';
+import { reopened } from '../fixtures/reopened.ts';
 import { nearestPoint, runsOf, spanOf } from '../../src/webview/logic/span.ts';
 import { stageMapOf } from '../../src/webview/logic/stageMap.ts';
 import {
@@ -38,11 +42,16 @@ import {
   type Command,
 } from '../../src/webview/logic/view.ts';
 import { eventsOf } from './replay.ts';
-import { sampleTrace } from './sampleTrace.ts';
+import { sampleRun } from './sampleTrace.ts';
 
-const trace = sampleTrace();
-const maps = runMaps(trace);
+const run = sampleRun();
+const { trace, maps, reader } = run;
+const count = trace.tokens.length;
 const attention: MapSelector = { kind: 'attention', picture: 'image-1', layer: 1, heads: 'mean' };
+const load = (...queries: Query[]) => Promise.all(queries.map((query) => maps.slices.load(query)));
+/** A word's or latent's stored row, as whoever has the container reads it. */
+const rowOf = async (token: number, layer: number | 'mean', heads: number | 'mean' = 'mean') =>
+  (await reader.read(maps.rowNeeds(token, layer, heads)))[0]!;
 const after = (...commands: Command[]) =>
   commands.reduce((view, command) => reduce(view, command, trace), INITIAL_VIEW);
 
@@ -76,8 +85,8 @@ describe('commands', () => {
   });
 
   test('without a choice the layer is the one whose latents look most, and [ goes on from it', () => {
-    expect(resolve(INITIAL_VIEW, trace).selector.layer).toBe(maps.openingLayer());
-    expect(after({ type: 'move-layer', by: -1 }).layer).toBe(stepChoice(maps.openingLayer(), -1, 4));
+    expect(resolve(INITIAL_VIEW, trace).selector.layer).toBe(openingOf(trace).layer());
+    expect(after({ type: 'move-layer', by: -1 }).layer).toBe(stepChoice(openingOf(trace).layer(), -1, 4));
     expect(resolve({ ...INITIAL_VIEW, layer: 99 }, trace).selector.layer).toBe(trace.model.layers - 1);
   });
 
@@ -111,7 +120,7 @@ describe('commands', () => {
   });
 
   test('after a run the latent that looks most is selected, however fast the run was', () => {
-    const most = maps.openingLatent();
+    const most = openingOf(trace).latent();
     expect(resolve(INITIAL_VIEW, trace).latentIndex).toBe(most);
     expect(resolve(after({ type: 'run-started', id: 'one' }), trace).latentIndex).toBe(most);
     expect(
@@ -167,7 +176,9 @@ describe('drawing', () => {
     expect(kept).not.toHaveProperty('layer');
   });
 
-  test('the caption says what is outlined, by which share, and what is special', () => {
+  test('the caption says what is outlined, by which share, and what is special', async () => {
+    await maps.load(attention);
+    await maps.load({ ...attention, kind: 'selection', picture: 'helper-1' });
     const map = {
       ...maps.map(trace.latents[0]!, attention)!,
       mass: 0.4,
@@ -201,9 +212,9 @@ describe('drawing', () => {
   });
 
   test('a layer’s bar is as high as its latents look, and tells why', () => {
-    const bars = layerBars(maps.layers(), { rows: 6, columns: 6 });
+    const bars = layerBars(openingOf(trace).layers(), { rows: 6, columns: 6 });
     expect(Math.max(...bars.map(({ height }) => height))).toBe(1);
-    expect(bars[maps.openingLayer()]!.height).toBe(1);
+    expect(bars[openingOf(trace).layer()]!.height).toBe(1);
     expect(bars[2]!.text).toMatch(
       /^Layer 3: visual mass 0\.\d\d · entropy \d\.\d\d of 5\.17 bits · largest patch the same \(row \d, column \d\) for \d+ of 12/,
     );
@@ -264,19 +275,43 @@ describe('what is shown', () => {
     expect(isShare({ ...attention, kind: 'selection' })).toBe(false);
   });
 
-  test("a token's map is its own attention over the picture, and says so", () => {
+  test("a token's map is its own attention over the picture, and says so", async () => {
     const view = after({ type: 'set', values: { layer: 3 } });
+    await load(maps.rowNeeds(3, 3, 'mean'));
     const stage = stageMapOf(trace, maps, resolve(view, trace), 3, view);
-    const row = maps.row(3, 3, 'mean')!;
-    expect(stage.map!.values).toEqual(row.slice(4, 40));
+    expect(stage.map!.values).toEqual((await rowOf(3, 3)).slice(0, visualCount(trace)));
     expect(stage.map!.caption).toContain('token');
     expect(stage.scale.max).toBeGreaterThanOrEqual(stage.map!.values[stage.map!.peak]!);
+    expect(stage.mass).toEqual(lookAt(trace.tokens[3]!, 3)!.mass);
   });
 
-  test('a trace without the comparison says what is absent', () => {
-    const bare = { ...trace, latents: trace.latents.map((latent) => ({ ...latent, comparisons: [] })) };
-    const shown = resolve({ ...INITIAL_VIEW, kind: 'similarity' }, bare);
-    expect(stageMapOf(bare, runMaps(bare), shown, undefined, INITIAL_VIEW).absent).toContain('similarity');
+  test('mass by source is in the trace for averaged heads, and counted from the row of a single one', async () => {
+    const view = after({ type: 'set', values: { layer: 1, heads: 2 } }, { type: 'latent', latent: 5 });
+    const shown = resolve(view, trace);
+    expect(stageMapOf(trace, maps, shown, undefined, view).mass).toBeUndefined();
+    await load(maps.rowNeeds(shown.latent!.token, 1, 2));
+    const { mass } = stageMapOf(trace, maps, shown, undefined, view);
+    const row = await rowOf(shown.latent!.token, 1, 2);
+    const range = trace.pictures[0]!.range!;
+    const seen = row.slice(range.start, range.start + range.count).reduce((sum, value) => sum + value, 0);
+    expect(mass!.pictures).toBeCloseTo(seen, 5);
+    expect(mass!.pictures + mass!.prompt + mass!.latents + mass!.answer).toBeCloseTo(1, 2);
+    const averaged = { ...view, heads: 'mean' as const };
+    expect(stageMapOf(trace, maps, resolve(averaged, trace), undefined, averaged).mass).toEqual(
+      lookAt(trace.tokens[shown.latent!.token]!, 1)!.mass,
+    );
+  });
+
+  test('a trace without the comparison says what is absent, once that has been read', async () => {
+    const bare = new OpenTrace(
+      { ...trace, latents: trace.latents.map((latent) => ({ ...latent, comparisons: [] })) },
+      run.container,
+    );
+    const shown = resolve({ ...INITIAL_VIEW, kind: 'similarity' }, bare.trace);
+    const absent = () => stageMapOf(bare.trace, bare.maps, shown, undefined, INITIAL_VIEW).absent;
+    expect(absent()).toBe('The map is being read.');
+    await bare.maps.load(shown.selector);
+    expect(absent()).toContain('similarity');
   });
 });
 
@@ -332,37 +367,61 @@ describe('patches', () => {
 
 describe('brushing', () => {
   const latent = trace.latents[5]!;
+  const whole = { top: 0, left: 0, bottom: 5, right: 5 };
+  const paid = (layer: number, to: PaidTo): Query => ({
+    family: { of: 'paid', layer, to, count },
+    from: 0,
+    to: 1,
+  });
 
-  test('tokens that attend to a latent come after it, and are read at its position', () => {
-    const { tokens } = brushAttending(trace, maps, latent, 2);
+  test('words that attend to a latent come after it, by what their own rows say', async () => {
+    expect(brushAttending(trace, maps, 5, 2, count)).toBeUndefined();
+    await load(paid(2, { latent: 5 }));
+    const { tokens, most } = brushAttending(trace, maps, 5, 2, count)!;
     expect(Math.min(...tokens.keys())).toBeGreaterThan(latent.token);
-    const [token, amount] = [...tokens][0]!;
-    expect(amount).toBe(maps.row(token, 2, 'mean')![latent.position]);
+    const rows = await Promise.all([...tokens.keys()].map((token) => rowOf(token, 2)));
+    expect([...tokens.values()]).toEqual(rows.map((row) => row[visualCount(trace) + 5]));
+    expect(most.tokens).toBe(Math.max(...tokens.values()));
   });
 
-  test('tokens a latent attends to come before it', () => {
-    const { tokens } = brushAttended(trace, maps, latent, 2, 'mean');
+  test('words a latent attends to come before it, read from its row', async () => {
+    expect(brushAttended(trace, maps, latent, 2, 'mean')).toBeUndefined();
+    await load(maps.rowNeeds(latent.token, 2, 'mean'));
+    const { tokens } = brushAttended(trace, maps, latent, 2, 'mean')!;
     expect(Math.max(...tokens.keys())).toBeLessThan(latent.token);
+    expect([...tokens.keys()].every((token) => trace.tokens[token]!.kind === 'text')).toBe(true);
+    const row = await rowOf(latent.token, 2);
+    expect(tokens.get(3)).toBe(row[trace.prompt.ids.length + 3]);
   });
 
-  test('a token draws on the latents before it', () => {
+  test('a word draws on the latents before it, and what is not stored is said', async () => {
     const token = stepsOf(trace)[3]!.first;
-    expect([...brushToken(trace, maps, token, 0).latents.keys()]).toEqual([0, 1, 2, 3]);
+    await load(maps.rowNeeds(token, 0, 'mean'));
+    const { latents, tokens, lack } = brushToken(trace, maps, token, 0);
+    expect([...latents.keys()]).toEqual([0, 1, 2, 3]);
+    expect(tokens.size).toBe(0);
+    expect(lack).toBe('What words pay to other words is not stored.');
   });
 
-  test('a region over everything holds the whole visual mass', () => {
+  test('a region over everything holds the whole visual mass', async () => {
     const picture = trace.pictures[0]!;
-    const region = { top: 0, left: 0, bottom: 5, right: 5 };
-    const { latents, tokens } = brushRegion(trace, maps, picture, region, attention);
+    await maps.load(attention);
+    expect(brushRegion(trace, maps, picture, whole, attention, count).tokens.size).toBe(0);
+    await load(paid(1, { picture: picture.id, patches: [...Array(36).keys()] }));
+    const { latents, tokens } = brushRegion(trace, maps, picture, whole, attention, count);
     expect(latents.get(0)).toBeCloseTo(maps.map(trace.latents[0]!, attention)!.mass!, 5);
+    // Sums over float16 against what was summed before it was rounded.
+    for (const [token, value] of tokens)
+      expect(value).toBeCloseTo(lookAt(trace.tokens[token]!, 1)!.mass.pictures, 2);
     expect(tokens.size).toBeGreaterThan(0);
   });
 
-  test('in a helper picture a region has latents only, by the mean cosine', () => {
+  test('in a helper picture a region has latents only, by the mean cosine', async () => {
     const picture = trace.pictures[1]!;
     const selector: MapSelector = { ...attention, kind: 'similarity', picture: picture.id };
+    await maps.load(selector);
     const region = { top: 0, left: 0, bottom: 0, right: 1 };
-    const { latents, tokens } = brushRegion(trace, maps, picture, region, selector);
+    const { latents, tokens } = brushRegion(trace, maps, picture, region, selector, count);
     const { values } = maps.map(trace.latents[0]!, selector)!;
     expect(latents.get(0)).toBeCloseTo((values[0]! + values[1]!) / 2, 6);
     expect(tokens.size).toBe(0);
@@ -375,7 +434,7 @@ describe('brushing', () => {
       [9, 0.5],
     ]);
     expect(ranked(amounts).map(({ index }) => index)).toEqual([2, 9, 4]);
-    const brush = { title: '', tokens: amounts, latents: new Map() };
+    const brush = { title: '', tokens: amounts, latents: new Map(), most: { tokens: 0.5, latents: 0 } };
     expect(strength(brush, 'tokens', 4)).toBeCloseTo(0.2);
     expect(strength(brush, 'tokens', 1)).toBe(0);
   });
@@ -387,18 +446,30 @@ describe('brushing', () => {
 });
 
 describe('evidence', () => {
-  test('the span has a point for each stored row, and gaps elsewhere', () => {
+  test('the span has a point for each position with figures, and gaps elsewhere', () => {
     const { points, uniformBits } = spanOf(trace, maps, 'mean', 'mean');
     expect(uniformBits).toBeCloseTo(Math.log2(36));
     expect(points.every(({ mass, bits }) => mass > 0 && mass < 1 && bits <= uniformBits)).toBe(true);
+    expect(points).toHaveLength(trace.tokens.filter(({ looks }) => looks !== undefined).length);
     expect(runsOf(points).length).toBeGreaterThan(trace.blocks.length);
     expect(spanOf(trace, maps, 'max', 'max')).toMatchObject({ layer: 'mean', heads: 'mean' });
   });
 
-  test('with one head there are latents only, each with that head’s mass', () => {
+  test('over several layers the entropy is the mean of the layers’ entropies', async () => {
+    const { points } = spanOf(trace, maps, 'mean', 'mean');
+    const { token, bits } = points[0]!;
+    const rows = await Promise.all([0, 1, 2, 3].map((layer) => rowOf(token, layer)));
+    const own = rows.map((row) => entropyOf(row.subarray(0, 36)).bits);
+    expect(bits).toBeCloseTo(own.reduce((sum, value) => sum + value, 0) / 4, 2);
+  });
+
+  test('with one head there are latents only, each with that head’s mass', async () => {
+    const selector = { ...attention, heads: 2 };
+    expect(spanOf(trace, maps, 1, 2).points).toEqual([]);
+    await maps.load(selector);
     const { points } = spanOf(trace, maps, 1, 2);
     expect(points.map(({ token }) => token)).toEqual(trace.latents.map(({ token }) => token));
-    const { mass } = maps.map(trace.latents[0]!, { ...attention, heads: 2 })!;
+    const { mass } = maps.map(trace.latents[0]!, selector)!;
     expect(points[0]!.mass).toBeCloseTo(mass!, 6);
   });
 
@@ -421,11 +492,21 @@ describe('evidence', () => {
     ]);
   });
 
-  test('cosines are symmetric with ones on the diagonal', () => {
-    const { count, values, blocks, within, between } = cosinesOf(trace);
-    expect(values[0]).toBe(1);
-    expect(values[3 * count + 7]).toBe(values[7 * count + 3]);
-    expect(blocks[0]![1]).toBe(blocks[1]![0]);
+  test('cosines by block are the means of those of their latents', async () => {
+    const [values] = await reader.read({
+      family: { of: 'cosines', count: trace.latents.length },
+      from: 0,
+      to: 1,
+    });
+    const { count: side, blocks, within, between } = cosinesOf(trace, values!);
+    expect(side).toBe(12);
+    const mean = (rows: number[], columns: number[]) => {
+      const pairs = rows.flatMap((i) => columns.filter((j) => j !== i).map((j) => values![i * side + j]!));
+      return pairs.reduce((sum, value) => sum + value, 0) / pairs.length;
+    };
+    expect(blocks[0]![1]).toBeCloseTo(mean([0, 1, 2, 3], [4, 5, 6, 7]), 5);
+    expect(blocks[1]![0]).toBe(blocks[0]![1]);
+    expect(blocks[2]![2]).toBeCloseTo(mean([8, 9, 10, 11], [8, 9, 10, 11]), 5);
     expect(within).toBeGreaterThan(between);
   });
 
@@ -460,10 +541,10 @@ test('numbers read the same everywhere', () => {
   ]);
 });
 
-test('a replayed trace is the trace', () => {
+test('a replayed trace is the trace', async () => {
   const [start, ...events] = eventsOf(trace);
   if (start?.type !== 'start') throw new Error('a run begins with start');
   const replayed = startTrace(start);
   for (const event of events) applyEvent(replayed, event);
-  expect(replayed).toEqual(readTrace(writeTrace(trace), 'sample'));
+  expect({ ...replayed, arrays: trace.arrays }).toEqual((await reopened(run)).trace);
 });

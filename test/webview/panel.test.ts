@@ -4,21 +4,24 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { writeTrace } from '../../src/trace/file.ts';
-import { runMaps } from '../../src/trace/runMaps.ts';
+import { openingOf } from '../../src/trace/opening.ts';
 import type { Trace } from '../../src/trace/schema.ts';
+import { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { bundle, hasChromium, openPreview, type Preview } from './previewPage.ts';
 import { launchBrowser } from '../../scripts/host/browser.ts';
-import { sampleTrace } from './sampleTrace.ts';
+import { sampleRun } from './sampleTrace.ts';
 import type { ThemeName } from './themes.ts';
 
 const SIZE = { width: 1200, height: 800 };
 
 describe.skipIf(!hasChromium)('panel in Chromium', () => {
-  const trace = sampleTrace();
-  const json = writeTrace(trace);
+  const run = sampleRun();
+  const { trace } = run;
+  /** The same run, with something else in its manifest. */
+  const changed = (changes: Partial<Trace>): OpenTrace =>
+    new OpenTrace({ ...trace, ...changes }, run.container);
   /** The latent that looks at the picture most: what a reader begins with. */
-  const most = runMaps(trace).openingLatent();
+  const most = openingOf(trace).latent();
   let browser: Browser;
   let files: Map<string, string>;
   let preview: Preview;
@@ -36,10 +39,10 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     preview = await openPreview(browser, files, { theme, ...size });
     return preview;
   };
-  const show = async (shown: Trace = trace, size = SIZE, theme: ThemeName = 'dark'): Promise<Preview> => {
+  const show = async (shown: OpenTrace = run, size = SIZE, theme: ThemeName = 'dark'): Promise<Preview> => {
     await open(size, theme);
-    await preview.host('show', writeTrace(shown), { canRun: true });
-    await preview.page.locator('#stage-picture').waitFor();
+    await preview.show(shown);
+    await preview.page.locator('.colour-bar-title').waitFor();
     return preview;
   };
   const title = () => preview.page.locator('.stepper-title').innerText();
@@ -55,7 +58,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
       .poll(() => page.locator('.step-number').allInnerTexts())
       .toEqual(['1', '2', '3', '4', '5', '6', '7', '8']);
     await expect.poll(() => page.locator('.facts').innerText()).toContain('3 blocks × 4 latents');
-    const layer = runMaps(trace).openingLayer() + 1;
+    const layer = openingOf(trace).layer() + 1;
     await expect
       .poll(() => page.locator('.caption').innerText())
       .toContain(`layer ${layer} of 4, mean of 3 heads. It shows`);
@@ -65,23 +68,20 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   });
 
   test('the answer stands in the header, and whether it is right', async () => {
-    const { page } = await show({
-      ...trace,
-      verdict: { right: false, expected: 'RDD', source: 'samples.jsonl' },
-    });
+    const { page } = await show(
+      changed({ verdict: { right: false, expected: 'RDD', source: 'samples.jsonl' } }),
+    );
     await expect
       .poll(() => page.locator('.answer').innerText())
       .toBe('Answer RRD ✗ wrong, expected RDD (samples.jsonl)');
-    await preview.host('show', writeTrace({ ...trace, verdict: { right: true, source: 'samples.jsonl' } }), {
-      canRun: true,
-    });
+    await preview.show(changed({ verdict: { right: true, source: 'samples.jsonl' } }));
     await expect.poll(() => page.locator('.answer').innerText()).toBe('Answer RRD ✓ right (samples.jsonl)');
   });
 
   test('after a run the latent that looks most is selected, and its block is in sight', async () => {
     const { page } = await open({ width: 1200, height: 560 });
     await preview.host('show', undefined, { canRun: true });
-    await preview.host('replay', json, 1000);
+    await preview.replay(run, 1000);
     const selected = page.locator('[aria-pressed="true"][id^="latent-"]');
     await expect.poll(() => selected.getAttribute('id')).toBe(`latent-${most}`);
     const isSeen = () =>
@@ -94,12 +94,9 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   });
 
   test('says above the steps what is to be known of the settings, as text', async () => {
-    const trace = sampleTrace();
     const notes = ['Not used: num_beams 4.', 'Not used: <b id="markup">x</b>.'];
     const { page } = await open();
-    await preview.host('show', writeTrace({ ...trace, settings: { ...trace.settings, notes } }), {
-      canRun: true,
-    });
+    await preview.show(changed({ settings: { ...trace.settings, notes } }));
     await expect.poll(() => page.getByRole('note').allInnerTexts()).toEqual(notes);
     expect(await page.locator('#markup').count()).toBe(0);
   });
@@ -113,7 +110,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(title).toContain('Token');
     await press('ArrowDown', '[', '}');
     await expect.poll(title).toContain('Block 2, latent 2');
-    const layer = runMaps(trace).openingLayer();
+    const layer = openingOf(trace).layer();
     await expect
       .poll(() => page.locator('.caption').innerText())
       .toContain(`layer ${layer} of 4, max of 3 heads`);
@@ -211,7 +208,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   test('the layers’ slider tells what speaks for each, by pointer and by keys', async () => {
     const { page } = await show();
     await page.locator('.layer-bar').nth(1).hover({ force: true });
-    const { mass } = runMaps(trace).layers()[1]!;
+    const { mass } = openingOf(trace).layers()[1]!;
     await expect
       .poll(() => page.locator('.tip').innerText())
       .toMatch(
@@ -265,7 +262,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     const preferences = await remembered();
     await page.close();
     await open();
-    await preview.host('show', json, { canRun: true, preferences });
+    await preview.show(run, { canRun: true, preferences });
     await expect.poll(height).toBe(before + 36);
     await expect
       .poll(() => preview.page.getByRole('radio', { name: 'Heat' }).getAttribute('aria-checked'))
@@ -282,7 +279,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     ];
     for (const size of sizes) {
       test(`nothing lies on anything else at ${size.width} × ${size.height}`, async () => {
-        const { page } = await show(trace, size);
+        const { page } = await show(run, size);
         for (const wanted of ['', 'Show ▴']) {
           const button = page.getByRole('button', { name: wanted });
           if (wanted !== '' && (await button.count()) > 0) await button.click();
@@ -301,7 +298,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     for (const theme of ['dark', 'light', 'hc-dark', 'hc-light'] as const) {
       test(`axe finds nothing in ${theme}`, async () => {
         const { page } = await show(
-          { ...trace, verdict: { right: true, source: 'samples.jsonl' } },
+          changed({ verdict: { right: true, source: 'samples.jsonl' } }),
           SIZE,
           theme,
         );
@@ -351,7 +348,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     const { page } = await open();
     await preview.host('show', undefined, { canRun: true, progress: 'Loading the model…' });
     await page.getByText('Loading the model…').waitFor();
-    await preview.host('replay', json, 40);
+    await preview.replay(run, 40);
     await preview.host('progress', null);
     await page.getByText('Running:').waitFor();
     await expect.poll(() => page.locator('.thumbnail').count()).toBeGreaterThan(0);
@@ -368,7 +365,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await page.waitForFunction('JSON.stringify(window.preview.state).includes("similarity")');
     await page.reload();
     await page.waitForFunction('window.preview?.calls.includes("ready")');
-    await preview.host('show', json, { canRun: true });
+    await preview.show(run, { canRun: true });
     await expect.poll(title).toContain('Block 1, latent 2');
     await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('cosine');
   });
@@ -377,7 +374,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     const { page } = await show();
     await page.getByRole('button', { name: 'Run again' }).click();
     await page.getByRole('button', { name: 'Export…' }).click();
-    await preview.host('show', json, { canRun: false });
+    await preview.show(run, { canRun: false });
     await page.getByRole('button', { name: 'Open as text' }).click();
     await page.getByRole('alert').waitFor();
     await expect.poll(() => page.getByRole('button', { name: 'Run again' }).count()).toBe(0);
@@ -388,7 +385,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   test('without trust nothing can be run, and the panel says why', async () => {
     const { page } = await show();
     const locked = 'This workspace is not trusted.';
-    await preview.host('show', json, { canRun: true, locked });
+    await preview.show(run, { canRun: true, locked });
     for (const name of ['Run again', 'Add helper images…'])
       await expect.poll(() => page.getByRole('button', { name }).isDisabled()).toBe(true);
     await expect.poll(() => page.getByRole('status').allInnerTexts()).toContain(locked);
@@ -398,10 +395,9 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
 
   test('a picture that cannot be shown is told, and its maps are there all the same', async () => {
     const { page } = await show();
-    const trace = JSON.parse(json) as { id: string; pictures: object[] };
-    trace.id = 'tall';
-    Object.assign(trace.pictures[0]!, { width: 1, height: 4_000_000 });
-    await preview.host('show', JSON.stringify(trace), { canRun: false });
+    const [input, ...helpers] = trace.pictures;
+    const tall = { ...input!, width: 1, height: 4_000_000 };
+    await preview.show(changed({ id: 'tall', pictures: [tall, ...helpers] }), { canRun: false });
     await expect
       .poll(() => page.getByRole('status').allInnerTexts())
       .toContainEqual(expect.stringMatching(/cannot be shown.*found 1 × 4000000 pixels/));

@@ -1,17 +1,22 @@
 /**
- * Stands in for VS Code in a plain browser page: a fake acquireVsCodeApi, and a host that serves a trace.
+ * Stands in for VS Code in a plain browser page: a fake acquireVsCodeApi, and a host that serves a trace. Arrays stay
+ * outside the page, as they stay outside a webview; whoever drives the page answers for them (previewArrays.ts).
  * Bundled into the preview page before the panel's own script.
  */
 
+import { decode } from 'zod';
+import { fromBase64 } from '../../src/base/base64.ts';
+import { UserError, type ErrorDetails } from '../../src/base/errors.ts';
 import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/panel.ts';
 import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
-import { readTrace } from '../../src/trace/file.ts';
+import { traceSchema, type Trace } from '../../src/trace/schema.ts';
+import type { ArrayAnswer, ArrayQuestion } from './previewArrays.ts';
 import { eventsOf } from './replay.ts';
 
 /** What the script outside the page does with it. */
 export interface PreviewControls {
-  /** Names of the host's methods in the order the panel called them. */
+  /** Names of the host's methods in the order the panel called them, without those about arrays. */
   calls: string[];
   state: unknown;
   /** What the panel asked to be kept for other panels. */
@@ -33,9 +38,22 @@ const record = (name: string) => async (): Promise<void> => {
   calls.push(name);
 };
 
+/** Exposed by whoever drives the page. */
+declare const askForArrays: (question: ArrayQuestion) => Promise<ArrayAnswer>;
+
+const ask = async (question: ArrayQuestion): Promise<Uint8Array[]> => {
+  const answer = await askForArrays(question);
+  if ('problem' in answer) throw new UserError(answer.problem as ErrorDetails);
+  return answer.arrays.map((array) => fromBase64(array));
+};
+
 const panel = connect<PanelMethods, PanelHost>(
   {
     ready: record('ready'),
+    slice: async (request) =>
+      (await ask({ type: 'slice', ...request })).map((bytes) => new Float32Array(bytes.buffer)),
+    cancelSlice: async (id) => void (await ask({ type: 'cancel', id })),
+    picture: async (request) => (await ask({ type: 'picture', ...request }))[0]!,
     cancel: record('cancel'),
     runAgain: record('runAgain'),
     exportTrace: record('exportTrace'),
@@ -56,6 +74,10 @@ const panel = connect<PanelMethods, PanelHost>(
   }),
 );
 
+function traceOf(json: string): Trace {
+  return decode(traceSchema, JSON.parse(json) as Parameters<typeof decode<typeof traceSchema>>[1]);
+}
+
 Object.assign(window, {
   acquireVsCodeApi: () => ({
     postMessage: (message: unknown) => toHost.forEach((listener) => listener(structuredClone(message))),
@@ -73,12 +95,11 @@ Object.assign(window, {
     get remembered() {
       return remembered;
     },
-    show: (json, rest) =>
-      panel.show({ ...(json !== undefined && { trace: readTrace(json, 'preview') }), ...rest }),
+    show: (json, rest) => panel.show({ ...(json !== undefined && { trace: traceOf(json) }), ...rest }),
     progress: (message) => panel.progress(message),
     select: (latent) => panel.select({ latent }),
     replay: async (json, count) => {
-      for (const event of eventsOf(readTrace(json, 'preview')).slice(0, count)) {
+      for (const event of eventsOf(traceOf(json)).slice(0, count)) {
         await panel.event(event);
         await new Promise(requestAnimationFrame);
       }

@@ -4,6 +4,9 @@ import { existsSync } from 'node:fs';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { pagePolicy } from '../../src/extension/pagePolicy.ts';
+import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
+import { writeManifest } from '../../src/traceFile/manifest.ts';
+import { PreviewArrays, type ArrayQuestion } from './previewArrays.ts';
 import type { PreviewControls } from './previewHost.ts';
 import type { TrainingControls } from './trainingHost.ts';
 import { BODY_CLASSES, themeVariables, type ThemeName } from './themes.ts';
@@ -27,8 +30,13 @@ export interface PreviewOptions {
 export interface Preview {
   page: Page;
   problems: string[];
+  /** The arrays of the runs it was shown. */
+  arrays: PreviewArrays;
+  /** Shows a run, or replays as many of its events. */
+  show(run: OpenTrace, rest?: Parameters<PreviewControls['show']>[1]): Promise<void>;
+  replay(run: OpenTrace, count: number): Promise<void>;
   /** Calls the page's stand-in for the host. */
-  host<Name extends 'show' | 'progress' | 'replay' | 'finish'>(
+  host<Name extends 'show' | 'progress' | 'finish'>(
     name: Name,
     ...args: Parameters<PreviewControls[Name]>
   ): Promise<void>;
@@ -80,6 +88,8 @@ export async function openPreview(
     if (body === undefined) return route.fulfill({ status: path === '/favicon.ico' ? 204 : 404 });
     return route.fulfill({ contentType: path.endsWith('.css') ? 'text/css' : 'text/javascript', body });
   });
+  const arrays = new PreviewArrays();
+  await page.exposeFunction('askForArrays', (question: ArrayQuestion) => arrays.answer(question));
   await page.goto(`${ORIGIN}/`);
   await page.waitForFunction('window.preview?.calls.includes("ready")');
   const ask = (name: string, ...args: unknown[]): Promise<void> =>
@@ -90,13 +100,25 @@ export async function openPreview(
         ]!(...values),
       [name, args] as const,
     );
+  const sent = (run: OpenTrace): string => {
+    arrays.add(run);
+    return manifestOf(run);
+  };
   return {
     page,
     problems,
+    arrays,
+    show: (run, rest = { canRun: true }) => ask('show', sent(run), rest),
+    replay: (run, count) => ask('replay', sent(run), count),
     host: ask,
     training: ask,
     calls: () => page.evaluate(() => (window as unknown as { preview: { calls: string[] } }).preview.calls),
   };
+}
+
+/** What the page is shown of a run: its manifest. */
+export function manifestOf({ trace }: Pick<OpenTrace, 'trace'>): string {
+  return writeManifest(trace, { file: 'sample.ilvr.bin' });
 }
 
 /** The shell that main.tsx asks of its host. */

@@ -9,7 +9,7 @@ export function eventsOf(trace: Trace): ReasonEvent[] {
     { type: 'start', id, createdAt, producer, question, model, device, settings },
     { type: 'prompt', prompt, pictures },
   ];
-  trace.tokens.forEach(({ attention, ...token }, index) => {
+  trace.tokens.forEach(({ attention, looks, ...token }, index) => {
     events.push({ type: 'token', token });
     const block = trace.blocks.find(({ startToken }) => startToken === index);
     if (block !== undefined) {
@@ -18,7 +18,7 @@ export function eventsOf(trace: Trace): ReasonEvent[] {
     }
     const latent = trace.latents.find((entry) => entry.token === index);
     if (latent !== undefined) events.push({ type: 'latent', latent });
-    if (attention !== undefined) events.push({ type: 'token-attention', index, attention });
+    if (looks !== undefined) events.push({ type: 'looks', index, looks, ...(attention && { attention }) });
     const ended = trace.blocks.find(({ endToken }) => endToken === index);
     if (ended !== undefined) events.push({ type: 'block-end', block: ended });
   });

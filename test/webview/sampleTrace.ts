@@ -4,8 +4,10 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { toBase64 } from '../../src/base/base64.ts';
 import type { NumericArray } from '../../src/tensor/array.ts';
+import { wordColumns } from '../../src/trace/columns.ts';
+import { looksOf } from '../../src/trace/looks.ts';
+import { meanOfHeads } from '../../src/trace/queries.ts';
 import type {
   Trace,
   TraceBlock,
@@ -15,6 +17,8 @@ import type {
   TraceToken,
 } from '../../src/trace/schema.ts';
 import { TRACE_FORMAT, TRACE_VERSION } from '../../src/trace/format.ts';
+import { MemoryContainer } from '../../src/traceFile/container.ts';
+import { OpenTrace } from '../../src/traceFile/openTrace.ts';
 
 export interface SampleSize {
   layers: number;
@@ -24,19 +28,26 @@ export interface SampleSize {
   latents: number;
   hiddenSize: number;
   helpers: number;
+  /** Lines of text before each block, and words of each line. */
+  lines: number;
+  words: number;
 }
 
-const SMALL: SampleSize = { layers: 4, heads: 3, side: 6, blocks: 3, latents: 4, hiddenSize: 16, helpers: 3 };
+const SMALL: SampleSize = {
+  ...{ layers: 4, heads: 3, side: 6, blocks: 3, latents: 4, hiddenSize: 16, helpers: 3 },
+  ...{ lines: 1, words: 1 },
+};
 const PROMPT_BEFORE = 4;
 const PROMPT_AFTER = 12;
 
-/** A whole trace over the example maps. */
-export function sampleTrace(size: Partial<SampleSize> = {}): Trace {
+/** A whole run over the example maps. */
+export function sampleRun(size: Partial<SampleSize> = {}): OpenTrace {
+  const container = new MemoryContainer();
   const full = { ...SMALL, ...size };
   const patches = full.side ** 2;
   const prompt = PROMPT_BEFORE + patches + PROMPT_AFTER;
   const { tokens, blocks } = answerOf(full, prompt);
-  const pictures = picturesOf(full);
+  const pictures = picturesOf(full, container);
   const trace: Trace = {
     format: TRACE_FORMAT,
     version: TRACE_VERSION,
@@ -83,52 +94,90 @@ export function sampleTrace(size: Partial<SampleSize> = {}): Trace {
     blocks,
     latents: [],
     timings: [],
+    arrays: { bytes: 0 },
   };
-  trace.latents = latentsOf(trace, full);
-  return enriched(trace);
+  addLatents(trace, full, container);
+  return enriched(new OpenTrace(trace, container));
 }
 
-/** Adds what a reference run lacks: attention of tokens, helper pictures, comparisons and timings. */
-export function enriched(
-  trace: Trace,
-  helpers = trace.pictures.filter(({ role }) => role === 'helper'),
-): Trace {
+/** Its trace alone. */
+export function sampleTrace(size: Partial<SampleSize> = {}): Trace {
+  return sampleRun(size).trace;
+}
+
+/** Adds what a reference run lacks: attention of words, helper pictures, comparisons and timings. */
+export function enriched(run: OpenTrace, helpers?: TracePicture[]): OpenTrace {
   const random = generator(7);
-  const pictures = [...trace.pictures.filter(({ role }) => role === 'input'), ...helpers];
-  const tokens = trace.tokens.map((token) =>
-    token.kind === 'text' && !token.text.includes('}')
-      ? { ...token, attention: attentionOf(trace, [trace.model.layers], token.position + 1, random) }
-      : token,
-  );
-  const latents = trace.latents.map((latent) => ({
-    ...latent,
-    comparisons: pictures.map((picture) => comparisonOf(picture, random)),
-  }));
+  const container = run.container as MemoryContainer;
+  const { trace } = run;
+  const pictures = helpers === undefined ? trace.pictures : [...inputsOf(trace), ...helpers];
   const timings = [
     { name: 'load', milliseconds: 412 },
     { name: 'encode pictures', milliseconds: 38.2 },
     { name: 'prompt', milliseconds: 61 },
     { name: 'generate', milliseconds: 402 },
   ];
-  return { ...trace, pictures, tokens, latents, timings };
+  const whole: Trace = {
+    ...trace,
+    pictures,
+    tokens: trace.tokens.map((token, i) =>
+      token.kind === 'text' && !token.text.includes('}')
+        ? withRow(trace, token, i, container, random)
+        : token,
+    ),
+    latents: trace.latents.map((latent) => ({
+      ...latent,
+      comparisons: pictures.map((picture) => comparisonOf(picture, container, random)),
+    })),
+    timings,
+  };
+  whole.arrays = { bytes: container.size };
+  return new OpenTrace(whole, container);
+}
+
+function inputsOf({ pictures }: Trace): TracePicture[] {
+  return pictures.filter(({ role }) => role === 'input');
+}
+
+function withRow(
+  trace: Trace,
+  token: TraceToken,
+  index: number,
+  container: MemoryContainer,
+  random: () => number,
+): TraceToken {
+  const mean = attentionOf(trace, [trace.model.layers], token.position + 1, random);
+  const { shape, data } = wordColumns(trace, mean, index);
+  return { ...token, looks: looksOf(trace, mean), attention: container.put('F16', shape, data) };
 }
 
 /** Example pictures as helpers that the model did not see. */
-export function helperPictures(map: string, count: number, side: number): TracePicture[] {
+export function helperPictures(
+  map: string,
+  count: number,
+  side: number,
+  container: MemoryContainer,
+): TracePicture[] {
   return Array.from({ length: count }, (_, i) =>
-    pictureOf(`helper-${i + 1}`, `${map}-helper-${i + 1}.png`, 'helper', side),
+    pictureOf(`helper-${i + 1}`, `${map}-helper-${i + 1}.png`, 'helper', side, container),
   );
 }
 
-function picturesOf({ side, helpers }: SampleSize): TracePicture[] {
-  const input = pictureOf('image-1', 'map-05.png', 'input', side);
+function picturesOf({ side, helpers }: SampleSize, container: MemoryContainer): TracePicture[] {
+  const input = pictureOf('image-1', 'map-05.png', 'input', side, container);
   return [
     { ...input, range: { start: PROMPT_BEFORE, count: side ** 2 } },
-    ...helperPictures('map-05', helpers, side),
+    ...helperPictures('map-05', helpers, side, container),
   ];
 }
 
-function pictureOf(id: string, name: string, role: 'input' | 'helper', side: number): TracePicture {
+function pictureOf(
+  id: string,
+  name: string,
+  role: 'input' | 'helper',
+  side: number,
+  container: MemoryContainer,
+): TracePicture {
   const bytes = readFileSync(new URL(`../../examples/${name}`, import.meta.url));
   return {
     id,
@@ -137,7 +186,7 @@ function pictureOf(id: string, name: string, role: 'input' | 'helper', side: num
     width: bytes.readUInt32BE(16),
     height: bytes.readUInt32BE(20),
     exifOrientation: 1,
-    png: toBase64(bytes),
+    png: container.put('U8', [bytes.length], bytes),
     resized: { width: side * 28, height: side * 28 },
     grid: { rows: side, columns: side },
     tokenSize: 28,
@@ -154,7 +203,10 @@ function answerOf(size: SampleSize, prompt: number): { tokens: TraceToken[]; blo
   for (const word of ['Start', ' (', '2', ',', '1', '),', ' goal', ' (', '3', ',', '3', ').\n'])
     add(word, 'text');
   for (let index = 0; index < size.blocks; index++) {
-    for (const word of ['right', '\n']) add(word, 'text');
+    for (let line = 0; line < size.lines; line++) {
+      for (let word = 0; word < size.words; word++) add(word === 0 ? 'right' : ' on', 'text');
+      add('\n', 'text');
+    }
     const startToken = tokens.length;
     add('<|latent_start|>', 'latent-start');
     for (let i = 0; i < size.latents; i++) add('<|latent_pad|>', 'latent-pad', true);
@@ -166,24 +218,40 @@ function answerOf(size: SampleSize, prompt: number): { tokens: TraceToken[]; blo
   return { tokens, blocks };
 }
 
-function latentsOf(trace: Trace, size: SampleSize): TraceLatent[] {
+function addLatents(trace: Trace, size: SampleSize, container: MemoryContainer): void {
   const random = generator(3);
-  return trace.blocks.flatMap(({ index: block, startToken, latents }) =>
-    Array.from({ length: latents }, (__, index) => {
-      const token = startToken + 1 + index;
-      const { position } = trace.tokens[token]!;
-      const vector = Float32Array.from({ length: size.hiddenSize }, (_, i) => Math.sin(i + block) + random());
-      return {
-        block,
-        index,
-        token,
-        position,
-        vector: { shape: [size.hiddenSize], data: vector },
-        attention: attentionOf(trace, [size.layers, size.heads], position + 1, random),
-        comparisons: [],
-      };
-    }),
+  for (const { index: block, startToken, latents } of trace.blocks) {
+    for (let index = 0; index < latents; index++) {
+      trace.latents.push(
+        latentOf(trace, size, { block, index, token: startToken + 1 + index }, container, random),
+      );
+    }
+  }
+}
+
+function latentOf(
+  trace: Trace,
+  size: SampleSize,
+  place: Pick<TraceLatent, 'block' | 'index' | 'token'>,
+  container: MemoryContainer,
+  random: () => number,
+): TraceLatent {
+  const token = trace.tokens[place.token]!;
+  const vector = Float32Array.from(
+    { length: size.hiddenSize },
+    (_, i) => Math.sin(i + place.block) + random(),
   );
+  const attention = attentionOf(trace, [size.layers, size.heads], token.position + 1, random);
+  const mean = meanOfHeads(attention);
+  token.looks = looksOf(trace, mean);
+  return {
+    ...place,
+    position: token.position,
+    vector: container.put('F32', [size.hiddenSize], vector),
+    attention: container.put('F16', attention.shape, attention.data),
+    mean: container.put('F16', mean.shape, mean.data),
+    comparisons: [],
+  };
 }
 
 /** Rows that sum to 1, with a bump somewhere. */
@@ -204,7 +272,11 @@ function attentionOf(trace: Trace, outer: number[], keys: number, random: () => 
   return { shape: [...outer, keys], data };
 }
 
-function comparisonOf(picture: TracePicture, random: () => number): TraceComparison {
+function comparisonOf(
+  picture: TracePicture,
+  container: MemoryContainer,
+  random: () => number,
+): TraceComparison {
   const tokens = picture.grid.rows * picture.grid.columns;
   const cosines = Float32Array.from({ length: tokens }, () => random() * 0.9 - 0.15);
   const weights = cosines.map((value) => Math.exp(value));
@@ -212,11 +284,15 @@ function comparisonOf(picture: TracePicture, random: () => number): TraceCompari
   const order = [...cosines.keys()].toSorted((a, b) => cosines[b]! - cosines[a]!);
   return {
     picture: picture.id,
-    similarity: { shape: [tokens], data: cosines },
+    similarity: container.put('F32', [tokens], cosines),
     selection: {
       groupSize: 1,
-      cosines: { shape: [tokens], data: cosines },
-      probabilities: { shape: [tokens], data: weights.map((value) => value / total) },
+      cosines: container.put('F32', [tokens], cosines),
+      probabilities: container.put(
+        'F32',
+        [tokens],
+        weights.map((value) => value / total),
+      ),
       selected: order.slice(0, 8),
     },
   };
