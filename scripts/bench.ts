@@ -1,4 +1,6 @@
 /**
+ * `npm run bench -- panel`: the panel in a headless browser (bench/panel.ts).
+ *
  * `npm run bench -- training`: the speed of a training step as a share of the runtime's raw speed at the
  * same matrix products, measured in turn in one run. Times are the processor's for this process, so that
  * what else runs on the machine hardly counts; on an idle one they are the clock's. Garbage is collected on the
@@ -40,6 +42,7 @@ import { sequenceOf, type Picture, type TrainingSample } from '../src/train/data
 import type { Lesson } from '../src/train/recipe/student.ts';
 import { lossGraph } from '../src/train/recipe/studentGraphs.ts';
 import { RELEASED_TRAINING, Trainer } from '../src/train/recipe/trainer.ts';
+import { benchPanel } from './bench/panel.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -50,11 +53,20 @@ const { values: options, positionals } = parseArgs({
     model: { type: 'string', default: 'models/maze' },
   },
 });
-if (positionals.join() !== 'training') throw new Error('usage: npm run bench -- training [--batch N]');
 const [batch, rounds, threads] = [options.batch, options.rounds, options.threads].map(Number);
-const opened = await openCheckpoint(options.model);
-await benchStage1(opened, batch!);
-await benchBase(opened, batch!);
+switch (positionals.join()) {
+  case 'training': {
+    const opened = await openCheckpoint(options.model);
+    await benchStage1(opened, batch!);
+    await benchBase(opened, batch!);
+    break;
+  }
+  case 'panel':
+    await benchPanel();
+    break;
+  default:
+    throw new Error('usage: npm run bench -- training [--batch N], or npm run bench -- panel');
+}
 
 /** The student's graph: `sequences` of them, each with a latent block. */
 async function benchStage1(checkpoint: Checkpoint, sequences: number): Promise<void> {

@@ -42,7 +42,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   const show = async (shown: OpenTrace = run, size = SIZE, theme: ThemeName = 'dark'): Promise<Preview> => {
     await open(size, theme);
     await preview.show(shown);
-    await preview.page.locator('.colour-bar-title').waitFor();
+    await preview.page.locator('.colour-bar-title').waitFor({ state: 'attached' });
     return preview;
   };
   const title = () => preview.page.locator('.stepper-title').innerText();

@@ -21,6 +21,8 @@ export interface PreviewControls {
   state: unknown;
   /** What the panel asked to be kept for other panels. */
   remembered: unknown;
+  /** When the last trace was sent to the panel, by the page's clock in milliseconds. */
+  sentAt: number;
   show(json: string | undefined, rest: Omit<PanelState, 'trace'>): Promise<void>;
   progress(message: string | null): Promise<void>;
   select(latent: number): Promise<void>;
@@ -32,6 +34,7 @@ export interface PreviewControls {
 const toHost: ((message: unknown) => void)[] = [];
 const calls: string[] = [];
 let remembered: unknown;
+let sentAt = 0;
 let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
 
 const record = (name: string) => async (): Promise<void> => {
@@ -95,7 +98,14 @@ Object.assign(window, {
     get remembered() {
       return remembered;
     },
-    show: (json, rest) => panel.show({ ...(json !== undefined && { trace: traceOf(json) }), ...rest }),
+    get sentAt() {
+      return sentAt;
+    },
+    show: (json, rest) => {
+      const trace = json === undefined ? undefined : traceOf(json);
+      sentAt = performance.now();
+      return panel.show({ ...(trace && { trace }), ...rest });
+    },
     progress: (message) => panel.progress(message),
     select: (latent) => panel.select({ latent }),
     replay: async (json, count) => {

@@ -49,7 +49,7 @@ export interface Preview {
 }
 
 /** The files a page is served, built from the sources. */
-export async function bundle(): Promise<Map<string, string>> {
+export async function bundle({ minify = false } = {}): Promise<Map<string, string>> {
   const { outputFiles } = await build({
     entryPoints: {
       webview: 'src/webview/main.tsx',
@@ -59,6 +59,7 @@ export async function bundle(): Promise<Map<string, string>> {
     },
     bundle: true,
     write: false,
+    minify,
     outdir: '/',
     platform: 'browser',
     format: 'esm',

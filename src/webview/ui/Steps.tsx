@@ -118,7 +118,6 @@ function Legend({ scene }: { scene: Scene }): VNode {
       <ShadingChoice view={view} dispatch={scene.dispatch} />
       <p class="dim">
         {isSilent ? 'This trace holds no attention of words.' : brush?.title}
-        {brush?.lack !== undefined && `. ${brush.lack}`}
         {!isSilent && brush !== undefined && brush.tokens.size > 0 && (
           <>
             : <span class="shade-key" aria-hidden="true" /> up to {number(brush.most.tokens)}

@@ -9,7 +9,7 @@ const NEAR = 48;
 /** A running list is followed to its end, until the reader scrolls away; then its selected block is shown. */
 export function useStepScroll(
   box: { current: HTMLElement | null },
-  { trace, version, view }: Scene,
+  { trace, version, view, shown: { latentIndex } }: Scene,
   total: number,
 ): void {
   const follows = useRef(true);
@@ -40,7 +40,7 @@ export function useStepScroll(
     // The line that follows a block is what came of it.
     block?.nextElementSibling?.scrollIntoView({ block: 'nearest' });
     block?.scrollIntoView({ block: 'nearest' });
-  }, [trace, running, total]);
+  }, [trace, running, total, latentIndex]);
 }
 
 /** How long after it was shown a place is held while rows above it take their heights. */
