@@ -80,10 +80,12 @@ function spreadOf(maps: readonly HeatMap[], diverging: boolean): Spread {
   const values = finite(maps.map((map) => map.values));
   if (values.length === 0) return { least: 0, most: 1, top: 1, mean: 0 };
   const mean = meanOf(values);
-  values.sort();
-  const [least, most] = [values[0]!, values.at(-1)!];
-  const ordered = diverging ? values.map(Math.abs).toSorted() : values;
-  return { least, most, mean, top: percentile(ordered, SCALE_PERCENTILE) };
+  let [least, most] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  return { least, most, mean, top: percentile(diverging ? values.map(Math.abs) : values, SCALE_PERCENTILE) };
 }
 
 function finite(arrays: readonly Float32Array[]): Float32Array {

@@ -56,9 +56,30 @@ export function meanOf(values: Float32Array): number {
   return total / count;
 }
 
-/** The value that `share` of the sorted values do not exceed (nearest rank); NaN without any. */
-export function percentile(sorted: Float32Array, share: number): number {
-  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? NaN;
+/** The value that `share` of the values do not exceed (nearest rank); NaN without any. Their order is changed. */
+export function percentile(values: Float32Array, share: number): number {
+  return nth(values, Math.max(0, Math.ceil(values.length * share) - 1));
+}
+
+/** The value that stands at an index when the values are sorted, without sorting them all; NaN beyond the end. */
+function nth(values: Float32Array, index: number): number {
+  let [low, high] = [0, values.length - 1];
+  while (low < high) {
+    const pivot = values[(low + high) >> 1]!;
+    let [i, j] = [low, high];
+    while (i <= j) {
+      while (values[i]! < pivot) i++;
+      while (values[j]! > pivot) j--;
+      if (i > j) break;
+      const swapped = values[i]!;
+      values[i++] = values[j]!;
+      values[j--] = swapped;
+    }
+    if (index <= j) high = j;
+    else if (index >= i) low = i;
+    else break;
+  }
+  return values[index] ?? NaN;
 }
 
 /** What many queries have in common at one place of the model: how much they look, how widely, always where. */

@@ -102,16 +102,26 @@ function drawGrid(
   }
 }
 
-/** One canvas pixel per patch. */
+/** Drawn on again and again: to make one for each of dozens of small maps takes longer than to draw them. */
+let cells: OffscreenCanvas | undefined;
+
+/** One canvas pixel per patch; until the next map is drawn. */
 function cellsOf({ values, rows, columns, ...drawing }: MapDrawing): OffscreenCanvas {
-  const cells = new OffscreenCanvas(columns, rows);
+  cells ??= new OffscreenCanvas(columns, rows);
+  if (cells.width !== columns) cells.width = columns;
+  if (cells.height !== rows) cells.height = rows;
   const pixels = paintMap(values, drawing);
-  cells.getContext('2d')!.putImageData(new ImageData(pixels, columns, rows), 0, 0);
+  // Kept in memory: what is written every time is of no use on a graphics card.
+  const context = cells.getContext('2d', { willReadFrequently: true })!;
+  context.putImageData(new ImageData(pixels, columns, rows), 0, 0);
   return cells;
 }
 
 function hatchBlanks(context: CanvasRenderingContext2D, map: MapDrawing): void {
-  const blanks = [...map.values.keys()].filter((patch) => Number.isNaN(map.values[patch]!));
+  const blanks: number[] = [];
+  for (let patch = 0; patch < map.values.length; patch++) {
+    if (Number.isNaN(map.values[patch]!)) blanks.push(patch);
+  }
   if (blanks.length === 0) return;
   context.strokeStyle = `rgb(${HATCH.colour.join(' ')})`;
   context.lineWidth = HATCH.stripe / Math.SQRT2;

@@ -7,7 +7,6 @@ import { unreachable } from '../../base/errors.ts';
 import type { Choice } from '../../trace/choice.ts';
 import { latentsBefore, visualCount } from '../../trace/columns.ts';
 import type { MapSelector } from '../../trace/maps.ts';
-import type { Family, PaidTo } from '../../trace/queries.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
 import { patchesOf, type Region } from './grid.ts';
@@ -30,6 +29,9 @@ const NONE: Amounts = new Map();
 /** Of a version 2 trace; the patches and latents that a word looks at are kept. */
 const NO_WORDS_OVER_WORDS = 'What words pay to other words is not stored.';
 
+/** By what they were made of: a brush that is the same object changes nothing in the steps. */
+const attending = new WeakMap<Float32Array, Brush>();
+
 /** Words that attend to a latent, heads averaged. Undefined until that is at hand. */
 export function brushAttending(
   trace: Trace,
@@ -38,8 +40,14 @@ export function brushAttending(
   layer: Choice,
   count: number,
 ): Brush | undefined {
-  const tokens = paidBy(trace, maps, layer, { latent }, count);
-  return tokens && brush('Attention that words pay to this latent', tokens, NONE);
+  const paid = maps.slices.at({ of: 'paid', layer, to: { latent }, count });
+  if (paid === undefined) return undefined;
+  let made = attending.get(paid);
+  if (made === undefined) {
+    made = brush('Attention that words pay to this latent', amountsOf(trace, paid), NONE);
+    attending.set(paid, made);
+  }
+  return made;
 }
 
 /** Earlier words that a latent attends to. Undefined until its row is at hand. */
@@ -87,18 +95,16 @@ export function brushRegion(
     const values = maps.map(latent, selector)?.values;
     if (values !== undefined) latents.set(i, amount(values, patches, selector));
   });
-  const tokens =
+  const to = { picture: picture.id, patches };
+  const paid =
     selector.kind === 'attention'
-      ? paidBy(trace, maps, selector.layer, { picture: picture.id, patches }, count)
-      : NONE;
-  return brush(regionTitle(selector), tokens ?? NONE, latents);
+      ? maps.slices.at({ of: 'paid', layer: selector.layer, to, count })
+      : undefined;
+  return brush(regionTitle(selector), paid === undefined ? NONE : amountsOf(trace, paid), latents);
 }
 
-/** What each word pays; undefined until that is at hand. */
-function paidBy(trace: Trace, maps: RunMaps, layer: Choice, to: PaidTo, count: number): Amounts | undefined {
-  const family: Family = { of: 'paid', layer, to, count };
-  const paid = maps.slices.at(family);
-  if (paid === undefined) return undefined;
+/** What each word pays. */
+function amountsOf(trace: Trace, paid: Float32Array): Amounts {
   const tokens = new Map<number, number>();
   paid.forEach((value, i) => {
     if (!Number.isNaN(value) && trace.tokens[i]?.kind === 'text') tokens.set(i, value);

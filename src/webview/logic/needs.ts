@@ -9,7 +9,6 @@ import type { Trace } from '../../trace/schema.ts';
 import type { Slices } from '../../trace/slices.ts';
 import { patchesOf } from './grid.ts';
 import type { Target } from './target.ts';
-import { stepChoice } from './view.ts';
 
 export interface Needs {
   /** Without these there is no picture. */
@@ -38,25 +37,6 @@ export function coveredOf(slices: Slices, { family, from, to }: Query): number {
   let at = from;
   while (at < to && slices.at(family, at) !== undefined) at++;
   return at;
-}
-
-/** What the next keys would ask for: cheap to have, and then they are shown at once. */
-export function aheadOf(trace: Trace, maps: RunMaps, { shown, view, token, paid }: Target): Query[] {
-  const { selector, latentIndex } = shown;
-  const queries: Query[] = [];
-  if (token === undefined && view.region === undefined && view.shading === 'attending') {
-    for (const latent of [latentIndex + 1, latentIndex - 1]) {
-      if (trace.latents[latent] === undefined) continue;
-      queries.push(only({ of: 'paid', layer: selector.layer, to: { latent }, count: paid }));
-    }
-  }
-  if (selector.kind !== 'attention' || trace.latents.length === 0) return queries;
-  for (const by of [1, -1] as const) {
-    const layer = stepChoice(selector.layer, by, trace.model.layers);
-    // Joined over all layers and heads takes reading everything, which nobody may want.
-    if (typeof layer === 'number') queries.push(maps.needs({ ...selector, layer }));
-  }
-  return queries;
 }
 
 /** What the selected latent, the region or the token lights up. */

@@ -66,22 +66,24 @@ export function readinessOf(
   return { picture, whole: picture && needs.around.every((query) => maps.slices.has(query)) };
 }
 
-/** The last target that was drawn, with those wishes of the new one that need no slices. */
+/** The last target that was drawn, with those wishes of the new one that need no slices; the same object if none do. */
 export function kept(trace: Trace, drawn: Target, wished: Target): Target {
   const { latent, token, picture, kind, layer, heads, shading, region, patch, anchor } = drawn.view;
   const samePicture = drawn.shown.picture?.id === wished.shown.picture?.id;
-  return {
-    ...drawn,
-    view: {
-      ...wished.view,
-      ...{ latent, token, picture, kind, layer, heads, shading, region },
-      ...(!samePicture && { patch, anchor }),
-    },
-    // Objects of the trace may have been replaced since.
-    shown: {
-      ...drawn.shown,
-      latent: trace.latents[drawn.shown.latentIndex],
-      picture: trace.pictures.find(({ id }) => id === drawn.shown.picture?.id) ?? drawn.shown.picture,
-    },
+  const view: View = {
+    ...wished.view,
+    ...{ latent, token, picture, kind, layer, heads, shading, region },
+    ...(!samePicture && { patch, anchor }),
   };
+  // Objects of the trace may have been replaced since.
+  const shown: Shown = {
+    ...drawn.shown,
+    latent: trace.latents[drawn.shown.latentIndex],
+    picture: trace.pictures.find(({ id }) => id === drawn.shown.picture?.id) ?? drawn.shown.picture,
+  };
+  return isSame(view, drawn.view) && isSame(shown, drawn.shown) ? drawn : { ...drawn, view, shown };
+}
+
+function isSame<Value extends object>(a: Value, b: Value): boolean {
+  return ([...Object.keys(a), ...Object.keys(b)] as (keyof Value)[]).every((key) => a[key] === b[key]);
 }

@@ -2,7 +2,8 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Trace } from '../../trace/schema.ts';
-import { aheadOf, needsOf } from '../logic/needs.ts';
+import { aheadOf } from '../logic/ahead.ts';
+import { needsOf } from '../logic/needs.ts';
 import { kept, readinessOf, targetOf, type Gaze, type Target } from '../logic/target.ts';
 import type { PanelModel } from '../panelModel.ts';
 
@@ -11,6 +12,9 @@ import type { PanelModel } from '../panelModel.ts';
  * even if what stands around it is not there yet.
  */
 const PATIENCE_MS = 150;
+
+/** After so long without a key, what the next one may ask for is read ahead. */
+const REST_MS = 250;
 
 export interface Drawn {
   target: Target;
@@ -27,10 +31,13 @@ export function useTarget(model: PanelModel, gaze: Gaze): Drawn | undefined {
   const wished = trace && maps && targetOf(trace, maps, gaze);
   const ready = wished && readinessOf(trace!, maps!, wished, last.current);
   useEffect(() => {
-    if (trace === undefined || maps === undefined || wished === undefined) return;
+    if (trace === undefined || maps === undefined || wished === undefined) return undefined;
     const { picture, around } = needsOf(trace, maps, wished);
-    model.want([...picture, ...around], aheadOf(trace, maps, wished));
+    const needed = [...picture, ...around];
+    model.want(needed, []);
     demandPicture(model, wished);
+    const timer = setTimeout(() => model.want(needed, aheadOf(trace, maps, wished)), REST_MS);
+    return () => clearTimeout(timer);
   }, [model, trace, maps, version, gaze.view, gaze.token, gaze.pointed]);
   const waits = ready?.whole === false;
   useEffect(() => {

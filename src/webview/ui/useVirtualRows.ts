@@ -30,7 +30,7 @@ export interface VirtualRows {
 }
 
 /** Rows kept ready beyond each end of what is seen. */
-const OVERSCAN = 4;
+const OVERSCAN = 1;
 
 export function useVirtualRows({ box, count, keyOf, estimate, pinned }: RowOptions): VirtualRows {
   const [, redraw] = useReducer((times: number) => times + 1, 0);
