@@ -3,7 +3,7 @@
  * and nothing is asked for twice.
  */
 
-import { messageOf } from '../base/errors.ts';
+import { CancelledError, messageOf } from '../base/errors.ts';
 import type { Query } from '../trace/queries.ts';
 import type { Slices } from '../trace/slices.ts';
 
@@ -28,6 +28,9 @@ export class SliceLoader {
   private running: Request[] = [];
   /** Requests that ended, whatever became of them: what the bound forgot, or the host refused, is not asked again. */
   private readonly ended = new Set<string>();
+
+  /** Requests that ended cancelled although they were wanted: those are tried once more. */
+  private readonly shared = new Set<string>();
 
   constructor(slices: Slices, events: LoaderEvents) {
     this.slices = slices;
@@ -73,13 +76,18 @@ export class SliceLoader {
 
   private async load({ key, query, abort }: Request): Promise<void> {
     const { signal } = abort;
+    let isCancelled = false;
     try {
       await this.slices.load(query, signal);
     } catch (error) {
-      if (!signal.aborted) this.events.onProblem(messageOf(error));
+      // Wanted again at once, it shares the end of the request that was cancelled just before.
+      isCancelled = error instanceof CancelledError;
+      if (!isCancelled) this.events.onProblem(messageOf(error));
     }
     if (!signal.aborted) {
-      this.ended.add(key);
+      if (!isCancelled || this.shared.has(key)) this.ended.add(key);
+      if (isCancelled) this.shared.add(key);
+      else this.shared.delete(key);
       this.running = this.running.filter((request) => request.abort !== abort);
       // Nothing is drawn of what was read ahead.
       if (this.wanted.some((other) => overlap(query, other))) this.events.onArrived();

@@ -5,7 +5,9 @@ import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openingOf } from '../../src/trace/opening.ts';
+import type { Query } from '../../src/trace/queries.ts';
 import type { Trace } from '../../src/trace/schema.ts';
+import { stepsOf } from '../../src/trace/steps.ts';
 import { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { bundle, hasChromium, openPreview, type Preview } from './previewPage.ts';
 import { launchBrowser } from '../../scripts/host/browser.ts';
@@ -368,6 +370,154 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await preview.show(run, { canRun: true });
     await expect.poll(title).toContain('Block 1, latent 2');
     await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('cosine');
+  });
+
+  describe('while slices are read', () => {
+    const opening = openingOf(trace).layer();
+    /** A layer that is neither shown at first nor read ahead. */
+    const [far] = trace.model.layers - 1 - opening > 1 ? [trace.model.layers - 1] : [0];
+    const isAt =
+      (layer: number) =>
+      ({ family }: Query): boolean =>
+        family.of === 'visual' && family.layer === layer;
+    const slider = () => preview.page.getByRole('slider', { name: 'Layer' });
+    const seen = () =>
+      preview.page.evaluate(() => ({
+        stage: document.querySelector<HTMLCanvasElement>('#stage-picture')!.toDataURL(),
+        small: [...document.querySelectorAll<HTMLCanvasElement>('.thumbnail canvas')].map((canvas) =>
+          canvas.toDataURL(),
+        ),
+        names: [...document.querySelectorAll('.thumbnail')].map((map) => map.getAttribute('aria-label')),
+      }));
+    const caption = () => preview.page.locator('.caption').innerText();
+    const busy = () => preview.page.locator('.stage').getAttribute('aria-busy');
+
+    /** The panel, drawn, with the focus on the slider of layers. */
+    const ready = async () => {
+      await show();
+      await preview.page.waitForFunction(
+        () => document.querySelector('.thumbnail[aria-label*="largest"]') !== null,
+      );
+      await preview.page.waitForTimeout(600);
+      await slider().focus();
+    };
+
+    test('the last picture stays as it was until those of the new view are there', async () => {
+      await ready();
+      const before = await seen();
+      preview.arrays.holds = isAt(far!);
+      await press(far === 0 ? 'Home' : 'End');
+      await expect.poll(busy).toBe('true');
+      expect(await seen()).toEqual(before);
+      expect(await caption()).toContain(`layer ${opening + 1} of 4`);
+      preview.arrays.release();
+      await expect.poll(caption).toContain(`layer ${far! + 1} of 4`);
+      await expect.poll(busy).toBe('false');
+      const after = await seen();
+      expect(after.stage).not.toBe(before.stage);
+      expect(after.names.every((name) => name!.includes('largest'))).toBe(true);
+    });
+
+    test('what is drawn otherwise follows at once', async () => {
+      await ready();
+      preview.arrays.holds = isAt(far!);
+      await press(far === 0 ? 'Home' : 'End', 'h');
+      await expect
+        .poll(() => preview.page.getByRole('radio', { name: 'Heat' }).getAttribute('aria-checked'))
+        .toBe('true');
+      expect(await caption()).toContain(`layer ${opening + 1} of 4`);
+    });
+
+    test('a request that nobody waits for any more is cancelled', async () => {
+      await ready();
+      preview.arrays.holds = isAt(far!);
+      await press(far === 0 ? 'Home' : 'End');
+      await expect.poll(() => preview.arrays.asked).toContain(`visual layer ${far!} 0-12`);
+      await preview.page
+        .getByRole('radiogroup', { name: 'Layer' })
+        .getByRole('radio', { name: 'mean' })
+        .click();
+      await expect.poll(() => preview.arrays.cancelled).toContain(`visual layer ${far!} 0-12`);
+      await expect.poll(caption).toContain('mean of 4 layers');
+    });
+
+    test('a slice that cannot be read is told, the view stays, and another can be chosen', async () => {
+      await ready();
+      preview.arrays.fails = isAt(far!);
+      await press(far === 0 ? 'Home' : 'End');
+      await expect
+        .poll(() => preview.page.getByRole('alert').allInnerTexts())
+        .toContainEqual(expect.stringContaining('The arrays of this trace are damaged'));
+      expect(await caption()).toContain(`layer ${opening + 1} of 4`);
+      await press('2');
+      await expect
+        .poll(() => preview.page.locator('.colour-bar-title').innerText())
+        .toBe('selection probability');
+    });
+
+    test('a trace sent again, with its verdict, is drawn without asking for anything', async () => {
+      await ready();
+      const asked = preview.arrays.asked.length;
+      await preview.show(changed({ verdict: { right: true, source: 'samples.jsonl' } }));
+      await expect.poll(() => preview.page.locator('.answer').innerText()).toContain('✓ right');
+      expect(await caption()).toContain(`layer ${opening + 1} of 4`);
+      expect(preview.arrays.asked).toHaveLength(asked);
+    });
+  });
+
+  describe('a run of a thousand steps', () => {
+    const long = sampleRun({ blocks: 200, latents: 2, lines: 4, helpers: 0 });
+    const isInSight = (id: string) =>
+      preview.page.evaluate((wanted) => {
+        const list = document.querySelector('.step-list')!.getBoundingClientRect();
+        const box = document.getElementById(wanted)?.getBoundingClientRect();
+        return box !== undefined && box.top >= list.top - 1 && box.bottom <= list.bottom + 1;
+      }, id);
+    const focus = () => preview.page.evaluate(() => document.activeElement?.id);
+
+    test('has only those near what is seen in the page, each with its place among all', async () => {
+      const { page } = await show(long);
+      await expect.poll(() => page.locator('.step').count()).toBeGreaterThan(4);
+      expect(await page.locator('.step').count()).toBeLessThan(60);
+      expect(await page.locator('.thumbnail').count()).toBeLessThan(60);
+      await expect.poll(() => page.locator('.step').first().getAttribute('aria-setsize')).toBe('1002');
+      await page.locator('.step-list').evaluate((list) => list.scrollTo(0, list.scrollHeight));
+      await expect.poll(() => page.locator('.step').last().getAttribute('aria-posinset')).toBe('1002');
+      expect(await page.locator('.step').count()).toBeLessThan(60);
+    });
+
+    test('is walked by keys, and the selection is in sight and has the focus', async () => {
+      const { page } = await show(long);
+      await page.locator('.step-list').evaluate((list) => list.scrollTo(0, 0));
+      await page.locator('#token-0').click();
+      await page.locator('#token-0').focus();
+      for (let i = 0; i < 40; i++) await press('ArrowDown');
+      // The last of them is drawn when its slice has come.
+      const last = stepsOf(long.trace)[40]!;
+      const selected =
+        last.kind === 'text'
+          ? `token-${last.first}`
+          : `latent-${long.trace.latents.indexOf(last.latents[0]!)}`;
+      await expect.poll(focus).toBe(selected);
+      await expect.poll(() => isInSight(selected!)).toBe(true);
+      // Scrolled away, it is still what the keyboard goes on from.
+      await page.locator('.step-list').evaluate((list) => list.scrollTo(0, list.scrollHeight));
+      await page.waitForTimeout(500);
+      expect(await focus()).toBe(selected);
+      await press('ArrowDown');
+      await expect.poll(focus).not.toBe(selected);
+      const next = await focus();
+      expect(next).toMatch(/^(token|latent)-/);
+      await expect.poll(() => isInSight(next!)).toBe(true);
+    });
+
+    test('goes to a latent far away where it is asked to', async () => {
+      const { page } = await show(long);
+      await preview.host('select', 350);
+      await expect.poll(title).toContain('Block 176, latent 1');
+      await expect.poll(() => isInSight('latent-350')).toBe(true);
+      await expect.poll(() => page.locator('#latent-350').getAttribute('aria-pressed')).toBe('true');
+    });
   });
 
   test('buttons call the host, and its refusals are shown', async () => {

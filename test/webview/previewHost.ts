@@ -44,10 +44,13 @@ const record = (name: string) => async (): Promise<void> => {
 /** Exposed by whoever drives the page. */
 declare const askForArrays: (question: ArrayQuestion) => Promise<ArrayAnswer>;
 
+/** The browser's own is faster, where it has one: what this stand-in takes counts in measurements of the page. */
+const Native = Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
+
 const ask = async (question: ArrayQuestion): Promise<Uint8Array[]> => {
   const answer = await askForArrays(question);
   if ('problem' in answer) throw new UserError(answer.problem as ErrorDetails);
-  return answer.arrays.map((array) => fromBase64(array));
+  return answer.arrays.map((array) => Native.fromBase64?.(array) ?? fromBase64(array));
 };
 
 const panel = connect<PanelMethods, PanelHost>(

@@ -32,8 +32,8 @@ export function Steps({ scene }: { scene: Scene }): VNode {
     count: steps.length,
     keyOf: (index) => steps[index]!.first,
     estimate: (index) => estimateStep(steps[index]!, width, shown.picture),
-    // The line that follows a block is what came of it.
-    pinned: [selected, selected + 1],
+    // The line that follows a block is what came of it. Where the focus is, it must not be lost on its way.
+    pinned: [selected, selected + 1, focusedStep(box.current)],
   });
   const contents = useContents(scene, steps, width);
   useStepScroll(box, scene, rows.total);
@@ -68,6 +68,12 @@ export function Steps({ scene }: { scene: Scene }): VNode {
       {trace.tokens.length > 0 && <Legend scene={scene} />}
     </section>
   );
+}
+
+/** Index of the step that has the focus; −1 without one. */
+function focusedStep(list: HTMLElement | null): number {
+  const row = list?.contains(document.activeElement) && document.activeElement?.closest('.step');
+  return row ? Number((row as HTMLElement).dataset['index']) : -1;
 }
 
 /** What stands in each row. Scrolling draws new rows only; so does a key that changes nothing in the steps. */

@@ -45,7 +45,9 @@ export function useVirtualRows({ box, count, keyOf, estimate, pinned }: RowOptio
     overscan: OVERSCAN,
     rangeExtractor: (range: Parameters<typeof defaultRangeExtractor>[0]) => {
       const seen = defaultRangeExtractor(range);
-      const more = pinned.filter((index) => index >= 0 && index < count && !seen.includes(index));
+      const more = [...new Set(pinned)].filter(
+        (index) => index >= 0 && index < count && !seen.includes(index),
+      );
       return more.length === 0 ? seen : [...seen, ...more].toSorted((a, b) => a - b);
     },
     onChange: () => redraw(0),
