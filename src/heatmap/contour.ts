@@ -32,7 +32,7 @@ export function enclosed(map: HeatMap, share: number): ReadonlySet<number> {
  */
 export function patchesHolding(values: Float32Array, share: number): Set<number> {
   // Sorted by value alone, which a typed array does without a call for each pair: maps are drawn by the dozen.
-  const sorted = values.filter((value) => value > 0).sort();
+  const sorted = values.filter((value) => value > 0).toSorted();
   const total = sorted.reduceRight((sum, value) => sum + value, 0);
   // Values are float32: a sum may fall short of the share by rounding only.
   const wanted = share * total * (1 - 1e-6);

@@ -110,9 +110,16 @@ export class PanelModel implements PanelMethods {
   private holdPictures({ id: run, pictures }: Trace): void {
     this.pictures.show(
       pictures.map(({ id, name, width, height, png }) => ({
-        ...{ id, name, width, height },
+        id,
+        name,
+        width,
+        height,
         content: `${run} ${png.offset} ${png.sha256} ${width} ${height}`,
-        read: () => this.host.picture({ run, picture: id }),
+        read: () =>
+          this.host.picture({
+            run,
+            picture: id,
+          }),
       })),
     );
   }

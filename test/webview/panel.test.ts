@@ -375,7 +375,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   describe('while slices are read', () => {
     const opening = openingOf(trace).layer();
     /** A layer that is neither shown at first nor read ahead. */
-    const [far] = trace.model.layers - 1 - opening > 1 ? [trace.model.layers - 1] : [0];
+    const far = trace.model.layers - 1 - opening > 1 ? trace.model.layers - 1 : 0;
     const isAt =
       (layer: number) =>
       ({ family }: Query): boolean =>
@@ -405,13 +405,13 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     test('the last picture stays as it was until those of the new view are there', async () => {
       await ready();
       const before = await seen();
-      preview.arrays.holds = isAt(far!);
+      preview.arrays.holds = isAt(far);
       await press(far === 0 ? 'Home' : 'End');
       await expect.poll(busy).toBe('true');
       expect(await seen()).toEqual(before);
       expect(await caption()).toContain(`layer ${opening + 1} of 4`);
       preview.arrays.release();
-      await expect.poll(caption).toContain(`layer ${far! + 1} of 4`);
+      await expect.poll(caption).toContain(`layer ${far + 1} of 4`);
       await expect.poll(busy).toBe('false');
       const after = await seen();
       expect(after.stage).not.toBe(before.stage);
@@ -420,7 +420,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
 
     test('what is drawn otherwise follows at once', async () => {
       await ready();
-      preview.arrays.holds = isAt(far!);
+      preview.arrays.holds = isAt(far);
       await press(far === 0 ? 'Home' : 'End', 'h');
       await expect
         .poll(() => preview.page.getByRole('radio', { name: 'Heat' }).getAttribute('aria-checked'))
@@ -430,20 +430,20 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
 
     test('a request that nobody waits for any more is cancelled', async () => {
       await ready();
-      preview.arrays.holds = isAt(far!);
+      preview.arrays.holds = isAt(far);
       await press(far === 0 ? 'Home' : 'End');
-      await expect.poll(() => preview.arrays.asked).toContain(`visual layer ${far!} 0-12`);
+      await expect.poll(() => preview.arrays.asked).toContain(`visual layer ${far} 0-12`);
       await preview.page
         .getByRole('radiogroup', { name: 'Layer' })
         .getByRole('radio', { name: 'mean' })
         .click();
-      await expect.poll(() => preview.arrays.cancelled).toContain(`visual layer ${far!} 0-12`);
+      await expect.poll(() => preview.arrays.cancelled).toContain(`visual layer ${far} 0-12`);
       await expect.poll(caption).toContain('mean of 4 layers');
     });
 
     test('a slice that cannot be read is told, the view stays, and another can be chosen', async () => {
       await ready();
-      preview.arrays.fails = isAt(far!);
+      preview.arrays.fails = isAt(far);
       await press(far === 0 ? 'Home' : 'End');
       await expect
         .poll(() => preview.page.getByRole('alert').allInnerTexts())
@@ -499,7 +499,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
           ? `token-${last.first}`
           : `latent-${long.trace.latents.indexOf(last.latents[0]!)}`;
       await expect.poll(focus).toBe(selected);
-      await expect.poll(() => isInSight(selected!)).toBe(true);
+      await expect.poll(() => isInSight(selected)).toBe(true);
       // Scrolled away, it is still what the keyboard goes on from.
       await page.locator('.step-list').evaluate((list) => list.scrollTo(0, list.scrollHeight));
       await page.waitForTimeout(500);

@@ -6,7 +6,7 @@
 
 import { decode } from 'zod';
 import { fromBase64 } from '../../src/base/base64.ts';
-import { UserError, type ErrorDetails } from '../../src/base/errors.ts';
+import { UserError } from '../../src/base/errors.ts';
 import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/panel.ts';
 import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
@@ -49,7 +49,7 @@ const Native = Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBu
 
 const ask = async (question: ArrayQuestion): Promise<Uint8Array[]> => {
   const answer = await askForArrays(question);
-  if ('problem' in answer) throw new UserError(answer.problem as ErrorDetails);
+  if ('problem' in answer) throw new UserError(answer.problem);
   return answer.arrays.map((array) => Native.fromBase64?.(array) ?? fromBase64(array));
 };
 

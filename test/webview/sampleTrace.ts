@@ -34,8 +34,15 @@ export interface SampleSize {
 }
 
 const SMALL: SampleSize = {
-  ...{ layers: 4, heads: 3, side: 6, blocks: 3, latents: 4, hiddenSize: 16, helpers: 3 },
-  ...{ lines: 1, words: 1 },
+  layers: 4,
+  heads: 3,
+  side: 6,
+  blocks: 3,
+  latents: 4,
+  hiddenSize: 16,
+  helpers: 3,
+  lines: 1,
+  words: 1,
 };
 const PROMPT_BEFORE = 4;
 const PROMPT_AFTER = 12;

@@ -5,7 +5,8 @@ import type { Query } from '../../trace/queries.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { needsOf } from './needs.ts';
-import { targetOf, type Target } from './target.ts';
+import type { Target } from './gaze.ts';
+import { targetOf } from './target.ts';
 import { reduce, type Command } from './view.ts';
 
 const KEYS: readonly Command[] = [

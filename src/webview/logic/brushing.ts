@@ -5,7 +5,7 @@
 
 import { unreachable } from '../../base/errors.ts';
 import type { Choice } from '../../trace/choice.ts';
-import { latentsBefore, visualCount } from '../../trace/columns.ts';
+import { visualCount } from '../../trace/columns.ts';
 import type { MapSelector } from '../../trace/maps.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
@@ -73,10 +73,7 @@ export function brushToken(trace: Trace, maps: RunMaps, token: number, layer: Ch
   const row = trace.tokens[token]?.attention && maps.row(token, layer, 'mean');
   const latents = new Map<number, number>();
   const patches = visualCount(trace);
-  for (let i = 0; row !== undefined && i < latentsBefore(trace, token); i++) {
-    const value = row[patches + i];
-    if (value !== undefined) latents.set(i, value);
-  }
+  row?.subarray(patches).forEach((value, i) => latents.set(i, value));
   return { ...brush('Attention that this word pays to latents', NONE, latents), lack: NO_WORDS_OVER_WORDS };
 }
 

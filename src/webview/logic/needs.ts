@@ -8,7 +8,7 @@ import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
 import type { Slices } from '../../trace/slices.ts';
 import { patchesOf } from './grid.ts';
-import type { Target } from './target.ts';
+import type { Target } from './gaze.ts';
 
 export interface Needs {
   /** Without these there is no picture. */

@@ -5,28 +5,10 @@
 
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
+import type { Gaze, Target } from './gaze.ts';
 import { coveredOf, hasPicture, needsOf } from './needs.ts';
 import { resolve, type Shown } from './resolve.ts';
 import type { View } from './view.ts';
-
-/** What the reader looks at. */
-export interface Gaze {
-  view: View;
-  /** Token under the pointer or the keyboard's cursor; index into trace.tokens. */
-  token: number | undefined;
-  /** Latent under the pointer; index into trace.latents. */
-  pointed: number | undefined;
-}
-
-export interface Target extends Gaze {
-  /** Id of its trace. */
-  run: string;
-  shown: Shown;
-  /** How many tokens are asked for what they pay. */
-  paid: number;
-  /** How many latents have maps at hand, from the first on. */
-  covered: number;
-}
 
 /** While a run goes on, words are asked for what they pay in groups of so many, not each time one is added. */
 const PAID_GROUP = 32;
@@ -72,8 +54,18 @@ export function kept(trace: Trace, drawn: Target, wished: Target): Target {
   const samePicture = drawn.shown.picture?.id === wished.shown.picture?.id;
   const view: View = {
     ...wished.view,
-    ...{ latent, token, picture, kind, layer, heads, shading, region },
-    ...(!samePicture && { patch, anchor }),
+    latent,
+    token,
+    picture,
+    kind,
+    layer,
+    heads,
+    shading,
+    region,
+    ...(!samePicture && {
+      patch,
+      anchor,
+    }),
   };
   // Objects of the trace may have been replaced since.
   const shown: Shown = {

@@ -10,7 +10,7 @@ import { MANY_PATCHES } from '../../heatmap/constants.ts';
 import { storedState, storeState } from '../host.ts';
 import { brushAttended, brushAttending, brushRegion, brushToken, type Brush } from '../logic/brushing.ts';
 import { stageMapOf } from '../logic/stageMap.ts';
-import type { Target } from '../logic/target.ts';
+import type { Target } from '../logic/gaze.ts';
 import { preferencesOf, reduce, restoreView, type Command, type View } from '../logic/view.ts';
 import type { PanelModel } from '../panelModel.ts';
 import { Announcer } from './Announcer.tsx';

@@ -67,12 +67,12 @@ function SmallMap({ latent, scene, width }: Pick<ThumbnailProps, 'latent' | 'sce
   const bitmap = pictures.get(shown.picture?.id ?? '')?.small;
   const height = mapHeight(width, shown.picture);
   const ratio = window.devicePixelRatio;
-  const share = contourShare(view);
+  const held = contourShare(view);
   useLayoutEffect(() => {
     if (canvas.current === null) return;
-    const drawing = map && { ...map, scale, law, strength, smooth, enclosed: enclosed(map, share) };
+    const drawing = map && { ...map, scale, law, strength, smooth, enclosed: enclosed(map, held) };
     drawMap(canvas.current, bitmap, drawing, ratio);
-  }, [bitmap, map, scale.min, scale.zero, scale.max, law, share, strength, smooth, width, height, ratio]);
+  }, [bitmap, map, scale.min, scale.zero, scale.max, law, held, strength, smooth, width, height, ratio]);
   return (
     <canvas
       ref={canvas}

@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Trace } from '../../trace/schema.ts';
 import { aheadOf } from '../logic/ahead.ts';
 import { needsOf } from '../logic/needs.ts';
-import { kept, readinessOf, targetOf, type Gaze, type Target } from '../logic/target.ts';
+import type { Gaze, Target } from '../logic/gaze.ts';
+import { kept, readinessOf, targetOf } from '../logic/target.ts';
 import type { PanelModel } from '../panelModel.ts';
 
 /**
@@ -29,7 +30,7 @@ export function useTarget(model: PanelModel, gaze: Gaze): Drawn | undefined {
   const last = useRef<Target | undefined>(undefined);
   const [late, setLate] = useState(false);
   const wished = trace && maps && targetOf(trace, maps, gaze);
-  const ready = wished && readinessOf(trace!, maps!, wished, last.current);
+  const ready = wished && readinessOf(trace, maps, wished, last.current);
   useEffect(() => {
     if (trace === undefined || maps === undefined || wished === undefined) return undefined;
     const { picture, around } = needsOf(trace, maps, wished);

@@ -56,8 +56,11 @@ export function useVirtualRows({ box, count, keyOf, estimate, pinned }: RowOptio
   };
   const [virtualizer] = useState(() => new Virtualizer<HTMLElement, HTMLElement>(options));
   virtualizer.setOptions(options);
+  // The names that the library gives to what its own bindings call, for React and others.
+  // oxlint-disable no-underscore-dangle
   useLayoutEffect(() => virtualizer._didMount(), []);
   useLayoutEffect(() => virtualizer._willUpdate());
+  // oxlint-enable no-underscore-dangle
   return {
     items: virtualizer.getVirtualItems(),
     total: virtualizer.getTotalSize(),
