@@ -147,7 +147,7 @@ async function report(
   const share = (of: (round: number) => number): string =>
     `${median(times.products.map((time, round) => (100 * time) / of(round))).toFixed(0)} %`;
   const gradientAt = (round: number): number => times.gradient[round]!;
-  console.log(`${title}, ${threads} thread${threads === 1 ? '' : 's'}, ${opened.folder}`);
+  console.log(`${title}, ${threads} thread${threads === 1 ? '' : 's'}, ${options.model}`);
   console.log(`matrix products alone   ${multiply!.toFixed(0)} ms  ${speed(multiply!)}`);
   console.log(`forward and backward    ${step!.toFixed(0)} ms  ${speed(step!)}  ${share(gradientAt)}`);
   const whole = share((round) => gradientAt(round) + times.update[round]!);

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readTrace } from '../../src/trace/file.ts';
+import { openTrace } from '../../src/traceFile/openTrace.ts';
 import { BUILT_ENGINE, EXAMPLES, ilvr } from '../fixtures/cli.ts';
 import { scratchFolder } from '../fixtures/scratch.ts';
 
@@ -22,7 +22,7 @@ it('reason packs them where it is told to, says so, and the trace knows; caches 
   expect(out).toMatch(
     /^weights {2}4\.69M · 8-bit · \d+ MB of .* free; float32 would take \d+ MB and be slower$/m,
   );
-  expect(readTrace(readFileSync(trace, 'utf8'), trace).model.weights).toBe('8bit');
+  expect((await openTrace(trace)).trace.model.weights).toBe('8bit');
 
   const listed = await run('caches', ...cache);
   const [row, total] = listed.out.split('\n');

@@ -7,10 +7,9 @@ import { compareWeights, type WeightsComparison } from '../../src/conformance/we
 import { divergence, relativeError, totalVariation } from '../../src/conformance/weights/measures.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { WeightFormat } from '../../src/tensor/weightFormat.ts';
-import { mapOf } from '../../src/trace/maps.ts';
-import { runMaps } from '../../src/trace/runMaps.ts';
+import { openingOf } from '../../src/trace/opening.ts';
 import { bundledModel, exampleImage } from '../fixtures/paths.ts';
-import { reasonRun } from '../fixtures/reasonRun.ts';
+import { completeRun } from '../fixtures/reasonRun.ts';
 import { scratchFolder } from '../fixtures/scratch.ts';
 
 const checkpoint = await openCheckpoint(bundledModel);
@@ -52,14 +51,15 @@ describe('the bundled model', () => {
     expect(found.words.every(({ divergence: kl, sameChoice }) => kl === 0 && sameChoice)).toBe(true);
 
     const model = await Model.open(checkpoint, 'cpu');
-    const { trace } = await reasonRun(model);
+    const { trace, maps } = await completeRun(model);
     await model.release();
-    const layer = runMaps(trace!).openingLayer();
+    const layer = openingOf(trace).layer();
     expect(found.mapLayer).toBe(layer + 1);
-    expect(found.latents.map(({ index }) => index)).toEqual(trace!.latents.map(({ token }) => token));
+    expect(found.latents.map(({ index }) => index)).toEqual(trace.latents.map(({ token }) => token));
     const selector = { kind: 'attention', picture: 'input-1', layer, heads: 'mean' } as const;
-    trace!.latents.forEach((latent, i) => {
-      const { values } = mapOf(trace!, latent, selector)!;
+    await maps.load(selector);
+    trace.latents.forEach((latent, i) => {
+      const { values } = maps.map(latent, selector)!;
       const { mass, peak, moved } = found.latents[i]!.maps[0]!;
       expect(mass[0]).toBeCloseTo(
         values.reduce((sum, value) => sum + value, 0),

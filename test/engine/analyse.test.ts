@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lensWords } from '../../src/analysis/lens.ts';
 import type { AnalysisName, AnalysisResult } from '../../src/analysis/table.ts';
-import { fromBase64 } from '../../src/base/base64.ts';
 import { CancelledError } from '../../src/base/errors.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
@@ -13,6 +12,7 @@ import { analyse } from '../../src/engine/analyse.ts';
 import { largest } from '../../src/engine/analyses/lens.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../../src/protocol/analyse.ts';
+import { readArray, readBytes, type ByteSource } from '../../src/trace/arrays.ts';
 import type { Trace } from '../../src/trace/schema.ts';
 import { statedAnswer } from '../../src/trace/answer.ts';
 import { examples, referenceAnswers, repository } from '../fixtures/paths.ts';
@@ -24,19 +24,26 @@ async function open(name: string): Promise<Model> {
   return Model.open(await openCheckpoint(join(repository, 'models', name)), 'cpu');
 }
 
+/** Where the arrays of a trace are. */
+const containers = new WeakMap<Trace, ByteSource>();
+
 async function traceOf(model: Model, request: Parameters<typeof reasonRun>[1] = {}): Promise<Trace> {
-  const { trace, error } = await reasonRun(model, { maxTokens: 200, ...request });
+  const { trace, container, error } = await reasonRun(model, { maxTokens: 200, ...request });
   expect(error).toBeUndefined();
+  containers.set(trace!, container);
   return trace!;
 }
 
 /** What a reader of the trace asks the engine. */
-function requestFor<Name extends AnalysisName>(
+async function requestFor<Name extends AnalysisName>(
   name: Name,
   trace: Trace,
   parameters: Record<string, unknown> = {},
-): AnalyseRequest & { name: Name } {
+  container = containers.get(trace)!,
+): Promise<AnalyseRequest & { name: Name }> {
   const { model, prompt, tokens, blocks, latents, pictures, settings } = trace;
+  const vectors = await Promise.all(latents.map(({ vector }) => readArray(container, vector)));
+  const files = await Promise.all(pictures.map(({ png }) => readBytes(container, png)));
   return {
     id: 'analysis',
     name,
@@ -45,11 +52,11 @@ function requestFor<Name extends AnalysisName>(
       promptIds: prompt.ids,
       tokens: tokens.map(({ id, text, kind }) => ({ id, text, kind })),
       blocks,
-      latents: latents.map(({ block, index, token, vector }) => ({
+      latents: latents.map(({ block, index, token }, i) => ({
         block,
         index,
         token,
-        vector: vector.data,
+        vector: vectors[i]!.data,
       })),
       pictures: pictures.map(({ id, name: picture, grid, range }) => ({
         id,
@@ -59,12 +66,12 @@ function requestFor<Name extends AnalysisName>(
       })),
     },
     model,
-    images: pictures.map(({ id, name: picture, png, width, height }) => ({
+    images: pictures.map(({ id, name: picture, width, height }, i) => ({
       id,
       name: picture,
       width,
       height,
-      bytes: fromBase64(png),
+      bytes: files[i]!,
     })),
     minPixels: settings.minPixels,
     maxPixels: settings.maxPixels,
@@ -101,7 +108,7 @@ describe('of the bundled model', () => {
     name: Name,
     parameters: Record<string, unknown> = {},
   ): Promise<AnalysisResult<Name>> {
-    const { status, result } = await run(model, requestFor(name, trace, parameters));
+    const { status, result } = await run(model, await requestFor(name, trace, parameters));
     expect(status).toBe('complete');
     return result!;
   }
@@ -151,17 +158,18 @@ describe('of the bundled model', () => {
       expect(patches.map(({ picture }) => picture)).toEqual(['input-1']);
       const { shape, data } = patches[0]!.cosines;
       const [, rows = 0, tokens = 0] = shape;
-      trace.latents.forEach(({ comparisons }, n) => {
+      for (const [n, { comparisons }] of trace.latents.entries()) {
         const { similarity } = comparisons.find(({ picture }) => picture === 'input-1')!;
         const own = data.subarray(n * rows * tokens, (n * rows + 1) * tokens);
-        expect(largestDifference(own, similarity.data)).toBeLessThan(1e-4);
-      });
+        const fed = await readArray(containers.get(trace)!, similarity);
+        expect(largestDifference(own, fed.data)).toBeLessThan(1e-4);
+      }
       expect(data.every((value) => value >= -1.001 && value <= 1.001)).toBe(true);
     });
 
     it('comes in parts', async () => {
       const parts: AnalysisResult<'lens'>[] = [];
-      const request = requestFor('lens', trace);
+      const request = await requestFor('lens', trace);
       await run(model, request, { found: (part) => parts.push(part as AnalysisResult<'lens'>) });
       const done = parts.map(({ words }) => words!.ids.shape[0]);
       expect(done).toEqual(trace.blocks.map((_, i) => 8 * (i + 1)).concat(trace.latents.length));
@@ -186,7 +194,7 @@ describe('of the bundled model', () => {
     it('of the copy in the trace is that of the original, whatever format that had', async () => {
       const image = join(referenceAnswers, 'images', 'photo-110x80.jpg');
       const other = await traceOf(model, { image, maxTokens: 4 });
-      const request = requestFor('pca', other);
+      const request = await requestFor('pca', other);
       const kept = await run(model, request);
       const images = [{ ...request.images[0]!, bytes: readFileSync(image) }];
       expect(await run(model, { ...request, images })).toEqual(kept);
@@ -218,7 +226,7 @@ describe('of the bundled model', () => {
 
     it('gradient × attention of all keys holds that of the latents, and comes after rollout', async () => {
       const parts: AnalysisResult<'relevance'>[] = [];
-      const request = requestFor('relevance', trace);
+      const request = await requestFor('relevance', trace);
       const { result } = await run(model, request, {
         found: (part) => parts.push(part as AnalysisResult<'relevance'>),
       });
@@ -275,7 +283,7 @@ describe('of the bundled model', () => {
   });
 
   it('similarity is that of the latents with themselves, and with another run', async () => {
-    const request = requestFor('similarity', trace);
+    const request = await requestFor('similarity', trace);
     const { result } = await run(model, { ...request, other: request.run });
     expect(result!.blocks.map(({ latents }) => latents)).toEqual(trace.blocks.map(() => 8));
     expect(result!.other!.samePlace).toBeCloseTo(1, 6);
@@ -287,14 +295,14 @@ describe('of the bundled model', () => {
       if (words > 0) throw new CancelledError();
     };
     const watched = { found: () => words++, pause: cancelAfterWords };
-    const { status, result } = await run(model, requestFor('lens', trace), watched);
+    const { status, result } = await run(model, await requestFor('lens', trace), watched);
     expect(status).toBe('cancelled');
     expect(result!.words!.ids.shape[0]).toBe(8);
     expect(result!.patches).toEqual([]);
     const atOnce = async (): Promise<void> => {
       throw new CancelledError();
     };
-    expect(await run(model, requestFor('pca', trace), { pause: atOnce })).toEqual({
+    expect(await run(model, await requestFor('pca', trace), { pause: atOnce })).toEqual({
       status: 'cancelled',
     });
   });
@@ -346,14 +354,14 @@ describe('of the bundled model', () => {
         /no such analysis: found toString/,
       ],
     ])('%s', async (_, change, message) => {
-      const request = requestFor('lens', trace);
+      const request = await requestFor('lens', trace);
       await expect(run(model, { ...request, ...change(request) })).rejects.toThrow(message);
     });
   });
 
   it('a run whose latents were replaced is analysed as it was fed', async () => {
     const zeroed = await traceOf(model, { intervention: { kind: 'zero' } });
-    const { result } = await run(model, requestFor('lens', zeroed, { words: 2 }));
+    const { result } = await run(model, await requestFor('lens', zeroed, { words: 2 }));
     const { vocabularySize } = model.checkpoint.config.text;
     expect(lensWords(result!.words!, 0, 0)[0]!.probability).toBeCloseTo(1 / vocabularySize, 5);
   });
@@ -361,7 +369,7 @@ describe('of the bundled model', () => {
   it('a run that was cut off in a block is analysed as far as it came', async () => {
     const cut = structuredClone(trace);
     cut.latents.splice(11);
-    const { result } = await run(model, requestFor('lens', cut, { words: 2 }));
+    const { result } = await run(model, await requestFor('lens', cut, { words: 2 }, containers.get(trace)));
     expect(result!.words!.ids.shape[0]).toBe(11);
   });
 });
@@ -372,7 +380,7 @@ describe('the control models show their masks, in both directions:', () => {
     const model = await open(name);
     try {
       const trace = await traceOf(model);
-      const { result } = await run(model, requestFor('relevance', trace, { follow: true }));
+      const { result } = await run(model, await requestFor('relevance', trace, { follow: true }));
       const { answer, followed } = result!.rollout!;
       const { start, count } = trace.pictures[0]!.range!;
       const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);

@@ -71,8 +71,13 @@ describe('slices', () => {
   test.each([0, 'mean', 'max'] as const)(
     'say what each word pays to a latent and to patches in layer %s',
     async (layer) => {
-      const paid = await one({ of: 'paid', layer, to: { latent: 1 } });
-      const patches = await one({ of: 'paid', layer, to: { picture: 'image-1', patches: [2, 5] } });
+      const paid = await one({ of: 'paid', layer, to: { latent: 1 }, count: trace.tokens.length });
+      const patches = await one({
+        of: 'paid',
+        layer,
+        to: { picture: 'image-1', patches: [2, 5] },
+        count: trace.tokens.length,
+      });
       for (const [i, { attention }] of trace.tokens.entries()) {
         const row = attention && (await one({ of: 'row', layer, heads: 'mean' }, i));
         const value = row?.[PATCHES + 1];
@@ -87,7 +92,7 @@ describe('slices', () => {
   test('of a picture that was not in the prompt are comparisons only', async () => {
     expect(await one({ of: 'similarity', picture: 'helper-1' }, 2)).toHaveLength(4);
     expect(await one({ of: 'selection', picture: 'nothing' }, 2)).toHaveLength(0);
-    const paid = await one({ of: 'paid', layer: 0, to: { picture: 'helper-1', patches: [0] } });
+    const paid = await one({ of: 'paid', layer: 0, to: { picture: 'helper-1', patches: [0] }, count: 3 });
     expect(paid.every(Number.isNaN)).toBe(true);
   });
 

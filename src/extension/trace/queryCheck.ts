@@ -25,6 +25,7 @@ const query = z.strictObject({
       of: z.literal('paid'),
       layer: choice,
       to: z.union([z.strictObject({ latent: count }), z.strictObject({ picture: z.string(), patches })]),
+      count,
     }),
     z.strictObject({ of: z.literal('cosines'), count }),
   ]),
@@ -55,6 +56,9 @@ export function requireAnswerable(trace: Trace, { family, from, to }: Query): vo
   for (const id of picturesOf(family)) requirePicture(trace, id);
   if (family.of === 'cosines' && family.count > trace.latents.length) {
     throw refused(`at most ${trace.latents.length} latents`, String(family.count));
+  }
+  if (family.of === 'paid' && family.count > trace.tokens.length) {
+    throw refused(`at most ${trace.tokens.length} tokens`, String(family.count));
   }
   if (family.of === 'paid' && 'latent' in family.to && family.to.latent >= trace.latents.length) {
     throw refused(`one of ${trace.latents.length} latents`, String(family.to.latent));

@@ -37,8 +37,12 @@ describe('a page', () => {
       { family: { of: 'row', layer: 'max', heads: 1 }, from: 3, to: 5 },
       { family: { of: 'similarity', picture: 'helper-1' }, from: 1, to: 2 },
       { family: { of: 'selection', picture: 'image-1' }, from: 0, to: 1 },
-      { family: { of: 'paid', layer: 0, to: { latent: 1 } }, from: 0, to: 1 },
-      { family: { of: 'paid', layer: 'mean', to: { picture: 'image-1', patches: [0, 5] } }, from: 0, to: 1 },
+      { family: { of: 'paid', layer: 0, to: { latent: 1 }, count: tokens.length }, from: 0, to: 1 },
+      {
+        family: { of: 'paid', layer: 'mean', to: { picture: 'image-1', patches: [0, 5] }, count: 4 },
+        from: 0,
+        to: 1,
+      },
       { family: { of: 'cosines', count: latents.length }, from: 0, to: 1 },
     ];
     const requests = requestsOf(run);
