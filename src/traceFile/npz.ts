@@ -17,6 +17,8 @@ export const NPZ_MANIFEST = 'trace.json';
 const DESCR: Readonly<Record<ArrayRef['dtype'], string>> = { U8: '|u1', F16: '<f2', F32: '<f4' };
 /** The data of an .npy file begins at a multiple of this. */
 const NPY_ALIGNMENT = 64;
+/** Of the headers of all arrays with few sides. */
+const NPY_HEADER = 2 * NPY_ALIGNMENT;
 /** Magic, version and the header's length. */
 const NPY_LEAD = 10;
 /** Of an entry in a zip, beside its name, which stands there twice, and its data. */
@@ -60,8 +62,8 @@ export function npzSize(trace: Trace, manifestBytes: number): number {
   const entry = (name: string, bytes: number): number => bytes + ZIP_ENTRY + 2 * name.length;
   const looks = trace.tokens.length * trace.model.layers * LOOKS.length * 4;
   return namedArrays(trace).reduce(
-    (sum, { name, ref }) => sum + entry(`${name}.npy`, npyHeader(ref.dtype, ref.shape).length + bytesOf(ref)),
-    entry(NPZ_MANIFEST, manifestBytes) + entry('looks.npy', 2 * NPY_ALIGNMENT + looks),
+    (sum, { name, ref }) => sum + entry(`${name}.npy`, NPY_HEADER + bytesOf(ref)),
+    entry(NPZ_MANIFEST, manifestBytes) + entry('looks.npy', NPY_HEADER + looks),
   );
 }
 
