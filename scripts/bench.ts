@@ -1,5 +1,6 @@
 /**
  * `npm run bench -- panel`: the panel in a headless browser (bench/panel.ts).
+ * `npm run bench -- host`: the extension host's thread (bench/host.ts).
  *
  * `npm run bench -- training`: the speed of a training step as a share of the runtime's raw speed at the
  * same matrix products, measured in turn in one run. Times are the processor's for this process, so that
@@ -42,6 +43,7 @@ import { sequenceOf, type Picture, type TrainingSample } from '../src/train/data
 import type { Lesson } from '../src/train/recipe/student.ts';
 import { lossGraph } from '../src/train/recipe/studentGraphs.ts';
 import { RELEASED_TRAINING, Trainer } from '../src/train/recipe/trainer.ts';
+import { benchHost } from './bench/host.ts';
 import { benchPanel } from './bench/panel.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -64,8 +66,11 @@ switch (positionals.join()) {
   case 'panel':
     await benchPanel();
     break;
+  case 'host':
+    await benchHost();
+    break;
   default:
-    throw new Error('usage: npm run bench -- training [--batch N], or npm run bench -- panel');
+    throw new Error('usage: npm run bench -- training [--batch N], or npm run bench -- panel, or -- host');
 }
 
 /** The student's graph: `sequences` of them, each with a latent block. */

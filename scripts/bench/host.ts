@@ -88,7 +88,7 @@ async function benchOpen(file: string, name: string): Promise<void> {
     reader.read({ family: { of: 'visual', layer: 'max', heads: 'max' }, ...all }),
   );
   await timed('  what every word pays to a latent', () =>
-    reader.read({ family: { of: 'paid', layer, to: { latent: 0 } }, ...one }),
+    reader.read({ family: { of: 'paid', layer, to: { latent: 0 }, count: trace.tokens.length }, ...one }),
   );
   await opened.close();
   await files.close();
