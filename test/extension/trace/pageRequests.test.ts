@@ -66,18 +66,23 @@ describe('a page', () => {
     ['an unknown picture', { family: { of: 'similarity', picture: 'x' }, from: 0, to: 1 }, /found "x"/],
     [
       'patches of an unknown picture',
-      { family: { of: 'paid', layer: 0, to: { picture: 'x', patches: [0] } }, from: 0, to: 1 },
+      { family: { of: 'paid', layer: 0, to: { picture: 'x', patches: [0] }, count: 1 }, from: 0, to: 1 },
       /found "x"/,
     ],
     [
       'no patches',
-      { family: { of: 'paid', layer: 0, to: { picture: 'image-1', patches: [] } }, from: 0, to: 1 },
+      { family: { of: 'paid', layer: 0, to: { picture: 'image-1', patches: [] }, count: 1 }, from: 0, to: 1 },
       /query/,
     ],
     [
       'an unknown latent',
-      { family: { of: 'paid', layer: 0, to: { latent: 4 } }, from: 0, to: 1 },
+      { family: { of: 'paid', layer: 0, to: { latent: 4 }, count: 1 }, from: 0, to: 1 },
       /one of 4/,
+    ],
+    [
+      'more tokens than there are',
+      { family: { of: 'paid', layer: 0, to: { latent: 0 }, count: 99 }, from: 0, to: 1 },
+      /at most 14 tokens, found 99/,
     ],
     ['cosines of more latents', { family: { of: 'cosines', count: 5 }, from: 0, to: 1 }, /at most 4 latents/],
     ['an unknown family', { family: { of: 'everything' }, from: 0, to: 1 }, /query\.family/],
