@@ -25,6 +25,8 @@ export class PanelModel implements PanelMethods {
   /** Decoding is the model's, not a component's: an effect that set state re-rendered for ever. */
   readonly pictures = new Pictures(() => this.changed('content'));
   version = 0;
+  /** Grows when the trace does, or is another; not with slices and pictures that arrive. */
+  traceVersion = 0;
   /** False until the host's first snapshot. */
   connected = false;
   private readonly host: ArrayHost;
@@ -61,6 +63,7 @@ export class PanelModel implements PanelMethods {
     const started = state.trace?.status === 'running' && state.trace.id !== this.state.trace?.id;
     this.hold(state.trace);
     this.state = state;
+    this.traceVersion++;
     this.connected = true;
     this.changed(started ? 'run-started' : 'content');
   }
@@ -71,9 +74,11 @@ export class PanelModel implements PanelMethods {
       const started = startTrace(event);
       this.hold(started);
       this.state = { ...this.state, trace: started };
+      this.traceVersion++;
       this.changed('run-started');
     } else if (trace !== undefined) {
       applyEvent(trace, event);
+      this.traceVersion++;
       if (event.type === 'prompt') this.holdPictures(trace);
       this.changed('content');
     }

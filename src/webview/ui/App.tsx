@@ -167,7 +167,7 @@ function useScene(
 ): Scene | undefined {
   const { hovered, hoveredLatent, setHovered, setHoveredLatent, alone, setAlone } = pointing;
   const { trace, canRun } = model.state;
-  const { maps, version } = model;
+  const { maps, version, traceVersion } = model;
   const { decoded: pictures, problems } = model.pictures;
   const highContrast = useHighContrast();
   const drawn = useTarget(model, { view, token: hovered ?? view.token, pointed: hoveredLatent });
@@ -179,7 +179,7 @@ function useScene(
     const grid = shown.picture?.grid ?? { rows: 0, columns: 0 };
     return {
       trace,
-      version,
+      version: traceVersion,
       maps,
       view: target.view,
       shown,

@@ -1,6 +1,7 @@
 /** How attention is joined over layers and heads, and how the map is drawn. */
 
 import type { VNode } from 'preact';
+import { useMemo } from 'preact/hooks';
 import type { Reading } from '../../heatmap/map.ts';
 import type { Scope } from '../../heatmap/scale.ts';
 import type { Choice } from '../../trace/choice.ts';
@@ -97,14 +98,16 @@ const JOINED: { value: 'mean' | 'max' | 'one'; label: string; title: string }[] 
 ];
 
 function LayerControl({ scene }: { scene: Scene }): VNode {
-  const { shown, trace, dispatch } = scene;
+  const { shown, trace, version, dispatch } = scene;
   const { layer } = shown.selector;
   const { layers } = trace.model;
   const one = typeof layer === 'number';
-  const evidence = openingOf(trace);
-  const opening = evidence.layer();
+  const opening = openingOf(trace).layer();
   const choose = (value: Choice): void => dispatch({ type: 'set', values: { layer: value } });
-  const seen = trace.pictures.filter(({ range }) => range !== undefined);
+  const bars = useMemo(() => {
+    const seen = trace.pictures.filter(({ range }) => range !== undefined);
+    return layerBars(openingOf(trace).layers(), seen.length === 1 ? seen[0]!.grid : undefined);
+  }, [trace, version]);
   return (
     <div class="field">
       <Segmented
@@ -114,12 +117,7 @@ function LayerControl({ scene }: { scene: Scene }): VNode {
         options={JOINED}
         onChange={(value) => choose(value === 'one' ? opening : value)}
       />
-      <LayerStrip
-        bars={layerBars(evidence.layers(), seen.length === 1 ? seen[0]!.grid : undefined)}
-        layer={one ? layer : undefined}
-        opening={opening}
-        onChange={choose}
-      />
+      <LayerStrip bars={bars} layer={one ? layer : undefined} opening={opening} onChange={choose} />
       <output class="choice-value">{one ? `${layer + 1} of ${layers}` : `all ${layers}`}</output>
     </div>
   );

@@ -17,9 +17,11 @@ const LEAST_HEIGHT = 48;
 export function SpanTab({ scene }: { scene: Scene }): VNode {
   const { trace, maps, version, shown } = scene;
   const { layer, heads } = shown.selector;
+  // Averaged heads are in the trace itself; slices that arrive say nothing new of them.
+  const arrived = typeof heads === 'number' ? maps.slices.version : 0;
   const span = useMemo(
     () => spanOf(trace, maps, layer, heads),
-    [trace, maps, version, layer, heads, trace.latents.length],
+    [trace, maps, version, layer, heads, arrived],
   );
   const [pointed, setPointed] = useState<number>();
   const box = useRef<HTMLDivElement>(null);
@@ -87,21 +89,17 @@ interface ChartProps {
 }
 
 function Chart({ scene, span, room, pointed, onPoint }: ChartProps): VNode {
-  const { trace, shown, token, dispatch } = scene;
+  const { trace, version, shown, token, dispatch } = scene;
   const count = Math.max(1, trace.tokens.length);
-  const { width } = room;
-  const height = Math.max(LEAST_HEIGHT, room.height);
-  const inner = Math.max(10, width - MARGIN.left - MARGIN.right);
-  const isTitled = height >= TITLED_HEIGHT;
-  const bottom = height - (isTitled ? MARGIN.bottom : MARGIN.bottom / 2);
-  const x = (at: number): number => MARGIN.left + ((at + 0.5) / count) * inner;
-  const y = (fraction: number): number => bottom - fraction * (bottom - MARGIN.top);
+  const place = placeOf(count, room);
+  const { x, y, inner, bottom, height } = place;
+  const ground = useMemo(
+    () => <Ground trace={trace} span={span} place={place} />,
+    [trace, version, span, room.width, room.height],
+  );
+  // Thousands of points: a key press that only moves the mark must not draw them anew.
+  const lines = useMemo(() => <Lines span={span} place={place} />, [span, count, room.width, room.height]);
   const current = token ?? shown.latent?.token;
-  const line = (value: (point: SpanPoint) => number) => (run: SpanPoint[]) =>
-    run.map((point) => `${x(point.token).toFixed(1)},${y(value(point)).toFixed(1)}`).join(' ');
-  const mass = line((point) => point.mass);
-  const bits = line((point) => point.bits / Math.max(span.uniformBits, 1e-9));
-  const runs = runsOf(span.points);
   /** Markers of a block have no attention of their own: the nearest position that has stands for them. */
   const under = (event: MouseEvent): SpanPoint | undefined => {
     const box = (event.currentTarget as Element).getBoundingClientRect();
@@ -118,7 +116,7 @@ function Chart({ scene, span, room, pointed, onPoint }: ChartProps): VNode {
   return (
     <svg
       class="chart"
-      width={width}
+      width={room.width}
       height={height}
       role="img"
       aria-label={labelOf(scene, span)}
@@ -126,6 +124,63 @@ function Chart({ scene, span, room, pointed, onPoint }: ChartProps): VNode {
       onPointerMove={(event) => onPoint(under(event)?.token)}
       onPointerLeave={() => onPoint(undefined)}
     >
+      {ground}
+      {current !== undefined && (
+        <rect
+          class="chart-current"
+          x={x(current - 0.5)}
+          y={MARGIN.top}
+          width={Math.max(3, inner / count)}
+          height={bottom - MARGIN.top}
+        />
+      )}
+      {lines}
+      {marked !== undefined && (
+        <g>
+          <line class="chart-cursor" x1={x(marked.token)} x2={x(marked.token)} y1={MARGIN.top} y2={bottom} />
+          <circle class="dot-mass" cx={x(marked.token)} cy={y(marked.mass)} r={3.5} />
+        </g>
+      )}
+    </svg>
+  );
+}
+
+/** Where things stand in the chart, in CSS pixels. */
+interface Place {
+  /** Of a position, and of a share of the height. */
+  x: (at: number) => number;
+  y: (fraction: number) => number;
+  inner: number;
+  bottom: number;
+  height: number;
+  isTitled: boolean;
+}
+
+function placeOf(count: number, room: Room): Place {
+  const height = Math.max(LEAST_HEIGHT, room.height);
+  const inner = Math.max(10, room.width - MARGIN.left - MARGIN.right);
+  const isTitled = height >= TITLED_HEIGHT;
+  const bottom = height - (isTitled ? MARGIN.bottom : MARGIN.bottom / 2);
+  return {
+    x: (at) => MARGIN.left + ((at + 0.5) / count) * inner,
+    y: (fraction) => bottom - fraction * (bottom - MARGIN.top),
+    inner,
+    bottom,
+    height,
+    isTitled,
+  };
+}
+
+interface PartProps {
+  span: Span;
+  place: Place;
+}
+
+/** Blocks, axes and titles. */
+function Ground({ trace, span, place }: PartProps & { trace: Trace }): VNode {
+  const { x, y, inner, bottom, height, isTitled } = place;
+  return (
+    <>
       <Blocks trace={trace} x={x} top={MARGIN.top} bottom={bottom} />
       <Axis
         side="left"
@@ -141,30 +196,29 @@ function Chart({ scene, span, room, pointed, onPoint }: ChartProps): VNode {
         y={y}
         labels={['0', (span.uniformBits / 2).toFixed(1), span.uniformBits.toFixed(1)]}
       />
-      {current !== undefined && (
-        <rect
-          class="chart-current"
-          x={x(current - 0.5)}
-          y={MARGIN.top}
-          width={Math.max(3, inner / count)}
-          height={bottom - MARGIN.top}
-        />
-      )}
-      {runs.map((run) => (
-        <Run key={run[0]!.token} run={run} mass={mass(run)} bits={bits(run)} />
-      ))}
-      {marked !== undefined && (
-        <g>
-          <line class="chart-cursor" x1={x(marked.token)} x2={x(marked.token)} y1={MARGIN.top} y2={bottom} />
-          <circle class="dot-mass" cx={x(marked.token)} cy={y(marked.mass)} r={3.5} />
-        </g>
-      )}
       {isTitled && (
         <text class="chart-label" x={MARGIN.left + inner / 2} y={height - 4} text-anchor="middle">
           position in the answer
         </text>
       )}
-    </svg>
+    </>
+  );
+}
+
+function Lines({ span, place: { x, y } }: PartProps): VNode {
+  const line = (run: SpanPoint[], value: (point: SpanPoint) => number): string =>
+    run.map((point) => `${x(point.token).toFixed(1)},${y(value(point)).toFixed(1)}`).join(' ');
+  return (
+    <>
+      {runsOf(span.points).map((run) => (
+        <Run
+          key={run[0]!.token}
+          run={run}
+          mass={line(run, ({ mass }) => mass)}
+          bits={line(run, ({ bits }) => bits / Math.max(span.uniformBits, 1e-9))}
+        />
+      ))}
+    </>
   );
 }
 
