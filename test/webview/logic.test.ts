@@ -37,10 +37,10 @@ import {
   INITIAL_VIEW,
   preferencesOf,
   reduce,
-  restoreView,
   stepChoice,
   type Command,
 } from '../../src/webview/logic/view.ts';
+import { restoreView } from '../../src/webview/logic/storedView.ts';
 import { eventsOf } from './replay.ts';
 import { sampleRun } from './sampleTrace.ts';
 

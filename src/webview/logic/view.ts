@@ -8,8 +8,8 @@
 import { unreachable } from '../../base/errors.ts';
 import { CONTOUR_SHARE, STRENGTH } from '../../heatmap/constants.ts';
 import type { MapGrid } from '../../heatmap/grid.ts';
-import { LAWS, type Law } from '../../heatmap/law.ts';
-import { MAP_KINDS, READINGS, type MapKind, type Reading } from '../../heatmap/map.ts';
+import type { Law } from '../../heatmap/law.ts';
+import type { MapKind, Reading } from '../../heatmap/map.ts';
 import { SCOPES, type Scope } from '../../heatmap/scale.ts';
 import type { Choice } from '../../trace/choice.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
@@ -224,41 +224,6 @@ export function clampChoice(choice: Choice, count: number): Choice {
 /** Share of the mass for the contour; 0 where there is none. */
 export function contourShare({ contour, share }: Pick<View, 'contour' | 'share'>): number {
   return contour ? share : 0;
-}
-
-/** Reads a stored state; anything that is not of the expected kind falls back to the default. */
-export function restoreView(stored: unknown): View {
-  if (typeof stored !== 'object' || stored === null) return INITIAL_VIEW;
-  const record = stored as Record<string, unknown>;
-  const kept = Object.entries(INITIAL_VIEW).map(([key, standard]) => {
-    const value = record[key];
-    const known = key === 'heads' ? isChoice(value) : VALUES[key]?.includes(value as string);
-    return [key, (known ?? typeof value === typeof standard) ? value : standard];
-  });
-  const { picture, run, latent, layer, evidenceOpen, evidenceHeight } = record;
-  return {
-    ...(Object.fromEntries(kept) as unknown as View),
-    ...(typeof picture === 'string' && { picture }),
-    ...(typeof run === 'string' && { run }),
-    ...(Number.isInteger(latent) && { latent: latent as number }),
-    ...(isChoice(layer) && { layer }),
-    ...(typeof evidenceOpen === 'boolean' && { evidenceOpen }),
-    ...(typeof evidenceHeight === 'number' && { evidenceHeight }),
-  };
-}
-
-/** What settings that are one of several words may be. */
-const VALUES: Record<string, readonly string[]> = {
-  kind: MAP_KINDS,
-  law: LAWS,
-  reading: READINGS,
-  scope: SCOPES,
-  shading: SHADINGS,
-  tab: TABS,
-};
-
-function isChoice(value: unknown): value is Choice {
-  return value === 'mean' || value === 'max' || (Number.isInteger(value) && (value as number) >= 0);
 }
 
 function apply(view: View, values: Partial<Settings>): View {

@@ -11,7 +11,8 @@ import { storedState, storeState } from '../host.ts';
 import { brushAttended, brushAttending, brushRegion, brushToken, type Brush } from '../logic/brushing.ts';
 import { stageMapOf } from '../logic/stageMap.ts';
 import type { Target } from '../logic/gaze.ts';
-import { preferencesOf, reduce, restoreView, type Command, type View } from '../logic/view.ts';
+import { preferencesOf, reduce, type Command, type View } from '../logic/view.ts';
+import { restoreView } from '../logic/storedView.ts';
 import type { PanelModel } from '../panelModel.ts';
 import { Announcer } from './Announcer.tsx';
 import { usePictureDrop } from './drop.ts';
@@ -67,11 +68,14 @@ export function App({ model, host }: AppProps): VNode {
     call((to) => to.addHelpers(files)),
   );
   useKeys(scene, toggleHelp);
+  // It tells of the whole run, which a key press does not change.
+  const header = useMemo(
+    () => trace && <Header trace={trace} fileName={fileName} canRun={canRun} locked={locked} call={call} />,
+    [trace, model.traceVersion, fileName, canRun, locked, call],
+  );
   return (
     <div class="panel" data-empty={scene === undefined}>
-      {trace !== undefined && (
-        <Header trace={trace} fileName={fileName} canRun={canRun} locked={locked} call={call} />
-      )}
+      {header}
       {notice !== undefined && <Notice text={notice} dismiss={() => setNotice(undefined)} />}
       {progress !== undefined && scene !== undefined && (
         <p class="progress-line" role="status">
