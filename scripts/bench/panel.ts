@@ -85,7 +85,9 @@ async function benchCase(
   report('memory', (await heapOf(session)) / 1e6, HEAP_MB, 'MB');
   const nodes = await page.evaluate(() => document.querySelectorAll('#steps *').length);
   console.log(`  elements in the list of steps ${nodes}`);
-  for (const problem of preview.problems) console.log(`  problem: ${problem}`);
+  // What is said of reading a canvas back is said of this benchmark's own look at it.
+  const problems = preview.problems.filter((problem) => !problem.includes('getImageData'));
+  for (const problem of problems) console.log(`  problem: ${problem}`);
   await page.close();
 }
 
