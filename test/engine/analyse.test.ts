@@ -259,18 +259,22 @@ describe('of the bundled model', () => {
       for (const latent of [trace.latents[3]!, trace.latents.at(-1)!]) {
         const { attention } = rows.find(({ token }) => token === latent.token)!;
         expect(attention.shape).toEqual(latent.attention.shape);
-        expect(largestDifference(attention.data, latent.attention.data)).toBeLessThan(1e-4);
+        const recorded = await readArray(containers.get(trace)!, latent.attention);
+        // Recorded in half precision.
+        expect(largestDifference(attention.data, recorded.data)).toBeLessThan(6e-4);
       }
       const { layers, heads } = model.checkpoint.config.text;
-      const mean = trace.tokens[word]!.attention!;
-      const keys = mean.shape[1]!;
-      for (let at = 0; at < layers * keys; at++) {
-        const [layer, key] = [Math.floor(at / keys), at % keys];
+      const mean = await readArray(containers.get(trace)!, trace.tokens[word]!.attention!);
+      const [, patches = 0] = mean.shape;
+      const keys = rows[0]!.attention.shape[2]!;
+      const { start } = trace.pictures[0]!.range!;
+      for (let at = 0; at < layers * patches; at++) {
+        const [layer, key] = [Math.floor(at / patches), start + (at % patches)];
         const sum = Array.from(
           { length: heads },
           (_, head) => rows[0]!.attention.data[(layer * heads + head) * keys + key]!,
         ).reduce((total, share) => total + share, 0);
-        expect(Math.abs(sum / heads - mean.data[at]!)).toBeLessThan(1e-4);
+        expect(Math.abs(sum / heads - mean.data[at]!)).toBeLessThan(6e-4);
       }
     });
 
