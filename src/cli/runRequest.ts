@@ -90,4 +90,3 @@ function endTrace(trace: Trace, problem: unknown): void {
   else if (problem instanceof CancelledError) finishTrace(trace, 'cancelled');
   else finishTrace(trace, 'failed', messageOf(problem));
 }
-
