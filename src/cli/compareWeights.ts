@@ -107,14 +107,10 @@ async function run(
 }
 
 /** One after the other is in memory, so each must fit by itself. */
-function checkMemory(
-  { config, processor, dtype, parameterCount, folder }: Checkpoint,
-  weights: Scheme,
-): void {
+function checkMemory({ config, processor, parameterCount, folder }: Checkpoint, weights: Scheme): void {
   const context = {
     config,
     processor,
-    dtype,
     parameterCount,
     provider: 'cpu',
     free: availableMemory(),

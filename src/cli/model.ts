@@ -67,7 +67,7 @@ async function describeModel(
     label('run'),
     `pictures ${sizesText} · ${workload.textTokens} tokens of text · ${workload.latents} latents kept`,
   );
-  const context = { config, processor, dtype, parameterCount, provider: device, free, workload };
+  const context = { config, processor, parameterCount, provider: device, free, workload };
   try {
     const plan = planMemory(context, 'auto', where);
     terminal.line(label('chosen'), plan.reason);
@@ -76,7 +76,7 @@ async function describeModel(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     terminal.line(label('free'), inBytes(free));
-    for (const row of planTable({ formats: needsByFormat(context) }, device)) terminal.line(row);
+    for (const row of planTable({ formats: needsByFormat(context), free }, device)) terminal.line(row);
     throw error;
   }
 }

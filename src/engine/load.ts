@@ -83,13 +83,13 @@ export async function openModel(
 
 /** Decides on the weights' format and tells it. */
 function planFor(
-  { config, processor, dtype, parameterCount }: Checkpoint,
+  { config, processor, parameterCount }: Checkpoint,
   { provider }: TraceDevice,
   { folder, weights = 'auto' }: LoadRequest,
   { memory: free = availableMemory() }: LoadSettings,
   { log, planned }: LoadObserver,
 ): MemoryPlan {
-  const context = { config, processor, dtype, parameterCount, provider, free };
+  const context = { config, processor, parameterCount, provider, free };
   const plan = planMemory(context, weights, folder);
   for (const text of [`memory: ${plan.reason}`, ...planTable(plan, provider)]) log('info', text);
   planned(plan);

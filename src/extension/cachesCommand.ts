@@ -12,24 +12,34 @@ interface CacheItem extends Choice {
   cache?: ListedCache;
 }
 
-/** @param folder of the extension's caches */
-export async function manageCaches(folder: string): Promise<void> {
+/**
+ * Lists them until the list is left.
+ * @param folder of the extension's caches
+ * @returns the files that were removed
+ */
+export async function manageCaches(folder: string): Promise<string[]> {
+  const gone: string[] = [];
   for (;;) {
     const caches = await listCaches(folder);
     if (caches.length === 0) {
-      return showInformation(
+      await showInformation(
         vscode.l10n.t('There are no packed weights: models are packed on first use.'),
         [],
       );
+      return gone;
     }
     const picked = await choose(itemsOf(caches), {
       title: vscode.l10n.t('Packed weights: {0}', inBytes(sizeOf(caches))),
       placeholder: vscode.l10n.t('Which to remove? They are packed again when the model is next opened so.'),
       matchOnDetail: true,
     });
-    if (picked === undefined) return;
+    if (picked === undefined) return gone;
     const removed = picked.cache === undefined ? caches : [picked.cache];
-    if (await isSure(removed)) for (const cache of removed) await removeCache(cache);
+    if (!(await isSure(removed))) continue;
+    for (const cache of removed) {
+      await removeCache(cache);
+      gone.push(cache.file);
+    }
   }
 }
 

@@ -20,7 +20,7 @@ import { availableMemory, inBytes, saysOutOfMemory } from '../process/memory.ts'
 import type { FormatNeeds, MemoryPlan } from '../protocol/engine.ts';
 import { matricesOf, rowsOf } from '../quantise/matrices.ts';
 import { formatOf, isScheme, packedBytes } from '../quantise/schemes.ts';
-import { BYTES, type Dtype } from '../tensor/dtype.ts';
+import { BYTES } from '../tensor/dtype.ts';
 import { formatLabel, WEIGHT_FORMATS, type WeightChoice, type WeightFormat } from '../tensor/weightFormat.ts';
 
 /** What is planned for. */
@@ -38,8 +38,6 @@ export const USUAL: Workload = { pictures: [{ width: 1024, height: 1024 }], text
 export interface PlanContext {
   config: ModelConfig;
   processor: ProcessorConfig;
-  /** Of most stored weights. */
-  dtype: Dtype;
   /** Stored, a shared matrix once. */
   parameterCount: number;
   provider: Provider;
@@ -53,10 +51,33 @@ const PROGRAM = 250e6;
 /** A model with fewer parameters is opened in float32 where it fits: it is fast enough, and exact. */
 const SMALL = 1e9;
 
+/** The smallest picture and a word: what must fit, whatever is asked. */
+const LEAST: Workload = { pictures: [{ width: 28, height: 28 }], textTokens: 64, latents: 0 };
+
 /** What each format needs, in the order of `WEIGHT_FORMATS`. */
 export function needsByFormat(context: PlanContext): FormatNeeds[] {
-  const { config, processor, workload = USUAL } = context;
-  const { pictures, textTokens, latents } = workload;
+  const run = runMemory(context, context.workload ?? USUAL);
+  const least = Object.values(runMemory(context, LEAST)).reduce((sum, bytes) => sum + bytes, PROGRAM);
+  return WEIGHT_FORMATS.map((format) => {
+    const weights = weightMemory(context, format);
+    const total = PROGRAM + weights + run.picture + run.prompt + run.capture;
+    const refused = refusalOf(format, least + weights, context);
+    return {
+      format,
+      weights,
+      ...run,
+      total,
+      least: least + weights,
+      ...(refused !== undefined && { refused }),
+    };
+  });
+}
+
+/** What a run takes beside the weights. */
+function runMemory(
+  { config, processor }: PlanContext,
+  { pictures, textTokens, latents }: Workload,
+): Pick<FormatNeeds, 'picture' | 'prompt' | 'capture'> {
   const planned = pictures.map((source) => ({ source, ...planPicture(source, processor) }));
   const largest = Math.max(
     0,
@@ -68,15 +89,11 @@ export function needsByFormat(context: PlanContext): FormatNeeds[] {
   const features = planned.reduce((sum, { grid }) => sum + featureMemory(config.vision, grid), 0);
   const pads = planned.reduce((sum, { mergedTokens }) => sum + mergedTokens, 0);
   const tokens = Math.min(config.text.maxPositions, textTokens + pads);
-  const picture = largest + features;
-  const prompt = promptMemory(config.text, tokens);
-  const capture = attentionMemory(config.text, tokens) + latents * latentMemory(config.text, tokens);
-  return WEIGHT_FORMATS.map((format) => {
-    const weights = weightMemory(context, format);
-    const total = PROGRAM + weights + picture + prompt + capture;
-    const refused = refusalOf(format, total, context);
-    return { format, weights, picture, prompt, capture, total, ...(refused !== undefined && { refused }) };
-  });
+  return {
+    picture: largest + features,
+    prompt: promptMemory(config.text, tokens),
+    capture: attentionMemory(config.text, tokens) + latents * latentMemory(config.text, tokens),
+  };
 }
 
 /** Numbers that a session holds: all but the embedding, whose rows are taken from its file. */
@@ -98,11 +115,16 @@ function weightMemory({ config, parameterCount }: PlanContext, format: WeightFor
   );
 }
 
-function refusalOf(format: WeightFormat, total: number, { provider, free }: PlanContext): string | undefined {
+function refusalOf(format: WeightFormat, least: number, { provider, free }: PlanContext): string | undefined {
   if (format === 'float16' && provider === 'cpu') return 'a GPU only: processors compute in float32';
   // The runtime does not say what a GPU has; what it lacks is told when it opens.
-  if (provider === 'webgpu' || total <= free) return undefined;
-  return `needs ${inBytes(total)}`;
+  if (provider === 'webgpu' || least <= free) return undefined;
+  return `needs ${inBytes(least)} at least`;
+}
+
+/** Whether it fits, but not with a run of the usual size. */
+function isTight({ total, refused }: FormatNeeds, provider: Provider, free: number): boolean {
+  return refused === undefined && provider === 'cpu' && total > free;
 }
 
 /**
@@ -126,21 +148,22 @@ export function planMemory(context: PlanContext, choice: WeightChoice, where: st
 
 /** float32 of a small model that fits, else 8 bits. Fewer bits change more than a user should get without asking. */
 function automatic(
-  { parameterCount }: PlanContext,
+  { parameterCount, provider, free }: PlanContext,
   needs: (format: WeightFormat) => FormatNeeds,
 ): FormatNeeds {
   const float32 = needs('float32');
-  return parameterCount <= SMALL && float32.refused === undefined ? float32 : needs('8bit');
+  const fits = float32.refused === undefined && !isTight(float32, provider, free);
+  return parameterCount <= SMALL && fits ? float32 : needs('8bit');
 }
 
-function reasonFor(
-  { format, total }: FormatNeeds,
-  float32: FormatNeeds,
-  { parameterCount, provider, free }: PlanContext,
-): string {
+function reasonFor(chosen: FormatNeeds, float32: FormatNeeds, context: PlanContext): string {
+  const { parameterCount, provider, free } = context;
+  const tight = isTight(chosen, provider, free);
+  const size = inBytes(tight ? chosen.least : chosen.total);
   const of = provider === 'cpu' ? ` of ${inBytes(free)} free` : ' of GPU and main memory together';
-  const facts = [parametersLabel(parameterCount), formatLabel(format), `${inBytes(total)}${of}`].join(' · ');
-  if (format === 'float32') return facts;
+  const name = `${parametersLabel(parameterCount)} · ${formatLabel(chosen.format)}`;
+  const facts = `${name} · ${size}${of}${tight ? ', for small pictures only' : ''}`;
+  if (chosen.format === 'float32') return facts;
   const whole = inBytes(float32.total);
   return `${facts}; float32 would ${float32.refused === undefined ? `take ${whole} and be slower` : `need ${whole}`}`;
 }
@@ -165,15 +188,15 @@ function doesNotFit(
       remedy: 'Choose 8bit, or let the program choose: --weights auto, setting ilvr.weights.',
     });
   }
-  const wouldFit = fitting.map(({ format, total }) => `${format} (${inBytes(total)})`);
+  const wouldFit = fitting.map(({ format, least }) => `${format} (${inBytes(least)})`);
   return new UserError({
     problem: 'There is not enough memory for this model',
-    expected: `${inBytes(asked.total)} for ${formatLabel(asked.format)} weights and a run`,
+    expected: `${inBytes(asked.least)} for ${formatLabel(asked.format)} weights and the smallest run`,
     found: `${inBytes(free)} free`,
     where,
     remedy:
       fitting.length === 0
-        ? `Not even 4-bit weights fit (${inBytes(Math.min(...formats.map(({ total }) => total)))}): free memory, or use a smaller model.`
+        ? `Not even 4-bit weights fit (${inBytes(Math.min(...formats.map(({ least }) => least)))}): free memory, or use a smaller model.`
         : `What fits: ${wouldFit.join(', ')} (--weights, setting ilvr.weights). Or free memory.`,
   });
 }
@@ -206,14 +229,19 @@ export function ranOutDespite(
 
 /** The plan as lines of a table, for logs and terminals. */
 export function planTable(
-  { formats, chosen }: Pick<MemoryPlan, 'formats'> & { chosen?: WeightFormat },
+  { formats, free, chosen }: Pick<MemoryPlan, 'formats' | 'free'> & { chosen?: WeightFormat },
   provider: Provider,
 ): string[] {
+  const stateOf = (needs: FormatNeeds): string => {
+    if (needs.refused !== undefined) return needs.refused;
+    if (provider === 'webgpu') return 'if the GPU has it';
+    return isTight(needs, provider, free) ? 'fits with small pictures' : 'fits';
+  };
   const rows = formats.map((needs) => [
     needs.format === chosen ? '→' : ' ',
     needs.format,
     ...[needs.weights, needs.picture, needs.prompt, needs.capture, needs.total].map(inBytes),
-    needs.refused ?? (provider === 'cpu' ? 'fits' : 'if the GPU has it'),
+    stateOf(needs),
   ]);
   const table = [['', 'format', 'weights', 'picture', 'prompt', 'capture', 'in all', ''], ...rows];
   const widths = table[0]!.map((_, i) => Math.max(...table.map((row) => row[i]!.length)));

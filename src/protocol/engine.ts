@@ -80,6 +80,8 @@ export interface FormatNeeds {
   /** What a run keeps of attention. */
   capture: number;
   total: number;
+  /** Of a run over the smallest picture: with less it is not opened at all. */
+  least: number;
   /** Why it cannot be chosen here; absent: it can. */
   refused?: string;
 }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { causeOf } from '../../src/client/ends.ts';
 import type { MemoryPlan } from '../../src/protocol/engine.ts';
 
-const needs = { weights: 0, picture: 0, prompt: 0, capture: 0 };
+const needs = { weights: 0, picture: 0, prompt: 0, capture: 0, least: 0 };
 const PLAN: MemoryPlan = {
   chosen: 'float32',
   reason: '',

@@ -34,7 +34,6 @@ const SEVEN: PlanContext = {
     vision: { ...VISION, outputSize: 3584 },
   },
   processor: parseProcessorConfig({}, 'here'),
-  dtype: 'BF16',
   parameterCount: 8_292_166_656,
   provider: 'cpu',
   free: 21e9,
@@ -57,6 +56,16 @@ const THREE: PlanContext = {
     vision: { ...VISION, outputSize: 2048 },
   },
   parameterCount: 3_754_622_976,
+};
+
+/** The sizes of 0.5B, without a tower to speak of. */
+const SMALL_ONE: PlanContext = {
+  ...SEVEN,
+  config: {
+    ...config,
+    text: { ...SEVEN.config.text, hiddenSize: 896, layers: 24, feedForwardSize: 4864 },
+  },
+  parameterCount: 0.9e9,
 };
 
 const needs = (context: PlanContext, format: WeightFormat) =>
@@ -97,12 +106,24 @@ describe('the format that is chosen', () => {
     expect(reason).toMatch(/float32 would take 3\d\.\d GB and be slower$/);
   });
 
+  it('is opened for small pictures where the usual run does not fit, and says so', () => {
+    const free = needs(SEVEN, '8bit').total - 1;
+    const plan = planMemory({ ...SEVEN, free }, 'auto', 'here');
+    expect(plan.reason).toMatch(/8-bit · 8\.\d GB of 10\.\d GB free, for small pictures only; float32/);
+    expect(planTable(plan, 'cpu').find((row) => row.startsWith('→'))).toMatch(/fits with small pictures$/);
+  });
+
+  it('is 8 bits of a small model whose usual run fits in no other', () => {
+    const free = needs(SMALL_ONE, 'float32').total - 1;
+    expect(planMemory({ ...SMALL_ONE, free }, 'auto', 'here').chosen).toBe('8bit');
+  });
+
   it('is what the user asks for', () => {
     expect(planMemory(SEVEN, '4bit', 'here').chosen).toBe('4bit');
   });
 
   it('is never of 4 bits unasked: it is refused, with what would fit', () => {
-    const free = needs(SEVEN, '8bit').total - 1;
+    const free = needs(SEVEN, '8bit').least - 1;
     expect(() => planMemory({ ...SEVEN, free }, 'auto', '/models/7b')).toThrow(
       /not enough memory for this model: expected \d+\.\d GB for 8-bit weights.*in \/models\/7b\. What fits: 4bit \(\d\.\d GB\), 4bit-fast/,
     );
@@ -133,5 +154,5 @@ it('the table has a row for each format and marks the chosen one', () => {
   const table = planTable(planMemory(SEVEN, 'auto', 'here'), 'cpu');
   expect(table).toHaveLength(6);
   expect(table.filter((row) => row.startsWith('→'))).toEqual([expect.stringMatching(/^→ +8bit .*fits$/)]);
-  expect(table[1]).toMatch(/float32 .*needs 3\d\.\d GB$/);
+  expect(table[1]).toMatch(/float32 .*needs 3\d\.\d GB at least$/);
 });

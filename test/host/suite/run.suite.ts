@@ -333,6 +333,22 @@ export function suite(claim: DeclareClaim): void {
       });
       assert.equal(status, 'complete');
       assert.equal((await (await inspector()).traceOf(runId)).model.weights, '8bit');
+
+      // By keyboard: the first of the list, "Remove", and so on until none is left and a message says so.
+      let isLeft = false;
+      const removed = Promise.resolve(vscode.commands.executeCommand<string[]>('ilvr.manageCaches')).finally(
+        () => (isLeft = true),
+      );
+      await eventually(
+        'the list of packed weights to be left',
+        async () => {
+          await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+          await vscode.commands.executeCommand('notifications.clearAll');
+          return isLeft;
+        },
+        60_000,
+      );
+      assert.match((await removed).join(), /weights.*-8bit\.safetensors/);
     },
     model,
   );
