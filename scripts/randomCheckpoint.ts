@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { normalNumbers, seededNumbers } from '../src/base/random.ts';
 import { toBFloat16 } from '../src/checkpoint/formats/writeSafetensors.ts';
 
-interface Size {
+export interface TextSize {
   hidden: number;
   layers: number;
   heads: number;
@@ -24,7 +24,7 @@ interface Size {
 }
 
 /** Qwen2.5-VL's own; of 0.5b the language model alone exists, as Qwen2.5. */
-const SIZES: Record<string, Size> = {
+export const SIZES: Record<string, TextSize> = {
   '0.5b': {
     hidden: 896,
     layers: 24,
@@ -79,7 +79,7 @@ export async function makeRandomCheckpoint(
   return writeWeights(folder, tensorsOf(text, depth));
 }
 
-async function writeTexts(folder: string, text: Size, depth: number): Promise<void> {
+async function writeTexts(folder: string, text: TextSize, depth: number): Promise<void> {
   const blank = 'models/recipe/blank';
   await cp(join(blank, 'chat_template.jinja'), join(folder, 'chat_template.jinja'));
   const tokenizer = JSON.parse(
@@ -153,7 +153,7 @@ interface TensorShape {
   ones: boolean;
 }
 
-function tensorsOf(text: Size, depth: number): TensorShape[] {
+function tensorsOf(text: TextSize, depth: number): TensorShape[] {
   const tensors: TensorShape[] = [];
   const add = (name: string, ...shape: number[]): void => {
     tensors.push({ name, shape, ones: /norm|ln_q/.test(name) });

@@ -1,0 +1,101 @@
+/** What is not raced: how a 7B opens and what it holds; latents beside a picture that is read again. */
+
+import { openCheckpoint } from '../../../src/checkpoint/checkpoint.ts';
+import type { ModelConfig } from '../../../src/model/config.ts';
+import { matricesOf, rowsOf } from '../../../src/quantise/matrices.ts';
+import { formatOf, packedBytes } from '../../../src/quantise/schemes.ts';
+import { SIZES } from '../../randomCheckpoint.ts';
+import { Contestant, type Laps } from './contest.ts';
+import type { Shape, Stable } from './entrants.ts';
+import { figure, type Row } from './report.ts';
+
+export interface Facts {
+  stable: Stable;
+  environment: Record<string, string>;
+  context: number;
+}
+
+/** The release's tower. */
+const DEPTH = 32;
+/** Of a helper picture, in tokens. */
+const SIDE = 28;
+const LATENTS = 8;
+
+/** Opening and memory of the 7B in 8 bits, whose weights were packed before. */
+export async function openingRows(
+  { stable }: Facts,
+  shape: Shape,
+  threads: number,
+  laps: ReadonlyMap<string, Laps>,
+): Promise<Row[]> {
+  const opened = laps.get('8bit')?.opened;
+  if (shape.name !== '7b' || opened === undefined) return [];
+  const { config } = await openCheckpoint(await stable.checkpoint(shape));
+  const cut = bytesOf(config);
+  const layers = SIZES[shape.name]!.layers;
+  const whole = bytesOf({
+    ...config,
+    text: { ...config.text, layers },
+    vision: { ...config.vision, depth: DEPTH },
+  });
+  const row = { threads, want: 'at most' } as const;
+  return [
+    {
+      ...row,
+      what: '7b, 8bit, opens from its packed weights',
+      figure: ((opened.ms / 1000) * whole) / cut,
+      target: 8,
+      unit: 's',
+      how: `${(opened.ms / 1000).toFixed(1)} s for ${gigabytes(cut)} of ${gigabytes(whole)}`,
+    },
+    {
+      ...row,
+      what: '7b, 8bit, private memory by its weights',
+      figure: opened.memory / cut,
+      target: 1.1,
+      unit: '×',
+      how: `${gigabytes(opened.memory)} for ${gigabytes(cut)}, after a first token`,
+    },
+  ];
+}
+
+/** Packed in 8 bits. */
+function bytesOf(config: ModelConfig): number {
+  return matricesOf(config).reduce(
+    (sum, matrix) => sum + packedBytes(formatOf('8bit', matrix.part), rowsOf(matrix), matrix.columns),
+    0,
+  );
+}
+
+const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
+
+/** What ILVR saves: latents, or a helper picture through tower and prefill. */
+export async function pictureRow(
+  { stable, environment, context }: Facts,
+  shape: Shape,
+  threads: number,
+): Promise<Row> {
+  const contestant = new Contestant(await stable.ours(shape, '8bit', threads), environment);
+  try {
+    await contestant.opened();
+    const time = async (task: Parameters<Contestant['ask']>[0]): Promise<number> =>
+      (await contestant.ask(task)).ms.reduce((sum, ms) => sum + ms, 0);
+    const ids = (length: number): number[] => Array.from({ length }, (_, i) => i);
+    const tower = ((await time({ do: 'tower', side: SIDE })) * DEPTH) / shape.blocks;
+    const deeper = SIZES[shape.name]!.layers / shape.layers;
+    const prefill = deeper * (await time({ do: 'prefill', ids: ids(SIDE ** 2) }));
+    await time({ do: 'prefill', ids: ids(context) });
+    const latents = deeper * (await time({ do: 'latents', tokens: LATENTS }));
+    return {
+      what: `${shape.name}, 8bit, ${LATENTS} latents against a picture of ${SIDE} × ${SIDE} tokens`,
+      threads,
+      figure: (tower + prefill) / latents,
+      target: 8,
+      want: 'at least',
+      unit: '×',
+      how: `tower ${figure(tower)}, prefill ${figure(prefill)}, latents ${figure(latents)} ms, computed for all layers`,
+    };
+  } finally {
+    await contestant.stop();
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * One who takes part: a process that has opened its model and does what it is asked, one line of JSON after the other.
+ * Racers in TypeScript call `serve`; PyTorch's (`racer.py`) speaks the same lines.
+ */
+
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+
+export type Task =
+  /** Reads these from an empty context. */
+  | { do: 'prefill'; ids: number[] }
+  /** Reads so many more, one at a time. */
+  | { do: 'decode'; tokens: number; capture: boolean }
+  /** Feeds so many latents. */
+  | { do: 'latents'; tokens: number }
+  /** The features of a square picture of side² tokens. */
+  | { do: 'tower'; side: number };
+
+export interface Timing {
+  /** Of each token, or of the whole task. */
+  ms: number[];
+  /** What of that is the head's, where it is a graph of its own. */
+  head?: number[];
+}
+
+/** Said once the model is open. */
+export interface Opened {
+  ms: number;
+  /** Private memory that opening and a first token took, bytes. */
+  memory: number;
+}
+
+export interface Racer {
+  prefill(ids: readonly number[]): Promise<void>;
+  /** @returns milliseconds of the head, where it is a graph of its own */
+  token(capture: boolean): Promise<number | undefined>;
+  latent?(): Promise<void>;
+  tower?(side: number): Promise<void>;
+}
+
+/** Lines that answer, among whatever a library prints. */
+export const ANSWER = '@';
+
+/** Opens the racer of this process with the options in its first argument, and answers until its input ends. */
+export async function serve<Options>(open: (options: Options) => Promise<Racer>): Promise<void> {
+  const options = JSON.parse(process.argv[2]!) as Options;
+  const before = privateMemory();
+  const start = performance.now();
+  const racer = await open(options);
+  const ms = performance.now() - start;
+  await racer.prefill([1, 2, 3]);
+  await racer.token(true);
+  answer({ ms, memory: privateMemory() - before });
+  for await (const line of createInterface({ input: process.stdin })) {
+    answer(await timed(racer, JSON.parse(line) as Task));
+  }
+  process.exit(0);
+}
+
+async function timed(racer: Racer, task: Task): Promise<Timing> {
+  const clock = async (work: () => Promise<unknown>): Promise<number> => {
+    const start = performance.now();
+    await work();
+    return performance.now() - start;
+  };
+  const timing: Timing = { ms: [] };
+  if (task.do === 'prefill') timing.ms.push(await clock(() => racer.prefill(task.ids)));
+  else if (task.do === 'tower') timing.ms.push(await clock(() => racer.tower!(task.side)));
+  else if (task.do === 'latents') {
+    for (let i = 0; i < task.tokens; i++) timing.ms.push(await clock(() => racer.latent!()));
+  } else {
+    for (let i = 0; i < task.tokens; i++) {
+      let head: number | undefined;
+      timing.ms.push(
+        await clock(async () => {
+          head = await racer.token(task.capture);
+        }),
+      );
+      if (head !== undefined) (timing.head ??= []).push(head);
+    }
+  }
+  return timing;
+}
+
+function answer(value: object): void {
+  process.stdout.write(`${ANSWER}${JSON.stringify(value)}\n`);
+}
+
+/** Bytes that belong to this process alone, mapped files not counted; all that is resident where Linux is not there. */
+function privateMemory(): number {
+  if (process.platform !== 'linux') return process.memoryUsage().rss;
+  const kilobytes = /RssAnon:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  return 1024 * Number(kilobytes ?? 0);
+}
