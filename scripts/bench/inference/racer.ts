@@ -26,6 +26,8 @@ export interface Timing {
 /** Said once the model is open. */
 export interface Opened {
   ms: number;
+  /** Of that, what does not grow with the layers, where the racer knows it. */
+  fixed?: number;
   /** Private memory that opening and a first token took, bytes. */
   memory: number;
 }
@@ -34,6 +36,8 @@ export interface Racer {
   prefill(ids: readonly number[]): Promise<void>;
   /** @returns milliseconds of the head, where it is a graph of its own */
   token(capture: boolean): Promise<number | undefined>;
+  /** Milliseconds of its opening that do not grow with the layers. */
+  readonly fixed?: number;
   latent?(): Promise<void>;
   tower?(side: number): Promise<void>;
 }
@@ -50,7 +54,7 @@ export async function serve<Options>(open: (options: Options) => Promise<Racer>)
   const ms = performance.now() - start;
   await racer.prefill([1, 2, 3]);
   await racer.token(true);
-  answer({ ms, memory: privateMemory() - before });
+  answer({ ms, fixed: racer.fixed, memory: privateMemory() - before });
   for await (const line of createInterface({ input: process.stdin })) {
     answer(await timed(racer, JSON.parse(line) as Task));
   }
