@@ -5,6 +5,7 @@ import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import { outOfMemory } from '../process/memory.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
+import { addAnalyse } from './analyse.ts';
 import { compare } from './compare.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
@@ -41,7 +42,14 @@ Environment:
   ILVR_DEBUG=1  stack traces and the engine's log`;
 
 /** Commands that look at the signal and keep what there is; the others end at once. */
-export const STOPPABLE: readonly string[] = ['reason', 'evaluate', 'train', 'compare-weights', 'get-model'];
+export const STOPPABLE: readonly string[] = [
+  'reason',
+  'analyse',
+  'evaluate',
+  'train',
+  'compare-weights',
+  'get-model',
+];
 
 /**
  * Runs the program.
@@ -79,6 +87,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addReason(program, context, finished);
   addEvaluate(program, context, finished);
   addCompare(program, context, finished);
+  addAnalyse(program, context, finished);
   addConformance(program, context, finished);
   addGenerateMaps(program, context, finished);
   addTrain(program, context, finished);

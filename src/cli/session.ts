@@ -25,14 +25,16 @@ export interface Session {
 
 /**
  * Starts the engine, loads the model, says what was loaded and where, and ends the engine afterwards.
+ * @param silent whether nothing is said of it: the output is for another program
  * @throws whatever loading or `use` throws
  */
 export async function withModel<T>(
   context: CliContext,
   options: ModelOptions,
   use: (session: Session) => Promise<T>,
+  { silent = false }: { silent?: boolean } = {},
 ): Promise<T> {
-  return withModels(context, options, { tasks: 1 }, ([session]) => use(session!));
+  return withModels(context, options, { tasks: 1, silent }, ([session]) => use(session!));
 }
 
 /**
@@ -43,7 +45,7 @@ export async function withModel<T>(
 export async function withModels<T>(
   context: CliContext,
   options: ModelOptions,
-  { jobs, tasks }: { jobs?: number | undefined; tasks: number },
+  { jobs, tasks, silent = false }: { jobs?: number | undefined; tasks: number; silent?: boolean },
   use: (sessions: Session[]) => Promise<T>,
 ): Promise<T> {
   const engines = [new Engine(context, options, true)];
@@ -51,7 +53,7 @@ export async function withModels<T>(
     const [first] = engines as [Engine];
     context.terminal.progress('Starting the engine');
     const { loaded } = await first.load();
-    describeModel(context, loaded);
+    if (!silent) describeModel(context, loaded);
     const count = Math.min(jobs ?? defaultJobs(loaded), tasks);
     if (count > 1) {
       const threads = Math.max(1, Math.floor(availableParallelism() / count));

@@ -6,6 +6,7 @@
 import { unreachable, UserError } from '../base/errors.ts';
 import { fromFloat16s } from '../tensor/float16.ts';
 import { sizeOf, type NumericArray } from '../tensor/array.ts';
+import { ARRAY_KEY } from './format.ts';
 import type { ArrayRef, Trace, TraceLatent } from './schema.ts';
 
 /** A container that is read. */
@@ -42,9 +43,20 @@ export function arraysOf({ vector, attention, mean, comparisons }: TraceLatent):
   return [vector, attention, mean, ...compared];
 }
 
+/** All arrays of a result that was kept, by the keys that lead to them; its form is checked by ./schema.ts. */
+export function arraysOfResult(
+  result: unknown,
+  keys: readonly string[] = [],
+): { keys: readonly string[]; ref: ArrayRef }[] {
+  if (typeof result !== 'object' || result === null) return [];
+  if (ARRAY_KEY in result) return [{ keys, ref: result[ARRAY_KEY] as ArrayRef }];
+  return Object.entries(result).flatMap(([key, part]) => arraysOfResult(part, [...keys, key]));
+}
+
 /** All arrays of a trace. */
-export function allArrays({ pictures, tokens, latents }: Trace): ArrayRef[] {
+export function allArrays({ pictures, tokens, latents, analyses = [] }: Trace): ArrayRef[] {
   return [
+    ...analyses.flatMap(({ result }) => arraysOfResult(result).map(({ ref }) => ref)),
     ...pictures.map(({ png }) => png),
     ...tokens.flatMap(({ attention }) => attention ?? []),
     ...latents.flatMap(arraysOf),

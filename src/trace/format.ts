@@ -12,3 +12,6 @@ export const PART_TIMINGS = {
 
 /** Name of the timing that is the whole run rather than a part of it. */
 export const TOTAL_TIMING = 'total';
+
+/** In the result of an analysis: the key under which a reference to an array stands. */
+export const ARRAY_KEY = '$array';

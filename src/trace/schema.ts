@@ -14,7 +14,7 @@ import * as z from 'zod';
 import { fromBase64, toBase64 } from '../base/base64.ts';
 import { sizeOf, type NumericArray } from '../tensor/array.ts';
 import { WEIGHT_FORMATS } from '../tensor/weightFormat.ts';
-import { TRACE_FORMAT, TRACE_VERSION } from './format.ts';
+import { ARRAY_KEY, TRACE_FORMAT, TRACE_VERSION } from './format.ts';
 
 const count = z.int().min(0);
 const size = z.int().min(1);
@@ -255,6 +255,51 @@ const verdict = z.strictObject({
   source: z.string(),
 });
 
+/** Levels of a result, which nobody's is as deep as. */
+const MAX_DEPTH = 12;
+
+/** JSON in which an array of numbers stands as {"$array": reference}. */
+const result = z.unknown().superRefine((value, context) => {
+  const fault = faultOf(value, MAX_DEPTH);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault, input: value });
+});
+
+/** What is wrong with a result, if anything is. */
+function faultOf(value: unknown, depth: number): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (depth === 0) return `more than ${MAX_DEPTH} levels`;
+  if (ARRAY_KEY in value) {
+    const parsed = arrayRef.safeParse(value[ARRAY_KEY]);
+    return parsed.success ? undefined : (parsed.error.issues[0]?.message ?? 'no reference');
+  }
+  for (const part of Object.values(value)) {
+    const fault = faultOf(part, depth - 1);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+/** An analysis of this run (src/analysis), kept with what made it, so that it can be made again. */
+const keptAnalysis = z.strictObject({
+  /** Its name in the table of analyses; of a newer program, one that this does not know. */
+  method: z.string().min(1).max(64),
+  /** Of the method; results of another version are not shown as today's. */
+  version: size,
+  createdAt: z.iso.datetime(),
+  /** partial: it was stopped, and this is what was known by then. */
+  status: z.enum(['partial', 'complete']),
+  /** All, defaults included. */
+  parameters: z.record(z.string().max(64), z.unknown()),
+  /** Of chance, where the method has any. */
+  seed: z.int().optional(),
+  /** Id of the run that it was compared with. */
+  other: z.string().min(1).max(128).optional(),
+  /** Who computed it, where a model was needed. */
+  model: model.pick({ name: true, fingerprint: true, sha256: true, weights: true }).optional(),
+  device: device.optional(),
+  result,
+});
+
 const timing = z.strictObject({ name: z.string(), milliseconds: z.number().min(0) });
 
 export const traceSchema = z
@@ -281,9 +326,11 @@ export const traceSchema = z
     arrays: container,
     /** Absent where no samples file knows the picture and the question. */
     verdict: verdict.optional(),
+    analyses: z.array(keptAnalysis).max(1000).optional(),
   })
   .meta({ title: 'ILVR trace', description: 'A run of interleaved latent visual reasoning.' });
 
+export type KeptAnalysis = z.output<typeof keptAnalysis>;
 export type ArrayRef = z.output<typeof arrayRef>;
 export type Trace = z.output<typeof traceSchema>;
 export type TraceModel = z.output<typeof model>;

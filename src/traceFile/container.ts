@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { UserError } from '../base/errors.ts';
 import { cannotWrite, isSystemError } from '../files/replaceFile.ts';
-import { openPlainFile } from '../files/plainFile.ts';
+import { openPlainFile, sizeOfFile } from '../files/plainFile.ts';
 import { toFloat16 } from '../tensor/float16.ts';
 import { sizeOf } from '../tensor/array.ts';
 import { ITEM_BYTES, type ArraySink, type ByteSource } from '../trace/arrays.ts';
@@ -122,6 +122,21 @@ export class ContainerWriter implements ArraySink {
   static async create(file: string): Promise<ContainerWriter> {
     try {
       return new ContainerWriter(file, await open(file, 'wx'));
+    } catch (error) {
+      throw isSystemError(error) ? cannotWrite(file, error) : error;
+    }
+  }
+
+  /**
+   * Goes on with a file that is there; what is in it stays.
+   * @throws UserError if there is no such file, or the disk refuses
+   */
+  static async extend(file: string): Promise<ContainerWriter> {
+    const size = await sizeOfFile(file, 'file of a trace’s arrays');
+    try {
+      const writer = new ContainerWriter(file, await open(file, 'r+'));
+      writer.end = size;
+      return writer;
     } catch (error) {
       throw isSystemError(error) ? cannotWrite(file, error) : error;
     }

@@ -7,7 +7,7 @@
 import { Readable } from 'node:stream';
 import { ZipFile } from 'yazl';
 import { LOOKS } from '../trace/looks.ts';
-import { bytesOf, readBytes, type ByteSource } from '../trace/arrays.ts';
+import { arraysOfResult, bytesOf, readBytes, type ByteSource } from '../trace/arrays.ts';
 import type { ArrayRef, Trace, TraceLatent } from '../trace/schema.ts';
 
 /** Name of the manifest in the zip. */
@@ -31,7 +31,7 @@ interface Named {
 }
 
 /** Every array of a trace's container, under its name in an NPZ file. */
-export function namedArrays({ pictures, tokens, latents }: Trace): Named[] {
+export function namedArrays({ pictures, tokens, latents, analyses = [] }: Trace): Named[] {
   const of = (what: string, index: number): string => `${what}_${String(index).padStart(3, '0')}`;
   const picture = new Map(pictures.map(({ id }, i) => [id, of('picture', i)]));
   const latentArrays = ({ vector, attention, mean, comparisons }: TraceLatent, i: number): Named[] => [
@@ -54,7 +54,20 @@ export function namedArrays({ pictures, tokens, latents }: Trace): Named[] {
     ...tokens.flatMap(({ attention }, i) =>
       attention === undefined ? [] : [{ name: `${of('token', i)}.attention`, ref: attention }],
     ),
+    ...analyses.flatMap(({ result }, i) => resultArrays(of('analysis', i), result)),
   ];
+}
+
+/** Keys of a result may be of any form in a stranger's trace; in a name they are words, and no two are alike. */
+function resultArrays(lead: string, result: unknown): Named[] {
+  const taken = new Set<string>();
+  return arraysOfResult(result).map(({ keys, ref }) => {
+    const plain = [lead, ...keys.map((key) => key.replaceAll(/\W/g, '_').slice(0, 64))].join('.');
+    let name = plain;
+    for (let i = 2; taken.has(name); i++) name = `${plain}_${i}`;
+    taken.add(name);
+    return { name, ref };
+  });
 }
 
 /** About how many bytes the file takes, from those of the manifest. */

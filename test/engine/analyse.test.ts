@@ -6,77 +6,40 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lensWords } from '../../src/analysis/lens.ts';
 import type { AnalysisName, AnalysisResult } from '../../src/analysis/table.ts';
 import { CancelledError } from '../../src/base/errors.ts';
+import { analyseRequest } from '../../src/client/analyseRequest.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import { analyse } from '../../src/engine/analyse.ts';
 import { largest } from '../../src/engine/analyses/lens.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../../src/protocol/analyse.ts';
-import { readArray, readBytes, type ByteSource } from '../../src/trace/arrays.ts';
+import { readArray } from '../../src/trace/arrays.ts';
+import { meanOfHeads } from '../../src/trace/queries.ts';
 import type { Trace } from '../../src/trace/schema.ts';
+import { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { statedAnswer } from '../../src/trace/answer.ts';
 import { examples, referenceAnswers, repository } from '../fixtures/paths.ts';
-import { reasonRun } from '../fixtures/reasonRun.ts';
+import { completeRun, type reasonRun } from '../fixtures/reasonRun.ts';
 
+/** Attention is stored in half precision. */
+const HALF = 1e-3;
 const HELPER = join(examples, 'map-01-helper-1.png');
 
 async function open(name: string): Promise<Model> {
   return Model.open(await openCheckpoint(join(repository, 'models', name)), 'cpu');
 }
 
-/** Where the arrays of a trace are. */
-const containers = new WeakMap<Trace, ByteSource>();
-
-async function traceOf(model: Model, request: Parameters<typeof reasonRun>[1] = {}): Promise<Trace> {
-  const { trace, container, error } = await reasonRun(model, { maxTokens: 200, ...request });
-  expect(error).toBeUndefined();
-  containers.set(trace!, container);
-  return trace!;
+async function runOf(model: Model, request: Parameters<typeof reasonRun>[1] = {}): Promise<OpenTrace> {
+  return completeRun(model, { maxTokens: 200, ...request });
 }
 
 /** What a reader of the trace asks the engine. */
 async function requestFor<Name extends AnalysisName>(
   name: Name,
-  trace: Trace,
+  { trace, container }: Pick<OpenTrace, 'trace' | 'container'>,
   parameters: Record<string, unknown> = {},
-  container = containers.get(trace)!,
 ): Promise<AnalyseRequest & { name: Name }> {
-  const { model, prompt, tokens, blocks, latents, pictures, settings } = trace;
-  const vectors = await Promise.all(latents.map(({ vector }) => readArray(container, vector)));
-  const files = await Promise.all(pictures.map(({ png }) => readBytes(container, png)));
-  return {
-    id: 'analysis',
-    name,
-    parameters,
-    run: {
-      promptIds: prompt.ids,
-      tokens: tokens.map(({ id, text, kind }) => ({ id, text, kind })),
-      blocks,
-      latents: latents.map(({ block, index, token }, i) => ({
-        block,
-        index,
-        token,
-        vector: vectors[i]!.data,
-      })),
-      pictures: pictures.map(({ id, name: picture, grid, range }) => ({
-        id,
-        name: picture,
-        ...grid,
-        ...(range && { start: range.start }),
-      })),
-    },
-    model,
-    images: pictures.map(({ id, name: picture, width, height }, i) => ({
-      id,
-      name: picture,
-      width,
-      height,
-      bytes: files[i]!,
-    })),
-    minPixels: settings.minPixels,
-    maxPixels: settings.maxPixels,
-    intervention: settings.intervention,
-  };
+  return analyseRequest(trace, container, { name, parameters });
 }
 
 interface Watched {
@@ -96,11 +59,13 @@ async function run<Name extends AnalysisName>(
 
 describe('of the bundled model', () => {
   let model: Model;
+  let made: OpenTrace;
   let trace: Trace;
 
   beforeAll(async () => {
     model = await open('maze');
-    trace = await traceOf(model, { helpers: [{ name: 'helper', bytes: readFileSync(HELPER) }] });
+    made = await runOf(model, { helpers: [{ name: 'helper', bytes: readFileSync(HELPER) }] });
+    ({ trace } = made);
   });
   afterAll(() => model?.release());
 
@@ -108,7 +73,7 @@ describe('of the bundled model', () => {
     name: Name,
     parameters: Record<string, unknown> = {},
   ): Promise<AnalysisResult<Name>> {
-    const { status, result } = await run(model, await requestFor(name, trace, parameters));
+    const { status, result } = await run(model, await requestFor(name, made, parameters));
     expect(status).toBe('complete');
     return result!;
   }
@@ -160,16 +125,16 @@ describe('of the bundled model', () => {
       const [, rows = 0, tokens = 0] = shape;
       for (const [n, { comparisons }] of trace.latents.entries()) {
         const { similarity } = comparisons.find(({ picture }) => picture === 'input-1')!;
+        const expected = await readArray(made.container, similarity);
         const own = data.subarray(n * rows * tokens, (n * rows + 1) * tokens);
-        const fed = await readArray(containers.get(trace)!, similarity);
-        expect(largestDifference(own, fed.data)).toBeLessThan(1e-4);
+        expect(largestDifference(own, expected.data)).toBeLessThan(1e-4);
       }
       expect(data.every((value) => value >= -1.001 && value <= 1.001)).toBe(true);
     });
 
     it('comes in parts', async () => {
       const parts: AnalysisResult<'lens'>[] = [];
-      const request = await requestFor('lens', trace);
+      const request = await requestFor('lens', made);
       await run(model, request, { found: (part) => parts.push(part as AnalysisResult<'lens'>) });
       const done = parts.map(({ words }) => words!.ids.shape[0]);
       expect(done).toEqual(trace.blocks.map((_, i) => 8 * (i + 1)).concat(trace.latents.length));
@@ -193,7 +158,7 @@ describe('of the bundled model', () => {
 
     it('of the copy in the trace is that of the original, whatever format that had', async () => {
       const image = join(referenceAnswers, 'images', 'photo-110x80.jpg');
-      const other = await traceOf(model, { image, maxTokens: 4 });
+      const other = await runOf(model, { image, maxTokens: 4 });
       const request = await requestFor('pca', other);
       const kept = await run(model, request);
       const images = [{ ...request.images[0]!, bytes: readFileSync(image) }];
@@ -226,7 +191,7 @@ describe('of the bundled model', () => {
 
     it('gradient × attention of all keys holds that of the latents, and comes after rollout', async () => {
       const parts: AnalysisResult<'relevance'>[] = [];
-      const request = await requestFor('relevance', trace);
+      const request = await requestFor('relevance', made);
       const { result } = await run(model, request, {
         found: (part) => parts.push(part as AnalysisResult<'relevance'>),
       });
@@ -253,28 +218,26 @@ describe('of the bundled model', () => {
   describe('attention with all heads', () => {
     it('of latents is what the run recorded, and of words has the recorded mean', async () => {
       const word = trace.tokens.findIndex(({ attention }) => attention !== undefined);
-      const tokens = [word, trace.latents[3]!.token, trace.latents.at(-1)!.token];
+      const latents = [trace.latents[3]!, trace.latents.at(-1)!];
+      const tokens = [word, ...latents.map(({ token }) => token)];
       const { rows } = await resultOf('attention', { tokens });
       expect(rows.map(({ token }) => token)).toEqual(tokens);
-      for (const latent of [trace.latents[3]!, trace.latents.at(-1)!]) {
+      for (const latent of latents) {
         const { attention } = rows.find(({ token }) => token === latent.token)!;
-        expect(attention.shape).toEqual(latent.attention.shape);
-        const recorded = await readArray(containers.get(trace)!, latent.attention);
-        // Recorded in half precision.
-        expect(largestDifference(attention.data, recorded.data)).toBeLessThan(6e-4);
+        const recorded = await readArray(made.container, latent.attention);
+        expect(attention.shape).toEqual(recorded.shape);
+        expect(largestDifference(attention.data, recorded.data)).toBeLessThan(HALF);
       }
-      const { layers, heads } = model.checkpoint.config.text;
-      const mean = await readArray(containers.get(trace)!, trace.tokens[word]!.attention!);
-      const [, patches = 0] = mean.shape;
-      const keys = rows[0]!.attention.shape[2]!;
-      const { start } = trace.pictures[0]!.range!;
-      for (let at = 0; at < layers * patches; at++) {
-        const [layer, key] = [Math.floor(at / patches), start + (at % patches)];
-        const sum = Array.from(
-          { length: heads },
-          (_, head) => rows[0]!.attention.data[(layer * heads + head) * keys + key]!,
-        ).reduce((total, share) => total + share, 0);
-        expect(Math.abs(sum / heads - mean.data[at]!)).toBeLessThan(6e-4);
+      // Of a word the trace keeps the mean of the heads over patches, then latents.
+      const recorded = await readArray(made.container, trace.tokens[word]!.attention!);
+      const mean = meanOfHeads(rows[0]!.attention);
+      const [, keys = 0] = mean.shape;
+      const [layers = 0, columns = 0] = recorded.shape;
+      const { start, count } = trace.pictures[0]!.range!;
+      for (let layer = 0; layer < layers; layer++) {
+        const own = mean.data.subarray(layer * keys + start, layer * keys + start + count);
+        const kept = recorded.data.subarray(layer * columns, layer * columns + count);
+        expect(largestDifference(own, kept)).toBeLessThan(HALF);
       }
     });
 
@@ -287,7 +250,7 @@ describe('of the bundled model', () => {
   });
 
   it('similarity is that of the latents with themselves, and with another run', async () => {
-    const request = await requestFor('similarity', trace);
+    const request = await requestFor('similarity', made);
     const { result } = await run(model, { ...request, other: request.run });
     expect(result!.blocks.map(({ latents }) => latents)).toEqual(trace.blocks.map(() => 8));
     expect(result!.other!.samePlace).toBeCloseTo(1, 6);
@@ -299,14 +262,14 @@ describe('of the bundled model', () => {
       if (words > 0) throw new CancelledError();
     };
     const watched = { found: () => words++, pause: cancelAfterWords };
-    const { status, result } = await run(model, await requestFor('lens', trace), watched);
+    const { status, result } = await run(model, await requestFor('lens', made), watched);
     expect(status).toBe('cancelled');
     expect(result!.words!.ids.shape[0]).toBe(8);
     expect(result!.patches).toEqual([]);
     const atOnce = async (): Promise<void> => {
       throw new CancelledError();
     };
-    expect(await run(model, await requestFor('pca', trace), { pause: atOnce })).toEqual({
+    expect(await run(model, await requestFor('pca', made), { pause: atOnce })).toEqual({
       status: 'cancelled',
     });
   });
@@ -315,7 +278,7 @@ describe('of the bundled model', () => {
     it.each<[string, (request: AnalyseRequest) => Partial<AnalyseRequest>, RegExp]>([
       [
         'another model',
-        ({ model: made }) => ({ model: { ...made, fingerprint: 'f'.repeat(64), name: 'theirs' } }),
+        ({ model: own }) => ({ model: { ...own, fingerprint: 'f'.repeat(64), name: 'theirs' } }),
         /needs the model that made the run: expected theirs \(fingerprint f{12}\), found it/,
       ],
       [
@@ -331,24 +294,24 @@ describe('of the bundled model', () => {
       ],
       [
         'latents that this model does not come to',
-        ({ run: made }) => ({
+        ({ run: given }) => ({
           run: {
-            ...made,
-            latents: made.latents.map((latent) => ({ ...latent, vector: latent.vector.map((x) => x + 1) })),
+            ...given,
+            latents: given.latents.map((latent) => ({ ...latent, vector: latent.vector.map((x) => x + 1) })),
           },
         }),
         /does not come to the latents that the run had.* at latent 1 of block 1/,
       ],
       [
         'latents of another width',
-        ({ run: made }) => ({
-          run: { ...made, latents: [{ ...made.latents[0]!, vector: new Float32Array(3) }] },
+        ({ run: given }) => ({
+          run: { ...given, latents: [{ ...given.latents[0]!, vector: new Float32Array(3) }] },
         }),
         /latents of 192 numbers, found 3/,
       ],
       [
         'tokens that it does not know',
-        ({ run: made }) => ({ run: { ...made, promptIds: [9999] } }),
+        ({ run: given }) => ({ run: { ...given, promptIds: [9999] } }),
         /tokens below/,
       ],
       ['a parameter that it does not know', () => ({ parameters: { word: 3 } }), /some of words.*word/],
@@ -358,13 +321,13 @@ describe('of the bundled model', () => {
         /no such analysis: found toString/,
       ],
     ])('%s', async (_, change, message) => {
-      const request = await requestFor('lens', trace);
+      const request = await requestFor('lens', made);
       await expect(run(model, { ...request, ...change(request) })).rejects.toThrow(message);
     });
   });
 
   it('a run whose latents were replaced is analysed as it was fed', async () => {
-    const zeroed = await traceOf(model, { intervention: { kind: 'zero' } });
+    const zeroed = await runOf(model, { intervention: { kind: 'zero' } });
     const { result } = await run(model, await requestFor('lens', zeroed, { words: 2 }));
     const { vocabularySize } = model.checkpoint.config.text;
     expect(lensWords(result!.words!, 0, 0)[0]!.probability).toBeCloseTo(1 / vocabularySize, 5);
@@ -373,7 +336,10 @@ describe('of the bundled model', () => {
   it('a run that was cut off in a block is analysed as far as it came', async () => {
     const cut = structuredClone(trace);
     cut.latents.splice(11);
-    const { result } = await run(model, await requestFor('lens', cut, { words: 2 }, containers.get(trace)));
+    const { result } = await run(
+      model,
+      await requestFor('lens', { trace: cut, container: made.container }, { words: 2 }),
+    );
     expect(result!.words!.ids.shape[0]).toBe(11);
   });
 });
@@ -383,8 +349,9 @@ describe('the control models show their masks, in both directions:', () => {
   async function shares(name: string) {
     const model = await open(name);
     try {
-      const trace = await traceOf(model);
-      const { result } = await run(model, await requestFor('relevance', trace, { follow: true }));
+      const made = await runOf(model);
+      const { trace } = made;
+      const { result } = await run(model, await requestFor('relevance', made, { follow: true }));
       const { answer, followed } = result!.rollout!;
       const { start, count } = trace.pictures[0]!.range!;
       const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);

@@ -1,0 +1,222 @@
+/** `ilvr analyse`: what can be asked of a recorded run, answered in the terminal and kept in its trace. */
+
+import { basename } from 'node:path';
+import { Argument, InvalidArgumentError, type Command } from 'commander';
+import type { AnalysedRun } from '../analysis/run.ts';
+import { runOnTrace } from '../analysis/runners.ts';
+import {
+  ANALYSES,
+  ANALYSIS_NAMES,
+  needsModel,
+  parametersOf,
+  type AnalysisName,
+  type AnalysisResult,
+} from '../analysis/table.ts';
+import { CancelledError, UserError } from '../base/errors.ts';
+import { analyseRequest } from '../client/analyseRequest.ts';
+import type { AnalysisOutcome } from '../protocol/analyse.ts';
+import {
+  analysedRun,
+  keepAnalysis,
+  keptAnalysis,
+  loadResult,
+  storedAnalysis,
+  type AnalysisKey,
+  type AnalysisOrigin,
+} from '../trace/analyses.ts';
+import type { TracePicture } from '../trace/schema.ts';
+import { extendTrace } from '../traceFile/extendTrace.ts';
+import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
+import { asJson, reportAnalysis } from './analysisReport.ts';
+import { EXIT, type CliContext } from './context.ts';
+import { addModelOptions, type ModelOptions } from './options.ts';
+import { readImage } from './reason.ts';
+import { withModel, type Session } from './session.ts';
+
+interface AnalyseOptions extends ModelOptions {
+  set: Record<string, unknown>;
+  image: string[];
+  other?: string;
+  json?: boolean;
+  save?: boolean;
+  again?: boolean;
+}
+
+const ABOUT = `
+Analyses: ${ANALYSIS_NAMES.map((name) => `${name} (${Object.keys(ANALYSES[name].parameters.shape).join(', ')})`).join('; ')}.
+What is in parentheses can be set: --set words=5 --set methods='["rollout"]'. docs/method.md explains each measure. A result
+that the trace keeps is shown without a model, unless --again is given.`;
+
+/** Adds the command. */
+export function addAnalyse(program: Command, context: CliContext, finished: (code: number) => void): void {
+  const command = program
+    .command('analyse')
+    .description('analyse a recorded run: what its latents say, resemble, and pass on to the answer')
+    .argument('<trace>', 'trace of the run')
+    .addArgument(new Argument('<analysis>', 'what to compute').choices(ANALYSIS_NAMES));
+  addModelOptions(command)
+    .option('--set <name=value>', 'a parameter of the analysis, as JSON; may be repeated', parameter, {})
+    .option(
+      '--image <image...>',
+      'original pictures, by their names: a trace keeps those above 2048 pixels a side reduced',
+      [],
+    )
+    .option('--other <trace>', 'trace of another run to compare with')
+    .option('--json', 'print the whole result as JSON')
+    .option('--save', 'keep the result in the trace')
+    .option('--again', 'compute it even if the trace keeps it')
+    .addHelpText('after', ABOUT)
+    .action(async (trace: string, name: AnalysisName, options: AnalyseOptions) => {
+      finished(await analyse(context, trace, name, options));
+    });
+}
+
+/** "words=5": a name and a value in JSON; what is no JSON is a text. */
+function parameter(text: string, earlier: Record<string, unknown>): Record<string, unknown> {
+  const [, name, value] = /^(\w+)=(.*)$/s.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError(`Expected name=value, found "${text}".`);
+  try {
+    return { ...earlier, [name]: JSON.parse(value) as unknown };
+  } catch {
+    return { ...earlier, [name]: value };
+  }
+}
+
+/** A result and where it comes from. */
+interface Computed {
+  result?: AnalysisResult<AnalysisName>;
+  origin: AnalysisOrigin;
+}
+
+async function analyse(
+  context: CliContext,
+  file: string,
+  name: AnalysisName,
+  options: AnalyseOptions,
+): Promise<number> {
+  const parameters = { ...parametersOf(name, options.set) };
+  const run = await openTrace(file);
+  const other = options.other === undefined ? undefined : await openTrace(options.other);
+  try {
+    checkOther(name, run, other);
+    const key = { method: name, parameters, ...(other && { other: other.trace.id }) };
+    const kept = options.again === true ? undefined : keptAnalysis(run.trace, key);
+    const complete = kept?.status === 'complete' ? kept : undefined;
+    const { result, origin } =
+      complete === undefined
+        ? await compute(context, run, other, { key, options })
+        : { result: await loadResult(name, complete, run.container), origin: complete };
+    if (result !== undefined) {
+      if (options.save === true && complete === undefined) await save(context, file, key, { result, origin });
+      if (options.json === true) context.terminal.print(`${asJson(key, origin, result)}\n`);
+      else reportAnalysis(context.terminal, name, result, run.trace);
+    }
+    return origin.status === 'complete' ? EXIT.ok : EXIT.cancelled;
+  } finally {
+    await run.close();
+    await other?.close();
+  }
+}
+
+function checkOther(name: AnalysisName, run: OpenTrace, other: OpenTrace | undefined): void {
+  if (other === undefined) return;
+  if (!ANALYSES[name].secondRun) {
+    throw new UserError({
+      problem: `The analysis ${name} takes no second run`,
+      remedy: 'Leave out --other.',
+    });
+  }
+  const [own, its] = [run, other].map(({ trace }) => trace.model.hiddenSize);
+  if (own === its) return;
+  throw new UserError({
+    problem: 'These runs cannot be compared',
+    expected: `latents of ${own} numbers in both`,
+    found: `${its} in the other one`,
+    remedy: 'Compare runs of one model, or of models of one size.',
+  });
+}
+
+async function compute(
+  context: CliContext,
+  run: OpenTrace,
+  other: OpenTrace | undefined,
+  { key, options }: { key: AnalysisKey; options: AnalyseOptions },
+): Promise<Computed> {
+  const { method: name } = key;
+  const second = other && (await analysedRun(other.trace, other.container));
+  if (!needsModel(name)) {
+    const own = await analysedRun(run.trace, run.container);
+    const result = runOnTrace(name, [own, second], parametersOf(name, key.parameters));
+    return { result, origin: { status: 'complete' } };
+  }
+  return computeWithModel(context, run, second, { key, options });
+}
+
+async function computeWithModel(
+  context: CliContext,
+  run: OpenTrace,
+  other: AnalysedRun | undefined,
+  { key, options }: { key: AnalysisKey; options: AnalyseOptions },
+): Promise<Computed> {
+  const originals = await originalsOf(run.trace.pictures, options.image);
+  const ask = async ({ client, loaded }: Session): Promise<Computed> => {
+    const { method: name, parameters } = key;
+    const request = await analyseRequest(run.trace, run.container, { name, parameters, originals, other });
+    const { status, result } = await outcomeOf(() => client.analyse(request, undefined, context.signal));
+    context.terminal.clearProgress();
+    const { name: model, fingerprint, sha256, weights } = loaded.model;
+    return {
+      ...(result !== undefined && { result }),
+      origin: {
+        status: status === 'complete' ? 'complete' : 'partial',
+        model: { name: model, fingerprint, sha256, weights },
+        device: loaded.device,
+      },
+    };
+  };
+  // JSON alone goes to the output, so that another program can read it.
+  return withModel(context, options, ask, { silent: options.json === true });
+}
+
+/** A cancel before the engine has begun leaves nothing. */
+async function outcomeOf(ask: () => Promise<AnalysisOutcome>): Promise<AnalysisOutcome> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof CancelledError) return { status: 'cancelled' };
+    throw error;
+  }
+}
+
+async function originalsOf(
+  pictures: readonly TracePicture[],
+  paths: readonly string[],
+): Promise<Map<string, Uint8Array>> {
+  const originals = new Map<string, Uint8Array>();
+  for (const path of paths) {
+    const picture = pictures.find(({ id, name }) => name === basename(path) && !originals.has(id));
+    if (picture === undefined) {
+      throw new UserError({
+        problem: 'This is no picture of the run',
+        expected: `one of ${pictures.map(({ name }) => name).join(', ')}`,
+        found: basename(path),
+        where: path,
+      });
+    }
+    originals.set(picture.id, (await readImage(path)).bytes);
+  }
+  return originals;
+}
+
+async function save(
+  { terminal }: CliContext,
+  file: string,
+  key: AnalysisKey,
+  { result, origin }: Required<Computed>,
+): Promise<void> {
+  await extendTrace(file, async (trace, sink) => {
+    keepAnalysis(trace, await storedAnalysis(key, result, origin, sink));
+  });
+  terminal.error(`kept in ${file}`);
+}

@@ -1,0 +1,133 @@
+/** Analyses of a run as its trace keeps them: arrays go into the container, the rest stands in the manifest. */
+
+import { isNumericArray } from '../analysis/definition.ts';
+import type { AnalysedRun } from '../analysis/run.ts';
+import { ANALYSES, type AnalysisName, type AnalysisResult } from '../analysis/table.ts';
+import { UserError } from '../base/errors.ts';
+import { readArray, type ArraySink, type ByteSource } from './arrays.ts';
+import { ARRAY_KEY } from './format.ts';
+import type { ArrayRef, KeptAnalysis, Trace } from './schema.ts';
+
+/** The run as analyses see it: its latents' vectors are read, nothing else of its arrays. */
+export async function analysedRun(trace: Trace, source: ByteSource): Promise<AnalysedRun> {
+  const latents: AnalysedRun['latents'][number][] = [];
+  for (const { block, index, token, vector } of trace.latents)
+    latents.push({ block, index, token, vector: (await readArray(source, vector)).data });
+  return {
+    promptIds: trace.prompt.ids,
+    tokens: trace.tokens.map(({ id, text, kind }) => ({ id, text, kind })),
+    blocks: trace.blocks.map(({ startToken, latents: count, endToken }) => ({
+      startToken,
+      latents: count,
+      endToken,
+    })),
+    latents,
+    pictures: trace.pictures.map(({ id, name, grid, range }) => ({
+      id,
+      name,
+      rows: grid.rows,
+      columns: grid.columns,
+      ...(range !== undefined && { start: range.start }),
+    })),
+  };
+}
+
+/** What tells an analysis from others of the same run. */
+export interface AnalysisKey<Name extends AnalysisName = AnalysisName> {
+  method: Name;
+  /** All, defaults included. */
+  parameters: Record<string, unknown>;
+  other?: string | undefined;
+}
+
+/** The analysis of today's version that the trace keeps under this key. */
+export function keptAnalysis(trace: Trace, key: AnalysisKey): KeptAnalysis | undefined {
+  const { version } = ANALYSES[key.method];
+  return trace.analyses?.find((kept) => kept.version === version && isSame(kept, key));
+}
+
+function isSame(kept: Omit<AnalysisKey, 'method'> & { method: string }, key: AnalysisKey): boolean {
+  const text = ({ method, parameters, other }: typeof kept): string =>
+    JSON.stringify([
+      method,
+      other ?? null,
+      Object.entries(parameters).toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ]);
+  return text(kept) === text(key);
+}
+
+/** Who computed an analysis, and whether to its end. */
+export type AnalysisOrigin = Pick<KeptAnalysis, 'status' | 'model' | 'device'>;
+
+/** The analysis as a trace keeps it; its arrays go to the sink. */
+export async function storedAnalysis<Name extends AnalysisName>(
+  { method, parameters, other }: AnalysisKey<Name>,
+  result: AnalysisResult<Name>,
+  { status, model, device }: AnalysisOrigin,
+  sink: ArraySink,
+): Promise<KeptAnalysis> {
+  return {
+    method,
+    version: ANALYSES[method].version,
+    createdAt: new Date().toISOString(),
+    status,
+    parameters,
+    ...(other !== undefined && { other }),
+    ...(model !== undefined && { model }),
+    ...(device !== undefined && { device }),
+    result: await withReferences(result, sink),
+  };
+}
+
+/** Puts an analysis into the trace, in place of an earlier one under the same key. */
+export function keepAnalysis(trace: Trace, analysis: KeptAnalysis): void {
+  const others = (trace.analyses ?? []).filter((kept) => !isSame(kept, analysis as AnalysisKey));
+  trace.analyses = [...others, analysis];
+}
+
+/**
+ * A kept result with its arrays.
+ * @throws UserError if another version of the method made it, its arrays are damaged, or it has not the method's form
+ */
+export async function loadResult<Name extends AnalysisName>(
+  method: Name,
+  { version, result }: KeptAnalysis,
+  source: ByteSource,
+): Promise<AnalysisResult<Name>> {
+  const definition = ANALYSES[method];
+  if (version !== definition.version) {
+    throw new UserError({
+      problem: `This ${definition.title} was computed by another version of the method`,
+      expected: `version ${definition.version}`,
+      found: `version ${version}`,
+      remedy: 'Compute it again.',
+    });
+  }
+  const parsed = definition.result.safeParse(await withArrays(result, source));
+  if (parsed.success) return parsed.data as AnalysisResult<Name>;
+  const [issue] = parsed.error.issues;
+  throw new UserError({
+    problem: `The ${definition.title} in this trace is damaged`,
+    found: `at ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`,
+    remedy: 'Compute it again.',
+  });
+}
+
+async function withReferences(value: unknown, sink: ArraySink): Promise<unknown> {
+  if (isNumericArray(value)) return { [ARRAY_KEY]: await sink.add('F32', value.shape, value.data) };
+  return eachPart(value, (part) => withReferences(part, sink));
+}
+
+async function withArrays(value: unknown, source: ByteSource): Promise<unknown> {
+  if (typeof value === 'object' && value !== null && ARRAY_KEY in value)
+    return readArray(source, value[ARRAY_KEY] as ArrayRef);
+  return eachPart(value, (part) => withArrays(part, source));
+}
+
+/** The value with each of its parts changed, in order. */
+async function eachPart(value: unknown, change: (part: unknown) => Promise<unknown>): Promise<unknown> {
+  if (typeof value !== 'object' || value === null) return value;
+  const parts: [string, unknown][] = [];
+  for (const [key, part] of Object.entries(value)) parts.push([key, await change(part)]);
+  return Array.isArray(value) ? parts.map(([, part]) => part) : Object.fromEntries(parts);
+}

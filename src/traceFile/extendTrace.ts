@@ -1,0 +1,68 @@
+/**
+ * Adding to a trace's file, whichever form it has. Arrays are added to the end of their file first, then the manifest is
+ * replaced: if anything dies between the two, the trace is as it was before.
+ */
+
+import path from 'node:path';
+import { UserError } from '../base/errors.ts';
+import { lockFile } from '../files/lock.ts';
+import { readPlainFile } from '../files/plainFile.ts';
+import { replaceFile } from '../files/replaceFile.ts';
+import { bytesOf, allArrays, type ArraySink } from '../trace/arrays.ts';
+import type { Trace } from '../trace/schema.ts';
+import { ContainerWriter, MemoryContainer } from './container.ts';
+import { MAX_CHARACTERS, readManifest, writeManifest } from './manifest.ts';
+
+/**
+ * Changes a trace in its file; one of an older version becomes one of today's.
+ * @param change gets the trace as the file has it now; its new arrays go to the sink
+ * @throws UserError if it is no trace, another program is adding to it, or it is of a run that goes on
+ */
+export async function extendTrace(
+  file: string,
+  change: (trace: Trace, sink: ArraySink) => Promise<void>,
+): Promise<void> {
+  const unlock = await lockFile(file);
+  try {
+    const bytes = await readPlainFile(file, { what: 'trace', maxBytes: MAX_CHARACTERS });
+    const { trace, arrays } = await readManifest(new TextDecoder().decode(bytes), path.basename(file));
+    if (trace.status === 'running') {
+      throw new UserError({
+        problem: 'Nothing can be added to this trace now',
+        found: 'a run that goes on',
+        where: file,
+        remedy: 'Wait until it has ended.',
+      });
+    }
+    const where = 'file' in arrays ? await addToFile(file, arrays.file, trace, change) : arrays;
+    if (where instanceof MemoryContainer) await change(trace, where);
+    trace.arrays.bytes = endOf(trace);
+    await replaceFile(file, writeManifest(trace, formOf(where)));
+  } finally {
+    await unlock();
+  }
+}
+
+async function addToFile(
+  file: string,
+  name: string,
+  trace: Trace,
+  change: (trace: Trace, sink: ArraySink) => Promise<void>,
+): Promise<{ file: string }> {
+  const writer = await ContainerWriter.extend(path.join(path.dirname(file), name));
+  try {
+    await change(trace, writer);
+  } finally {
+    await writer.close();
+  }
+  return { file: name };
+}
+
+/** The container reaches as far as what is referred to. */
+function endOf(trace: Trace): number {
+  return allArrays(trace).reduce((end, ref) => Math.max(end, ref.offset + bytesOf(ref)), trace.arrays.bytes);
+}
+
+function formOf(where: { file: string } | MemoryContainer): { file: string } | { data: string } {
+  return where instanceof MemoryContainer ? { data: Buffer.from(where.all()).toString('base64') } : where;
+}

@@ -1,0 +1,142 @@
+/** `ilvr analyse`, with the real engine on a run of the bundled model. */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openTrace } from '../../src/traceFile/openTrace.ts';
+import { BUILT_ENGINE, EXAMPLES, ilvr, temporaryFolder, type CliRun } from '../fixtures/cli.ts';
+import { repository } from '../fixtures/paths.ts';
+
+const ON_CPU = ['--device', 'cpu'];
+
+describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', () => {
+  const folder = temporaryFolder();
+  const recorded = join(folder, 'recorded.ilvr.json');
+
+  beforeAll(async () => {
+    const picture = join(EXAMPLES, 'map-01.png');
+    const { code, err } = await ilvr(['reason', picture, ...ON_CPU, '--trace', recorded], BUILT_ENGINE);
+    expect(code, err).toBe(0);
+  });
+
+  function copy(name: string): string {
+    const file = join(folder, `${name}.ilvr.json`);
+    writeFileSync(file, readFileSync(recorded));
+    return file;
+  }
+
+  const analyse = (file: string, name: string, ...more: string[]): Promise<CliRun> =>
+    ilvr(['analyse', file, name, ...more], BUILT_ENGINE);
+  /** No engine is there. */
+  const without = (file: string, name: string, ...more: string[]): Promise<CliRun> =>
+    ilvr(['analyse', file, name, ...more], join(folder, 'none.cjs'));
+
+  it('reads latents as words, keeps the result, and shows it again without a model', async () => {
+    const file = copy('lens');
+    const first = await analyse(file, 'lens', '--set', 'words=4', '--save', ...ON_CPU);
+    expect(first.code, first.err).toBe(0);
+    expect(first.out).toContain('block 1, latent 1');
+    expect(first.out).toMatch(/layer 6 +".*" \d+\.\d % · .*map-01\.png row \d, column \d, cosine/);
+    expect(first.out).toContain('A lens, not a meaning');
+    const again = await without(file, 'lens', '--set', 'words=4');
+    expect([again.code, again.err]).toEqual([0, '']);
+    const shown = (out: string): string => out.slice(out.indexOf('block 1, latent 1'));
+    expect(shown(again.out)).toBe(shown(first.out));
+    const run = await openTrace(file);
+    const [kept] = run.trace.analyses!;
+    expect(kept).toMatchObject({
+      method: 'lens',
+      version: 1,
+      status: 'complete',
+      parameters: { words: 4 },
+      model: { name: 'maze', sha256: run.trace.model.sha256 },
+      device: { provider: 'cpu' },
+    });
+    await run.close();
+    // Other parameters are another analysis.
+    expect((await without(file, 'lens', '--set', 'words=5')).code).toBe(1);
+  });
+
+  it('prints nothing but JSON with --json, with all numbers', async () => {
+    const { code, out, err } = await analyse(copy('json'), 'relevance', '--json', ...ON_CPU);
+    expect(code, err).toBe(0);
+    const { method, status, parameters, model, result } = JSON.parse(out) as Record<string, unknown>;
+    expect({ method, status }).toEqual({ method: 'relevance', status: 'complete' });
+    expect(parameters).toMatchObject({ residual: 0.5, follow: false, methods: ['rollout', 'gradient'] });
+    expect(model).toMatchObject({ name: 'maze' });
+    const { rollout, answer } = result as { rollout: Record<string, { data: number[] }>; answer: object };
+    expect(answer).toMatchObject({ logProbability: expect.any(Number) });
+    expect(rollout['answer']!.data.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 4);
+  });
+
+  it('tells how the answer depends on the picture, and through latents', async () => {
+    const { code, out, err } = await analyse(
+      copy('relevance'),
+      'relevance',
+      '--set',
+      'follow=true',
+      ...ON_CPU,
+    );
+    expect(code, err).toBe(0);
+    expect(out).toMatch(
+      /rollout +map-01\.png \d+\.\d % · latents \d+\.\d % · text \d+\.\d % · most at map-01/,
+    );
+    expect(out).toMatch(/gradient × input +map-01\.png -?[\d.e-]+ nats/);
+    expect(out.match(/latents followed/g)).toHaveLength(2);
+  });
+
+  it('gives the attention of any token with all its heads', async () => {
+    const { code, out, err } = await analyse(copy('heads'), 'attention', '--set', 'tokens=[2]', ...ON_CPU);
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/token 3, ".+"/);
+    expect(out).toMatch(/layer 1 +pictures \d+\.\d % · head \d: \d+\.\d %/);
+  });
+
+  it('gives the axes of PCA and a point for each latent', async () => {
+    const { code, out, err } = await analyse(copy('pca'), 'pca', ...ON_CPU);
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/axes +1: \d+\.\d % · 2: \d+\.\d % · 3: \d+\.\d %/);
+    expect(out.match(/block \d+, latent \d/g)!.length).toBeGreaterThan(7);
+  });
+
+  it('compares latents with those of another run, without any model', async () => {
+    const file = copy('similarity');
+    const { code, out, err } = await without(file, 'similarity', '--other', recorded, '--save');
+    expect(code, err).toBe(0);
+    expect(out).toMatch(/block 1 +8 latents · within 0\.\d+ · to other blocks/);
+    expect(out).toMatch(/other +same places 1\.000/);
+    const run = await openTrace(file);
+    expect(run.trace.analyses![0]).toMatchObject({ other: run.trace.id });
+    await run.close();
+  });
+
+  it('needs the model that made the run, and says which', async () => {
+    const model = join(repository, 'models', 'control-bypassed');
+    const { code, err } = await analyse(copy('other'), 'lens', '--model', model, ...ON_CPU);
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /needs the model that made the run: expected maze \(sha256 \w{12}\), found control-byp/,
+    );
+  });
+
+  it.each<[string, string[], RegExp]>([
+    [
+      'an analysis that there is not',
+      ['meaning'],
+      /Allowed choices are attention, lens, pca, relevance, similarity/,
+    ],
+    ['a parameter that it has not', ['lens', '--set', 'word=3'], /some of words, found.*word/],
+    ['a parameter without a value', ['lens', '--set', 'words'], /Expected name=value/],
+    ['a second run where there is none', ['lens', '--other', recorded], /takes no second run/],
+    [
+      'a picture that is not of the run',
+      ['lens', '--image', 'else.png'],
+      /no picture of the run.*map-01\.png/,
+    ],
+  ])('refuses %s', async (_, args, message) => {
+    const [name, ...more] = args;
+    const { code, err } = await analyse(copy('refused'), name!, ...more);
+    expect(code).toBeGreaterThan(0);
+    expect(err.replaceAll('\n', ' ')).toMatch(message);
+  });
+});
