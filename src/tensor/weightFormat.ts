@@ -23,3 +23,8 @@ const LABELS: Record<WeightFormat, string> = {
 export function formatLabel(format: WeightFormat): string {
   return LABELS[format];
 }
+
+/** " computed in 8-bit", to follow the stored format; empty for float32, which is said of no run. */
+export function computedIn(format: WeightFormat | undefined): string {
+  return format === undefined || format === 'float32' ? '' : ` computed in ${formatLabel(format)}`;
+}

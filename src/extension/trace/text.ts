@@ -10,6 +10,7 @@
  */
 
 import { oneLine } from '../../base/plainText.ts';
+import { computedIn } from '../../tensor/weightFormat.ts';
 import { statedAnswer } from '../../trace/answer.ts';
 import { openingOf } from '../../trace/opening.ts';
 import type { Trace, TraceLatent } from '../../trace/schema.ts';
@@ -59,7 +60,7 @@ export function headerOf(trace: Trace): string[] {
   const parameters = `${(model.parameters / 1e6).toFixed(1)} M parameters`;
   return [
     `# ${trace.question}`,
-    `# ${model.name} · ${parameters}, ${model.dtype} · ${device.provider} (${device.name})`,
+    `# ${model.name} · ${parameters}, ${model.dtype}${computedIn(model.weights)} · ${device.provider} (${device.name})`,
     ...(model.notes ?? []).map((note) => `# ${note}`),
     ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
     `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents}${replaced} · ${sampling}, seed ${settings.seed}`,

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { unreachable } from '../../base/errors.ts';
+import { computedIn } from '../../tensor/weightFormat.ts';
 import { statedAnswer } from '../../trace/answer.ts';
 import type { Trace, TraceVerdict } from '../../trace/schema.ts';
 import { blockSummary, describeReach, explainEnd } from '../../trace/steps.ts';
@@ -38,6 +39,7 @@ export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): 
       <ul class="facts" aria-label="About this run">
         <Fact name="Model" title={`${model.architecture}, ${model.layers} layers × ${model.heads} heads`}>
           <b>{model.name}</b> {parameters(model.parameters)}, {DTYPES[model.dtype]} weights
+          {computedIn(model.weights)}
         </Fact>
         <Fact name="Device" title={`${device.reason} ${device.runtime}`}>
           {device.provider === 'webgpu' ? 'WebGPU' : 'CPU'}: <b>{device.name}</b>

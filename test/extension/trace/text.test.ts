@@ -95,3 +95,13 @@ test('the lines about the run say what was fed at the latents and what they reac
   expect(header(special)).toMatch(/control model: after a block, only its latents/);
   expect(header(special)).toMatch(/latents forced, latents zeroed/);
 });
+
+test('the model says what its weights were computed in, where that is not float32', () => {
+  const trace = smallTrace();
+  const headOf = (weights: '8bit' | 'float32'): string =>
+    traceLines({ ...trace, model: { ...trace.model, weights } })
+      .map(({ text }) => text)
+      .find((text) => text.startsWith(`# ${trace.model.name}`))!;
+  expect(headOf('8bit')).toContain(`${trace.model.dtype} computed in 8-bit · `);
+  expect(headOf('float32')).toContain(`${trace.model.dtype} · `);
+});
