@@ -37,6 +37,7 @@ const staged = [
   'LICENSE',
   'THIRD-PARTY-NOTICES.md',
   'package.nls.json',
+  'package.nls.de.json',
   'l10n',
   'dist',
   'media',
