@@ -48,7 +48,7 @@ export interface WalkOptions {
 /**
  * Walks back from words, and where it is asked for from latents.
  * @param words their indices in the sequence, ascending; T is the last one
- * @throws UserError where memory does not suffice, or the weights have no gradient
+ * @throws UserError where memory does not suffice
  */
 export async function walkBack(
   model: Model,
@@ -85,16 +85,12 @@ function checkPossible(
   keepsSessions: boolean,
   available = availableMemory(),
 ): void {
-  if (checkpoint.weights.packed !== undefined) {
-    throw new UserError({
-      problem: 'Gradients need weights that are not quantised',
-      found: 'matrices in blocks of few bits',
-      remedy: 'Open the checkpoint without quantisation, or ask for rollout only.',
-    });
-  }
-  const { layers, heads, hiddenSize: C, feedForwardSize: F } = checkpoint.config.text;
+  const { layers, heads, hiddenSize: C, feedForwardSize: F, vocabularySize } = checkpoint.config.text;
   // Weights of 16 bits are widened in each session; float32 stays in its file.
-  const widened = keepsSessions && checkpoint.dtype !== 'F32' ? checkpoint.parameterCount : 0;
+  const open = keepsSessions
+    ? checkpoint.parameterCount
+    : Math.max(4 * C * C + 3 * C * F, vocabularySize * C);
+  const widened = checkpoint.dtype === 'F32' ? 0 : open;
   const needed = 4 * (8 * heads * length ** 2 + length * ((layers + 12) * C + 8 * F) + widened);
   if (needed <= available) return;
   throw new UserError({
@@ -223,10 +219,13 @@ class WayBack {
     return openSession(graph, { provider, threads, weightsFolder, memory: 'heap' });
   }
 
-  /** Products in half precision have no gradient: the same weights, multiplied in float32. */
+  /**
+   * Products in half precision or with packed matrices have no gradient: the weights that these come from, multiplied
+   * in float32, at the states that the model itself has.
+   */
   private get weights(): WeightSource {
-    const { half: _, ...weights } = this.model.checkpoint.weights;
-    return weights;
+    const { weights } = this.model.checkpoint;
+    return { get: (name, shape) => weights.get(name, shape) };
   }
 }
 

@@ -46,14 +46,14 @@ export function keptAnalysis(trace: Trace, key: AnalysisKey): KeptAnalysis | und
   return trace.analyses?.find((kept) => kept.version === version && isSame(kept, key));
 }
 
-function isSame(kept: Omit<AnalysisKey, 'method'> & { method: string }, key: AnalysisKey): boolean {
-  const text = ({ method, parameters, other }: typeof kept): string =>
-    JSON.stringify([
-      method,
-      other ?? null,
-      Object.entries(parameters).toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    ]);
-  return text(kept) === text(key);
+type AnyKey = Pick<KeptAnalysis, 'method' | 'parameters' | 'other'>;
+
+function isSame(a: AnyKey, b: AnyKey): boolean {
+  const text = ({ method, parameters, other }: AnyKey): string => {
+    const sorted = Object.entries(parameters).toSorted(([first], [second]) => (first < second ? -1 : 1));
+    return JSON.stringify([method, other ?? null, sorted]);
+  };
+  return text(a) === text(b);
 }
 
 /** Who computed an analysis, and whether to its end. */
@@ -79,10 +79,13 @@ export async function storedAnalysis<Name extends AnalysisName>(
   };
 }
 
-/** Puts an analysis into the trace, in place of an earlier one under the same key. */
+/** Puts an analysis into the trace, in place of an earlier one under the same key; a part does not replace the whole. */
 export function keepAnalysis(trace: Trace, analysis: KeptAnalysis): void {
-  const others = (trace.analyses ?? []).filter((kept) => !isSame(kept, analysis as AnalysisKey));
-  trace.analyses = [...others, analysis];
+  const kept = trace.analyses ?? [];
+  const earlier = kept.find((each) => isSame(each, analysis));
+  const isWhole = earlier?.status === 'complete' && earlier.version === analysis.version;
+  if (isWhole && analysis.status === 'partial') return;
+  trace.analyses = [...kept.filter((each) => each !== earlier), analysis];
 }
 
 /**

@@ -4,7 +4,17 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openTrace } from '../../src/traceFile/openTrace.ts';
-import { BUILT_ENGINE, EXAMPLES, ilvr, temporaryFolder, type CliRun } from '../fixtures/cli.ts';
+import { Terminal } from '../../src/cli/terminal.ts';
+import {
+  BUILT_ENGINE,
+  buildFakeEngine,
+  EXAMPLES,
+  ilvr,
+  temporaryFolder,
+  type CliRun,
+} from '../fixtures/cli.ts';
+import { oneFile } from '../fixtures/reopened.ts';
+import { smallRun } from '../fixtures/smallTrace.ts';
 import { repository } from '../fixtures/paths.ts';
 
 const ON_CPU = ['--device', 'cpu'];
@@ -139,4 +149,38 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     expect(code).toBeGreaterThan(0);
     expect(err.replaceAll('\n', ' ')).toMatch(message);
   });
+});
+
+it('what a stopped analysis had found is kept as partial, and computed again when it is asked for', async () => {
+  const engine = await buildFakeEngine();
+  const file = join(temporaryFolder(), 'small.ilvr.json');
+  writeFileSync(file, await oneFile(smallRun()));
+  const analyse = async (): Promise<CliRun> => {
+    const cancel = new AbortController();
+    let [out, err] = ['', ''];
+    const write = (text: string): void => {
+      err += text;
+      if (text.includes('waiting to be stopped')) cancel.abort();
+    };
+    const terminal = new Terminal({
+      out: { write: (text) => (out += text) },
+      err: { write, isTTY: true },
+      env: {},
+    });
+    const { code } = await ilvr(['analyse', file, 'relevance', '--save'], engine, {
+      terminal,
+      signal: cancel.signal,
+    });
+    return { code, out, err };
+  };
+  for (let i = 0; i < 2; i++) {
+    const { code, out } = await analyse();
+    expect(code).toBe(130);
+    expect(out).toContain('"go" · log p -0.500 nats');
+    const run = await openTrace(file);
+    await run.close();
+    expect(run.trace.analyses!.map(({ method, status }) => [method, status])).toEqual([
+      ['relevance', 'partial'],
+    ]);
+  }
 });

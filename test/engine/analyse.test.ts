@@ -18,6 +18,9 @@ import { meanOfHeads } from '../../src/trace/queries.ts';
 import type { Trace } from '../../src/trace/schema.ts';
 import { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { statedAnswer } from '../../src/trace/answer.ts';
+import { inFormat } from '../../src/quantise/inFormat.ts';
+import { dot, lengthOf } from '../../src/tensor/array.ts';
+import { temporaryFolder } from '../fixtures/cli.ts';
 import { examples, referenceAnswers, repository } from '../fixtures/paths.ts';
 import { completeRun, type reasonRun } from '../fixtures/reasonRun.ts';
 
@@ -324,6 +327,25 @@ describe('of the bundled model', () => {
       const request = await requestFor('lens', made);
       await expect(run(model, { ...request, ...change(request) })).rejects.toThrow(message);
     });
+  });
+
+  it('gradients of a model with packed weights are near those of its float32', async () => {
+    const options = { folder: temporaryFolder() };
+    const packed = await Model.open(await inFormat(model.checkpoint, '8bit', options), 'cpu');
+    try {
+      const own = await runOf(packed);
+      const request = await requestFor('relevance', own, { methods: ['gradient'] });
+      const [few, all] = [await run(packed, request), await run(model, request)].map(
+        ({ result }) => result!.gradient!,
+      );
+      for (const part of ['input', 'keys'] as const) {
+        const [a, b] = [few![part].data, all![part].data];
+        expect(dot(a, 0, b, 0, a.length) / lengthOf(a) / lengthOf(b)).toBeGreaterThan(0.95);
+        expect(a).not.toEqual(b);
+      }
+    } finally {
+      await packed.release();
+    }
   });
 
   it('a run whose latents were replaced is analysed as it was fed', async () => {

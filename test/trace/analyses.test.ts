@@ -57,6 +57,12 @@ describe('an analysis in a trace', () => {
       await storedAnalysis({ ...KEY, parameters }, result, { status: 'complete' }, sink),
     );
     expect(run.trace.analyses!.map(({ status }) => status)).toEqual(['complete', 'complete']);
+    // A part does not take the place of the whole.
+    keepAnalysis(
+      run.trace,
+      await storedAnalysis({ ...KEY, parameters }, result, { status: 'partial' }, sink),
+    );
+    expect(run.trace.analyses!.map(({ status }) => status)).toEqual(['complete', 'complete']);
   });
 
   it('of another version is not taken for one of today', async () => {

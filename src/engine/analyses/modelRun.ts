@@ -10,7 +10,7 @@ import type { Model } from '../../inference/model.ts';
 import { sequenceOf, type ReplayedPart, type Sequence } from '../../inference/replay.ts';
 import type { PatchGrid } from '../../model/positions.ts';
 import type { AnalysedImage, AnalyseRequest } from '../../protocol/analyse.ts';
-import { dot, lengthOf, type NumericArray } from '../../tensor/array.ts';
+import { lengthOf, type NumericArray } from '../../tensor/array.ts';
 
 export interface RunnerContext<Name extends AnalysisName> {
   /** Takes a partial result. */
@@ -181,9 +181,4 @@ export function checkReplay(of: ModelRun, { first, hidden }: ReplayedPart): void
         'Use the same weights, quantised as they were, and the same pictures; or run the question again.',
     });
   }
-}
-
-/** cos(a, b); 0 for a vector of zeros. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  return dot(a, 0, b, 0, a.length) / (lengthOf(a) * lengthOf(b) || 1);
 }
