@@ -130,6 +130,21 @@ const SCENES: Record<string, Scene> = {
       await preview.page.locator('.chart').hover({ position: { x: 260, y: 40 } });
     },
   },
+  'dark-sources': { theme: 'dark', size: 'wide', act: shown(['tab', 'Sources']) },
+  'light-sources-renormalised': {
+    theme: 'light',
+    size: 'middle',
+    act: shown(['tab', 'Sources'], ['radio', 'Without prompt text']),
+  },
+  'hc-dark-sources': { theme: 'hc-dark', size: 'narrow', act: shown(['tab', 'Sources']) },
+  'light-sources-low': {
+    theme: 'light',
+    size: 'low',
+    act: shown(['button', /Show/], ['tab', 'Sources']),
+  },
+  'light-narrowing': { theme: 'light', size: 'wide', act: shown(['tab', 'Narrowing']) },
+  'hc-dark-narrowing': { theme: 'hc-dark', size: 'narrow', act: shown(['tab', 'Narrowing']) },
+  'dark-similarity': { theme: 'dark', size: 'middle', act: shown(['tab', 'Latent similarity']) },
   'light-narrow': { theme: 'light', size: 'narrow', act: show },
   'dark-region': {
     theme: 'dark',

@@ -1,7 +1,6 @@
 /** The lens: what a latent's state would say if the model stopped at a layer, and which patches are like it there. */
 
 import * as z from 'zod';
-import type { NumericArray } from '../tensor/array.ts';
 import { analysis, numbers } from './definition.ts';
 
 const LENS_WORDS = 20;
@@ -40,49 +39,3 @@ export const lens = analysis({
     'A lens, not a meaning: the output matrix was made for the last layer only, and most visual states say nothing ' +
     'readable through it (arXiv 2602.00462). Cosines of states share a large common part.',
 });
-
-/** A patch and how like the latent it is. */
-export interface NearPatch {
-  /** Index among the picture's tokens. */
-  token: number;
-  cosine: number;
-}
-
-/**
- * The patches most like a latent, the most like first; of equal ones the first in the picture.
- * @param cosines (N, L + 1, tokens)
- */
-export function nearestPatches(
-  { shape, data }: NumericArray,
-  latent: number,
-  row: number,
-  count: number,
-): NearPatch[] {
-  const [, rows = 0, tokens = 0] = shape;
-  const start = (latent * rows + row) * tokens;
-  return [...data.subarray(start, start + tokens)]
-    .map((cosine, token) => ({ token, cosine }))
-    .toSorted((a, b) => b.cosine - a.cosine || a.token - b.token)
-    .slice(0, count);
-}
-
-/** A word that a state says. */
-export interface LensWord {
-  id: number;
-  text: string;
-  probability: number;
-}
-
-/** The words of a latent after a layer, likeliest first. */
-export function lensWords(
-  { ids, probabilities, texts }: NonNullable<z.output<typeof lens.result>['words']>,
-  latent: number,
-  row: number,
-): LensWord[] {
-  const [, rows = 0, count = 0] = ids.shape;
-  return Array.from({ length: count }, (_, i) => {
-    const at = (latent * rows + row) * count + i;
-    const id = ids.data[at]!;
-    return { id, text: texts[id] ?? '', probability: probabilities.data[at]! };
-  });
-}

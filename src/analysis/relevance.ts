@@ -1,9 +1,7 @@
 /** Relevance: how attention, layer upon layer, leads from pictures and latents to the answer. */
 
 import * as z from 'zod';
-import { lastBox } from '../base/boxed.ts';
 import { analysis, numbers } from './definition.ts';
-import type { AnalysedRun } from './run.ts';
 
 export const relevance = analysis({
   version: 1,
@@ -71,27 +69,3 @@ export const relevance = analysis({
     'Rollout knows nothing of values and signs. A gradient is of first order: what would happen if a little changed. ' +
     'Latents count as sources of their own, but where they are followed back to what they were made of.',
 });
-
-/**
- * The new tokens whose probability is explained: those that make up the last boxed answer; else the words after the
- * last block; else all words.
- */
-export function answerTokens({ tokens }: Pick<AnalysedRun, 'tokens'>): number[] {
-  const words = [...tokens.keys()].filter((i) => tokens[i]!.kind === 'text');
-  const lastBlock = tokens.findLastIndex(({ kind }) => kind !== 'text' && kind !== 'end');
-  const boxed = boxedTokens(tokens);
-  if (boxed.length > 0) return boxed;
-  const after = words.filter((i) => i > lastBlock);
-  return after.length > 0 ? after : words;
-}
-
-function boxedTokens(tokens: AnalysedRun['tokens']): number[] {
-  const box = lastBox(tokens.map(({ text }) => text).join(''));
-  if (box === undefined) return [];
-  let at = 0;
-  return [...tokens.keys()].filter((i) => {
-    const start = at;
-    at += tokens[i]!.text.length;
-    return tokens[i]!.kind === 'text' && start < box.end && at > box.start;
-  });
-}

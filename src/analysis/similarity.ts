@@ -2,11 +2,9 @@
 
 import * as z from 'zod';
 import { dot, lengthOf, type NumericArray } from '../tensor/array.ts';
+import { COLLAPSE, COLLAPSE_SOURCE, hasCollapsed } from './collapse.ts';
 import { analysis, numbers } from './definition.ts';
 import type { AnalysedLatent, AnalysedRun } from './run.ts';
-
-/** Ours. At 0.95 two latents are 18° apart. */
-const COLLAPSE = 0.95;
 
 export const similarity = analysis({
   version: 1,
@@ -47,7 +45,7 @@ export const similarity = analysis({
   method:
     'Cosine of each two latents as they were fed. A block has collapsed where the mean of its pairs reaches the ' +
     'threshold, 0.95 unless it is set.',
-  source: 'Collapse: arXiv 2605.18445; likeness between runs: arXiv 2602.22766. The threshold is ours.',
+  source: `${COLLAPSE_SOURCE} Likeness between runs: arXiv 2602.22766.`,
   limits:
     'States of one model are all somewhat alike: compare with other blocks and runs. Alike is not equal in effect; ' +
     'the causal tests show effects.',
@@ -70,7 +68,7 @@ export function computeSimilarity(
       latents: latents.filter((latent) => latent.block === block).length,
       ...(within !== undefined && { within }),
       ...(between !== undefined && { between }),
-      collapsed: within !== undefined && within >= collapse,
+      collapsed: hasCollapsed(within, collapse),
     };
   });
   return { cosines, blocks, ...(other !== undefined && { other: compareRuns(latents, other.latents) }) };

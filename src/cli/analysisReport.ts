@@ -1,7 +1,7 @@
 /** Results of analyses as lines for a reader, and as JSON for another program. */
 
 import { isNumericArray } from '../analysis/definition.ts';
-import { lensWords, nearestPatches } from '../analysis/lens.ts';
+import { lensWords, nearestPatches } from '../analysis/lensReading.ts';
 import { ANALYSES, type AnalysisName, type AnalysisResult } from '../analysis/table.ts';
 import type { AnalysisKey, AnalysisOrigin } from '../trace/analyses.ts';
 import type { Trace, TraceLatent, TracePicture } from '../trace/schema.ts';

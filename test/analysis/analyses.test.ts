@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { analysis, isNumericArray, numbers } from '../../src/analysis/definition.ts';
-import { nearestPatches } from '../../src/analysis/lens.ts';
+import { nearestPatches } from '../../src/analysis/lensReading.ts';
 import { computePca } from '../../src/analysis/pca.ts';
-import { answerTokens } from '../../src/analysis/relevance.ts';
+import { answerTokens } from '../../src/analysis/answer.ts';
 import type { AnalysedLatent, AnalysedRun, AnalysedToken } from '../../src/analysis/run.ts';
 import { TRACE_RUNNERS } from '../../src/analysis/runners.ts';
 import { computeSimilarity } from '../../src/analysis/similarity.ts';

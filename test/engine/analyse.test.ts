@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lensWords } from '../../src/analysis/lens.ts';
+import { lensWords } from '../../src/analysis/lensReading.ts';
 import type { AnalysisName, AnalysisResult } from '../../src/analysis/table.ts';
 import { CancelledError } from '../../src/base/errors.ts';
 import { analyseRequest } from '../../src/client/analyseRequest.ts';

@@ -238,6 +238,24 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(title).toContain('Block 2, latent 4');
   });
 
+  test('the sources are read and selected by keys, and shared anew without the prompt', async () => {
+    const { page } = await show();
+    await page.getByRole('tab', { name: 'Sources' }).click();
+    const chart = page.getByRole('slider', { name: /Attention by source/ });
+    await chart.focus();
+    await press('Home');
+    await expect
+      .poll(() => chart.getAttribute('aria-valuetext'))
+      .toMatch(/^“Start”: pictures .* prompt text/);
+    const before = trace.tokens.slice(0, trace.latents[0]!.token);
+    for (const { looks } of before) if (looks !== undefined) await press('ArrowRight');
+    await press('Enter');
+    await expect.poll(title).toContain('Block 1, latent 1');
+    await page.getByRole('radio', { name: 'Without prompt text' }).click();
+    await expect.poll(() => page.locator('.area').count()).toBe(3);
+    expect(await chart.getAttribute('aria-valuetext')).not.toContain('prompt');
+  });
+
   test('the evidence is dragged, closed and opened, and the next panel begins alike', async () => {
     const { page } = await show();
     const height = async () => Math.round((await preview.page.locator('.evidence').boundingBox())!.height);
@@ -306,7 +324,10 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
         );
         expect(await violations(page)).toEqual([]);
         await page.locator('#token-2').click();
-        await page.getByRole('tab', { name: 'Latent similarity' }).click();
+        for (const name of ['Sources', 'Narrowing', 'Latent similarity']) {
+          await page.getByRole('tab', { name }).click();
+          expect(await violations(page)).toEqual([]);
+        }
         await page.getByText('More', { exact: true }).click();
         expect(await violations(page)).toEqual([]);
       });

@@ -1,7 +1,7 @@
 /** Attention of chosen tokens with all heads, by a replay. */
 
 import { MOST_TOKENS } from '../../analysis/attention.ts';
-import { answerTokens } from '../../analysis/relevance.ts';
+import { answerTokens } from '../../analysis/answer.ts';
 import type { AnalysisParameters, AnalysisResult } from '../../analysis/table.ts';
 import { UserError } from '../../base/errors.ts';
 import { replay } from '../../inference/replay.ts';

@@ -1,6 +1,6 @@
 /** Relevance: rollout by a replay with all attention, and gradient × attention by the way back. */
 
-import { answerTokens } from '../../analysis/relevance.ts';
+import { answerTokens } from '../../analysis/answer.ts';
 import type { AnalysisParameters, AnalysisResult } from '../../analysis/table.ts';
 import { UserError } from '../../base/errors.ts';
 import { walkBack, type LayerFlow, type WalkOptions } from '../../inference/backward.ts';

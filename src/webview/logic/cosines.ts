@@ -1,5 +1,6 @@
 /** Cosines between latents: do they differ, or has the model collapsed to one vector? */
 
+import { hasCollapsed } from '../../analysis/collapse.ts';
 import type { Trace } from '../../trace/schema.ts';
 
 export interface Cosines {
@@ -39,4 +40,21 @@ export function cosinesOf({ latents, blocks: { length } }: Trace, values: Float3
     return cells.reduce((sum, cell) => sum + cell.sum, 0) / cells.reduce((n, cell) => n + cell.pairs, 0);
   };
   return { count, values, blocks, within: pool(true), between: pool(false) };
+}
+
+/** Indices of the blocks whose latents are nearly one vector. */
+export function collapsedBlocks({ blocks }: Cosines): number[] {
+  return blocks.flatMap((row, i) => (hasCollapsed(row[i]) ? [i] : []));
+}
+
+/** The same as a sentence. */
+export function collapseText(cosines: Cosines): string {
+  const collapsed = collapsedBlocks(cosines).map((block) => block + 1);
+  const [first, ...others] = collapsed;
+  if (first === undefined) return 'No block has collapsed: the latents of each differ.';
+  if (collapsed.length === cosines.blocks.length && others.length > 0)
+    return 'All blocks have collapsed: the latents of each are nearly one vector.';
+  if (others.length === 0) return `Block ${first} has collapsed: its latents are nearly one vector.`;
+  const names = `${collapsed.slice(0, -1).join(', ')} and ${others.at(-1)}`;
+  return `Blocks ${names} have collapsed: the latents of each are nearly one vector.`;
 }

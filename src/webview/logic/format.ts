@@ -1,5 +1,6 @@
 /** Numbers and facts as text. One rule per quantity, so that readout, labels and tables agree. */
 
+import { latentIndexAt } from '../../trace/columns.ts';
 import { TOTAL_TIMING } from '../../trace/format.ts';
 import type { Trace, TraceTiming, TraceToken } from '../../trace/schema.ts';
 import { describeIntervention } from '../../trace/steps.ts';
@@ -76,4 +77,13 @@ export function tokenLabel(token: TraceToken): string {
 /** "layer 5 of 8" or "mean of 8 layers"; the same words as the captions of trace/maps.ts. */
 export function choiceLabel(noun: 'layer' | 'head', choice: number | 'mean' | 'max', count: number): string {
   return typeof choice === 'number' ? `${noun} ${choice + 1} of ${count}` : `${choice} of ${count} ${noun}s`;
+}
+
+/** What stands at a position of the answer: "block 2, latent 3", "start of block 2", or a token's text. */
+export function positionName(trace: Trace, token: number): string {
+  const latent = trace.latents[latentIndexAt(trace, token) ?? -1];
+  if (latent !== undefined) return `block ${latent.block + 1}, latent ${latent.index + 1}`;
+  const block = trace.blocks.find(({ startToken, endToken }) => startToken === token || endToken === token);
+  if (block === undefined) return tokenLabel(trace.tokens[token]!);
+  return `${block.startToken === token ? 'start' : 'end'} of block ${block.index + 1}`;
 }

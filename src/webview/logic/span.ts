@@ -53,13 +53,19 @@ export function spanOf(trace: Trace, maps: RunMaps, layer: Choice, heads: Choice
 }
 
 /** The point of a position itself. */
-export function pointAt(points: readonly SpanPoint[], token: number | undefined): SpanPoint | undefined {
+export function pointAt<Point extends { token: number }>(
+  points: readonly Point[],
+  token: number | undefined,
+): Point | undefined {
   const point = token === undefined ? undefined : nearestPoint(points, token);
   return point?.token === token ? point : undefined;
 }
 
 /** The point at a position, or the nearest there is; undefined without any. */
-export function nearestPoint(points: readonly SpanPoint[], token: number): SpanPoint | undefined {
+export function nearestPoint<Point extends { token: number }>(
+  points: readonly Point[],
+  token: number,
+): Point | undefined {
   let [low, high] = [0, points.length];
   while (low < high) {
     const middle = (low + high) >> 1;
@@ -72,8 +78,8 @@ export function nearestPoint(points: readonly SpanPoint[], token: number): SpanP
 }
 
 /** Runs of neighbouring positions; a line must not bridge positions that were not measured. */
-export function runsOf(points: SpanPoint[]): SpanPoint[][] {
-  const runs: SpanPoint[][] = [];
+export function runsOf<Point extends { token: number }>(points: readonly Point[]): Point[][] {
+  const runs: Point[][] = [];
   for (const point of points) {
     const run = runs.at(-1);
     if (run !== undefined && run.at(-1)!.token === point.token - 1) run.push(point);

@@ -16,9 +16,10 @@ import { latentIndexAt } from '../../trace/columns.ts';
 import { openingOf } from '../../trace/opening.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { movePatch, type Region, regionOf } from './grid.ts';
+import type { Shares } from './sources.ts';
 import { stepListOf } from './stepList.ts';
 
-export const TABS = ['span', 'similarity', 'timing'] as const;
+export const TABS = ['span', 'sources', 'narrowing', 'similarity', 'timing'] as const;
 export type Tab = (typeof TABS)[number];
 
 /** Which tokens are shaded for the selected latent: those that attend to it, or those it attends to. */
@@ -54,6 +55,8 @@ export interface View {
   /** Patch at which a region began to be extended by keyboard. */
   anchor?: number | undefined;
   tab: Tab;
+  /** Of what the sources' shares are. */
+  shares: Shares;
   /** Height of the evidence in pixels, as far as there is room; absent until the reader moves its edge. */
   evidenceHeight?: number | undefined;
   /** Absent until the reader opens or closes it: then it is open where there is room. */
@@ -75,6 +78,7 @@ export const INITIAL_VIEW: View = {
   outlines: false,
   shading: 'attending',
   tab: 'span',
+  shares: 'all',
   more: false,
 };
 
@@ -117,6 +121,7 @@ export type Settings = Pick<
   | 'outlines'
   | 'shading'
   | 'tab'
+  | 'shares'
   | 'evidenceHeight'
   | 'evidenceOpen'
   | 'more'
@@ -132,6 +137,7 @@ const PREFERENCES = [
   'smooth',
   'outlines',
   'shading',
+  'shares',
   'evidenceHeight',
   'evidenceOpen',
   'more',

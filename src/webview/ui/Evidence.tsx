@@ -4,14 +4,18 @@ import type { VNode } from 'preact';
 import { useRef } from 'preact/hooks';
 import type { Tab } from '../logic/view.ts';
 import { Tabs } from '../toolkit.tsx';
+import { NarrowingTab } from './NarrowingTab.tsx';
 import type { Scene } from './scene.ts';
 import { SimilarityTab } from './SimilarityTab.tsx';
+import { SourcesTab } from './SourcesTab.tsx';
 import { SpanTab } from './SpanTab.tsx';
 import { TimingTab } from './TimingTab.tsx';
 import { useMedia } from './useMedia.ts';
 
 const TABS: { id: Tab; title: string }[] = [
   { id: 'span', title: 'Span' },
+  { id: 'sources', title: 'Sources' },
+  { id: 'narrowing', title: 'Narrowing' },
   { id: 'similarity', title: 'Latent similarity' },
   { id: 'timing', title: 'Timing' },
 ];
@@ -48,6 +52,8 @@ export function Evidence({ scene }: { scene: Scene }): VNode {
         onChange={(tab) => dispatch({ type: 'set', values: { tab, evidenceOpen: true } })}
       >
         {open && view.tab === 'span' && <SpanTab scene={scene} />}
+        {open && view.tab === 'sources' && <SourcesTab scene={scene} />}
+        {open && view.tab === 'narrowing' && <NarrowingTab scene={scene} />}
         {open && view.tab === 'similarity' && <SimilarityTab scene={scene} />}
         {open && view.tab === 'timing' && <TimingTab trace={scene.trace} />}
       </Tabs>

@@ -2,9 +2,10 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { COLLAPSE, COLLAPSE_SOURCE } from '../../analysis/collapse.ts';
 import { diverging } from '../../heatmap/palettes.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { cosinesOf, type Cosines } from '../logic/cosines.ts';
+import { collapsedBlocks, collapseText, cosinesOf, type Cosines } from '../logic/cosines.ts';
 import { number } from '../logic/format.ts';
 import { cosinesFamily } from '../logic/needs.ts';
 import type { Scene } from './scene.ts';
@@ -36,6 +37,7 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
               Mean cosine within blocks <b>{number(cosines.within)}</b>, between blocks{' '}
               <b>{number(cosines.between)}</b>
             </p>
+            <Collapse cosines={cosines} />
             <p class="similarity-pair">
               {cell === undefined ? nearest(trace, cosines, shown.latentIndex) : pair(trace, cosines, cell)}
             </p>
@@ -49,6 +51,18 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
         </>
       )}
     </div>
+  );
+}
+
+/** Whether blocks have collapsed to one vector, with the threshold and where it comes from. */
+function Collapse({ cosines }: { cosines: Cosines }): VNode {
+  return (
+    <p class="collapse" data-collapsed={collapsedBlocks(cosines).length > 0}>
+      <b>{collapseText(cosines)}</b>{' '}
+      <span class="dim">
+        Threshold: a mean cosine of {COLLAPSE} between the latents of a block. {COLLAPSE_SOURCE}
+      </span>
+    </p>
   );
 }
 

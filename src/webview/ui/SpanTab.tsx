@@ -2,9 +2,8 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
-import { latentIndexAt } from '../../trace/columns.ts';
-import { choiceLabel, share, tokenLabel } from '../logic/format.ts';
-import { pointAt, spanOf, type Span } from '../logic/span.ts';
+import { choiceLabel, positionName, share } from '../logic/format.ts';
+import { pointAt, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
 import type { Scene } from './scene.ts';
 import { SpanChart } from './SpanChart.tsx';
 import { useSize } from './useSize.ts';
@@ -21,19 +20,29 @@ export function SpanTab({ scene }: { scene: Scene }): VNode {
   const [pointed, setPointed] = useState<number>();
   const box = useRef<HTMLDivElement>(null);
   const room = useSize(box);
+  const textOf = ({ token, mass, bits }: SpanPoint): string =>
+    `${positionName(trace, token)}: mass ${share(mass)}, entropy ${bits.toFixed(2)} bits`;
+  const read = pointAt(span.points, pointed ?? scene.token ?? shown.latent?.token);
   return (
     <div class="span">
       <div class="span-legend">
         <span class="key key-mass">visual mass</span>
         <span class="key key-entropy">entropy over the pictures</span>
-        <span class="span-value">{pointText(scene, span, pointed)}</span>
+        <span class="span-value">{read && textOf(read)}</span>
         <span class="dim">{aboutSpan(scene, span)}</span>
       </div>
       <div ref={box} class="span-box">
         {span.points.length === 0 ? (
           <p class="dim">No attention has been recorded yet.</p>
         ) : (
-          <SpanChart scene={scene} span={span} room={room} pointed={pointed} onPoint={setPointed} />
+          <SpanChart
+            scene={scene}
+            span={span}
+            room={room}
+            pointed={pointed}
+            onPoint={setPointed}
+            textOf={textOf}
+          />
         )}
       </div>
     </div>
@@ -60,17 +69,4 @@ function aboutSpan({ trace, shown }: Scene, { points, layer, heads }: Span): str
     `${choiceLabel('layer', layer, layers)}, ${choiceLabel('head', heads, count)}${instead}${entropies}` +
     (missing > 0 ? `; ${why}` : '')
   );
-}
-
-/** The figures at the position that is pointed at, else at the selected one. */
-function pointText({ trace, shown, token }: Scene, span: Span, pointed: number | undefined): string {
-  const at = pointed ?? token ?? shown.latent?.token;
-  const point = pointAt(span.points, at);
-  if (point === undefined) return '';
-  const latent = trace.latents[latentIndexAt(trace, point.token) ?? -1];
-  const name =
-    latent === undefined
-      ? tokenLabel(trace.tokens[point.token]!)
-      : `block ${latent.block + 1}, latent ${latent.index + 1}`;
-  return `${name}: mass ${share(point.mass)}, entropy ${point.bits.toFixed(2)} bits`;
 }
