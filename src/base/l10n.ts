@@ -11,6 +11,11 @@ export type Bundle = Readonly<Record<string, string>>;
 
 let sentences: ReadonlyMap<string, string> = new Map();
 
+declare const marked: unique symbol;
+
+/** A sentence in English of which `message` has said that people read it; `translated` gives it in their language. */
+export type Message = string & { readonly [marked]: true };
+
 /** Sets the language from now on; undefined is English. */
 export function setBundle(bundle: Bundle | undefined): void {
   sentences = new Map(Object.entries(bundle ?? {}));
@@ -37,4 +42,14 @@ export function plural(
   ...more: readonly (string | number)[]
 ): string {
   return t(count === 1 ? one : other, count, ...more);
+}
+
+/** Marks a sentence that is written down before it is said, in a table or a definition; returns it as it is. */
+export function message(sentence: string): Message {
+  return sentence as Message;
+}
+
+/** A marked sentence in the reader's language. */
+export function translated(sentence: Message, ...values: readonly (string | number)[]): string {
+  return t(sentence, ...values);
 }

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { ActiveTrace } from './trace/active.ts';
+import { setBundle } from '../base/l10n.ts';
 import type { InspectorApi } from './api.ts';
 import { registerCommands } from './commands.ts';
 import { Drawer } from './draw/drawer.ts';
@@ -30,6 +31,7 @@ import { TrainingRuns } from './training/runs.ts';
 let atEnd: (() => Promise<void>) | undefined;
 
 export function activate(context: vscode.ExtensionContext): InspectorApi {
+  setBundle(vscode.l10n.bundle);
   const { extensionUri, subscriptions } = context;
   const own = <T extends vscode.Disposable>(item: T): T => {
     subscriptions.push(item);

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import * as vscode from 'vscode';
+import { bundleElement } from '../protocol/language.ts';
 import { pagePolicy } from './pagePolicy.ts';
 
 /** Where the panel's script and style live; the webview may load nothing else. */
@@ -37,6 +38,7 @@ export function panelHtml(
 </head>
 <body class="ilvr">
 <div id="root"></div>
+${bundleElement(vscode.l10n.bundle)}
 <script type="module" nonce="${nonce}" src="${uri(`${page}.js`)}"></script>
 </body>
 </html>`;

@@ -1,5 +1,7 @@
 /** The grid that a map lies on: a picture's tokens, which readers know as patches. */
 
+import { t } from '../base/l10n.ts';
+
 export interface MapGrid {
   rows: number;
   columns: number;
@@ -21,7 +23,7 @@ export function placeOf(patch: number, { columns }: MapGrid): { row: number; col
 /** "row 3, column 2", counted from 1. */
 export function placeText(patch: number, grid: MapGrid): string {
   const { row, column } = placeOf(patch, grid);
-  return `row ${row + 1}, column ${column + 1}`;
+  return t('row {0}, column {1}', row + 1, column + 1);
 }
 
 /** Pixel of a grid line; each line is rounded once, so that cells neither overlap nor leave gaps. */

@@ -3,11 +3,23 @@
  * not this folder's business, and neither is the picture under them.
  */
 
+import { message, translated, type Message } from '../base/l10n.ts';
 import type { MapGrid } from './grid.ts';
 import type { Entropy } from './statistics.ts';
 
 export const MAP_KINDS = ['attention', 'selection', 'similarity'] as const;
 export type MapKind = (typeof MAP_KINDS)[number];
+
+const KIND_NAMES: Record<MapKind, Message> = {
+  attention: message('attention'),
+  selection: message('selection'),
+  similarity: message('similarity'),
+};
+
+/** What a kind is called inside a sentence. */
+export function kindName(kind: MapKind): string {
+  return translated(KIND_NAMES[kind]);
+}
 
 /**
  * How attention is shown: as it is; without the sink; or less the mean over all latents of the run, which

@@ -1,5 +1,6 @@
 /** Other readings of an attention map: without its sink, or against what all latents look at. */
 
+import { t } from '../base/l10n.ts';
 import { placeText } from './grid.ts';
 import type { HeatMap } from './map.ts';
 import { entropyOf, peakOf, totalOf } from './statistics.ts';
@@ -15,13 +16,15 @@ export interface Sink {
 /** The map without the sink; the same numbers where there is none. */
 export function masked(map: HeatMap, sink: Sink | undefined): HeatMap {
   if (sink === undefined) {
-    const caption = `${map.caption} Nothing is masked: no patch is the largest for more than half of the latents here.`;
-    return { ...map, reading: 'masked', caption };
+    const remark = t('Nothing is masked: no patch is the largest for more than half of the latents here.');
+    return { ...map, reading: 'masked', caption: `${map.caption} ${remark}` };
   }
   const values = map.values.slice();
   const total = totalOf(values);
   const share = total > 0 ? values[sink.patch]! / total : 0;
   values[sink.patch] = NaN;
+  const place = placeText(sink.patch, map);
+  const remark = t("Masked: the sink at {0}, with {1} of this map's mass.", place, percentText(share));
   return {
     ...map,
     reading: 'masked',
@@ -29,7 +32,7 @@ export function masked(map: HeatMap, sink: Sink | undefined): HeatMap {
     peak: peakOf(values),
     entropy: entropyOf(values),
     removed: { patch: sink.patch, share },
-    caption: `${map.caption} Masked: the sink at ${placeText(sink.patch, map)}, with ${percentText(share)} of this map's mass.`,
+    caption: `${map.caption} ${remark}`,
   };
 }
 
@@ -41,13 +44,14 @@ export function masked(map: HeatMap, sink: Sink | undefined): HeatMap {
 export function relative(map: HeatMap, mean: Float32Array): HeatMap {
   const values = map.values.map((value, i) => value - mean[i]!);
   const { entropy: _, ...rest } = map;
+  const remark = t('Relative: what each patch has more or less than its mean over all latents of the run.');
   return {
     ...rest,
     reading: 'relative',
     values,
     peak: peakOf(values),
-    unit: `${map.unit} above the mean`,
-    caption: `${map.caption} Relative: what each patch has more or less than its mean over all latents of the run.`,
+    unit: t('{0} above the mean', map.unit),
+    caption: `${map.caption} ${remark}`,
   };
 }
 

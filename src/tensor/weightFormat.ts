@@ -3,6 +3,8 @@
  * checkpoint stores is another matter (`Dtype`).
  */
 
+import { t } from '../base/l10n.ts';
+
 /** Of most bits first. */
 export const WEIGHT_FORMATS = ['float32', 'float16', '8bit', '4bit', '4bit-fast'] as const;
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
@@ -26,5 +28,5 @@ export function formatLabel(format: WeightFormat): string {
 
 /** " computed in 8-bit", to follow the stored format; empty for float32, which is said of no run. */
 export function computedIn(format: WeightFormat | undefined): string {
-  return format === undefined || format === 'float32' ? '' : ` computed in ${formatLabel(format)}`;
+  return format === undefined || format === 'float32' ? '' : ` ${t('computed in {0}', formatLabel(format))}`;
 }

@@ -10,9 +10,10 @@
  */
 
 import { unreachable } from '../base/errors.ts';
+import { t } from '../base/l10n.ts';
 import { MAP_KINDS, type HeatMap, type MapKind } from '../heatmap/map.ts';
 import { entropyOf, peakOf, totalOf } from '../heatmap/statistics.ts';
-import type { Choice } from './choice.ts';
+import { choiceLabel, type Choice } from './choice.ts';
 import { visualRanges } from './columns.ts';
 import type { Family } from './queries.ts';
 import type { Trace, TraceLatent, TracePicture } from './schema.ts';
@@ -82,13 +83,16 @@ export function attentionMap(
   if (place === undefined) return undefined;
   const values = visual.subarray(place.at, place.at + place.count);
   const { layers, heads } = trace.model;
-  const among = `${phrase('layer', selector.layer, layers)}, ${phrase('head', selector.heads, heads)}`;
   return {
     ...frame('attention', picture, values),
-    unit: 'attention probability',
-    caption:
-      `Attention of ${who} over ${describe(picture)}: ${among}. ` +
-      'It shows where information could flow, not what caused the answer.',
+    unit: t('attention probability'),
+    caption: t(
+      'Attention of {0} over {1}: {2}, {3}. It shows where information could flow, not what caused the answer.',
+      who,
+      describe(picture),
+      choiceLabel('layer', selector.layer, layers),
+      choiceLabel('head', selector.heads, heads),
+    ),
     ...(isShare(selector) && { mass: totalOf(values) }),
     entropy: entropyOf(values),
   };
@@ -106,13 +110,19 @@ function selectionMap(
   const candidateOf = (token: number): number => Math.floor(token / groupSize);
   const values = Float32Array.from({ length: tokens }, (_, i) => probabilities[candidateOf(i)] ?? NaN);
   const kept = new Set(selected);
-  const grouped = groupSize > 1 ? ` Candidates are means of ${groupSize} neighbouring tokens.` : '';
+  const grouped = groupSize > 1 ? [t('Candidates are means of {0} neighbouring tokens.', groupSize)] : [];
   return {
     ...frame('selection', picture, values),
-    unit: 'selection probability',
-    caption:
-      `Selection by ${nameOf(latent)} in ${describe(picture)}: softmax of the cosines with its features, ` +
-      `the trainer's own rule.${grouped} This is not attention.`,
+    unit: t('selection probability'),
+    caption: [
+      t(
+        "Selection by {0} in {1}: softmax of the cosines with its features, the trainer's own rule.",
+        nameOf(latent),
+        describe(picture),
+      ),
+      ...grouped,
+      t('This is not attention.'),
+    ].join(' '),
     entropy: entropyOf(probabilities),
     selected: new Set(range(tokens).filter((token) => kept.has(candidateOf(token)))),
   };
@@ -121,10 +131,12 @@ function selectionMap(
 function similarityMap(latent: TraceLatent, picture: TracePicture, cosines: Float32Array): HeatMap {
   return {
     ...frame('similarity', picture, cosines),
-    unit: 'cosine',
-    caption:
-      `Similarity of ${nameOf(latent)} with the merged features of ${describe(picture)}: cosine, from −1 to 1. ` +
-      'This is not attention.',
+    unit: t('cosine'),
+    caption: t(
+      'Similarity of {0} with the merged features of {1}: cosine, from −1 to 1. This is not attention.',
+      nameOf(latent),
+      describe(picture),
+    ),
   };
 }
 
@@ -138,18 +150,12 @@ function frame(
 }
 
 function nameOf(latent: TraceLatent): string {
-  return `latent ${latent.index + 1} of block ${latent.block + 1}`;
+  return t('latent {0} of block {1}', latent.index + 1, latent.block + 1);
 }
 
 function describe(picture: TracePicture): string {
-  const role = picture.role === 'input' ? 'input image' : 'helper image';
-  return `${role} ${picture.name}${picture.role === 'helper' && picture.range ? ' (in the prompt)' : ''}`;
-}
-
-function phrase(noun: 'layer' | 'head', choice: Choice, number: number): string {
-  return typeof choice === 'number'
-    ? `${noun} ${choice + 1} of ${number}`
-    : `${choice} of ${number} ${noun}s`;
+  if (picture.role === 'input') return t('input image {0}', picture.name);
+  return t(picture.range ? 'helper image {0} (in the prompt)' : 'helper image {0}', picture.name);
 }
 
 function range(length: number): number[] {

@@ -1,5 +1,6 @@
 /** A trace as its reader meets it: lines of text and latent blocks, in order. */
 
+import { message, plural, t, translated, type Message } from '../base/l10n.ts';
 import type { Trace, TraceBlock, TraceLatent, TraceModel, TraceSettings } from './schema.ts';
 
 export type Step =
@@ -57,70 +58,85 @@ export function answerText(trace: Trace): string {
   return trace.tokens.map(({ text }) => text).join('');
 }
 
-const ENDS: Record<TraceBlock['ended'], string> = {
-  running: 'running',
-  forced: 'of fixed length',
-  'end-token': 'ended by the model',
-  restart: 'restarted by the model',
-  limit: 'cut off at the token limit',
-  cancelled: 'stopped',
+const ENDS: Record<TraceBlock['ended'], Message> = {
+  running: message('running'),
+  forced: message('of fixed length'),
+  'end-token': message('ended by the model'),
+  restart: message('restarted by the model'),
+  limit: message('cut off at the token limit'),
+  cancelled: message('stopped'),
 };
 
 /** How a block ended, in words. */
 export function describeEnd(ended: TraceBlock['ended']): string {
-  return ENDS[ended];
+  return translated(ENDS[ended]);
 }
 
-const INTERVENTIONS: Record<NonNullable<TraceSettings['intervention']>, string> = {
-  zero: 'latents zeroed',
-  noise: 'latents replaced by noise',
-  swap: 'latents of another run',
-  markers: 'no latents between the markers',
+const INTERVENTIONS: Record<NonNullable<TraceSettings['intervention']>, Message> = {
+  zero: message('latents zeroed'),
+  noise: message('latents replaced by noise'),
+  swap: message('latents of another run'),
+  markers: message('no latents between the markers'),
 };
 
 /** What was fed in place of the model's own latents, in words. */
 export function describeIntervention(kind: NonNullable<TraceSettings['intervention']>): string {
-  return INTERVENTIONS[kind];
+  return translated(INTERVENTIONS[kind]);
 }
 
-const REACHES: Record<NonNullable<TraceModel['latentReach']>, string> = {
-  only: 'control model: after a block, only its latents are seen of what came before',
-  none: 'control model: latents are seen by latents only',
+const REACHES: Record<NonNullable<TraceModel['latentReach']>, Message> = {
+  only: message('control model: after a block, only its latents are seen of what came before'),
+  none: message('control model: latents are seen by latents only'),
 };
 
 /** What the mask of a control model lets its latents reach, in words. */
 export function describeReach(reach: NonNullable<TraceModel['latentReach']>): string {
-  return REACHES[reach];
+  return translated(REACHES[reach]);
 }
 
-const END_REASONS: Record<TraceBlock['ended'], string> = {
-  running: 'The block goes on.',
-  forced: 'Every block was ended after a fixed number of latents; the model did not choose the end.',
-  'end-token': 'The model wrote the end of the block itself.',
-  restart: 'The model wrote the start of a block inside this one.',
-  limit: 'The answer reached its limit of tokens inside this block.',
-  cancelled: 'The run was stopped inside this block.',
+const END_REASONS: Record<TraceBlock['ended'], Message> = {
+  running: message('The block goes on.'),
+  forced: message('Every block was ended after a fixed number of latents; the model did not choose the end.'),
+  'end-token': message('The model wrote the end of the block itself.'),
+  restart: message('The model wrote the start of a block inside this one.'),
+  limit: message('The answer reached its limit of tokens inside this block.'),
+  cancelled: message('The run was stopped inside this block.'),
 };
 
 /** Why a block ended so, as a sentence. */
 export function explainEnd(ended: TraceBlock['ended']): string {
-  return END_REASONS[ended];
+  return translated(END_REASONS[ended]);
+}
+
+const STATES: Record<Trace['status'], Message> = {
+  running: message('running'),
+  complete: message('complete'),
+  cancelled: message('stopped'),
+  failed: message('failed'),
+};
+
+/** How a run stands, in a word. */
+export function describeStatus(status: Trace['status']): string {
+  return translated(STATES[status]);
 }
 
 /** "3 blocks × 8 latents, all of fixed length": the first thing a researcher asks. */
 export function blockSummary(trace: Trace): string {
   const { blocks } = trace;
-  if (blocks.length === 0) return trace.status === 'running' ? 'no latent block yet' : 'no latent blocks';
+  if (blocks.length === 0)
+    return trace.status === 'running' ? t('no latent block yet') : t('no latent blocks');
   const lengths = [...new Set(blocks.map(({ latents }) => latents))];
-  const number = blocks.length === 1 ? '1 block' : `${blocks.length} blocks`;
-  const latents = (count: number): string => (count === 1 ? '1 latent' : `${count} latents`);
-  const per = lengths.length === 1 ? `× ${latents(lengths[0]!)}` : `of ${lengths.join(' and ')} latents`;
+  const number = plural(blocks.length, '{0} block', '{0} blocks');
+  const per =
+    lengths.length === 1
+      ? `× ${plural(lengths[0]!, '{0} latent', '{0} latents')}`
+      : t('of {0} latents', lengths.join(t(' and ')));
   return `${number} ${per}, ${endSummary(blocks)}`;
 }
 
 function endSummary(blocks: TraceBlock[]): string {
   const ends = [...new Set(blocks.map(({ ended }) => ended))];
-  if (ends.length === 1 && blocks.length > 1) return `all ${describeEnd(ends[0]!)}`;
+  if (ends.length === 1 && blocks.length > 1) return t('all {0}', describeEnd(ends[0]!));
   if (ends.length === 1) return describeEnd(ends[0]!);
   const count = (end: TraceBlock['ended']): number => blocks.filter(({ ended }) => ended === end).length;
   return ends.map((end) => `${count(end)} ${describeEnd(end)}`).join(', ');

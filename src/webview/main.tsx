@@ -15,6 +15,7 @@
  *       </head>
  *       <body class="ilvr">
  *         <div id="root"></div>
+ *         the element that src/protocol/language.ts makes
  *         <script type="module" nonce="N" src="${dist}/webview.js"></script>
  *       </body>
  *     </html>
@@ -28,10 +29,12 @@ import type { PanelHost, PanelMethods } from '../protocol/panel.ts';
 import { connect } from '../protocol/rpc.ts';
 import { channel } from './host.ts';
 import { PanelModel } from './panelModel.ts';
+import { adoptLanguage } from './language.ts';
 import { registerToolkit } from './toolkit.tsx';
 import { App } from './ui/App.tsx';
 import './panel.css';
 
+adoptLanguage();
 registerToolkit();
 const model: PanelModel = new PanelModel({
   slice: (request) => host.slice(request),

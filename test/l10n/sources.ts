@@ -20,6 +20,8 @@ export interface Call {
   messages: string[] | undefined;
   /** How many values the placeholders have. */
   values: number;
+  /** It only marks the message, which is translated elsewhere. */
+  isMark: boolean;
   isInFunction: boolean;
 }
 
@@ -27,6 +29,7 @@ const TRANSLATORS: Record<string, { messages: number; first: number }> = {
   t: { messages: 1, first: 0 },
   'vscode.l10n.t': { messages: 1, first: 0 },
   plural: { messages: 2, first: 1 },
+  message: { messages: 1, first: 0 },
 };
 
 /** Sources of one project of the repository. */
@@ -124,6 +127,7 @@ function callOf(node: Node, file: SourceFile): Call | undefined {
     place: placeOf(node, file),
     messages: read.includes(undefined) ? undefined : read.flat().map(String),
     values: all.length - messages,
+    isMark: calledName(node) === 'message',
     isInFunction: [...upwards(node)].some(({ kind }) => FUNCTIONS.has(kind)),
   };
 }

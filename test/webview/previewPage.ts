@@ -1,9 +1,11 @@
 /** The panel in a headless Chromium, under the same policy and theme variables as in VS Code. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
+import type { Bundle } from '../../src/base/l10n.ts';
 import { pagePolicy } from '../../src/extension/pagePolicy.ts';
+import { bundleElement } from '../../src/protocol/language.ts';
 import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { writeManifest } from '../../src/traceFile/manifest.ts';
 import { PreviewArrays, type ArrayQuestion } from './previewArrays.ts';
@@ -24,6 +26,8 @@ export interface PreviewOptions {
   height: number;
   /** Which of the two pages; the trace's unless told. */
   of?: PageName;
+  /** English unless told. */
+  language?: 'de';
 }
 
 /** A page with the panel in it; `problems` collects console errors and violations of the policy. */
@@ -74,8 +78,9 @@ export async function bundle({ minify = false } = {}): Promise<Map<string, strin
 export async function openPreview(
   browser: Browser,
   files: Map<string, string>,
-  { theme, width, height, of = 'webview' }: PreviewOptions,
+  options: PreviewOptions,
 ): Promise<Preview> {
+  const { width, height } = options;
   const page = await browser.newPage({ viewport: { width, height } });
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
@@ -84,7 +89,7 @@ export async function openPreview(
   });
   await page.route(`${ORIGIN}/**`, (route) => {
     const path = new URL(route.request().url()).pathname;
-    if (path === '/') return route.fulfill({ contentType: 'text/html', body: shell(theme, of) });
+    if (path === '/') return route.fulfill({ contentType: 'text/html', body: shell(options) });
     const body = files.get(path);
     if (body === undefined) return route.fulfill({ status: path === '/favicon.ico' ? 204 : 404 });
     return route.fulfill({ contentType: path.endsWith('.css') ? 'text/css' : 'text/javascript', body });
@@ -122,13 +127,18 @@ export function manifestOf({ trace }: Pick<OpenTrace, 'trace'>): string {
   return writeManifest(trace, { file: 'sample.ilvr.bin' });
 }
 
+function bundleOf(language: PreviewOptions['language']): Bundle | undefined {
+  if (language === undefined) return undefined;
+  return JSON.parse(readFileSync(`l10n/bundle.l10n.${language}.json`, 'utf8')) as Bundle;
+}
+
 /** The shell that main.tsx asks of its host. */
-function shell(theme: ThemeName, of: PageName): string {
+function shell({ theme, of = 'webview', language }: PreviewOptions): string {
   const variables = Object.entries(themeVariables(theme))
     .map(([name, value]) => `${name}: ${value};`)
     .join(' ');
   return `<!DOCTYPE html>
-<html lang="en">
+<html lang="${language ?? 'en'}">
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -140,6 +150,7 @@ function shell(theme: ThemeName, of: PageName): string {
   </head>
   <body class="ilvr ${BODY_CLASSES[theme]}">
     <div id="root"></div>
+    ${bundleElement(bundleOf(language))}
     <script type="module" nonce="${NONCE}" src="/${of}-host.js"></script>
     <script type="module" nonce="${NONCE}" src="/${of}.js"></script>
   </body>

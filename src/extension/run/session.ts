@@ -4,10 +4,10 @@
  */
 
 import * as vscode from 'vscode';
-import { CancelledError, UserError } from '../../base/errors.ts';
+import { CancelledError, unreachable, UserError } from '../../base/errors.ts';
 import { EngineDiedError } from '../../client/ends.ts';
 import type { Reporter } from '../report.ts';
-import type { RunController, RunRequest, RunResult } from './controller.ts';
+import type { RunController, RunPhase, RunRequest, RunResult } from './controller.ts';
 import type { Runs } from './runs.ts';
 import { SettingError, type RunSettings } from '../settings.ts';
 import type { TracePanel } from '../trace/panel.ts';
@@ -128,10 +128,25 @@ async function askWhenBusy(active: RunController): Promise<'wait' | 'stop' | und
   return picked?.choice;
 }
 
+function phaseText(phase: RunPhase): string {
+  switch (phase) {
+    case 'waiting':
+      return vscode.l10n.t('waiting');
+    case 'loading':
+      return vscode.l10n.t('loading the model');
+    case 'running':
+      return vscode.l10n.t('running');
+    case 'ended':
+      return vscode.l10n.t('ended');
+    default:
+      return unreachable(phase);
+  }
+}
+
 async function chooseRun(active: RunController[]): Promise<RunController | undefined> {
   const items = active.map((run) => ({
     label: run.request.images[0]?.name ?? run.id,
-    description: run.phase,
+    description: phaseText(run.phase),
     detail: run.request.question,
     run,
   }));

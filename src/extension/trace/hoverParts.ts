@@ -5,8 +5,9 @@
  */
 
 import { messageOf, UserError } from '../../base/errors.ts';
+import { plural, t } from '../../base/l10n.ts';
 import { placeText } from '../../heatmap/grid.ts';
-import type { HeatMap } from '../../heatmap/map.ts';
+import { kindName, type HeatMap } from '../../heatmap/map.ts';
 import { scaleOf } from '../../heatmap/scale.ts';
 import { MAX_STRIP } from '../../render/strip.ts';
 import { visualCount } from '../../trace/columns.ts';
@@ -66,13 +67,11 @@ async function runParts(hovered: Hovered): Promise<Markup[]> {
   const parts: Markup[] = [];
   for (const picture of hovered.open.trace.pictures.slice(0, MAX_PICTURES)) {
     const { width, height, grid, tokenSize } = picture;
-    const drawn = await drawnPart(hovered, `${picture.role} image`, picture, {
-      width: Math.min(MAP_WIDTH, width),
-    });
-    const facts =
-      `${width} × ${height} pixels, ${grid.rows} × ${grid.columns} tokens of ` +
-      `${tokenSize} × ${tokenSize} pixels`;
-    parts.push(markup`${drawn}\n\n${picture.role} image ${picture.name}: ${facts}`);
+    const name = pictureName(picture);
+    const drawn = await drawnPart(hovered, name, picture, { width: Math.min(MAP_WIDTH, width) });
+    const size = t('{0} × {1} pixels', width, height);
+    const facts = t('{0} × {1} tokens of {2} × {2} pixels', grid.rows, grid.columns, tokenSize);
+    parts.push(markup`${drawn}\n\n${name}: ${size}, ${facts}`);
   }
   return parts;
 }
@@ -80,8 +79,9 @@ async function runParts(hovered: Hovered): Promise<Markup[]> {
 async function latentParts(hovered: Hovered, latent: TraceLatent): Promise<Markup[]> {
   const { trace, maps } = hovered.open;
   const { block, index, position } = latent;
-  const place = markup`**Block ${block + 1} · latent ${index + 1}** at position ${position}`;
-  const parts = [markup`${place} · ${panelLink(hovered, latent)}`];
+  const name = ownWords(t('Block {0} · latent {1}', block + 1, index + 1));
+  const place = ownWords(t('at position {0}', position));
+  const parts = [markup`**${name}** ${place} · ${panelLink(hovered, latent)}`];
   for (const { picture, selector } of shownPictures(hovered.open)) {
     const missing = await refusalOf(maps.load(selector));
     if (missing !== undefined) parts.push(missing);
@@ -89,13 +89,13 @@ async function latentParts(hovered: Hovered, latent: TraceLatent): Promise<Marku
     if (map === undefined) continue;
     const scale = maps.scale(selector, 'raw', 'run');
     const over = { kind: 'map', map, scale } as const;
-    const alt = `${selector.kind} map of latent ${index + 1}`;
+    const alt = t('{0}: map of latent {1}', kindName(selector.kind), index + 1);
     const drawn = await drawnPart(hovered, alt, picture, { width: widthFor(picture), over });
     // A hover is about half an editor high; the picture should not need scrolling.
     parts.push(markup`${drawn}\n\n${figures(map)}\n\n${map.caption}`);
   }
   const look = openingOf(trace).look(trace.tokens[latent.token]);
-  return look === undefined ? parts : [...parts, attentionOf(trace, [look], ',')];
+  return look === undefined ? parts : [...parts, attentionOf(trace, [look])];
 }
 
 async function blockParts(
@@ -105,8 +105,9 @@ async function blockParts(
   const { trace, maps } = hovered.open;
   const [first] = latents;
   const end = ownWords(describeEnd(block.ended));
-  const place = markup`**Step ${number} · block ${block.index + 1}**`;
-  const what = markup`${place}: ${block.latents} latents, ${end}`;
+  const place = ownWords(t('Step {0} · block {1}', number, block.index + 1));
+  const count = ownWords(plural(block.latents, '{0} latent', '{0} latents'));
+  const what = markup`**${place}**: ${count}, ${end}`;
   if (first === undefined) return [what];
   const parts = [markup`${what} · ${panelLink(hovered, first)}`];
   for (const { picture, selector } of shownPictures(hovered.open)) {
@@ -117,34 +118,35 @@ async function blockParts(
     if (map === undefined) continue;
     const scale = maps.scale(selector, 'raw', 'run');
     const over = { kind: 'strip', maps: drawable.slice(0, MAX_STRIP), scale } as const;
-    const alt = `${selector.kind} maps of block ${block.index + 1}`;
+    const alt = t('{0}: maps of block {1}', kindName(selector.kind), block.index + 1);
     const drawn = await drawnPart(hovered, alt, picture, { width: STRIP_WIDTH, over });
-    const caption = `${map.unit}, ${picture.name}, one scale for all latents of the run`;
-    const part = drawable.length > MAX_STRIP ? `; the first ${MAX_STRIP} of ${drawable.length} latents` : '';
-    parts.push(markup`${drawn}\n\n${caption}${part}`);
+    const caption = t('{0}, {1}, one scale for all latents of the run', map.unit, picture.name);
+    const part = t('the first {0} of {1} latents', MAX_STRIP, drawable.length);
+    parts.push(markup`${drawn}\n\n${caption}${drawable.length > MAX_STRIP ? `; ${part}` : ''}`);
   }
   const rows = latents
     .slice(0, MAX_STRIP)
     .map((latent) => markup`| ${latent.index + 1} | ${pictureMass(trace, latent).toFixed(3)} |`);
-  parts.push(markup`| latent | attention on pictures |\n| --: | --: |\n${joinMarkup(rows, '\n')}`);
+  const head = markup`| ${ownWords(t('latent'))} | ${ownWords(t('attention on pictures'))} |`;
+  parts.push(markup`${head}\n| --: | --: |\n${joinMarkup(rows, '\n')}`);
   return parts;
 }
 
 async function textParts(hovered: Hovered, step: TextStep): Promise<Markup[]> {
   const { trace } = hovered.open;
   const tokens = trace.tokens.slice(step.first, step.last + 1);
-  const title = markup`**Step ${step.number}** · ${tokens.length} tokens`;
+  const name = ownWords(t('Step {0}', step.number));
+  const title = markup`**${name}** · ${ownWords(plural(tokens.length, '{0} token', '{0} tokens'))}`;
   const facts = [codeMarkup(step.text.trim())];
   const chosen = tokens.filter(({ probability }) => probability !== undefined);
   const least = chosen.toSorted((a, b) => a.probability! - b.probability!)[0];
   if (least !== undefined) {
-    facts.push(
-      markup`Least probable token: ${JSON.stringify(least.text)}, ${least.probability!.toFixed(3)}.`,
-    );
+    const text = JSON.stringify(least.text);
+    facts.push(markup`${t('Least probable token: {0}, {1}.', text, least.probability!.toFixed(3))}`);
   }
   const looks = tokens.flatMap((token) => openingOf(trace).look(token) ?? []);
   if (looks.length === 0) return [joinMarkup([title, ...facts], '\n\n')];
-  facts.push(attentionOf(trace, looks, ' of its tokens,'));
+  facts.push(attentionOf(trace, looks));
   const maps: Markup[] = [];
   const missing = await refusalOf(loadRows(hovered.open, step));
   if (missing !== undefined) maps.push(missing);
@@ -160,12 +162,12 @@ async function textParts(hovered: Hovered, step: TextStep): Promise<Markup[]> {
 async function textMap(hovered: Hovered, visual: Float32Array, picture: TracePicture): Promise<Markup[]> {
   const { trace, maps } = hovered.open;
   const selector = maps.opening(picture, 'attention');
-  const map = attentionMap(trace, visual, picture, selector, "this line's tokens, averaged,");
+  const map = attentionMap(trace, visual, picture, selector, t("this line's tokens, averaged,"));
   if (map === undefined) return [];
   const over = { kind: 'map', map, scale: scaleOf([map]) } as const;
   const drawing = { width: widthFor(picture), over };
-  const drawn = await drawnPart(hovered, 'attention map of the line', picture, drawing);
-  return [markup`${drawn}\n\n${figures(map)}\n\n${map.caption} Its own scale.`];
+  const drawn = await drawnPart(hovered, t('attention map of the line'), picture, drawing);
+  return [markup`${drawn}\n\n${figures(map)}\n\n${map.caption} ${t('Its own scale.')}`];
 }
 
 /** Why arrays could not be read; a hover's figures, which need none, are true all the same. */
@@ -200,17 +202,26 @@ function visualMean({ trace, maps }: OpenTrace, { first, last }: TextStep): Floa
 }
 
 /** What was looked at, on average, in a sentence. */
-function attentionOf(trace: Trace, looks: readonly Look[], whose: string): Markup {
-  const shares = (['pictures', 'prompt', 'latents', 'answer'] as const).map((key) => {
-    const mean = looks.reduce((sum, { mass }) => sum + mass[key], 0) / looks.length;
-    return `${key} ${mean.toFixed(2)}`;
-  });
-  return ownWords(`Attention${whose} ${layerText(trace)}: ${shares.join(', ')}.`);
+function attentionOf(trace: Trace, looks: readonly Look[]): Markup {
+  const mean = (of: (look: Look) => number): string =>
+    (looks.reduce((sum, look) => sum + of(look), 0) / looks.length).toFixed(2);
+  const shares = t(
+    'pictures {0}, prompt {1}, latents {2}, answer {3}',
+    mean(({ mass }) => mass.pictures),
+    mean(({ mass }) => mass.prompt),
+    mean(({ mass }) => mass.latents),
+    mean(({ mass }) => mass.answer),
+  );
+  const layer = t(
+    'Attention in layer {0} of {1}, which looks at the pictures most, mean of its heads',
+    openingOf(trace).layer() + 1,
+    trace.model.layers,
+  );
+  return ownWords(`${layer}: ${shares}.`);
 }
 
-/** "layer 5 of 6, whose latents look most, mean of its heads" */
-function layerText(trace: Trace): string {
-  return `layer ${openingOf(trace).layer() + 1} of ${trace.model.layers}, which looks at the pictures most, mean of its heads`;
+function pictureName({ role, name }: TracePicture): string {
+  return t(role === 'input' ? 'input image {0}' : 'helper image {0}', name);
 }
 
 /** The first pictures, with attention where there is any, else what helper images offer; similarity is left to the panel. */
@@ -232,7 +243,7 @@ async function drawnPart(
   try {
     const drawn = await draw({ ...drawing, picture: await open.picture(picture) });
     if (drawn !== undefined) return pictureMarkup(drawn.png, { ...drawn, alt });
-    return markup`This picture does not fit into a hover.`;
+    return markup`${ownWords(t('This picture does not fit into a hover.'))}`;
   } catch (error) {
     return markup`${messageOf(error)}`;
   }
@@ -244,10 +255,12 @@ function widthFor({ width, height }: TracePicture): number {
 }
 
 function figures(map: HeatMap): Markup {
-  const facts = [`peak ${(map.values[map.peak] ?? NaN).toPrecision(3)} at ${placeText(map.peak, map)}`];
-  if (map.mass !== undefined) facts.push(`mass ${map.mass.toFixed(3)}`);
+  const peak = (map.values[map.peak] ?? NaN).toPrecision(3);
+  const facts = [t('peak {0} at {1}', peak, placeText(map.peak, map))];
+  if (map.mass !== undefined) facts.push(t('mass {0}', map.mass.toFixed(3)));
   if (map.entropy) {
-    facts.push(`entropy ${map.entropy.bits.toFixed(2)} bits (uniform ${map.entropy.uniformBits.toFixed(2)})`);
+    const { bits, uniformBits } = map.entropy;
+    facts.push(t('entropy {0} bits (uniform {1})', bits.toFixed(2), uniformBits.toFixed(2)));
   }
   return markup`**${map.unit}**: ${facts.join(' · ')}`;
 }
@@ -255,5 +268,5 @@ function figures(map: HeatMap): Markup {
 /** A link that moves the panel to this latent. */
 function panelLink({ open, target }: Hovered, latent: TraceLatent): Markup {
   const argument = { ...target, latent: open.trace.latents.indexOf(latent) };
-  return commandLink('Show in panel', 'ilvr.showLatent', argument);
+  return commandLink(t('Show in panel'), 'ilvr.showLatent', argument);
 }

@@ -1,6 +1,7 @@
 /** The outline of a trace's text: steps, and a block's latents below it. */
 
 import * as vscode from 'vscode';
+import { plural, t } from '../../base/l10n.ts';
 import { describeEnd } from '../../trace/steps.ts';
 import { useDocument } from './document.ts';
 import { TRACE_SCHEME, type TraceLibrary } from './library.ts';
@@ -36,14 +37,15 @@ function symbolsOf({ step, number, text, latents }: TraceLine, row: number): vsc
     const name = `${number}  ${step.text.trim()}`;
     return [outlineSymbol({ name, detail: '', kind: vscode.SymbolKind.String }, range)];
   }
-  const detail = `${step.block.latents} latents, ${describeEnd(step.block.ended)}`;
-  const name = `${number}  block ${step.block.index + 1}`;
+  const count = plural(step.block.latents, '{0} latent', '{0} latents');
+  const detail = `${count}, ${describeEnd(step.block.ended)}`;
+  const name = `${number}  ${t('block {0}', step.block.index + 1)}`;
   const symbol = outlineSymbol({ name, detail, kind: vscode.SymbolKind.Array }, range);
   symbol.children = latents.map(({ latent, start, end }) => {
     const at = new vscode.Range(row, start, row, end);
     const mass = text.slice(start, end).split(':')[1] ?? '';
-    const place = { name: `latent ${latent.index + 1}`, detail: mass, kind: vscode.SymbolKind.Number };
-    return outlineSymbol(place, at);
+    const own = t('latent {0}', latent.index + 1);
+    return outlineSymbol({ name: own, detail: mass, kind: vscode.SymbolKind.Number }, at);
   });
   return [symbol];
 }

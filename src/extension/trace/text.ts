@@ -9,6 +9,7 @@
  *      3  ◆ block 1 · 8 latents · of fixed length · mass on image 0.41 · 1:0.40 2:0.42 …
  */
 
+import { plural, t } from '../../base/l10n.ts';
 import { oneLine } from '../../base/plainText.ts';
 import { computedIn } from '../../tensor/weightFormat.ts';
 import { statedAnswer } from '../../trace/answer.ts';
@@ -19,6 +20,7 @@ import {
   describeEnd,
   describeIntervention,
   describeReach,
+  describeStatus,
   stepsOf,
   type Step,
 } from '../../trace/steps.ts';
@@ -54,19 +56,22 @@ export function pictureMass(trace: Trace, latent: TraceLatent): number {
 /** The lines about the run: what was asked, of which model, on which device, how it ended. */
 export function headerOf(trace: Trace): string[] {
   const { model, device, settings, tokens } = trace;
-  const sampling = settings.temperature === 0 ? 'greedy' : `temperature ${settings.temperature}`;
+  const sampling = settings.temperature === 0 ? t('greedy') : t('temperature {0}', settings.temperature);
   const { intervention } = settings;
   const replaced = intervention === undefined ? '' : `, ${describeIntervention(intervention)}`;
-  const parameters = `${(model.parameters / 1e6).toFixed(1)} M parameters`;
+  const parameters = t('{0} M parameters', (model.parameters / 1e6).toFixed(1));
+  const length = plural(tokens.length, '{0} token', '{0} tokens');
+  const ending = t(settings.latents === 'forced' ? 'latents forced' : 'latents free');
+  const seed = t('seed {0}', settings.seed);
   return [
     `# ${trace.question}`,
     `# ${model.name} · ${parameters}, ${model.dtype}${computedIn(model.weights)} · ${device.provider} (${device.name})`,
     ...(model.notes ?? []).map((note) => `# ${note}`),
     ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
-    `# ${blockSummary(trace)} · ${tokens.length} tokens · latents ${settings.latents}${replaced} · ${sampling}, seed ${settings.seed}`,
+    `# ${blockSummary(trace)} · ${length} · ${ending}${replaced} · ${sampling}, ${seed}`,
     ...(settings.notes ?? []).map((note) => `# ${note}`),
     ...answerLine(trace),
-    `# ${trace.status}${trace.failure === undefined ? '' : `: ${trace.failure}`} · ${trace.createdAt} · run ${trace.id}`,
+    `# ${describeStatus(trace.status)}${trace.failure === undefined ? '' : `: ${trace.failure}`} · ${trace.createdAt} · ${t('run {0}', trace.id)}`,
   ];
 }
 
@@ -75,8 +80,8 @@ function answerLine(trace: Trace): string[] {
   const answer = statedAnswer(trace);
   if (answer === undefined) return [];
   const { verdict } = trace;
-  const judged = verdict && ` · ${verdict.right ? 'right' : 'wrong'} (${verdict.source})`;
-  return [`# answer ${answer}${judged ?? ''}`];
+  const judged = verdict && ` · ${t(verdict.right ? 'right' : 'wrong')} (${verdict.source})`;
+  return [`# ${t('answer {0}', answer)}${judged ?? ''}`];
 }
 
 function lineOf(trace: Trace, step: Step): TraceLine {
@@ -88,10 +93,10 @@ function lineOf(trace: Trace, step: Step): TraceLine {
   const known = masses.filter((mass) => !Number.isNaN(mass));
   const mean = known.reduce((sum, mass) => sum + mass, 0) / known.length;
   const facts = [
-    `${lead}◆ block ${block.index + 1}`,
-    `${block.latents} latents`,
+    `${lead}◆ ${t('block {0}', block.index + 1)}`,
+    plural(block.latents, '{0} latent', '{0} latents'),
     describeEnd(block.ended),
-    ...(known.length > 0 ? [`mass on image ${mean.toFixed(2)}`] : []),
+    ...(known.length > 0 ? [t('mass on image {0}', mean.toFixed(2))] : []),
   ];
   let text = facts.join(' · ');
   const spans = latents.map((latent, i) => {

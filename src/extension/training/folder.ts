@@ -9,6 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import type { Disposable } from '../../base/disposable.ts';
 import { UserError } from '../../base/errors.ts';
+import { t } from '../../base/l10n.ts';
 import { openPlainFile, readPlainFile } from '../../files/plainFile.ts';
 import { writeJson } from '../../files/replaceFile.ts';
 import type { Look, RunState, TrainingChange, TrainingState } from '../../protocol/training.ts';
@@ -268,15 +269,18 @@ function stateOf(status: RunStatus | undefined, hasSteps: boolean): RunState {
 function factsOf(resolved: z.output<typeof config> | undefined): string[] {
   if (resolved === undefined) return [];
   const { model, data, stage, batch, schedule, learningRate, teacherDecay } = resolved;
-  const teacher = teacherDecay === 'frozen' ? 'teacher frozen' : `teacher decay ${teacherDecay}`;
+  const teacher =
+    teacherDecay === 'frozen' ? t('teacher frozen') : t('teacher decay {0}', teacherDecay ?? '');
   return [
-    ...(model === undefined ? [] : [`from ${basename(model)}`]),
-    typeof data === 'string' ? `on ${basename(dirname(data))}/${basename(data)}` : 'on drawn maps',
-    ...(stage === undefined ? [] : [`stage ${stage}`]),
-    ...(batch === undefined ? [] : [`batch ${batch}`]),
+    ...(model === undefined ? [] : [t('from {0}', basename(model))]),
+    typeof data === 'string'
+      ? t('on {0}', `${basename(dirname(data))}/${basename(data)}`)
+      : t('on drawn maps'),
+    ...(stage === undefined ? [] : [t('stage {0}', stage)]),
+    ...(batch === undefined ? [] : [t('batch {0}', batch)]),
     ...(learningRate === undefined
       ? []
-      : [`learning rate ${learningRate}${schedule ? `, ${schedule}` : ''}`]),
+      : [t('learning rate {0}', learningRate) + (schedule ? `, ${schedule}` : '')]),
     ...(teacherDecay === undefined ? [] : [teacher]),
   ];
 }
