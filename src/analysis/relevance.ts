@@ -14,6 +14,11 @@ export const relevance = analysis({
       .default(['rollout', 'gradient']),
     /** Share of a layer's output that rollout takes from the position itself, past the attention. */
     residual: z.number().min(0).max(1).default(0.5),
+    /**
+     * What gradients explain of the words: log p, which hardly moves where the model is certain, or the odds against all
+     * other words, log p / (1 - p), which do.
+     */
+    objective: z.enum(['log-probability', 'log-odds']).default('log-probability'),
     /** Whether gradient × input goes on from latents to what they were made of; takes a walk back per latent. */
     follow: z.boolean().default(false),
     /** First and last new token of the answer; absent: see `answerTokens`. */
@@ -61,11 +66,12 @@ export const relevance = analysis({
   title: 'Relevance',
   method:
     'Rollout: mean of the heads, mixed with the position itself, multiplied through all layers. Gradient × attention: ' +
-    "each attention probability times the derivative of the answer's log-probability with respect to it, in nats.",
+    "each attention probability times the derivative of the answer's log-probability (or log-odds) with respect to it, in nats.",
   source:
     'Rollout: Abnar and Zuidema, arXiv 2005.00928. Gradient × attention: Chefer et al., arXiv 2103.15679 (relevance), ' +
     'and its signed first-order sums.',
   limits:
-    'Rollout knows nothing of values and signs. A gradient is of first order: what would happen if a little changed. ' +
+    'Rollout knows nothing of values and signs. A gradient is of first order: what would happen if a little changed; ' +
+    'that of the log-probability fades where the model is certain. ' +
     'Latents count as sources of their own, but where they are followed back to what they were made of.',
 });

@@ -1,5 +1,5 @@
 /**
- * From an answer's log-probability back to what was fed, layer by layer: gradient × attention of each, and gradient ×
+ * From an answer's probability back to what was fed, layer by layer: gradient × attention of each, and gradient ×
  * input.
  *
  * A latent that was fed is a source of its own to the layers. It is also the state at the position before, so a walk
@@ -7,7 +7,12 @@
  */
 
 import { UserError } from '../base/errors.ts';
-import { answerGradientGraph, layerGradientGraph, normGradientGraph } from '../model/layerGradient.ts';
+import {
+  answerGradientGraph,
+  layerGradientGraph,
+  normGradientGraph,
+  type Objective,
+} from '../model/layerGradient.ts';
 import { MASKED, textRotation } from '../model/positions.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { floats, floatTensor, intTensor, openSession, type Session, type Tensors } from '../ort/session.ts';
@@ -30,13 +35,15 @@ export interface LayerFlow {
 export interface Backward {
   /** Σ over the words, in nats. */
   logProbability: number;
-  /** (T, C): gradient of it with respect to what was fed, latents being inputs like others. */
+  /** (T, C): gradient of what is explained with respect to what was fed, latents being inputs like others. */
   gradient: NumericArray;
   /** The same where it goes on from the latents that are followed; at a latent, all that passes through it. */
   followed: NumericArray;
 }
 
 export interface WalkOptions {
+  /** What of the words is explained; log-probability if absent. */
+  objective?: Objective;
   /** Gets each layer's flows of the walk from the words, from the last layer to the first; throwing stops. */
   onLayer?: (flow: LayerFlow) => Promise<void>;
   /** Positions of latents to go on from: the states that they were fed with. */
@@ -54,14 +61,14 @@ export async function walkBack(
   model: Model,
   sequence: Sequence,
   words: readonly number[],
-  { onLayer, follow = [], onLatent }: WalkOptions = {},
+  { objective = 'log-probability', onLayer, follow = [], onLatent }: WalkOptions = {},
 ): Promise<Backward> {
   const length = words.at(-1)!;
   const latents = follow.filter((position) => position < length).toSorted((a, b) => b - a);
   checkPossible(model, length, latents.length > 0);
   const way = await WayBack.over(model, sequence, length, latents.length > 0);
   try {
-    const { logProbability, top } = await way.fromWords(words);
+    const { logProbability, top } = await way.fromWords(words, objective);
     const gradient = await way.walk(top, onLayer);
     const C = gradient.length / length;
     const followed = gradient.slice();
@@ -130,8 +137,11 @@ class WayBack {
     await Promise.all([...(this.kept?.values() ?? [])].map((session) => session.release()));
   }
 
-  /** The gradient (T, C) of the words' log-probability with respect to what the last layer gives. */
-  async fromWords(words: readonly number[]): Promise<{ logProbability: number; top: Float32Array }> {
+  /** The gradient (T, C) of what is explained of the words with respect to what the last layer gives. */
+  async fromWords(
+    words: readonly number[],
+    objective: Objective,
+  ): Promise<{ logProbability: number; top: Float32Array }> {
     const { text } = this.model.checkpoint.config;
     const C = text.hiddenSize;
     const top = new Float32Array(this.length * C);
@@ -142,7 +152,7 @@ class WayBack {
       // A word is chosen at the position before it.
       some.forEach((word, i) => rows.set(this.last(word - 1), i * C));
       const labels = some.map((word, i) => i * text.vocabularySize + this.ids[word]!);
-      const result = await this.runOnce(answerGradientGraph(text, this.weights, some.length), {
+      const result = await this.runOnce(answerGradientGraph(text, this.weights, some.length, objective), {
         states: floatTensor(rows, [some.length, C]),
         words: intTensor(labels, [some.length, 1]),
       });

@@ -1,5 +1,5 @@
 /**
- * The way back from an answer's log-probability, one graph per layer: each reads a whole sequence, so that its
+ * The way back from an answer's probability, one graph per layer: each reads a whole sequence, so that its
  * attention is one square per head, and only one layer's squares are held at a time.
  *
  * Letters: T positions, C hidden size, H query heads, K key/value heads, d head size, n words of the answer.
@@ -8,25 +8,33 @@
 import { add, matMul, mul, sqrt, sum } from '../onnx/arithmetic.ts';
 import { gradients } from '../onnx/gradient.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
-import { crossEntropy } from '../onnx/losses.ts';
+import { crossEntropy, logOdds } from '../onnx/losses.ts';
 import type { TextConfig } from './config.ts';
 import { decoderLayer, finalNorm, logitsOf, type Attend } from './decoder.ts';
 import type { WeightSource } from './weightSource.ts';
 
+/** What of a word is explained: log p, or log p / (1 - p). Both in nats. */
+export type Objective = 'log-probability' | 'log-odds';
+
 /**
  * Inputs: states (n, C) after the last layer, at the positions that the words were chosen at; words (n, 1), each
  * n · V + id as ../onnx/losses.ts counts them.
- * Outputs: surprise (n, 1), -log p of each word; gradient (n, C) of Σ log p.
+ * Outputs: surprise (n, 1), -log p of each word; gradient (n, C) of the objective, summed over the words.
  */
-export function answerGradientGraph(config: TextConfig, weights: WeightSource, count: number): Uint8Array {
+export function answerGradientGraph(
+  config: TextConfig,
+  weights: WeightSource,
+  count: number,
+  objective: Objective,
+): Uint8Array {
   const graph = new GraphBuilder('answer gradient');
   const { hiddenSize: C } = config;
   const states = graph.input('states', 'float32', [count, C]);
   const words = graph.input('words', 'int64', [count, 1]);
   const logits = logitsOf(graph, config, weights, finalNorm(graph, config, weights, states));
   const surprise = crossEntropy(graph, logits, words); // (n, 1)
-  const total = mul(graph, sum(graph, surprise, [0]), -1);
-  const [gradient] = gradients(graph, total, [states]);
+  const each = objective === 'log-odds' ? logOdds(graph, logits, words) : mul(graph, surprise, -1);
+  const [gradient] = gradients(graph, sum(graph, each, [0]), [states]);
   graph.output('surprise', surprise, [count, 1]);
   graph.output('gradient', gradient!, [count, C]);
   return graph.build();

@@ -1,6 +1,6 @@
-/** Losses as graph formulas, one number per position: the student's two. */
+/** Losses as graph formulas, one number per position: the student's two, and what an answer's relevance is that of. */
 
-import { div, exp, log, max, mul, neg, rows, scatterAdd, sqrt, sub, sum } from './arithmetic.ts';
+import { add, div, exp, expand, log, max, mul, neg, rows, scatterAdd, sqrt, sub, sum } from './arithmetic.ts';
 import type { GraphBuilder, Value } from './graphBuilder.ts';
 import { Shapes } from './shapes.ts';
 
@@ -27,6 +27,27 @@ export function crossEntropy(graph: GraphBuilder, logits: Value, labels: Value):
     },
   });
   return result;
+}
+
+/** Added to a score that must not count; finite, because GPUs need not honour infinities. */
+const LEFT_OUT = -1e30;
+
+/**
+ * Log-odds of a label against all others: x_label - log Σⱼ≠label exp(xⱼ), which is log p / (1 - p). Unlike log p it
+ * still moves where p is nearly 1.
+ * @param logits (N, V)
+ * @param labels (N, 1), as in `crossEntropy`
+ * @returns (N, 1)
+ */
+export function logOdds(graph: GraphBuilder, logits: Value, labels: Value): Value {
+  const [count, words] = new Shapes(graph).of(logits) as [number, number];
+  const flat = graph.reshape(logits, [-1]);
+  const chosen = graph.reshape(rows(graph, flat, labels, []), [count, 1]);
+  const less = scatterAdd(graph, flat, labels, expand(graph, graph.scalar(LEFT_OUT), [count]));
+  const others = graph.reshape(less, [count, words]);
+  const largest = max(graph, others, [-1]);
+  const total = sum(graph, exp(graph, sub(graph, others, largest)), [-1]); // (N, 1)
+  return sub(graph, chosen, add(graph, log(graph, total), largest));
 }
 
 /**

@@ -209,6 +209,15 @@ describe('of the bundled model', () => {
       expect(keys.data.some((value) => value < 0) && keys.data.some((value) => value > 0)).toBe(true);
     });
 
+    it('of the odds does not fade where the model is certain', async () => {
+      const size = async (objective: string): Promise<number> => {
+        const { gradient, answer } = await resultOf('relevance', { methods: ['gradient'], objective });
+        expect(answer.logProbability).toBeGreaterThan(-0.01);
+        return lengthOf(gradient!.input.data);
+      };
+      expect(await size('log-odds')).toBeGreaterThan(100 * (await size('log-probability')));
+    });
+
     it('of words that are chosen explains these, and refuses a range without any', async () => {
       const first = trace.tokens.findIndex(({ kind }) => kind === 'text');
       const { answer } = await resultOf('relevance', { tokens: [first, first], methods: ['rollout'] });

@@ -153,6 +153,30 @@ describe.each(DEVICES)('on $device', ({ device, available }) => {
       }
     });
 
+    it('of log-odds instead, the gradient is the slope of log p / (1 - p)', async () => {
+      const { followed: back } = await walkBack(model, sequence, WORDS, { objective: 'log-odds' });
+      const width = small.config.text.hiddenSize;
+      const odds = (position: number, c: number, by: number): number => {
+        const vectors = input.vectors.map((row, t) =>
+          t === position ? row.map((value, i) => (i === c ? value + by : value)) : row,
+        );
+        const { logits } = slow({ ...input, vectors });
+        return WORDS.reduce((sum, word) => {
+          const row = logits[word - 1]!;
+          const others = row.reduce((all, x, id) => (id === sequence.ids[word] ? all : all + Math.exp(x)), 0);
+          return sum + row[sequence.ids[word]!]! - Math.log(others);
+        }, 0);
+      };
+      for (const [position, c] of [
+        [3, 0],
+        [12, 5],
+        [16, 2],
+      ] as const) {
+        const slope = (odds(position, c, 1e-4) - odds(position, c, -1e-4)) / 2e-4;
+        expect(back.data[position * width + c]).toBeCloseTo(slope, 4);
+      }
+    });
+
     it('rollout is the product of the mixed attention of all layers', async () => {
       const { attention } = slow(input);
       const T = sequence.ids.length;

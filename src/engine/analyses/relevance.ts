@@ -21,7 +21,7 @@ interface Explained {
 
 export async function runRelevance(
   of: ModelRun,
-  { methods, residual, follow, tokens }: AnalysisParameters<'relevance'>,
+  { methods, residual, tokens, ...gradients }: AnalysisParameters<'relevance'>,
   context: RunnerContext<'relevance'>,
 ): Promise<Result> {
   const chosen = wordsOf(of, tokens);
@@ -34,7 +34,7 @@ export async function runRelevance(
   const begun: Result = { answer, ...(rollout !== undefined && { rollout }) };
   if (!methods.includes('gradient')) return begun;
   context.found(begun);
-  return { ...begun, gradient: await gradientOf(of, explained, follow, context) };
+  return { ...begun, gradient: await gradientOf(of, explained, gradients, context) };
 }
 
 function wordsOf({ run, sequence }: ModelRun, range: readonly [number, number] | undefined): number[] {
@@ -124,7 +124,7 @@ function rolloutOf(
 async function gradientOf(
   of: ModelRun,
   { words, length }: Explained,
-  follow: boolean,
+  { objective, follow }: Pick<AnalysisParameters<'relevance'>, 'objective' | 'follow'>,
   { progress, pause }: RunnerContext<'relevance'>,
 ): Promise<NonNullable<Result['gradient']>> {
   const { model, run, sequence } = of;
@@ -150,7 +150,7 @@ async function gradientOf(
     progress('walking back from latents', index / positions.length);
     await pause();
   };
-  const options = { onLayer, follow: follow ? positions : [], onLatent };
+  const options = { objective, onLayer, follow: follow ? positions : [], onLatent };
   const back = await walkBack(model, sequence, words, options);
   return {
     keys: { shape: [layers, length], data: keys },
