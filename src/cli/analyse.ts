@@ -96,27 +96,52 @@ async function analyse(
   options: AnalyseOptions,
 ): Promise<number> {
   const parameters = { ...parametersOf(name, options.set) };
+  return withTrace(file, async (run) => {
+    const answer = (other?: OpenTrace): Promise<number> => {
+      checkOther(name, run, other);
+      const key = { method: name, parameters, ...(other && { other: other.trace.id }) };
+      return answerFrom(context, file, { run, other }, { key, options });
+    };
+    return options.other === undefined ? answer() : withTrace(options.other, answer);
+  });
+}
+
+async function withTrace<T>(file: string, use: (run: OpenTrace) => Promise<T>): Promise<T> {
   const run = await openTrace(file);
-  const other = options.other === undefined ? undefined : await openTrace(options.other);
   try {
-    checkOther(name, run, other);
-    const key = { method: name, parameters, ...(other && { other: other.trace.id }) };
-    const kept = options.again === true ? undefined : keptAnalysis(run.trace, key);
-    const complete = kept?.status === 'complete' ? kept : undefined;
-    const { result, origin } =
-      complete === undefined
-        ? await compute(context, run, other, { key, options })
-        : { result: await loadResult(name, complete, run.container), origin: complete };
-    if (result !== undefined) {
-      if (options.save === true && complete === undefined) await save(context, file, key, { result, origin });
-      if (options.json === true) context.terminal.print(`${asJson(key, origin, result)}\n`);
-      else reportAnalysis(context.terminal, name, result, run.trace);
-    }
-    return origin.status === 'complete' ? EXIT.ok : EXIT.cancelled;
+    return await use(run);
   } finally {
     await run.close();
-    await other?.close();
   }
+}
+
+interface Runs {
+  run: OpenTrace;
+  /** To compare with. */
+  other: OpenTrace | undefined;
+}
+
+interface Asked {
+  key: AnalysisKey;
+  options: AnalyseOptions;
+}
+
+/** What the trace keeps, or what is computed now; prints it, and keeps it if that is wanted. */
+async function answerFrom(context: CliContext, file: string, runs: Runs, asked: Asked): Promise<number> {
+  const { run } = runs;
+  const { key, options } = asked;
+  const kept = options.again === true ? undefined : keptAnalysis(run.trace, key);
+  const complete = kept?.status === 'complete' ? kept : undefined;
+  const { result, origin } =
+    complete === undefined
+      ? await compute(context, runs, asked)
+      : { result: await loadResult(key.method, complete, run.container), origin: complete };
+  if (result !== undefined) {
+    if (options.save === true && complete === undefined) await save(context, file, key, { result, origin });
+    if (options.json === true) context.terminal.print(`${asJson(key, origin, result)}\n`);
+    else reportAnalysis(context.terminal, key.method, result, run.trace);
+  }
+  return origin.status === 'complete' ? EXIT.ok : EXIT.cancelled;
 }
 
 function checkOther(name: AnalysisName, run: OpenTrace, other: OpenTrace | undefined): void {
@@ -137,12 +162,8 @@ function checkOther(name: AnalysisName, run: OpenTrace, other: OpenTrace | undef
   });
 }
 
-async function compute(
-  context: CliContext,
-  run: OpenTrace,
-  other: OpenTrace | undefined,
-  { key, options }: { key: AnalysisKey; options: AnalyseOptions },
-): Promise<Computed> {
+async function compute(context: CliContext, { run, other }: Runs, asked: Asked): Promise<Computed> {
+  const { key } = asked;
   const { method: name } = key;
   const second = other && (await analysedRun(other.trace, other.container));
   if (!needsModel(name)) {
@@ -150,14 +171,14 @@ async function compute(
     const result = runOnTrace(name, [own, second], parametersOf(name, key.parameters));
     return { result, origin: { status: 'complete' } };
   }
-  return computeWithModel(context, run, second, { key, options });
+  return computeWithModel(context, run, second, asked);
 }
 
 async function computeWithModel(
   context: CliContext,
   run: OpenTrace,
   other: AnalysedRun | undefined,
-  { key, options }: { key: AnalysisKey; options: AnalyseOptions },
+  { key, options }: Asked,
 ): Promise<Computed> {
   const originals = await originalsOf(run.trace.pictures, options.image);
   const ask = async ({ client, loaded }: Session): Promise<Computed> => {
