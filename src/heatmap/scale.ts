@@ -5,7 +5,7 @@
 
 import { SCALE_PERCENTILE } from './constants.ts';
 import type { HeatMap, MapKind, Reading } from './map.ts';
-import { meanOf, percentile } from './statistics.ts';
+import { percentile } from './statistics.ts';
 
 /** Whose values a scale spans. */
 export const SCOPES = ['run', 'block', 'latent'] as const;
@@ -77,20 +77,19 @@ function isDiverging(kind: MapKind, reading: Reading): boolean {
 }
 
 function spreadOf(maps: readonly HeatMap[], diverging: boolean): Spread {
-  const values = finite(maps.map((map) => map.values));
-  if (values.length === 0) return { least: 0, most: 1, top: 1, mean: 0 };
-  const mean = meanOf(values);
-  let [least, most] = [Infinity, -Infinity];
-  for (const value of values) {
-    if (value < least) least = value;
-    if (value > most) most = value;
+  // One pass: a run has tens of thousands of values, and every layer that is looked at has a scale.
+  const values = new Float32Array(maps.reduce((length, map) => length + map.values.length, 0));
+  let [count, total, least, most] = [0, 0, Infinity, -Infinity];
+  for (const map of maps) {
+    for (let i = 0; i < map.values.length; i++) {
+      const value = map.values[i]!;
+      if (Number.isNaN(value)) continue;
+      values[count++] = diverging ? Math.abs(value) : value;
+      total += value;
+      if (value < least) least = value;
+      if (value > most) most = value;
+    }
   }
-  return { least, most, mean, top: percentile(diverging ? values.map(Math.abs) : values, SCALE_PERCENTILE) };
-}
-
-function finite(arrays: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(arrays.reduce((length, values) => length + values.length, 0));
-  let count = 0;
-  for (const values of arrays) for (const value of values) if (!Number.isNaN(value)) all[count++] = value;
-  return all.subarray(0, count);
+  if (count === 0) return { least: 0, most: 1, top: 1, mean: 0 };
+  return { least, most, mean: total / count, top: percentile(values.subarray(0, count), SCALE_PERCENTILE) };
 }

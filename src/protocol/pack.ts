@@ -40,11 +40,10 @@ interface Reference {
 export function pack(message: unknown): Packed {
   const arrays: Float32Array[] = [];
   let total = 0;
-  const bare = mapPlain(message, (value) => {
-    if (!(value instanceof Float32Array)) return undefined;
-    const reference: Reference = { float32At: total, length: value.length };
-    arrays.push(value);
-    total += value.length;
+  const bare = bareOf(message, (array) => {
+    const reference: Reference = { float32At: total, length: array.length };
+    arrays.push(array);
+    total += array.length;
     return reference;
   });
   const numbers = new Float32Array(total);
@@ -56,23 +55,41 @@ export function pack(message: unknown): Packed {
   return { message: bare, numbers };
 }
 
-/** The message as it was; its arrays are views into `numbers`. */
+/**
+ * The message as it was; its arrays are views into `numbers`. They are put into the message itself: it came through a
+ * channel and is nobody else's, and a copy of thousands of tokens is felt when a trace opens.
+ */
 export function unpack({ message, numbers }: Packed): unknown {
-  return mapPlain(message, (value) =>
-    isReference(value) ? numbers.subarray(value.float32At, value.float32At + value.length) : undefined,
-  );
+  const fill = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+    if (isReference(value)) return numbers.subarray(value.float32At, value.float32At + value.length);
+    const record = value as Record<string, unknown>;
+    for (const key of Object.keys(record)) {
+      const item = record[key];
+      if (typeof item === 'object') record[key] = fill(item);
+    }
+    return value;
+  };
+  return fill(message);
 }
 
 function isReference(value: object): value is Reference {
   return 'float32At' in value;
 }
 
-/** A copy of plain objects and arrays in which `replace` may put something else for an object. */
-function mapPlain(value: unknown, replace: (value: object) => unknown): unknown {
+/** The value with `refer` in place of its arrays. What holds none is not copied, what does is not changed. */
+function bareOf(value: unknown, refer: (array: Float32Array) => Reference): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  const other = replace(value);
-  if (other !== undefined) return other;
-  if (Array.isArray(value)) return value.map((item) => mapPlain(item, replace));
+  if (value instanceof Float32Array) return refer(value);
   if (ArrayBuffer.isView(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapPlain(item, replace)]));
+  const record = value as Record<string, unknown>;
+  let copy: Record<string, unknown> | undefined;
+  for (const key of Object.keys(record)) {
+    const item = record[key];
+    const bare = typeof item === 'object' ? bareOf(item, refer) : item;
+    if (bare === item) continue;
+    copy ??= (Array.isArray(value) ? [...(value as unknown[])] : { ...record }) as Record<string, unknown>;
+    copy[key] = bare;
+  }
+  return copy ?? value;
 }

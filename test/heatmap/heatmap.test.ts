@@ -8,7 +8,7 @@ import { LAWS, paintMap, paintOf } from '../../src/heatmap/law.ts';
 import type { HeatMap } from '../../src/heatmap/map.ts';
 import { diverging, sequential } from '../../src/heatmap/palettes.ts';
 import { masked, relative } from '../../src/heatmap/readings.ts';
-import { barPlace, barValue, scaleOf, strengthOf } from '../../src/heatmap/scale.ts';
+import { barPlace, barValue, scaleOf, strengthOf, type Scale } from '../../src/heatmap/scale.ts';
 import { entropyOf, isNearlyUniform, Looks, percentile } from '../../src/heatmap/statistics.ts';
 
 const luma = ([red, green, blue]: readonly number[]): number =>
@@ -76,6 +76,23 @@ describe('the law', () => {
   test('a map is painted patch by patch, as RGBA', () => {
     const pixels = paintMap(Float32Array.of(0, 0.5), { law: 'heat', scale, strength: 1 });
     expect([...pixels]).toEqual([...sequential(0), 0, 253, 231, 37, 255]);
+  });
+
+  test('a map is painted as each of its patches is, whatever was painted before it', () => {
+    const values = Float32Array.from({ length: 501 }, (_, i) => (i === 500 ? NaN : i / 500 - 0.4));
+    const diverging: Scale = { ...scale, min: -0.3, max: 0.3, diverging: true };
+    const drawings = LAWS.flatMap((law) =>
+      [scale, diverging].flatMap((of) => [0.8, 0.3].map((strength) => ({ law, scale: of, strength }))),
+    );
+    for (const drawing of [...drawings, ...drawings]) {
+      const alone = [...values].flatMap((value) => {
+        const { colour, alpha } = paintOf(value, drawing);
+        return [...colour, Math.round(alpha * 255)];
+      });
+      const far = [...paintMap(values, drawing)].map((byte, i) => Math.abs(byte - alone[i]!));
+      // Values that are nearly the same may be painted alike: a step of one byte at most.
+      expect(Math.max(...far)).toBeLessThanOrEqual(1);
+    }
   });
 });
 

@@ -13,6 +13,16 @@ it('a message with a thousand arrays becomes one with one, and comes back equal'
   expect(unpack(structuredClone(packed))).toEqual(message);
 });
 
+it('what is packed stays as it was, and what holds no array is not copied', () => {
+  const plain = { text: 'no array' };
+  const vector = Float32Array.of(1, 2);
+  const message = { plain, latents: [{ vector }] };
+  const packed = pack(message);
+  expect(message.latents[0]!.vector).toBe(vector);
+  expect((packed.message as typeof message).plain).toBe(plain);
+  expect(unpack(structuredClone(packed))).toEqual(message);
+});
+
 it('bytes stay where they are', () => {
   const message = { files: [{ name: 'a.png', bytes: new Uint8Array([1, 2, 3]) }] };
   expect(unpack(pack(message))).toEqual(message);

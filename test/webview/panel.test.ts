@@ -161,7 +161,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     const { page } = await show();
     const pixels = () =>
       page.locator('#stage-picture').evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL());
-    await page.waitForFunction(() => document.querySelector('.thumbnail canvas') !== null);
+    await page.waitForFunction(() => document.querySelector('.thumbnail') !== null);
     const before = await pixels();
     await page.keyboard.down('p');
     await expect.poll(pixels).not.toBe(before);
@@ -405,7 +405,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     const seen = () =>
       preview.page.evaluate(() => ({
         stage: document.querySelector<HTMLCanvasElement>('#stage-picture')!.toDataURL(),
-        small: [...document.querySelectorAll<HTMLCanvasElement>('.thumbnail canvas')].map((canvas) =>
+        small: [...document.querySelectorAll<HTMLCanvasElement>('.row-maps')].map((canvas) =>
           canvas.toDataURL(),
         ),
         names: [...document.querySelectorAll('.thumbnail')].map((map) => map.getAttribute('aria-label')),

@@ -21,6 +21,13 @@ export interface Marks {
   region?: Region | undefined;
 }
 
+/** A part of a canvas, in its own pixels. */
+export interface Frame {
+  left: number;
+  width: number;
+  height: number;
+}
+
 /**
  * Draws on the whole canvas; without a map, the picture alone.
  * @param ratio device pixels of one CSS pixel
@@ -31,18 +38,44 @@ export function drawMap(
   map: MapDrawing | undefined,
   ratio: number,
 ): void {
+  drawMapIn(canvas, { left: 0, width: canvas.width, height: canvas.height }, picture, map, ratio);
+}
+
+/** The same in one part of a canvas, from its upper edge on: maps that stand in a row share a canvas. */
+export function drawMapIn(
+  canvas: HTMLCanvasElement,
+  frame: Frame,
+  picture: ImageBitmap | undefined,
+  map: MapDrawing | undefined,
+  ratio: number,
+): void {
   const context = canvas.getContext('2d');
   if (context === null) return;
-  const { width, height } = canvas;
+  const { left, width, height } = frame;
+  context.setTransform(1, 0, 0, 1, left, 0);
   context.clearRect(0, 0, width, height);
-  context.imageSmoothingEnabled = true;
+  if (picture !== undefined) context.drawImage(scaled(picture, frame), 0, 0, width, height);
+  if (map !== undefined) {
+    context.imageSmoothingEnabled = map.smooth;
+    context.drawImage(cellsOf(map), 0, 0, width, height);
+    hatchBlanks(context, map, frame);
+    drawContour(context, map, frame, ratio);
+  }
+  context.resetTransform();
+}
+
+/** Of each picture the size it was drawn in last: to scale it well takes longer than all that is drawn over it. */
+const inSize = new WeakMap<ImageBitmap, OffscreenCanvas>();
+
+function scaled(picture: ImageBitmap, { width, height }: Frame): OffscreenCanvas {
+  const known = inSize.get(picture);
+  if (known?.width === width && known.height === height) return known;
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext('2d')!;
   context.imageSmoothingQuality = 'high';
-  if (picture !== undefined) context.drawImage(picture, 0, 0, width, height);
-  if (map === undefined) return;
-  context.imageSmoothingEnabled = map.smooth;
-  context.drawImage(cellsOf(map), 0, 0, width, height);
-  hatchBlanks(context, map);
-  drawContour(context, map, ratio);
+  context.drawImage(picture, 0, 0, width, height);
+  inSize.set(picture, canvas);
+  return canvas;
 }
 
 /** Outlines, cursor and region; line widths are in CSS pixels, `ratio` device pixels each. */
@@ -117,7 +150,7 @@ function cellsOf({ values, rows, columns, ...drawing }: MapDrawing): OffscreenCa
   return cells;
 }
 
-function hatchBlanks(context: CanvasRenderingContext2D, map: MapDrawing): void {
+function hatchBlanks(context: CanvasRenderingContext2D, map: MapDrawing, frame: Frame): void {
   const blanks: number[] = [];
   for (let patch = 0; patch < map.values.length; patch++) {
     if (Number.isNaN(map.values[patch]!)) blanks.push(patch);
@@ -125,7 +158,7 @@ function hatchBlanks(context: CanvasRenderingContext2D, map: MapDrawing): void {
   if (blanks.length === 0) return;
   context.strokeStyle = `rgb(${HATCH.colour.join(' ')})`;
   context.lineWidth = HATCH.stripe / Math.SQRT2;
-  for (const patch of blanks) hatch(context, patchBox(map, patch, context.canvas));
+  for (const patch of blanks) hatch(context, patchBox(map, patch, frame));
 }
 
 function hatch(context: CanvasRenderingContext2D, { x0, y0, x1, y1 }: Box): void {
@@ -143,8 +176,12 @@ function hatch(context: CanvasRenderingContext2D, { x0, y0, x1, y1 }: Box): void
   context.restore();
 }
 
-function drawContour(context: CanvasRenderingContext2D, map: MapDrawing, ratio: number): void {
-  const { width, height } = context.canvas;
+function drawContour(
+  context: CanvasRenderingContext2D,
+  map: MapDrawing,
+  { width, height }: Frame,
+  ratio: number,
+): void {
   const patch = { x: width / map.columns, y: height / map.rows };
   const { outer, line, inner } = contourLine(Math.min(patch.x, patch.y) / ratio);
   const loops = loopsAround(map.enclosed, map).map((loop) =>

@@ -3,7 +3,8 @@
 /** In CSS pixels; smaller ones cannot be told apart, larger ones leave no room for the text. */
 const MIN_SIDE = 28;
 const MAX_SIDE = 88;
-const GAP = 4;
+/** Between small maps, as in steps.css. */
+export const GAP = 4;
 /** More in one row would be a strip of stamps. */
 const MAX_COLUMNS = 12;
 

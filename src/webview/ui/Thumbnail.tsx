@@ -1,20 +1,16 @@
 /**
- * A latent's map, small, over a bar of how much of its attention lies on the pictures. Pointing at it shows
- * it on the stage, selecting it keeps it there.
+ * A latent's small map as a button: the room for the map, which is on the row's canvas under it (RowMaps.tsx), over a bar
+ * of how much of its attention lies on the pictures. Pointing at it shows it on the stage, selecting it keeps it there.
  */
 
 import type { VNode } from 'preact';
-import { useLayoutEffect, useRef } from 'preact/hooks';
-import { enclosed } from '../../heatmap/contour.ts';
 import { placeText } from '../../heatmap/grid.ts';
 import { totalOf } from '../../heatmap/statistics.ts';
 import { lookAt } from '../../trace/looks.ts';
 import { familyOf, isShare } from '../../trace/maps.ts';
 import type { TraceLatent } from '../../trace/schema.ts';
-import { drawMap } from '../draw/heatmap.ts';
 import { number, share } from '../logic/format.ts';
 import { mapHeight } from '../logic/thumbnails.ts';
-import { contourShare } from '../logic/view.ts';
 import type { Scene } from './scene.ts';
 
 interface ThumbnailProps {
@@ -46,41 +42,25 @@ export function Thumbnail(props: ThumbnailProps): VNode {
       aria-label={facts.join(', ')}
       aria-pressed={shown.latentIndex === index}
       title={facts.join('\n')}
-      style={{ '--strength': strength.toFixed(3), '--mass': (mass ?? 0).toFixed(3) }}
+      style={{ paddingTop: `${mapHeight(width, shown.picture)}px` }}
       onClick={() => dispatch({ type: 'latent', latent: index })}
       onPointerEnter={() => scene.hoverLatent(index)}
       onPointerLeave={() => scene.hoverLatent(undefined)}
     >
-      <SmallMap latent={latent} scene={scene} width={width} />
-      <span class="mass-bar" aria-hidden="true" />
-      <span class="meter" aria-hidden="true" data-on={amount !== undefined} />
+      <span class="mass-bar" aria-hidden="true" style={{ backgroundSize: lengthOf(mass ?? 0) }} />
+      <span
+        class="meter"
+        aria-hidden="true"
+        data-on={amount !== undefined}
+        style={{ backgroundSize: lengthOf(strength) }}
+      />
     </button>
   );
 }
 
-function SmallMap({ latent, scene, width }: Pick<ThumbnailProps, 'latent' | 'scene' | 'width'>): VNode {
-  const { shown, maps, view, pictures } = scene;
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const { law, reading, scope, strength, smooth } = view;
-  const map = maps.map(latent, shown.selector, reading);
-  const scale = maps.scale(shown.selector, reading, scope, latent);
-  const bitmap = pictures.get(shown.picture?.id ?? '')?.small;
-  const height = mapHeight(width, shown.picture);
-  const ratio = window.devicePixelRatio;
-  const held = contourShare(view);
-  useLayoutEffect(() => {
-    if (canvas.current === null) return;
-    const drawing = map && { ...map, scale, law, strength, smooth, enclosed: enclosed(map, held) };
-    drawMap(canvas.current, bitmap, drawing, ratio);
-  }, [bitmap, map, scale.min, scale.zero, scale.max, law, held, strength, smooth, width, height, ratio]);
-  return (
-    <canvas
-      ref={canvas}
-      width={Math.round(width * ratio)}
-      height={Math.round(height * ratio)}
-      style={{ aspectRatio: `${width} / ${height}` }}
-    />
-  );
+/** Of a bar, from 0 to 1; said of the bar alone, since a style of the button would be worked out for all that is in it. */
+function lengthOf(part: number): string {
+  return `${(100 * part).toFixed(1)}% 100%`;
 }
 
 /**

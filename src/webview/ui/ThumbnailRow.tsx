@@ -5,6 +5,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { TraceLatent } from '../../trace/schema.ts';
 import { strength } from '../logic/brushing.ts';
 import { thumbnailHeight } from '../logic/thumbnails.ts';
+import { RowMaps } from './RowMaps.tsx';
 import type { Scene } from './scene.ts';
 import { Thumbnail } from './Thumbnail.tsx';
 
@@ -25,6 +26,7 @@ export function ThumbnailRow({ scene, latents, first, side, isLazy }: ThumbnailR
   const isSelected = shown.latentIndex >= first && shown.latentIndex < first + latents.length;
   return (
     <div ref={row} class="thumbnail-row" style={{ minHeight: `${thumbnailHeight(side, shown.picture)}px` }}>
+      {(near || isSelected) && <RowMaps scene={scene} latents={latents} side={side} />}
       {(near || isSelected) &&
         latents.map((latent, i) => (
           <Thumbnail
