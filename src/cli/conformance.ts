@@ -1,12 +1,13 @@
 /** `ilvr conformance`: our results against a folder of reference answers. */
 
 import { resolve } from 'node:path';
-import { requireWebGpu } from '../process/gpuProbe.ts';
+import { requireDevice } from '../process/gpuProbe.ts';
+import type { Device } from '../tensor/device.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 import { EXIT, type CliContext } from './context.ts';
 
 export interface ConformanceOptions {
-  device: 'cpu' | 'webgpu';
+  device: Device;
   weights: WeightFormat;
   weightsCache?: string;
   /** Only cases whose line contains it. */
@@ -19,7 +20,7 @@ export async function conformance(
   dir: string,
   { device, weights, weightsCache, filter }: ConformanceOptions,
 ): Promise<number> {
-  if (device === 'webgpu') await requireWebGpu(enginePath);
+  await requireDevice(enginePath, device);
   if (weights !== 'float32')
     terminal.line(
       `The answers are of float32 weights; these are ${weights}: larger errors are what that costs.`,

@@ -1,6 +1,7 @@
 /** What a command gets from its surroundings, so that tests can give something else. */
 
 import type { TrainingMessage } from '../protocol/training.ts';
+import type { Device } from '../tensor/device.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -27,7 +28,7 @@ export interface CliContext {
 
 export type RunConformance = (options: {
   dir: string;
-  device: 'cpu' | 'webgpu';
+  device: Device;
   weights: WeightFormat;
   packing: { worker: string; folder?: string };
   filter?: string;

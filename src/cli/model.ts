@@ -5,13 +5,14 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
 import type { Size } from '../model/memory.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
+import { DEVICES, type Device } from '../tensor/device.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
 import { label } from './terminal.ts';
 
 interface ModelCommandOptions {
   adapter?: string;
-  device: 'cpu' | 'webgpu';
+  device: Device;
   picture: Size[];
   textTokens?: number;
   latents?: number;
@@ -24,9 +25,7 @@ export function addModel(program: Command, context: CliContext, finished: (code:
     .description("tell what a model is, and whether it fits into this machine's memory")
     .argument('[dir]', 'Hugging Face folder of the model (default: the bundled one)')
     .option('--adapter <dir>', 'folder of a LoRA adapter to apply to it')
-    .addOption(
-      new Option('--device <device>', 'where it is to run').choices(['cpu', 'webgpu']).default('cpu'),
-    )
+    .addOption(new Option('--device <device>', 'where it is to run').choices(DEVICES).default('cpu'))
     .addOption(
       new Option('--picture <size>', 'such as 1920x1080; may be given several times (default: 1024x1024)')
         .argParser(sizes)

@@ -2,13 +2,9 @@
 
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import {
-  REASON_DEFAULTS,
-  type DeviceRequest,
-  type LoadRequest,
-  type ReasonRequest,
-} from '../protocol/engine.ts';
+import { REASON_DEFAULTS, type LoadRequest, type ReasonRequest } from '../protocol/engine.ts';
 import { weightsCacheFolder } from '../files/cacheFolder.ts';
+import { DEVICE_CHOICES, type DeviceChoice } from '../tensor/device.ts';
 import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
 
 /** Which model, and where it runs. */
@@ -17,7 +13,7 @@ export interface ModelOptions {
   model?: string;
   /** Folder of an adapter to apply to it. */
   adapter?: string;
-  device: DeviceRequest;
+  device: DeviceChoice;
   weights: WeightChoice;
   /** Folder of quantised weights; absent: the user's own. */
   weightsCache?: string;
@@ -45,9 +41,7 @@ export function addModelOptions(command: Command): Command {
   return command
     .option('--model <dir>', 'Hugging Face folder of the model (default: the bundled one)')
     .option('--adapter <dir>', 'folder of a LoRA adapter, as PEFT saves it, to apply to the model')
-    .addOption(
-      new Option('--device <device>', 'where it runs').choices(['auto', 'webgpu', 'cpu']).default('auto'),
-    )
+    .addOption(new Option('--device <device>', 'where it runs').choices(DEVICE_CHOICES).default('auto'))
     .addOption(weightsOption())
     .addOption(weightsCacheOption());
 }

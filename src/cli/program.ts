@@ -26,6 +26,7 @@ import {
 } from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
 import { addInitialise } from './initialise.ts';
+import { DEVICES } from '../tensor/device.ts';
 import { WEIGHT_FORMATS } from '../tensor/weightFormat.ts';
 import { Styled } from './terminal.ts';
 import { addTrain } from './train.ts';
@@ -182,7 +183,7 @@ function addConformance(program: Command, context: CliContext, finished: (code: 
     .command('conformance')
     .description('compare with a folder of reference answers')
     .argument('<dir>', 'folder of the reference answers')
-    .addOption(new Option('--device <device>', 'where it runs').choices(['cpu', 'webgpu']).default('cpu'))
+    .addOption(new Option('--device <device>', 'where it runs').choices(DEVICES).default('cpu'))
     .addOption(
       new Option('--weights <format>', 'what the weights are computed in')
         .choices(WEIGHT_FORMATS)

@@ -10,6 +10,7 @@ import { messageOf, UserError } from '../base/errors.ts';
 import { lockFile } from '../files/lock.ts';
 import { readPlainFile } from '../files/plainFile.ts';
 import { replaceFile, targetOf } from '../files/replaceFile.ts';
+import { DEVICES } from '../tensor/device.ts';
 
 /** Tens of thousands of answers of a thousand words; as much as one text can hold. */
 const MAX_BYTES = 500_000_000;
@@ -23,7 +24,7 @@ const header = z.strictObject({
   samples: z.string(),
   /** Fingerprint of the model. */
   model: z.string(),
-  provider: z.enum(['webgpu', 'cpu']),
+  provider: z.enum(DEVICES),
   /** Everything else that decides an answer. */
   settings: z.record(z.string(), z.unknown()),
 });

@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { UserError } from '../base/errors.ts';
 import { EngineClient } from '../client/engineClient.ts';
 import type { LoadedModel, LoadRequest } from '../protocol/engine.ts';
+import { DEVICE_FACTS, deviceLabel } from '../tensor/device.ts';
 import type { TraceDevice } from '../trace/schema.ts';
 import { describeReach } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
@@ -72,7 +73,9 @@ const SMALL_MODEL = 50_000_000;
 
 /** A small model's steps are too short to share out: an engine for each core does more than one with all of them. */
 function defaultJobs({ model, device }: LoadedModel): number {
-  return device.provider === 'cpu' && model.parameters <= SMALL_MODEL ? availableParallelism() : 1;
+  return !DEVICE_FACTS[device.provider].ownMemory && model.parameters <= SMALL_MODEL
+    ? availableParallelism()
+    : 1;
 }
 
 /** One engine process and its model. */
@@ -165,7 +168,7 @@ function describeModel({ terminal }: CliContext, { model, device, plan, millisec
 }
 
 function describeDevice({ provider, name, reason }: TraceDevice): string {
-  return `${provider === 'webgpu' ? 'WebGPU' : 'CPU'} · ${name} · ${reason}`;
+  return `${deviceLabel(provider)} · ${name} · ${reason}`;
 }
 
 /** A duration for a reader. */

@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { RunResult } from '../train/run/run.ts';
 import { messageOf, UserError } from '../base/errors.ts';
-import { requireWebGpu } from '../process/gpuProbe.ts';
+import { requireDevice } from '../process/gpuProbe.ts';
+import { TRAINING_DEVICES, type TrainingDevice } from '../tensor/device.ts';
 import { lossName } from '../watch/lossNames.ts';
 import type { Metric } from '../watch/metrics.ts';
 import { progressOf, timeText } from '../watch/progress.ts';
@@ -15,7 +16,7 @@ import { integer } from './options.ts';
 const MAX_REMEMBERED = 100;
 
 interface TrainOptions {
-  device: 'cpu' | 'webgpu';
+  device: TrainingDevice;
   steps?: number;
 }
 
@@ -48,7 +49,7 @@ export function addTrain(program: Command, context: CliContext, finished: (code:
     .description('train a model by the ILVR recipe, or go on with a run')
     .argument('<config>', 'JSON file')
     .option('--steps <n>', 'stop after step n of the run', integer('a number of steps', 1))
-    .addOption(new Option('--device <device>', 'where it runs').choices(['cpu', 'webgpu']).default('cpu'))
+    .addOption(new Option('--device <device>', 'where it runs').choices(TRAINING_DEVICES).default('cpu'))
     .addHelpText('after', ABOUT)
     .action(async (config: string, options: TrainOptions) => {
       finished(await train(context, config, options));
@@ -74,7 +75,7 @@ async function runToEnd(
   config: string,
   { device, steps }: TrainOptions,
 ): Promise<number> {
-  if (device === 'webgpu') await requireWebGpu(enginePath);
+  await requireDevice(enginePath, device);
   // Imported when it is wanted: it loads the runtime into this process.
   const { runTraining } = await import('../train/run/run.ts');
   const pace = new Pace();

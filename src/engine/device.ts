@@ -1,24 +1,24 @@
 /**
- * Choosing where to run. The GPU is tried in a throw-away process first, because a missing driver can
+ * Choosing where to run. A GPU is tried in a throw-away process first, because a missing driver can
  * end the process that asks for it; the choice and its reason are always said aloud.
  */
 
 import { cpus } from 'node:os';
 import { UserError } from '../base/errors.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
-import { floats, floatTensor, openSession, runtimeVersion, type Provider } from '../ort/session.ts';
-import { noGpu, tryWebGpu, type ProbeResult } from '../process/gpuProbe.ts';
-import type { DeviceRequest } from '../protocol/engine.ts';
+import { floats, floatTensor, openSession, runtimeVersion } from '../ort/session.ts';
+import { cannotUse, notHere, tryDevice, type ProbeResult } from '../process/gpuProbe.ts';
+import { deviceLabel, DEVICES, type Device, type DeviceChoice } from '../tensor/device.ts';
 import type { TraceDevice } from '../trace/schema.ts';
 
-/** What the throw-away process does: one small product on the GPU, checked; of float16 where that is asked for. */
-export async function probeWebGpu(half = false): Promise<string> {
+/** What the throw-away process does: one small product on the device, checked; of float16 where that is asked for. */
+export async function probeDevice(device: Device, half = false): Promise<string> {
   const graph = new GraphBuilder('probe');
   const x = graph.input('x', 'float32', [2, 2]);
   const factor = half ? graph.half(x) : x;
   const product = graph.op('MatMul', [factor, factor]);
   graph.output('y', half ? graph.single(product) : product, [2, 2]);
-  const session = await openSession(graph.build(), { provider: 'webgpu', weightsFolder: '' });
+  const session = await openSession(graph.build(), { provider: device, weightsFolder: '' });
   const result = await session.run({ x: floatTensor(new Float32Array([1, 2, 3, 4]), [2, 2]) });
   const expected = [7, 10, 15, 22];
   // No comparison holds for what is no number.
@@ -29,36 +29,63 @@ export async function probeWebGpu(half = false): Promise<string> {
 }
 
 /** This program is the throw-away process too. */
-export function tryGpu(half = false): Promise<ProbeResult> {
-  return tryWebGpu(process.argv[1]!, half);
+function tryHere(device: Device, half = false): Promise<ProbeResult> {
+  return tryDevice(process.argv[1]!, device, { half });
 }
 
-/** @throws UserError if float16 does not work on the GPU */
-export async function requireHalf(): Promise<void> {
-  const probe = await tryGpu(true);
+/** @throws UserError if float16 does not work on the device */
+export async function requireHalf(device: Device): Promise<void> {
+  const probe = await tryHere(device, true);
   if (probe.works) return;
   throw new UserError({
     problem: 'This GPU does not compute in float16',
-    expected: "an adapter with WebGPU's feature shader-f16",
+    expected: device === 'webgpu' ? "an adapter with WebGPU's feature shader-f16" : 'a product of float16',
     found: probe.detail,
     remedy: 'Choose float32 or 8bit weights: --weights, setting ilvr.weights.',
   });
 }
 
-/** @throws UserError if the GPU was asked for and does not work */
-export async function chooseDevice(requested: DeviceRequest): Promise<TraceDevice> {
+/** @throws UserError if a device was asked for and does not work */
+export async function chooseDevice(requested: DeviceChoice): Promise<TraceDevice> {
   if (requested === 'cpu') return describeDevice(requested, 'cpu', 'the CPU was asked for');
-  const probe = await tryGpu();
-  if (probe.works) {
-    const why = requested === 'auto' ? 'a GPU was found' : 'WebGPU was asked for';
-    return describeDevice(requested, 'webgpu', `${why}; ${probe.detail}`);
-  }
-  if (requested === 'auto') return describeDevice(requested, 'cpu', `no usable GPU: ${probe.detail}`);
-  throw noGpu(probe.detail);
+  if (requested === 'auto') return firstThatWorks();
+  const probe = await tryHere(requested);
+  if (!probe.works) throw cannotUse(requested, probe.detail);
+  return describeDevice(requested, requested, `${deviceLabel(requested)} was asked for; ${probe.detail}`);
 }
 
-function describeDevice(requested: DeviceRequest, provider: Provider, reason: string): TraceDevice {
+/** In the order of the table; what this system cannot have is not tried. */
+async function firstThatWorks(): Promise<TraceDevice> {
+  const failed: string[] = [];
+  for (const device of DEVICES) {
+    if (device === 'cpu' || notHere(device, process.argv[1]!) !== undefined) continue;
+    const { works, detail } = await tryHere(device);
+    if (works) return describeDevice('auto', device, `a GPU was found; ${detail}`);
+    failed.push(failed.length === 0 ? detail : `${deviceLabel(device)}: ${detail}`);
+  }
+  return describeDevice(
+    'auto',
+    'cpu',
+    `no usable GPU: ${failed.join('; ') || 'the runtime has none for this system'}`,
+  );
+}
+
+/** A line for each device: whether it works, and what its probe said. */
+export async function describeDevices(): Promise<string[]> {
+  const lines: string[] = [];
+  for (const device of DEVICES) {
+    const { works, detail } = device === 'cpu' ? { works: true, detail: processor() } : await tryHere(device);
+    lines.push(`${deviceLabel(device)}: ${works ? 'works' : 'does not work'} (${detail})`);
+  }
+  return lines;
+}
+
+function describeDevice(requested: DeviceChoice, provider: Device, reason: string): TraceDevice {
   // The runtime does not tell the adapter's name.
-  const name = provider === 'cpu' ? (cpus()[0]?.model ?? 'CPU') : 'GPU (WebGPU)';
+  const name = provider === 'cpu' ? processor() : `GPU (${deviceLabel(provider)})`;
   return { requested, provider, reason, name, runtime: runtimeVersion() };
+}
+
+function processor(): string {
+  return cpus()[0]?.model ?? 'CPU';
 }

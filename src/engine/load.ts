@@ -8,6 +8,7 @@ import { planMemory, planTable, ranOutDespite } from '../inference/plan.ts';
 import { availableMemory } from '../process/memory.ts';
 import type { LoadedModel, LoadRequest, MemoryPlan } from '../protocol/engine.ts';
 import { inFormat } from '../quantise/inFormat.ts';
+import type { Device } from '../tensor/device.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 import { chooseDevice, requireHalf } from './device.ts';
@@ -58,7 +59,7 @@ export async function openModel(
   const chosen = await chooseDevice(device);
   log('info', `device ${chosen.provider}: ${chosen.reason}`);
   const plan = planFor(checkpoint, chosen, request, settings, observer);
-  const formatted = await weightsIn(plan.chosen, checkpoint, request, settings, observer);
+  const formatted = await weightsIn(plan.chosen, checkpoint, request, chosen.provider, settings, observer);
   const onProgress = async (message: string, fraction: number): Promise<void> => {
     progress(message, fraction);
     await pause();
@@ -101,10 +102,11 @@ async function weightsIn(
   format: WeightFormat,
   checkpoint: Checkpoint,
   { threads, weightsCache }: LoadRequest,
+  device: Device,
   { packWorker }: LoadSettings,
   { log, progress, isCancelled }: LoadObserver,
 ): Promise<Checkpoint> {
-  if (format === 'float16') await requireHalf();
+  if (format === 'float16') await requireHalf(device);
   const abort = new AbortController();
   return inFormat(checkpoint, format, {
     worker: packWorker,

@@ -1,16 +1,18 @@
-/** The engine process: serves the protocol on Node's IPC channel, or, as a probe, tries the GPU once. */
+/** The engine process: serves the protocol on Node's IPC channel, or, as a probe, tries one device. */
 
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
-import { HALF_ARGUMENT, PROBE_ARGUMENT } from '../process/gpuProbe.ts';
+import { HALF_ARGUMENT, probedDevice } from '../process/gpuProbe.ts';
 import { endWithParent } from '../process/parent.ts';
 import type { EngineEvents, EngineMethods } from '../protocol/engine.ts';
 import { connect } from '../protocol/rpc.ts';
 import { VERSION } from '../base/version.ts';
-import { probeWebGpu } from './device.ts';
+import type { Device } from '../tensor/device.ts';
+import { probeDevice } from './device.ts';
 import { EngineServer } from './server.ts';
 
-if (process.argv.includes(PROBE_ARGUMENT)) void probe();
+const probed = probedDevice(process.argv);
+if (probed !== undefined) void probe(probed);
 else if (process.send === undefined) refuse();
 else serve();
 
@@ -47,10 +49,10 @@ function serve(): void {
   endWithParent();
 }
 
-async function probe(): Promise<void> {
+async function probe(device: Device): Promise<void> {
   endWithParent();
   try {
-    process.stdout.write(`${await probeWebGpu(process.argv.includes(HALF_ARGUMENT))}\n`);
+    process.stdout.write(`${await probeDevice(device, process.argv.includes(HALF_ARGUMENT))}\n`);
     process.exit(0);
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n`);

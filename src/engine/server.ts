@@ -15,7 +15,7 @@ import {
 } from '../protocol/engine.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import { analyse } from './analyse.ts';
-import { tryGpu } from './device.ts';
+import { describeDevices } from './device.ts';
 import { modifiedOf, openModel, type LoadSettings, type OpenedModel } from './load.ts';
 import { reason } from './reason.ts';
 import { ContainerWriter } from '../traceFile/container.ts';
@@ -118,11 +118,9 @@ export class EngineServer implements EngineMethods {
   }
 
   async diagnose(): Promise<string[]> {
-    const probe = await tryGpu();
     return [
       `Node ${process.version} on ${process.platform} ${process.arch}, ${runtimeVersion()}`,
-      `WebGPU: ${probe.works ? 'works' : 'does not work'} (${probe.detail})`,
-      'CPU: works',
+      ...(await describeDevices()),
       this.loaded === undefined
         ? 'No model is loaded.'
         : `Loaded: ${this.loaded.request.folder} on ${this.loaded.reply.device.provider} (${this.loaded.reply.device.reason})`,

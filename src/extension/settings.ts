@@ -6,7 +6,8 @@
 import { isAbsolute, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { UserError } from '../base/errors.ts';
-import { REASON_DEFAULTS, type DeviceRequest, type ReasonRequest } from '../protocol/engine.ts';
+import { REASON_DEFAULTS, type ReasonRequest } from '../protocol/engine.ts';
+import { DEVICE_CHOICES, type DeviceChoice } from '../tensor/device.ts';
 import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
 
 export const SECTION = 'ilvr';
@@ -24,7 +25,7 @@ export interface RunSettings extends Omit<
   model: string;
   /** Absolute path of an adapter's folder. */
   adapter?: string;
-  device: DeviceRequest;
+  device: DeviceChoice;
   weights: WeightChoice;
 }
 
@@ -40,7 +41,7 @@ export function readRunSettings(
   const adapter = folder('adapter', overrides.adapter);
   return {
     model: modelFolder(context, overrides.model),
-    device: oneOf('device', 'device', ['auto', 'webgpu', 'cpu'], overrides),
+    device: oneOf('device', 'device', DEVICE_CHOICES, overrides),
     weights: oneOf('weights', 'weights', WEIGHT_CHOICES, overrides),
     latents: oneOf('latents', 'latents', ['forced', 'free'], overrides),
     temperature: number('temperature', overrides, (value) => value >= 0, '0 or more'),
@@ -59,8 +60,8 @@ export function readRunSettings(
 }
 
 /** Where models run. */
-export function deviceSetting(): DeviceRequest {
-  return oneOf('device', 'device', ['auto', 'webgpu', 'cpu'], {});
+export function deviceSetting(): DeviceChoice {
+  return oneOf('device', 'device', DEVICE_CHOICES, {});
 }
 
 /** The question the input box starts with. */

@@ -4,12 +4,11 @@ import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../base/disposable.ts';
 import { messageOf } from '../base/errors.ts';
+import { deviceLabel } from '../tensor/device.ts';
 import type { EngineService } from './engineService.ts';
 import type { Runs } from './run/runs.ts';
 import { modelFolder, SECTION } from './settings.ts';
 import { StatusItem } from './window.ts';
-
-const PROVIDERS = { webgpu: 'WebGPU', cpu: 'CPU' } as const;
 
 export class StatusBar implements Disposable {
   private readonly store = new DisposableStore();
@@ -47,7 +46,7 @@ export class StatusBar implements Disposable {
     const { state, loaded } = this.engine.status;
     const busy = state === 'loading' || this.runs.active().length > 0;
     const name = state === 'ready' && loaded ? loaded.model.name : this.configuredName();
-    const device = state === 'ready' && loaded ? ` · ${PROVIDERS[loaded.device.provider]}` : '';
+    const device = state === 'ready' && loaded ? ` · ${deviceLabel(loaded.device.provider)}` : '';
     this.item.show({
       icon: busy ? 'sync~spin' : 'eye',
       text: `${name}${device}`,
@@ -73,7 +72,7 @@ export class StatusBar implements Disposable {
     return [
       `${model.name}: ${model.architecture}, ${(model.parameters / 1e6).toFixed(1)} M, ${model.dtype}`,
       plan.reason,
-      `${PROVIDERS[device.provider]}: ${device.name}`,
+      `${deviceLabel(device.provider)}: ${device.name}`,
       device.reason,
     ].join('\n');
   }

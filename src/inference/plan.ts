@@ -21,6 +21,7 @@ import type { FormatNeeds, MemoryPlan } from '../protocol/engine.ts';
 import { matricesOf, rowsOf } from '../quantise/matrices.ts';
 import { formatOf, isScheme, packedBytes } from '../quantise/schemes.ts';
 import { BYTES } from '../tensor/dtype.ts';
+import { DEVICE_FACTS } from '../tensor/device.ts';
 import { formatLabel, WEIGHT_FORMATS, type WeightChoice, type WeightFormat } from '../tensor/weightFormat.ts';
 
 /** What is planned for. */
@@ -116,15 +117,17 @@ function weightMemory({ config, parameterCount }: PlanContext, format: WeightFor
 }
 
 function refusalOf(format: WeightFormat, least: number, { provider, free }: PlanContext): string | undefined {
-  if (format === 'float16' && provider === 'cpu') return 'a GPU only: processors compute in float32';
+  const { formats, ownMemory, label } = DEVICE_FACTS[provider];
+  if (!formats.includes(format))
+    return provider === 'cpu' ? 'a GPU only: processors compute in float32' : `not on ${label}`;
   // The runtime does not say what a GPU has; what it lacks is told when it opens.
-  if (provider === 'webgpu' || least <= free) return undefined;
+  if (ownMemory || least <= free) return undefined;
   return `needs ${inBytes(least)} at least`;
 }
 
 /** Whether it fits, but not with a run of the usual size. */
 function isTight({ total, refused }: FormatNeeds, provider: Provider, free: number): boolean {
-  return refused === undefined && provider === 'cpu' && total > free;
+  return refused === undefined && !DEVICE_FACTS[provider].ownMemory && total > free;
 }
 
 /**
@@ -153,14 +156,17 @@ function automatic(
 ): FormatNeeds {
   const float32 = needs('float32');
   const fits = float32.refused === undefined && !isTight(float32, provider, free);
-  return parameterCount <= SMALL && fits ? float32 : needs('8bit');
+  const chooseFloat32 = (parameterCount <= SMALL && fits) || !DEVICE_FACTS[provider].formats.includes('8bit');
+  return chooseFloat32 ? float32 : needs('8bit');
 }
 
 function reasonFor(chosen: FormatNeeds, float32: FormatNeeds, context: PlanContext): string {
   const { parameterCount, provider, free } = context;
   const tight = isTight(chosen, provider, free);
   const size = inBytes(tight ? chosen.least : chosen.total);
-  const of = provider === 'cpu' ? ` of ${inBytes(free)} free` : ' of GPU and main memory together';
+  const of = DEVICE_FACTS[provider].ownMemory
+    ? ' of GPU and main memory together'
+    : ` of ${inBytes(free)} free`;
   const name = `${parametersLabel(parameterCount)} · ${formatLabel(chosen.format)}`;
   const facts = `${name} · ${size}${of}${tight ? ', for small pictures only' : ''}`;
   if (chosen.format === 'float32') return facts;
@@ -180,12 +186,16 @@ function doesNotFit(
   where: string,
 ): UserError {
   const fitting = formats.filter(({ refused }) => refused === undefined);
-  if (asked.format === 'float16' && provider === 'cpu') {
+  const { formats: known, label } = DEVICE_FACTS[provider];
+  if (!known.includes(asked.format)) {
     return new UserError({
-      problem: 'float16 weights need a GPU',
-      found: 'the CPU, which computes in float32 and would gain nothing by them',
+      problem:
+        provider === 'cpu'
+          ? 'float16 weights need a GPU'
+          : `${label} does not compute with ${asked.format} weights`,
+      found: provider === 'cpu' ? 'the CPU, which computes in float32 and would gain nothing by them' : label,
       where,
-      remedy: 'Choose 8bit, or let the program choose: --weights auto, setting ilvr.weights.',
+      remedy: `Choose ${known.includes('8bit') ? '8bit' : 'float32'}, or let the program choose: --weights auto, setting ilvr.weights.`,
     });
   }
   const wouldFit = fitting.map(({ format, least }) => `${format} (${inBytes(least)})`);
@@ -234,7 +244,7 @@ export function planTable(
 ): string[] {
   const stateOf = (needs: FormatNeeds): string => {
     if (needs.refused !== undefined) return needs.refused;
-    if (provider === 'webgpu') return 'if the GPU has it';
+    if (DEVICE_FACTS[provider].ownMemory) return 'if the GPU has it';
     return isTight(needs, provider, free) ? 'fits with small pictures' : 'fits';
   };
   const rows = formats.map((needs) => [

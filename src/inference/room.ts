@@ -14,6 +14,7 @@ import {
   type Size,
 } from '../model/memory.ts';
 import type { Provider } from '../ort/session.ts';
+import { DEVICE_FACTS } from '../tensor/device.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
 
 /** A picture of which only the header was read. */
@@ -44,7 +45,7 @@ export interface RunNeeds {
 /** What pictures and prompt will take at the most. One picture at a time is decoded and goes through the tower. */
 export function needsOf(pictures: readonly SizedPicture[], context: RoomContext): RunNeeds {
   const { config, processor, provider, textTokens } = context;
-  const onCpu = provider === 'cpu';
+  const inMain = !DEVICE_FACTS[provider].ownMemory;
   const memory = { pixels: 0, tower: 0, features: 0, prompt: 0, attention: 0 };
   let [patches, tokens] = [0, textTokens];
   for (const { source, inPrompt } of pictures) {
@@ -52,10 +53,10 @@ export function needsOf(pictures: readonly SizedPicture[], context: RoomContext)
     patches += grid.height * grid.width;
     if (inPrompt) tokens += mergedTokens;
     memory.pixels = Math.max(memory.pixels, pixelMemory(source, resized, processor));
-    if (onCpu) memory.tower = Math.max(memory.tower, towerMemory(config.vision, grid));
+    if (inMain) memory.tower = Math.max(memory.tower, towerMemory(config.vision, grid));
     memory.features += featureMemory(config.vision, grid);
   }
-  if (onCpu) memory.prompt = promptMemory(config.text, tokens);
+  if (inMain) memory.prompt = promptMemory(config.text, tokens);
   memory.attention = attentionMemory(config.text, tokens);
   return { patches, tokens, memory };
 }

@@ -7,8 +7,10 @@
 import { requireNoTelemetry } from './noTelemetry.ts';
 import ort from 'onnxruntime-node';
 import { outOfMemory } from '../process/memory.ts';
+import { DEVICE_FACTS, type Device } from '../tensor/device.ts';
 
-export type Provider = 'cpu' | 'webgpu';
+/** The runtime's execution provider has the device's name. */
+export type Provider = Device;
 
 /** A tensor of the runtime: on the CPU, or in a buffer of the GPU. */
 export type RuntimeTensor = ort.Tensor;
@@ -17,7 +19,7 @@ export interface SessionOptions {
   provider: Provider;
   /** Folder that holds, at whatever depth, the files that the graph's weights point into. */
   weightsFolder: string;
-  /** Outputs that stay on the device (they are fed back); ignored on the CPU. */
+  /** Outputs that stay on the device (they are fed back); ignored where it has no buffers. */
   keepOnDevice?: readonly string[];
   /** Cores that one run may use on the CPU; all if absent. */
   threads?: number | undefined;
@@ -64,6 +66,7 @@ export function runtimeVersion(): string {
 export async function openSession(graph: Uint8Array, options: SessionOptions): Promise<Session> {
   requireNoTelemetry();
   const { provider, weightsFolder, keepOnDevice = [], threads, memory = 'plan', prepack = false } = options;
+  const { buffers, fallback } = DEVICE_FACTS[provider];
   const session = await told(
     ort.InferenceSession.create(graph, {
       executionProviders: [provider],
@@ -71,7 +74,7 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
       ...(threads !== undefined && { intraOpNumThreads: threads, interOpNumThreads: 1 }),
       enableCpuMemArena: memory !== 'heap',
       enableMemPattern: memory === 'plan',
-      ...(provider === 'webgpu' &&
+      ...(buffers &&
         keepOnDevice.length > 0 && {
           preferredOutputLocation: Object.fromEntries(
             keepOnDevice.map((name) => [name, 'gpu-buffer' as const]),
@@ -86,7 +89,7 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
           // A model has five sessions, each with threads of its own: those that wait busily for work take the next one's cores.
           intra_op: { allow_spinning: '0' },
           // A node that fell back to the CPU would hide a GPU defect; it is an error instead.
-          ...(provider === 'webgpu' && { disable_cpu_ep_fallback: '1' }),
+          ...(!fallback && { disable_cpu_ep_fallback: '1' }),
         },
       },
     }),

@@ -1,14 +1,23 @@
-/** The one way to find out whether a GPU works: a throw-away process tries it, because a driver may end or hang it. */
+/** The one way to find out whether a device works: a throw-away process tries it, because a driver may end or hang it. */
 
 import { stripVTControlCharacters } from 'node:util';
 import { UserError } from '../base/errors.ts';
+import { DEVICE_FACTS, deviceLabel, DEVICES, isOffered, type Device } from '../tensor/device.ts';
 import { startChild } from './children.ts';
+import { missingProvider } from './cudaFiles.ts';
 import { endOf, shortEnding } from './ending.ts';
 
-/** First argument that makes the engine's program a probe of WebGPU: it ends with 0 where that works. */
-export const PROBE_ARGUMENT = '--probe-webgpu';
+/** Argument that makes the engine's program a probe of a device: it ends with 0 where that works. */
+export function probeArgument(device: Device): string {
+  return `--probe-${device}`;
+}
 
-/** After it: the probe multiplies in float16. */
+/** The device that the arguments ask to probe. */
+export function probedDevice(args: readonly string[]): Device | undefined {
+  return DEVICES.find((device) => args.includes(probeArgument(device)));
+}
+
+/** With it the probe multiplies in float16. */
 export const HALF_ARGUMENT = '--float16';
 
 const PATIENCE_MS = 30_000;
@@ -19,17 +28,22 @@ export interface ProbeResult {
   detail: string;
 }
 
-/**
- * @param enginePath the engine's bundle, dist/engine.cjs
- * @param half whether float16 is to work too
- * @param patience milliseconds after which a driver counts as hung
- */
-export async function tryWebGpu(
+export interface ProbeOptions {
+  /** Whether float16 is to work too. */
+  half?: boolean;
+  /** Milliseconds after which a driver counts as hung. */
+  patience?: number;
+}
+
+/** @param enginePath the engine's bundle, dist/engine.cjs */
+export async function tryDevice(
   enginePath: string,
-  half = false,
-  patience = PATIENCE_MS,
+  device: Device,
+  { half = false, patience = PATIENCE_MS }: ProbeOptions = {},
 ): Promise<ProbeResult> {
-  const child = startChild(enginePath, [PROBE_ARGUMENT, ...(half ? [HALF_ARGUMENT] : [])]);
+  const why = notHere(device, enginePath);
+  if (why !== undefined) return { works: false, detail: why };
+  const child = startChild(enginePath, [probeArgument(device), ...(half ? [HALF_ARGUMENT] : [])]);
   let output = '';
   child.stdout?.on('data', (text: Buffer) => {
     output += text.toString();
@@ -46,20 +60,25 @@ export async function tryWebGpu(
   return { works: ending.code === 0, detail };
 }
 
-/** @throws UserError if there is no GPU that works */
-export async function requireWebGpu(enginePath: string): Promise<void> {
-  const { works, detail } = await tryWebGpu(enginePath);
-  if (!works) throw noGpu(detail);
+/** Why a device need not be tried: the runtime's package has it for other systems, or a part of it is not installed. */
+export function notHere(device: Device, enginePath: string): string | undefined {
+  const system = `${process.platform}-${process.arch}`;
+  if (!isOffered(device, system))
+    return `the runtime has ${deviceLabel(device)} for ${DEVICE_FACTS[device].systems?.join(', ')} only, and this is ${system}`;
+  return device === 'cuda' ? missingProvider(enginePath) : undefined;
+}
+
+/** @throws UserError if the device does not work; the CPU always does */
+export async function requireDevice(enginePath: string, device: Device): Promise<void> {
+  if (device === 'cpu') return;
+  const { works, detail } = await tryDevice(enginePath, device);
+  if (!works) throw cannotUse(device, detail);
 }
 
 /** @param found what the probe said */
-export function noGpu(found: string): UserError {
-  return new UserError({
-    problem: 'WebGPU cannot be used',
-    expected: 'a GPU with a Vulkan, Metal or Direct3D 12 driver',
-    found,
-    remedy: 'Set the device to "cpu", or install the GPU\'s driver.',
-  });
+export function cannotUse(device: Device, found: string): UserError {
+  const { label, needs, remedy } = DEVICE_FACTS[device];
+  return new UserError({ problem: `${label} cannot be used`, expected: needs, found, remedy });
 }
 
 /** The line that says most: the runtime's own message without its source path. */

@@ -8,14 +8,13 @@
 
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import type { ReasonEvent } from '../trace/events.ts';
+import type { DeviceChoice } from '../tensor/device.ts';
 import type { WeightChoice, WeightFormat } from '../tensor/weightFormat.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 import type { AnalyseRequest, AnalysisOutcome } from './analyse.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 6;
-
-export type DeviceRequest = 'auto' | 'webgpu' | 'cpu';
+export const ENGINE_PROTOCOL_VERSION = 7;
 
 export interface EngineMethods {
   /** Version handshake; must be the first call. */
@@ -60,7 +59,7 @@ export interface LoadRequest {
   folder: string;
   /** Absolute path of an adapter's folder (PEFT's LoRA), applied to the model. */
   adapter?: string;
-  device: DeviceRequest;
+  device: DeviceChoice;
   /** CPU threads; absent: all cores. */
   threads?: number;
   /** What the weights are computed in; absent: auto. */

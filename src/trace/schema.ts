@@ -13,6 +13,7 @@
 import * as z from 'zod';
 import { fromBase64, toBase64 } from '../base/base64.ts';
 import { sizeOf, type NumericArray } from '../tensor/array.ts';
+import { DEVICE_CHOICES, DEVICES } from '../tensor/device.ts';
 import { WEIGHT_FORMATS } from '../tensor/weightFormat.ts';
 import { ARRAY_KEY, TRACE_FORMAT, TRACE_VERSION } from './format.ts';
 
@@ -123,8 +124,8 @@ const model = z.strictObject({
 });
 
 const device = z.strictObject({
-  requested: z.enum(['auto', 'webgpu', 'cpu']),
-  provider: z.enum(['webgpu', 'cpu']),
+  requested: z.enum(DEVICE_CHOICES),
+  provider: z.enum(DEVICES),
   /** Why this provider: one sentence, shown to the user. */
   reason: z.string(),
   /** Adapter or processor name. */

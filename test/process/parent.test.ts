@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { EngineStoppedError } from '../../src/client/ends.ts';
 import { EngineClient } from '../../src/client/engineClient.ts';
-import { tryWebGpu } from '../../src/process/gpuProbe.ts';
+import { tryDevice } from '../../src/process/gpuProbe.ts';
 import { statusOf } from '../../src/watch/status.ts';
 import { bundleProgram } from '../fixtures/bundle.ts';
 import { EXAMPLES, temporaryFolder } from '../fixtures/cli.ts';
@@ -182,7 +182,7 @@ describe.runIf(isLinux && VULKAN.some((path) => existsSync(path)))('a driver tha
 
   it('is given up, and said', async () => {
     const before = descendantsOf(process.pid);
-    const result = await tryWebGpu(engineBundle, false, 2000);
+    const result = await tryDevice(engineBundle, 'webgpu', { patience: 2000 });
     expect(result).toEqual({ works: false, detail: 'the probe ended: no answer within 2 s' });
     await until(() => descendantsOf(process.pid).every((pid) => before.includes(pid)));
   });

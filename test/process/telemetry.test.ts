@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fro
 import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { PROBE_ARGUMENT } from '../../src/process/gpuProbe.ts';
+import { probeArgument } from '../../src/process/gpuProbe.ts';
 import { bundleProgram } from '../fixtures/bundle.ts';
 import { temporaryFolder } from '../fixtures/cli.ts';
 import { bundledModel, engineBundle, exampleImage, repository } from '../fixtures/paths.ts';
@@ -110,7 +110,7 @@ describe.runIf(process.platform === 'linux')('with an empty home', () => {
 describe.runIf(process.platform === 'linux')('a process that another program has started', () => {
   it('leaves no file either: it switches telemetry off itself', async () => {
     const home = temporaryFolder();
-    const probe = startAtHome(home, engineBundle, PROBE_ARGUMENT);
+    const probe = startAtHome(home, engineBundle, probeArgument('webgpu'));
     await endOfProcess(probe);
     expect(filesIn(home)).toEqual([]);
   });

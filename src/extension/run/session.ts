@@ -86,7 +86,7 @@ export class RunSessions {
       remedies.push({ title: vscode.l10n.t('Run again'), run: () => again({}) });
     }
     const mayBeDevice = error instanceof EngineDiedError || !(error instanceof UserError);
-    if (request.settings.device !== 'cpu' && (mayBeDevice || request.settings.device === 'webgpu')) {
+    if (request.settings.device !== 'cpu' && (mayBeDevice || request.settings.device !== 'auto')) {
       remedies.push({ title: vscode.l10n.t('Run on CPU'), run: () => again({ device: 'cpu' }) });
     }
     const isModel = run.failedWhile === 'loading' && error instanceof UserError;

@@ -8,6 +8,7 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { UserError } from '../../base/errors.ts';
 import { readPlainFile } from '../../files/plainFile.ts';
+import type { TrainingDevice } from '../../tensor/device.ts';
 import { deviceSetting, modelFolder } from '../settings.ts';
 import { requireTrust } from '../trust.ts';
 import { configFor, CONFIG_ENDING, freeConfigName, type TemplateChoices } from './template.ts';
@@ -18,7 +19,7 @@ import { choose, showInformation } from '../window.ts';
 
 /** Second argument of `ilvr.train` when it is called from code: no dialog is shown. */
 export interface TrainOptions {
-  device?: 'cpu' | 'webgpu';
+  device?: TrainingDevice;
 }
 
 const MAX_FOUND = 30;

@@ -7,8 +7,8 @@ import type { ChildProcess } from 'node:child_process';
 import { UserError } from '../../base/errors.ts';
 import { startChild } from '../../process/children.ts';
 import { endOf, likelyCause, shortEnding, unexpectedEnd, type Ending } from '../../process/ending.ts';
-import { tryWebGpu } from '../../process/gpuProbe.ts';
-import type { DeviceRequest } from '../../protocol/engine.ts';
+import { tryDevice } from '../../process/gpuProbe.ts';
+import { TRAINING_DEVICES, type DeviceChoice, type TrainingDevice } from '../../tensor/device.ts';
 import type { TrainingMessage } from '../../protocol/training.ts';
 
 /**
@@ -33,7 +33,7 @@ export interface TrainingProcessOptions {
   /** dist/cli.cjs */
   cliPath: string;
   config: string;
-  device: 'cpu' | 'webgpu';
+  device: TrainingDevice;
   log: (level: 'info' | 'warn', text: string) => void;
 }
 
@@ -93,11 +93,12 @@ function unexpected(ending: Ending): string {
   return unexpectedEnd('training', shortEnding(ending), likelyCause(ending), next);
 }
 
-/** Where a run is to compute. */
+/** Where a run is to compute: what was asked for where training knows it, else a GPU that works, else the CPU. */
 export async function chooseTrainingDevice(
   enginePath: string,
-  requested: DeviceRequest,
-): Promise<'cpu' | 'webgpu'> {
-  if (requested !== 'auto') return requested;
-  return (await tryWebGpu(enginePath)).works ? 'webgpu' : 'cpu';
+  requested: DeviceChoice,
+): Promise<TrainingDevice> {
+  const asked = TRAINING_DEVICES.find((device) => device === requested);
+  if (asked !== undefined) return asked;
+  return (await tryDevice(enginePath, 'webgpu')).works ? 'webgpu' : 'cpu';
 }

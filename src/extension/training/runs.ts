@@ -6,6 +6,7 @@ import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { CancelledError, UserError } from '../../base/errors.ts';
 import { within } from '../../process/ending.ts';
 import type { TrainingState } from '../../protocol/training.ts';
+import { TRAINING_DEVICES, type TrainingDevice } from '../../tensor/device.ts';
 import { progressOf, timeText } from '../../watch/progress.ts';
 import type { Control, WatchRequest } from '../../watch/status.ts';
 import type { Log } from '../log.ts';
@@ -69,7 +70,7 @@ export class TrainingRuns implements Disposable {
    * @returns its folder, as soon as that is known
    * @throws TrainingError if it cannot begin; TrustError
    */
-  async start(config: string, device: 'cpu' | 'webgpu'): Promise<string> {
+  async start(config: string, device: TrainingDevice): Promise<string> {
     requireTrust(TRAINING_NEEDS_TRUST);
     const { cliPath, log } = this.services;
     const process = new TrainingProcess({
@@ -107,7 +108,7 @@ export class TrainingRuns implements Disposable {
         remedy: 'Start it from its config file.',
       });
     }
-    await this.start(status.config, status.device === 'webgpu' ? 'webgpu' : 'cpu');
+    await this.start(status.config, TRAINING_DEVICES.find((device) => device === status.device) ?? 'cpu');
   }
 
   async stop(folder: string): Promise<void> {

@@ -18,6 +18,7 @@ import {
   type RuntimeTensor,
   type Session,
 } from '../../ort/session.ts';
+import { DEVICE_FACTS } from '../../tensor/device.ts';
 import {
   graphShape,
   type AdamWSettings,
@@ -30,7 +31,7 @@ import {
 
 /** The numbers where a runtime keeps them: as they are on the CPU, in buffers on a GPU. */
 export async function resident(values: ParameterArray, runtime: Runtime): Promise<ParameterSet> {
-  return runtime.provider === 'cpu' ? values : ParameterBuffers.open(values, runtime);
+  return DEVICE_FACTS[runtime.provider].buffers ? ParameterBuffers.open(values, runtime) : values;
 }
 
 class ParameterBuffers implements ParameterSet {

@@ -8,6 +8,7 @@ import { UserError } from '../../base/errors.ts';
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { Provider } from '../../ort/session.ts';
 import type { Metric } from '../../watch/metrics.ts';
+import { DEVICE_FACTS } from '../../tensor/device.ts';
 import { dataHash } from '../data/samples.ts';
 import type { Learner } from '../learner.ts';
 import { RecipeLearner } from '../recipe/learner.ts';
@@ -46,7 +47,7 @@ export interface RunResult {
 /** @throws UserError for a bad config or sample, a loss that is no number, or a disk that is full */
 export async function runTraining(configFile: string, options: RunOptions): Promise<RunResult> {
   const { given, config } = await readConfig(configFile);
-  if (options.provider === 'webgpu' && config.workers > 1) throw workersOnGpu(config, configFile);
+  if (DEVICE_FACTS[options.provider].ownMemory && config.workers > 1) throw workersOnGpu(config, configFile);
   const base = await openStart(config);
   const { watch: _, ...decisive } = config;
   const resolved = { ...decisive, modelFingerprint: base.fingerprint, dataHash: await dataHash(config) };

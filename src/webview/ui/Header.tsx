@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { unreachable } from '../../base/errors.ts';
+import { deviceLabel } from '../../tensor/device.ts';
 import { computedIn } from '../../tensor/weightFormat.ts';
 import { statedAnswer } from '../../trace/answer.ts';
 import type { Trace, TraceVerdict } from '../../trace/schema.ts';
@@ -42,7 +43,7 @@ export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): 
           {computedIn(model.weights)}
         </Fact>
         <Fact name="Device" title={`${device.reason} ${device.runtime}`}>
-          {device.provider === 'webgpu' ? 'WebGPU' : 'CPU'}: <b>{device.name}</b>
+          {deviceLabel(device.provider)}: <b>{device.name}</b>
         </Fact>
         {model.latentReach !== undefined && (
           <Fact name="Latent reach" title={describeReach(model.latentReach)}>

@@ -6,6 +6,7 @@ import { seededNumbers } from '../../../src/base/random.ts';
 import { largestDifference } from '../../../src/conformance/check.ts';
 import { Model } from '../../../src/inference/model.ts';
 import { pixelsPerPatch } from '../../../src/model/vision.ts';
+import type { Provider } from '../../../src/ort/session.ts';
 import {
   onCpu,
   ParameterArray,
@@ -37,10 +38,7 @@ const checkpoint = { ...rest, config, weights: { ...rest.weights, root: path.dir
 const opened: { release: () => Promise<void> }[] = [];
 afterAll(() => Promise.all(opened.map((each) => each.release())));
 
-async function open(
-  settings: Partial<TrainingSettings>,
-  provider: 'cpu' | 'webgpu' = 'cpu',
-): Promise<Trainer> {
+async function open(settings: Partial<TrainingSettings>, provider: Provider = 'cpu'): Promise<Trainer> {
   const all = { ...RELEASED_TRAINING, vision: 'trained' as const, noise: 0, ...settings };
   const trainer = await Trainer.open(checkpoint, all, { provider });
   opened.push(trainer);

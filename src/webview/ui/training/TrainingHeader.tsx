@@ -3,6 +3,7 @@
 import type { VNode } from 'preact';
 import { unreachable } from '../../../base/errors.ts';
 import type { TrainingState } from '../../../protocol/training.ts';
+import { deviceLabel, isDevice } from '../../../tensor/device.ts';
 import { progressOf, timeText } from '../../../watch/progress.ts';
 import { Button } from '../../toolkit.tsx';
 import { Fact } from '../Fact.tsx';
@@ -38,7 +39,7 @@ export function TrainingHeader({ scene }: { scene: TrainingScene }): VNode {
           </Fact>
         )}
         {state.device !== undefined && (
-          <Fact name="Device">{state.device === 'webgpu' ? 'WebGPU' : 'CPU'}</Fact>
+          <Fact name="Device">{isDevice(state.device) ? deviceLabel(state.device) : state.device}</Fact>
         )}
         {state.facts.length > 0 && <Fact name="Config">{state.facts.join(' · ')}</Fact>}
       </ul>
