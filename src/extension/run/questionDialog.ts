@@ -75,7 +75,8 @@ export async function askHelpers(
           none,
         ];
   const picked = await choose(items, {
-    title: vscode.l10n.t('Helper images to compare with the latents'),
+    // Numbered as the first step is.
+    title: `${vscode.l10n.t('Helper images to compare with the latents')} (2/2)`,
     placeholder: vscode.l10n.t('The model does not see them unless "ilvr.helpers" says so'),
     ignoreFocusOut: true,
   });

@@ -6,17 +6,16 @@
 import * as vscode from 'vscode';
 import { CancelledError, UserError } from '../../base/errors.ts';
 import type { ReasonOptions } from '../api.ts';
-import { chooseImages, folderOf, imageInEditor, imagesOf, readImages } from './imageFiles.ts';
+import { chooseImages, imageInEditor, imagesOf, readImages } from './imageFiles.ts';
 import { askHelpers, askQuestion, checkQuestion, rememberQuestion } from './questionDialog.ts';
 import type { RunRequest, RunResult } from './controller.ts';
 import { RUNS_NEED_TRUST, type Runs } from './runs.ts';
 import type { RunSessions } from './session.ts';
 import { findSample, type ImageSample } from './sampleLookup.ts';
 import { defaultQuestion, readRunSettings } from '../settings.ts';
-import { baseName, type TraceLibrary } from '../trace/library.ts';
+import type { TraceLibrary } from '../trace/library.ts';
 import type { TracePanel } from '../trace/panel.ts';
 import { requireTrust } from '../trust.ts';
-import { choose } from '../window.ts';
 
 export class ReasonCommand {
   private readonly context: vscode.ExtensionContext;
@@ -105,18 +104,10 @@ export function isReasonOptions(value: unknown): value is ReasonOptions {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !('groupId' in value);
 }
 
+/** The picture in the editor, without a question; others are chosen from the explorer's menu or from here. */
 async function pickImages(): Promise<vscode.Uri[] | undefined> {
   const open = imageInEditor();
-  if (open === undefined) return chooseImages(vscode.l10n.t('Reason about which image?'));
-  const items = [
-    { label: baseName(open), description: vscode.l10n.t('in the editor'), here: true },
-    { label: vscode.l10n.t('Choose files…'), here: false },
-  ];
-  const picked = await choose(items, {
-    title: vscode.l10n.t('Reason about which image?'),
-  });
-  if (picked === undefined) return undefined;
-  return picked.here ? [open] : chooseImages(vscode.l10n.t('Reason about which image?'), folderOf(open));
+  return open === undefined ? chooseImages(vscode.l10n.t('Reason about which image?')) : [open];
 }
 
 /** The explorer passes the clicked file and all selected ones. */

@@ -41,7 +41,7 @@ export class RunSessions {
     const shown = panel ?? this.panels.open(run.id, request.images[0]?.name ?? '');
     if (panel) panel.show(run.id);
     // Both outcomes are looked at below; the notification only waits.
-    void showRun(run, done);
+    void showWhileHidden(run, done, shown);
     try {
       const result = await done;
       if (run.error !== undefined) this.reporter.show(run.error, this.remedies(run, run.error));
@@ -100,15 +100,33 @@ export class RunSessions {
   }
 }
 
-function showRun(run: RunController, done: Promise<RunResult>): Thenable<void> {
+/** The panel itself says what goes on and can stop it; a notification does where it cannot be seen. */
+async function showWhileHidden(
+  run: RunController,
+  done: Promise<RunResult>,
+  panel: TracePanel,
+): Promise<void> {
+  let isOver = false;
+  const over = done
+    .catch(() => undefined)
+    .then(() => {
+      isOver = true;
+    });
+  for (;;) {
+    await Promise.race([over, panel.whenVisible(false)]);
+    // Set by `over` while this waited.
+    if (isOver as boolean) return;
+    await showRun(run, Promise.race([over, panel.whenVisible(true)]));
+  }
+}
+
+function showRun(run: RunController, until: Promise<void>): Thenable<void> {
   const title = vscode.l10n.t('ILVR: {0}', run.request.images[0]?.name ?? '');
   return showProgress(title, async (report, token) => {
     const listener = token.onCancellationRequested(() => run.cancel());
     const timer = setInterval(() => report(run.describe()), PROGRESS_MS);
     try {
-      await done;
-    } catch {
-      // The session shows it, with buttons.
+      await until;
     } finally {
       clearInterval(timer);
       listener.dispose();

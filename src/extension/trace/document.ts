@@ -1,4 +1,7 @@
-/** Traces as read-only text documents of the scheme and language `ilvr-trace`. */
+/**
+ * Traces as read-only text documents of the scheme and language `ilvr-trace`. They are files of a file system of ours,
+ * because VS Code brings such documents back after a reload of the window, and no others.
+ */
 
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
@@ -16,29 +19,59 @@ import {
 } from './library.ts';
 import { traceLines, type TraceLine } from './text.ts';
 
-export class TraceDocuments implements vscode.TextDocumentContentProvider, Disposable {
+export class TraceDocuments implements vscode.FileSystemProvider, Disposable {
   private readonly store = new DisposableStore();
   private readonly library: TraceLibrary;
-  private readonly changed = this.store.add(new vscode.EventEmitter<vscode.Uri>());
+  private readonly changed = this.store.add(new vscode.EventEmitter<vscode.FileChangeEvent[]>());
+  /** When a document last changed, by its address: VS Code reads it again when that is later. */
+  private readonly times = new Map<string, number>();
 
-  readonly onDidChange = this.changed.event;
+  readonly onDidChangeFile = this.changed.event;
 
   constructor(library: TraceLibrary) {
     this.library = library;
-    this.store.add(vscode.workspace.registerTextDocumentContentProvider(TRACE_SCHEME, this));
+    this.store.add(vscode.workspace.registerFileSystemProvider(TRACE_SCHEME, this, { isReadonly: true }));
     this.store.add(library.onDidChange((ref) => this.refresh(ref)));
   }
 
   /** A trace that cannot be read gives a document that says why. */
-  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+  async readFile(uri: vscode.Uri): Promise<Uint8Array> {
     try {
-      const trace = await this.library.trace(refOf(uri));
-      return `${traceLines(trace)
-        .map(({ text }) => text)
-        .join('\n')}\n`;
+      const lines = traceLines(await this.library.trace(refOf(uri)));
+      return new TextEncoder().encode(`${lines.map(({ text }) => text).join('\n')}\n`);
     } catch (error) {
-      return `# ${oneLine(messageOf(error))}\n`;
+      return new TextEncoder().encode(`# ${oneLine(messageOf(error))}\n`);
     }
+  }
+
+  async stat(uri: vscode.Uri): Promise<vscode.FileStat> {
+    const { length: size } = await this.readFile(uri);
+    return { type: vscode.FileType.File, ctime: 0, mtime: this.times.get(uri.toString()) ?? 0, size };
+  }
+
+  /** Changes are told of every document that is open. */
+  watch(): vscode.Disposable {
+    return new vscode.Disposable(() => undefined);
+  }
+
+  readDirectory(): [] {
+    return [];
+  }
+
+  createDirectory(): never {
+    throw vscode.FileSystemError.NoPermissions();
+  }
+
+  writeFile(): never {
+    throw vscode.FileSystemError.NoPermissions();
+  }
+
+  delete(): never {
+    throw vscode.FileSystemError.NoPermissions();
+  }
+
+  rename(): never {
+    throw vscode.FileSystemError.NoPermissions();
   }
 
   /** Opens a trace's document in an editor. */
@@ -53,8 +86,12 @@ export class TraceDocuments implements vscode.TextDocumentContentProvider, Dispo
   }
 
   private refresh(ref: TraceRef): void {
-    for (const { uri } of vscode.workspace.textDocuments) {
-      if (uri.scheme === TRACE_SCHEME && isSameRef(refOf(uri), ref)) this.changed.fire(uri);
+    const shown = vscode.workspace.textDocuments.filter(
+      ({ uri }) => uri.scheme === TRACE_SCHEME && isSameRef(refOf(uri), ref),
+    );
+    for (const { uri } of shown) this.times.set(uri.toString(), Date.now());
+    if (shown.length > 0) {
+      this.changed.fire(shown.map(({ uri }) => ({ type: vscode.FileChangeType.Changed, uri })));
     }
   }
 }

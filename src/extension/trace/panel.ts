@@ -43,6 +43,8 @@ export class TracePanel implements Disposable {
   private readonly view: TraceView;
   private runId: string;
   private following: DisposableStore | undefined;
+  private isOpen = true;
+  private readonly visibility = new vscode.EventEmitter<boolean>();
 
   constructor(panel: vscode.WebviewPanel, runId: string, services: PanelServices) {
     const { extensionUri, engine, memory } = services;
@@ -65,7 +67,12 @@ export class TracePanel implements Disposable {
     );
     // An open panel may run again at any time, so it keeps the model.
     this.store.add(engine.lease());
-    this.store.add(panel.onDidChangeViewState(() => this.markActive()));
+    this.store.add(
+      panel.onDidChangeViewState(() => {
+        this.markActive();
+        this.visibility.fire(panel.visible);
+      }),
+    );
     this.store.add(
       vscode.workspace.onDidGrantWorkspaceTrust(() => services.reporter.watch(this.view.refresh())),
     );
@@ -94,11 +101,26 @@ export class TracePanel implements Disposable {
     if (selection) this.view.select(selection);
   }
 
+  /** Resolves when the panel can be seen, or cannot; one that was closed is hidden for good. */
+  async whenVisible(visible: boolean): Promise<void> {
+    if ((this.isOpen && this.panel.visible) === visible) return;
+    await new Promise<void>((resolve) => {
+      const listener = this.visibility.event((isVisible) => {
+        if (isVisible !== visible) return;
+        listener.dispose();
+        resolve();
+      });
+    });
+  }
+
   close(): void {
     this.panel.dispose();
   }
 
   dispose(): void {
+    this.isOpen = false;
+    this.visibility.fire(false);
+    this.visibility.dispose();
     this.services.active.leave(this);
     this.following?.dispose();
     this.store.dispose();

@@ -70,6 +70,10 @@ export function suite(claim: DeclareClaim): void {
   claim('a trace as text has one line per step, and blocks tell their latents and end', async () => {
     const trace = smallTrace();
     const document = await openText(await smallTraceFile());
+    // A file system's documents come back after a reload of the window; nobody can write into this one.
+    assert.equal(vscode.workspace.fs.isWritableFileSystem('ilvr-trace'), false);
+    const bytes = await vscode.workspace.fs.readFile(document.uri);
+    assert.equal(new TextDecoder().decode(bytes), document.getText());
     assert.equal(document.languageId, 'ilvr-trace');
     for (const block of trace.blocks) {
       const { text } = document.lineAt(blockLine(document, block.index));
