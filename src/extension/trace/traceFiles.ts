@@ -1,5 +1,5 @@
 /**
- * Opens traces that are in files. The host's own thread reads small ones; large ones are read in a thread, which puts
+ * Opens traces that are in files. The host's own thread reads small ones; large ones are read in a process, which puts
  * their arrays into a temporary file, so that the host neither holds them nor stands still. Knows nothing of VS Code.
  */
 
@@ -12,7 +12,7 @@ import type { Trace } from '../../trace/schema.ts';
 import { MemoryContainer, type Container } from '../../traceFile/container.ts';
 import { readManifest } from '../../traceFile/manifest.ts';
 import { containerOf, OpenTrace, requireLength } from '../../traceFile/openTrace.ts';
-import { unpackInThread } from '../unpack/unpacker.ts';
+import { unpackInChild } from '../unpack/unpacker.ts';
 import { AbsentContainer, openTemporary } from './containers.ts';
 
 /** A file of so many bytes is read in the host, within 20 ms. */
@@ -85,7 +85,7 @@ export class TraceFiles {
   private async unpack(what: { file: string } | { bytes: Uint8Array; name: string }): Promise<Read> {
     this.folder ??= mkdtemp(path.join(tmpdir(), 'ilvr-unpacked-'));
     const into = path.join(await this.folder, `${this.unpacked++}.bin`);
-    const { trace, arrays } = await unpackInThread(this.options.unpackWorker, { ...what, into });
+    const { trace, arrays } = await unpackInChild(this.options.unpackWorker, { ...what, into });
     return { trace, arrays: arrays === 'unpacked' ? await openTemporary(into) : arrays };
   }
 

@@ -1,23 +1,23 @@
 /**
- * Reads large traces outside the extension host's own thread, which every extension shares. A trace that takes too
- * long or grows too large ends with its thread, and the host goes on.
+ * Reads large traces outside the extension host, which every extension shares: parsing one of hundreds of megabytes takes
+ * more than a gigabyte. A trace that takes too long or grows too large ends with its process, and the host goes on.
  */
 
-import { Worker } from 'node:worker_threads';
 import { messageOf, UserError } from '../../base/errors.ts';
+import { startChild } from '../../process/children.ts';
 import type { Unpacked, UnpackRequest } from './unpacking.ts';
 import type { Answer } from './worker.ts';
 
 /** The largest file that can be read takes half a minute. */
 const TIME_LIMIT_MS = 300_000;
-/** Of text and objects; arrays lie outside. What VS Code runs on holds no more than 4 GB of them in all threads. */
+/** Of text and objects; arrays lie outside. What VS Code runs on holds no more than 4 GB of them. */
 const HEAP_MB = 3072;
 
 /**
  * @param workerPath the bundle of worker.ts
  * @throws UserError if it is no trace, or a damaged one, or takes too long
  */
-export async function unpackInThread(workerPath: string, request: UnpackRequest): Promise<Unpacked> {
+export async function unpackInChild(workerPath: string, request: UnpackRequest): Promise<Unpacked> {
   const answer = await answerOf(workerPath, request);
   if ('unpacked' in answer) return answer.unpacked;
   if ('refused' in answer) throw new UserError(answer.refused);
@@ -25,24 +25,26 @@ export async function unpackInThread(workerPath: string, request: UnpackRequest)
 }
 
 async function answerOf(workerPath: string, request: UnpackRequest): Promise<Answer> {
-  const thread = new Worker(workerPath, {
-    workerData: request,
-    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB },
-    env: {},
-    execArgv: [],
+  const child = startChild(workerPath, [], {
+    execArgv: [`--max-old-space-size=${HEAP_MB}`],
+    serialization: 'advanced',
   });
+  // What it prints is nobody's; a full pipe would stop it.
+  child.stdout?.resume();
+  child.stderr?.resume();
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     return await new Promise<Answer>((resolve, reject) => {
       const fail = (how: string): void => reject(notRead(request, how));
       timer = setTimeout(() => fail(`nothing after ${TIME_LIMIT_MS / 1000} s`), TIME_LIMIT_MS);
-      thread.on('message', resolve);
-      thread.on('error', (error) => fail(`a thread that ended (${messageOf(error)})`));
-      thread.on('exit', (code) => fail(`a thread that ended (exit code ${code})`));
+      child.on('message', (answer: Answer) => resolve(answer));
+      child.on('error', (error) => fail(`a process that ended (${messageOf(error)})`));
+      child.on('exit', (code, signal) => fail(`a process that ended (${signal ?? `exit code ${code}`})`));
+      child.send(request);
     });
   } finally {
     clearTimeout(timer);
-    void thread.terminate();
+    child.kill('SIGKILL');
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * A large trace read from one file: its manifest, and its arrays put into a container file where they do not lie in
- * one already. Parsing hundreds of megabytes takes many seconds, so this runs in a thread of its own (worker.ts).
+ * one already. Parsing hundreds of megabytes takes many seconds and more than a gigabyte, so this runs in a process of its own (worker.ts).
  */
 
 import { writeFile } from 'node:fs/promises';

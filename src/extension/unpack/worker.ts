@@ -1,13 +1,16 @@
-/** The thread that reads one large trace. */
+/** The process that reads one large trace: it is sent a request, answers, and is ended by who started it. */
 
-import { parentPort, workerData } from 'node:worker_threads';
 import { messageOf, UserError, type ErrorDetails } from '../../base/errors.ts';
+import { endWithParent } from '../../process/parent.ts';
 import { unpackTrace, type Unpacked, type UnpackRequest } from './unpacking.ts';
 
-/** Errors lose their class between threads. */
+/** Errors lose their class between processes. */
 export type Answer = { unpacked: Unpacked } | { refused: ErrorDetails } | { defect: string };
 
-void answerTo(workerData as UnpackRequest).then((answer) => parentPort?.postMessage(answer));
+endWithParent();
+process.once('message', (request: UnpackRequest) => {
+  void answerTo(request).then((answer) => process.send?.(answer));
+});
 
 async function answerTo(request: UnpackRequest): Promise<Answer> {
   try {

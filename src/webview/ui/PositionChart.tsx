@@ -161,27 +161,35 @@ interface BlocksProps {
   place: Place;
 }
 
-/** The blocks, shaded; narrow ones go by their number, or their names would lie on each other. */
+/** Room for a block's name and for its number, in CSS pixels. */
+const NAME_ROOM = 52;
+const NUMBER_ROOM = 28;
+
+/** The blocks, shaded, as one path; narrow ones go by their number, as many as stand clear of each other. */
 export function Blocks({ trace, place: { x, bottom } }: BlocksProps): VNode {
+  const blocks = trace.blocks.map(({ index, startToken, endToken }) => ({
+    index,
+    left: x(startToken - 0.5),
+    right: x((endToken ?? trace.tokens.length - 1) + 0.5),
+  }));
+  let free = -Infinity;
+  const named = blocks.filter(({ left, right }) => {
+    if (left < free) return false;
+    free = left + Math.max(NUMBER_ROOM, right - left > NAME_ROOM ? NAME_ROOM : 0);
+    return true;
+  });
+  const { top } = MARGIN;
   return (
     <>
-      {trace.blocks.map(({ index, startToken, endToken }) => {
-        const [left, right] = [x(startToken - 0.5), x((endToken ?? trace.tokens.length - 1) + 0.5)];
-        return (
-          <g key={index}>
-            <rect
-              class="chart-block"
-              x={left}
-              y={MARGIN.top}
-              width={right - left}
-              height={bottom - MARGIN.top}
-            />
-            <text class="chart-label" x={left} y={bottom + 14}>
-              {right - left > 52 ? `Block ${index + 1}` : index + 1}
-            </text>
-          </g>
-        );
-      })}
+      <path
+        class="chart-block"
+        d={blocks.map(({ left, right }) => `M${left},${top}H${right}V${bottom}H${left}Z`).join('')}
+      />
+      {named.map(({ index, left, right }) => (
+        <text key={index} class="chart-label" x={left} y={bottom + 14}>
+          {right - left > NAME_ROOM ? `Block ${index + 1}` : index + 1}
+        </text>
+      ))}
     </>
   );
 }

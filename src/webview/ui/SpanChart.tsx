@@ -58,39 +58,35 @@ export function SpanChart({ scene, span, room, pointed, onPoint, textOf }: Chart
   );
 }
 
+/** Each as one path: an answer of a thousand steps has as many runs, and an element for each is felt. */
 function Lines({ span, place: { x, y } }: { span: Span; place: Place }): VNode {
-  const line = (run: SpanPoint[], value: (point: SpanPoint) => number): string =>
-    run.map((point) => `${x(point.token).toFixed(1)},${y(value(point)).toFixed(1)}`).join(' ');
+  const runs = runsOf(span.points);
+  const mass = ({ token, mass: part }: SpanPoint): string => `${x(token).toFixed(1)},${y(part).toFixed(1)}`;
+  const most = Math.max(span.uniformBits, 1e-9);
+  const bits = (point: SpanPoint): string => mass({ ...point, mass: point.bits / most });
   return (
     <>
-      {runsOf(span.points).map((run) => (
-        <Run
-          key={run[0]!.token}
-          run={run}
-          mass={line(run, ({ mass }) => mass)}
-          bits={line(run, ({ bits }) => bits / Math.max(span.uniformBits, 1e-9))}
-        />
-      ))}
+      <path class="dot-entropy" d={dots(runs, bits)} />
+      <path class="line-entropy" d={lines(runs, bits)} />
+      <path class="dot-mass" d={dots(runs, mass)} />
+      <path class="line-mass" d={lines(runs, mass)} />
     </>
   );
 }
 
-/** A line; a single measured position is a dot, which a line would not show. */
-function Run({ run, mass, bits }: { run: SpanPoint[]; mass: string; bits: string }): VNode {
-  if (run.length === 1) {
-    const [massX, massY] = mass.split(',');
-    const [bitsX, bitsY] = bits.split(',');
-    return (
-      <g>
-        <circle class="dot-entropy" cx={bitsX} cy={bitsY} r={2} />
-        <circle class="dot-mass" cx={massX} cy={massY} r={2} />
-      </g>
-    );
-  }
-  return (
-    <g>
-      <polyline class="line-entropy" points={bits} />
-      <polyline class="line-mass" points={mass} />
-    </g>
-  );
+type PlaceOfPoint = (point: SpanPoint) => string;
+
+function lines(runs: readonly SpanPoint[][], at: PlaceOfPoint): string {
+  return runs
+    .filter(({ length }) => length > 1)
+    .map((run) => `M${run.map(at).join('L')}`)
+    .join('');
+}
+
+/** A single measured position is a dot, which a line would not show. */
+function dots(runs: readonly SpanPoint[][], at: PlaceOfPoint): string {
+  return runs
+    .filter(({ length }) => length === 1)
+    .map(([point]) => `M${at(point!)}m-2,0a2,2 0 1 0 4,0a2,2 0 1 0 -4,0`)
+    .join('');
 }

@@ -100,7 +100,7 @@ describe('a trace in one file', () => {
     const open = await files.openPath(inFolder('large.ilvr.json'));
     clearInterval(beat);
     await open.close();
-    // In the thread it takes this long; a busy machine is given half of it.
+    // In the process it takes this long; a busy machine is given half of it.
     expect(longest).toBeLessThan(Math.max(50, (performance.now() - began) / 2));
   });
 
@@ -113,7 +113,7 @@ describe('a trace in one file', () => {
     await expect(files.openPath(inFolder('other.ilvr.json'))).rejects.toThrow(/not an ILVR trace.*"other"/);
   });
 
-  it('without the thread’s script is refused, and the host goes on', async () => {
+  it('without the process’s script is refused, and the host goes on', async () => {
     await writeFile(inFolder('large.ilvr.json'), padded('{}'));
     const broken = new TraceFiles({ unpackWorker: inFolder('none.cjs'), warn: () => undefined });
     await expect(broken.openPath(inFolder('large.ilvr.json'))).rejects.toThrow(/could not be read/);
