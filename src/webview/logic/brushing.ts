@@ -3,6 +3,7 @@
  * how much. Amounts are attention probabilities of one layer choice, or the kind's own unit for a region.
  */
 
+import { t } from '../../base/l10n.ts';
 import { unreachable } from '../../base/errors.ts';
 import type { Choice } from '../../trace/choice.ts';
 import { visualCount } from '../../trace/columns.ts';
@@ -26,8 +27,6 @@ export interface Brush {
 
 type Amounts = ReadonlyMap<number, number>;
 const NONE: Amounts = new Map();
-/** Of a version 2 trace; the patches and latents that a word looks at are kept. */
-const NO_WORDS_OVER_WORDS = 'What words pay to other words is not stored.';
 
 /** By what they were made of: a brush that is the same object changes nothing in the steps. */
 const attending = new WeakMap<Float32Array, Brush>();
@@ -44,7 +43,7 @@ export function brushAttending(
   if (paid === undefined) return undefined;
   let made = attending.get(paid);
   if (made === undefined) {
-    made = brush('Attention that words pay to this latent', amountsOf(trace, paid), NONE);
+    made = brush(t('Attention that words pay to this latent'), amountsOf(trace, paid), NONE);
     attending.set(paid, made);
   }
   return made;
@@ -65,7 +64,7 @@ export function brushAttended(
   for (let key = first; key < row.length; key++) {
     if (trace.tokens[key - first]?.kind === 'text') tokens.set(key - first, row[key]!);
   }
-  return brush('Attention that this latent pays to words', tokens, NONE);
+  return brush(t('Attention that this latent pays to words'), tokens, NONE);
 }
 
 /** Latents that a word drew on; what it looks at in the picture is the map on the stage. */
@@ -74,7 +73,9 @@ export function brushToken(trace: Trace, maps: RunMaps, token: number, layer: Ch
   const latents = new Map<number, number>();
   const patches = visualCount(trace);
   row?.subarray(patches).forEach((value, i) => latents.set(i, value));
-  return { ...brush('Attention that this word pays to latents', NONE, latents), lack: NO_WORDS_OVER_WORDS };
+  // In a version 2 trace the patches and latents that a word looks at are kept.
+  const lack = t('What words pay to other words is not stored.');
+  return { ...brush(t('Attention that this word pays to latents'), NONE, latents), lack };
 }
 
 /** How much every latent and word puts into a region of a picture; words as far as that is at hand. */
@@ -136,13 +137,13 @@ function strongest(amounts: Amounts): number {
 function regionTitle({ kind, layer, heads }: MapSelector): string {
   switch (kind) {
     case 'similarity':
-      return 'Mean cosine in the region';
+      return t('Mean cosine in the region');
     case 'selection':
-      return 'Selection probability in the region';
+      return t('Selection probability in the region');
     case 'attention':
       return layer === 'max' || heads === 'max'
-        ? 'Sum of the attention maxima in the region'
-        : 'Attention mass in the region';
+        ? t('Sum of the attention maxima in the region')
+        : t('Attention mass in the region');
     default:
       return unreachable(kind);
   }

@@ -1,5 +1,6 @@
 /** Curves of a training run: one for every loss that is named, the gradient's norm and the learning rate. */
 
+import { t } from '../../base/l10n.ts';
 import { lossName } from '../../watch/lossNames.ts';
 import type { Metric } from '../../watch/metrics.ts';
 import { smoothed } from '../../watch/progress.ts';
@@ -34,8 +35,8 @@ export function curvesOf(metrics: readonly Metric[], weight: number): Curve[] {
   };
   return [
     ...keys.map((key) => curve(`loss ${key}`, lossName(key), ({ losses }) => losses[key], weight)),
-    curve('gradientNorm', 'gradient norm', ({ gradientNorm }) => gradientNorm, weight),
-    curve('learningRate', 'learning rate', ({ learningRate }) => learningRate, 0),
+    curve('gradientNorm', t('gradient norm'), ({ gradientNorm }) => gradientNorm, weight),
+    curve('learningRate', t('learning rate'), ({ learningRate }) => learningRate, 0),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** The panel's keys: what each does, and where it is left to the control that has the focus. */
 
+import { message, type Message } from '../../base/l10n.ts';
 import type { MapGrid } from '../../heatmap/grid.ts';
 import { MAP_KINDS } from '../../heatmap/map.ts';
 import type { Command } from './view.ts';
@@ -28,24 +29,24 @@ export type KeyEffect =
   | { type: 'alone' };
 
 /** The table in the help popover; the same keys as below. */
-export const KEY_HELP: [keys: string, meaning: string][] = [
-  ['←  →', 'previous, next latent; in the text: token'],
-  ['↑  ↓', 'previous, next step'],
-  ['[  ]', 'layer: mean, max, 1, 2, …'],
-  ['{  }', 'heads: mean, max, 1, 2, …'],
-  ['1  2  3', 'attention, selection, similarity'],
-  ['H', 'heat, or spotlight again'],
-  ['M', 'without the sink, or all patches again'],
-  ['R', 'relative to the mean of all latents, or as it is again'],
-  ['C', 'contour on, off'],
-  ['S', 'scale of the run, of the block, of the latent'],
-  ['P, held', 'the picture alone'],
-  ['Tab', 'next region'],
-  ['Esc', 'to the image; there: clear the region'],
-  ['←  →  ↑  ↓ on the image', 'move the patch cursor'],
-  ['Shift + arrows on the image', 'select a region of patches'],
-  ['Home  End on the image', 'first, last patch of the row'],
-  ['?', 'this list'],
+export const KEY_HELP: [keys: Message, meaning: Message][] = [
+  [message('←  →'), message('previous, next latent; in the text: token')],
+  [message('↑  ↓'), message('previous, next step')],
+  [message('[  ]'), message('layer: mean, max, 1, 2, …')],
+  [message('{  }'), message('heads: mean, max, 1, 2, …')],
+  [message('1  2  3'), message('attention, selection, similarity')],
+  [message('H'), message('heat, or spotlight again')],
+  [message('M'), message('without the sink, or all patches again')],
+  [message('R'), message('relative to the mean of all latents, or as it is again')],
+  [message('C'), message('contour on, off')],
+  [message('S'), message('scale of the run, of the block, of the latent')],
+  [message('P, held'), message('the picture alone')],
+  [message('Tab'), message('next region')],
+  [message('Esc'), message('to the image; there: clear the region')],
+  [message('←  →  ↑  ↓ on the image'), message('move the patch cursor')],
+  [message('Shift + arrows on the image'), message('select a region of patches')],
+  [message('Home  End on the image'), message('first, last patch of the row')],
+  [message('?'), message('this list')],
 ];
 
 const ARROWS: Record<string, [rows: number, columns: number]> = {

@@ -1,5 +1,6 @@
 /** What speaks for each layer: how much its latents look at the pictures, how widely, and whether always where. */
 
+import { t } from '../../base/l10n.ts';
 import type { MapGrid } from '../../heatmap/grid.ts';
 import { placeText } from '../../heatmap/grid.ts';
 import type { Looks } from '../../heatmap/statistics.ts';
@@ -17,17 +18,18 @@ export function layerBars(layers: readonly Looks[], grid: MapGrid | undefined): 
   const most = Math.max(...layers.map(({ mass }) => mass), 1e-9);
   return layers.map((looks, i) => ({
     height: looks.mass / most,
-    text: `Layer ${i + 1}: ${textOf(looks, grid)}`,
+    text: t('Layer {0}: {1}', i + 1, textOf(looks, grid)),
   }));
 }
 
 function textOf({ mass, entropy, favourite, sink, queries }: Looks, grid: MapGrid | undefined): string {
-  if (favourite === undefined) return 'nothing has looked yet';
+  if (favourite === undefined) return t('nothing has looked yet');
   const { bits, uniformBits } = entropy;
   const where = grid === undefined ? '' : ` (${placeText(favourite.patch, grid)})`;
   return [
-    `visual mass ${share(mass)}`,
-    `entropy ${bits.toFixed(2)} of ${uniformBits.toFixed(2)} bits`,
-    `largest patch the same${where} for ${favourite.queries} of ${queries}${sink === undefined ? '' : ', a sink'}`,
+    t('visual mass {0}', share(mass)),
+    t('entropy {0} of {1} bits', bits.toFixed(2), uniformBits.toFixed(2)),
+    t('largest patch the same{0} for {1} of {2}', where, favourite.queries, queries) +
+      (sink === undefined ? '' : `, ${t('a sink')}`),
   ].join(' · ');
 }

@@ -1,5 +1,6 @@
 /** Turns the reader's wishes into what the trace can show. */
 
+import { t } from '../../base/l10n.ts';
 import type { MapKind } from '../../heatmap/map.ts';
 import { kindsFor, type MapSelector } from '../../trace/maps.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
@@ -37,6 +38,6 @@ export function resolve(view: View, trace: Trace): Shown {
 export function pictureLabel(trace: Trace, picture: TracePicture): string {
   const alike = trace.pictures.filter(({ role }) => role === picture.role);
   const place = alike.indexOf(picture) + 1;
-  if (picture.role === 'helper') return `Helper ${place}`;
-  return alike.length === 1 ? 'Input' : `${place}: ${picture.name.replace(/\.\w+$/, '')}`;
+  if (picture.role === 'helper') return t('Helper {0}', place);
+  return alike.length === 1 ? t('Input') : `${place}: ${picture.name.replace(/\.\w+$/, '')}`;
 }

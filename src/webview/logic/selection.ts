@@ -1,5 +1,6 @@
 /** A watched block's selections as maps on the picture's tokens, and how they compare. */
 
+import { t } from '../../base/l10n.ts';
 import type { HeatMap } from '../../heatmap/map.ts';
 import { peakOf } from '../../heatmap/statistics.ts';
 import type { WatchedBlock, WatchedSelection } from '../../watch/watched.ts';
@@ -30,7 +31,7 @@ export function selectionMap(block: WatchedBlock, { probabilities, selected }: W
     kind: 'selection',
     reading: 'raw',
     values,
-    unit: 'selection probability',
+    unit: t('selection probability'),
     caption: '',
     peak: peakOf(values),
     selected: selectedTokens(block, selected),

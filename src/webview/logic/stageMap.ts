@@ -1,6 +1,7 @@
 /** Chooses and describes the map on the stage. */
 
-import type { HeatMap } from '../../heatmap/map.ts';
+import { t } from '../../base/l10n.ts';
+import { kindName, type HeatMap } from '../../heatmap/map.ts';
 import { scaleOf, type Scale } from '../../heatmap/scale.ts';
 import { visualCount } from '../../trace/columns.ts';
 import { lookAt, massBySource, type MassBySource } from '../../trace/looks.ts';
@@ -53,9 +54,9 @@ export function stageMapOf(
     title:
       latent === undefined
         ? trace.status === 'running'
-          ? 'no latent yet'
-          : 'no latent'
-        : `Block ${latent.block + 1}, latent ${latent.index + 1}`,
+          ? t('no latent yet')
+          : t('no latent')
+        : t('Block {0}, latent {1}', latent.block + 1, latent.index + 1),
     ...(map === undefined && { absent: absence(shown, trace, maps) }),
   };
 }
@@ -91,7 +92,7 @@ function tokenMap(
   const selector: MapSelector = { kind: 'attention', picture: picture.id, layer, heads: 'mean' };
   const label = tokenLabel(trace.tokens[token]!);
   const visual = row.subarray(0, visualCount(trace));
-  const map = attentionMap(trace, visual, picture, selector, `the token ${label}`);
+  const map = attentionMap(trace, visual, picture, selector, t('the token {0}', label));
   if (map === undefined) return undefined;
   const mass = layer === 'max' ? undefined : lookAt(trace.tokens[token]!, layer)?.mass;
   return {
@@ -99,18 +100,18 @@ function tokenMap(
     ...(mass !== undefined && { mass }),
     selector,
     token,
-    title: `Token ${label}`,
+    title: t('Token {0}', label),
     scale: scaleOf([map]),
     owner: 'token',
   };
 }
 
 function absence({ latent, picture, selector, latentIndex }: Shown, trace: Trace, maps: RunMaps): string {
-  if (picture === undefined) return 'The pictures are not encoded yet.';
+  if (picture === undefined) return t('The pictures are not encoded yet.');
   if (latent === undefined)
-    return trace.status === 'running' ? 'No latent has been computed yet.' : 'This run has no latents.';
+    return trace.status === 'running' ? t('No latent has been computed yet.') : t('This run has no latents.');
   const isRead = maps.slices.at(familyOf(selector), latentIndex) !== undefined;
   return isRead
-    ? `This trace holds no ${selector.kind} of this latent with ${picture.name}.`
-    : 'The map is being read.';
+    ? t('This trace holds no {0} of this latent with {1}.', kindName(selector.kind), picture.name)
+    : t('The map is being read.');
 }

@@ -1,5 +1,6 @@
 /** What the time was spent on: lengths, and time per token. */
 
+import { t } from '../../base/l10n.ts';
 import { PART_TIMINGS } from '../../trace/format.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { duration } from './format.ts';
@@ -15,10 +16,10 @@ export function timingRates(trace: Trace): { name: string; value: string }[] {
     return spent === undefined || count === 0 ? [] : [{ name, value: duration(spent / count) }];
   };
   return [
-    { name: 'Prompt', value: `${prompt.ids.length} tokens, ${seen} of pictures` },
-    { name: 'Answer', value: `${tokens.length} tokens, ${latents.length} latents` },
-    ...rate('Per picture', PART_TIMINGS.pictures, pictures.length),
-    ...rate('Per prompt token', PART_TIMINGS.prompt, prompt.ids.length),
-    ...rate('Per token of the answer, latents alike', PART_TIMINGS.answer, tokens.length),
+    { name: t('Prompt'), value: t('{0} tokens, {1} of pictures', prompt.ids.length, seen) },
+    { name: t('Answer'), value: t('{0} tokens, {1} latents', tokens.length, latents.length) },
+    ...rate(t('Per picture'), PART_TIMINGS.pictures, pictures.length),
+    ...rate(t('Per prompt token'), PART_TIMINGS.prompt, prompt.ids.length),
+    ...rate(t('Per token of the answer, latents alike'), PART_TIMINGS.answer, tokens.length),
   ];
 }

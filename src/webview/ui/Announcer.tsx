@@ -2,7 +2,10 @@
 
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { message, t, translated, type Message } from '../../base/l10n.ts';
+import { kindName, type Reading } from '../../heatmap/map.ts';
 import { placeText } from '../../heatmap/grid.ts';
+import type { Law } from '../../heatmap/law.ts';
 import { ownerText } from '../logic/caption.ts';
 import { choiceLabel, number } from '../logic/format.ts';
 import type { Scene } from './scene.ts';
@@ -31,26 +34,35 @@ export function Announcer({ scene }: { scene: Scene }): VNode {
   );
 }
 
+const LAWS: Record<Law, Message> = { spotlight: message('spotlight'), heat: message('heat') };
+
+const READINGS: Record<Reading, Message> = {
+  raw: message('raw attention'),
+  masked: message('masked attention'),
+  relative: message('relative attention'),
+};
+
 /** What is only said when it changes; nobody wants to hear it with every latent. */
 function settingsOf({ shown, trace, view, stage }: Scene): Record<string, string> {
   const { kind, layer, heads } = shown.selector;
   const attention = kind === 'attention';
   const forToken =
-    stage.token === undefined ? '' : ' in the small maps; this token’s map is the mean of its heads';
+    stage.token === undefined ? '' : ` ${t('in the small maps; this token’s map is the mean of its heads')}`;
   return {
-    kind,
+    kind: kindName(kind),
     layer: attention ? choiceLabel('layer', layer, trace.model.layers) : '',
     heads: attention ? choiceLabel('head', heads, trace.model.heads) + forToken : '',
-    law: view.law,
-    reading: attention ? `${view.reading} attention` : '',
-    owner: `scale of ${ownerText(stage.owner)}`,
-    contour: view.contour ? 'contour on' : 'contour off',
+    law: translated(LAWS[view.law]),
+    reading: attention ? translated(READINGS[view.reading]) : '',
+    owner: t('scale of {0}', ownerText(stage.owner)),
+    contour: view.contour ? t('contour on') : t('contour off'),
   };
 }
 
 function sentence({ stage: { map, title, absent }, view }: Scene): string {
   if (map === undefined) return `${title}. ${absent ?? ''}`;
   const patch = view.patch ?? map.peak;
-  const which = view.patch === undefined ? 'largest' : 'patch';
-  return `${title}. ${which} at ${placeText(patch, map)}: ${map.unit} ${number(map.values[patch] ?? NaN)}.`;
+  const where = placeText(patch, map);
+  const place = view.patch === undefined ? t('largest at {0}', where) : t('patch at {0}', where);
+  return `${title}. ${place}: ${map.unit} ${number(map.values[patch] ?? NaN)}.`;
 }

@@ -3,6 +3,7 @@
 import type { VNode } from 'preact';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { messageOf } from '../../base/errors.ts';
+import { t } from '../../base/l10n.ts';
 import type { PanelHost } from '../../protocol/panel.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
@@ -93,7 +94,7 @@ export function App({ model, host }: AppProps): VNode {
         </main>
       )}
       <Help />
-      {dropping && <div class="drop-target">Drop to add helper images</div>}
+      {dropping && <div class="drop-target">{t('Drop to add helper images')}</div>}
     </div>
   );
 }

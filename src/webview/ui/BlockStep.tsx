@@ -1,6 +1,7 @@
 /** One latent block: its latents as small maps, the mass they put on the picture, how it ended. */
 
 import type { VNode } from 'preact';
+import { plural, t } from '../../base/l10n.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import { isShare } from '../../trace/maps.ts';
 import { describeEnd, explainEnd, type Step } from '../../trace/steps.ts';
@@ -33,7 +34,7 @@ export function BlockStep({ step, scene, width }: BlockStepProps): VNode {
       <div class="block">
         <div class="block-head">
           <span>
-            ◆ Block {block.index + 1} · {latents.length === 1 ? '1 latent' : `${latents.length} latents`}
+            ◆ {t('Block {0}', block.index + 1)} · {plural(latents.length, '{0} latent', '{0} latents')}
             <span class="dim" title={explainEnd(block.ended)}>
               {' '}
               · {describeEnd(block.ended)}
@@ -45,7 +46,7 @@ export function BlockStep({ step, scene, width }: BlockStepProps): VNode {
           class="thumbnails"
           style={{ '--columns': String(columns), '--side': `${side}px` }}
           role="group"
-          aria-label={`Latents of block ${block.index + 1}`}
+          aria-label={t('Latents of block {0}', block.index + 1)}
         >
           {rows.map((row) => (
             <ThumbnailRow
@@ -58,7 +59,9 @@ export function BlockStep({ step, scene, width }: BlockStepProps): VNode {
             />
           ))}
           {latents.length === 0 && (
-            <span class="dim">{trace.status === 'running' ? 'no latent yet' : 'no latent was computed'}</span>
+            <span class="dim">
+              {trace.status === 'running' ? t('no latent yet') : t('no latent was computed')}
+            </span>
           )}
         </div>
       </div>
@@ -73,9 +76,9 @@ function summary({ latents }: BlockStepProps['step'], { maps, shown, view }: Sce
   const drawn = latents.flatMap((latent) => maps.map(latent, selector, view.reading) ?? []);
   if (drawn.length === 0) return '';
   if (selector.kind === 'attention') {
-    return isShare(selector) ? `mass on image ${share(mean(drawn.map(({ mass }) => mass ?? 0)))}` : '';
+    return isShare(selector) ? t('mass on image {0}', share(mean(drawn.map(({ mass }) => mass ?? 0)))) : '';
   }
-  return `largest ${number(Math.max(...drawn.map(({ values, peak }) => values[peak]!)))}`;
+  return t('largest {0}', number(Math.max(...drawn.map(({ values, peak }) => values[peak]!))));
 }
 
 function mean(values: number[]): number {

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import { barPlace, type Scale } from '../../heatmap/scale.ts';
 import { meanOf } from '../../heatmap/statistics.ts';
 import { barStops } from '../draw/bar.ts';
@@ -18,7 +19,11 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
   const value = map?.values[patch ?? map.peak] ?? NaN;
   const neutral = neutralOf(stage);
   return (
-    <div class="colour-bar" role="group" aria-label={`Scale: ${map?.unit}, ${scaleText(scale, owner)}`}>
+    <div
+      class="colour-bar"
+      role="group"
+      aria-label={t('Scale: {0}', `${map?.unit ?? ''}, ${scaleText(scale, owner)}`)}
+    >
       <span class="colour-bar-title">{map?.unit}</span>
       <span class="colour-bar-ends">
         <End beyond={scale.most > scale.max} value={scale.max} extreme={scale.most} mark="▲" />
@@ -43,9 +48,9 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
       <span
         class="colour-bar-scope"
         data-token={owner === 'token'}
-        title={`Scale: ${scaleText(scale, owner)}`}
+        title={t('Scale: {0}', scaleText(scale, owner))}
       >
-        99th percentile of {ownerText(owner)}
+        {t('99th percentile of {0}', ownerText(owner))}
       </span>
     </div>
   );
@@ -64,7 +69,7 @@ function End({ value, beyond, extreme, mark }: EndProps): VNode {
   return (
     <span class="colour-bar-end">
       <span>{number(value)}</span>
-      <span class="dim colour-bar-beyond" title="Values beyond the scale are drawn like its end">
+      <span class="dim colour-bar-beyond" title={t('Values beyond the scale are drawn like its end')}>
         {beyond ? `${mark} ${number(extreme)}` : ''}
       </span>
     </span>
@@ -95,7 +100,7 @@ function Mark({ name, value, scale, label }: MarkProps): VNode | null {
 /** The value that says nothing: what each patch had if all were alike, or the middle of a scale that diverges. */
 function neutralOf({ map, scale }: StageMap): { value: number; label: string } | undefined {
   if (map === undefined) return undefined;
-  if (scale.diverging) return { value: 0, label: map.reading === 'relative' ? 'mean' : '0' };
+  if (scale.diverging) return { value: 0, label: map.reading === 'relative' ? t('mean') : '0' };
   const value = map.kind === 'selection' ? scale.zero : meanOf(map.values);
-  return { value, label: 'uniform' };
+  return { value, label: t('uniform') };
 }

@@ -1,6 +1,7 @@
 /** Before there is a run: what is being waited for, or what to do. */
 
 import type { VNode } from 'preact';
+import { t } from '../../base/l10n.ts';
 import { Button, ProgressRing } from '../toolkit.tsx';
 import type { Scene } from './scene.ts';
 
@@ -12,24 +13,24 @@ interface EmptyProps {
 }
 
 export function Empty({ connected, canRun, progress, call }: EmptyProps): VNode {
-  const waiting = progress ?? (connected ? undefined : 'Connecting…');
+  const waiting = progress ?? (connected ? undefined : t('Connecting…'));
   return (
     <main class="empty">
       <h1 class="hidden">ILVR</h1>
       {waiting === undefined ? (
         <>
-          <p>No run is shown.</p>
+          <p>{t('No run is shown.')}</p>
           <p class="dim">
             {canRun
-              ? 'Ask a question about an image; the steps appear here as the model reasons.'
-              : 'Open a trace (*.ilvr.json) to see what its latents attended to.'}
+              ? t('Ask a question about an image; the steps appear here as the model reasons.')
+              : t('Open a trace (*.ilvr.json) to see what its latents attended to.')}
           </p>
         </>
       ) : (
         <>
           <ProgressRing />
           <p role="status">{waiting}</p>
-          {canRun && <Button onClick={() => call((host) => host.cancel())}>Cancel</Button>}
+          {canRun && <Button onClick={() => call((host) => host.cancel())}>{t('Cancel')}</Button>}
         </>
       )}
     </main>

@@ -1,6 +1,7 @@
 /** What was asked, what was answered, by which model on which device, and what can be done with it. */
 
 import type { VNode } from 'preact';
+import { plural, t } from '../../base/l10n.ts';
 import { unreachable } from '../../base/errors.ts';
 import { deviceLabel } from '../../tensor/device.ts';
 import { computedIn } from '../../tensor/weightFormat.ts';
@@ -37,27 +38,31 @@ export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): 
         </div>
         <Actions trace={trace} canRun={canRun} locked={locked} call={call} />
       </div>
-      <ul class="facts" aria-label="About this run">
-        <Fact name="Model" title={`${model.architecture}, ${model.layers} layers × ${model.heads} heads`}>
-          <b>{model.name}</b> {parameters(model.parameters)}, {DTYPES[model.dtype]} weights
+      <ul class="facts" aria-label={t('About this run')}>
+        <Fact
+          name={t('Model')}
+          title={t('{0}, {1} layers × {2} heads', model.architecture, model.layers, model.heads)}
+        >
+          <b>{model.name}</b> {parameters(model.parameters)}, {t('{0} weights', DTYPES[model.dtype])}
           {computedIn(model.weights)}
         </Fact>
-        <Fact name="Device" title={`${device.reason} ${device.runtime}`}>
+        <Fact name={t('Device')} title={`${device.reason} ${device.runtime}`}>
           {deviceLabel(device.provider)}: <b>{device.name}</b>
         </Fact>
         {model.latentReach !== undefined && (
-          <Fact name="Latent reach" title={describeReach(model.latentReach)}>
+          <Fact name={t('Latent reach')} title={describeReach(model.latentReach)}>
             <b>{model.latentReach}</b>
           </Fact>
         )}
-        <Fact name="Latent blocks" {...(ends !== '' && { title: ends })}>
+        <Fact name={t('Latent blocks')} {...(ends !== '' && { title: ends })}>
           {blockSummary(trace)}
         </Fact>
-        <Fact name="Length" title="Tokens of the answer, latents and their markers included">
-          <b>{tokens.length}</b> tokens{time !== undefined && ` in ${duration(time)}`}
+        <Fact name={t('Length')} title={t('Tokens of the answer, latents and their markers included')}>
+          <b>{plural(tokens.length, '{0} token', '{0} tokens')}</b>
+          {time !== undefined && ` ${t('in {0}', duration(time))}`}
         </Fact>
-        <Fact name="Sampling">{sampling(trace)}</Fact>
-        {fileName !== undefined && <Fact name="File">{fileName}</Fact>}
+        <Fact name={t('Sampling')}>{sampling(trace)}</Fact>
+        {fileName !== undefined && <Fact name={t('File')}>{fileName}</Fact>}
       </ul>
       {canRun && locked !== undefined && (
         <p class="status status-warning" role="status">
@@ -80,9 +85,9 @@ function Answer({ trace }: { trace: Trace }): VNode {
   const { verdict } = trace;
   return (
     <p class="answer">
-      <span class="dim">Answer</span>{' '}
+      <span class="dim">{t('Answer')}</span>{' '}
       {answer === undefined ? (
-        <span class="dim">{trace.status === 'running' ? '…' : 'none'}</span>
+        <span class="dim">{trace.status === 'running' ? '…' : t('none')}</span>
       ) : (
         <b title={answer}>{answer}</b>
       )}
@@ -97,10 +102,10 @@ function Answer({ trace }: { trace: Trace }): VNode {
 }
 
 function Verdict({ verdict: { right, expected, source } }: { verdict: TraceVerdict }): VNode {
-  const wanted = right || expected === undefined ? '' : `, expected ${expected}`;
+  const wanted = right || expected === undefined ? '' : `, ${t('expected {0}', expected)}`;
   return (
-    <span class="verdict" data-right={right} title={`According to ${source}`}>
-      <span aria-hidden="true">{right ? '✓' : '✗'}</span> {right ? 'right' : `wrong${wanted}`}
+    <span class="verdict" data-right={right} title={t('According to {0}', source)}>
+      <span aria-hidden="true">{right ? '✓' : '✗'}</span> {right ? t('right') : t('wrong') + wanted}
       <span class="dim"> ({source})</span>
     </span>
   );
@@ -110,35 +115,35 @@ function Actions({ trace, canRun, locked, call }: Omit<HeaderProps, 'fileName'>)
   const running = trace.status === 'running';
   return (
     <div class="actions">
-      {canRun && running && <Button onClick={() => call((host) => host.cancel())}>Stop run</Button>}
+      {canRun && running && <Button onClick={() => call((host) => host.cancel())}>{t('Stop run')}</Button>}
       {canRun && !running && (
         <Button
-          title={locked ?? "Asks the same question with today's settings"}
+          title={locked ?? t("Asks the same question with today's settings")}
           disabled={locked !== undefined}
           onClick={() => call((host) => host.runAgain())}
         >
-          Run again
+          {t('Run again')}
         </Button>
       )}
       {canRun && (
         <Button
-          title={locked ?? 'Compared with the latents on the next run; pictures can also be dropped here'}
+          title={locked ?? t('Compared with the latents on the next run; pictures can also be dropped here')}
           disabled={locked !== undefined}
           onClick={() => call((host) => host.chooseHelpers())}
         >
-          Add helper images…
+          {t('Add helper images…')}
         </Button>
       )}
-      {!canRun && <Button onClick={() => call((host) => host.openAsText())}>Open as text</Button>}
+      {!canRun && <Button onClick={() => call((host) => host.openAsText())}>{t('Open as text')}</Button>}
       {!running && (
         <Button appearance="primary" onClick={() => call((host) => host.exportTrace())}>
-          Export…
+          {t('Export…')}
         </Button>
       )}
       <Button
         appearance="icon"
-        label="Keyboard shortcuts"
-        title="Keyboard shortcuts (?)"
+        label={t('Keyboard shortcuts')}
+        title={t('Keyboard shortcuts (?)')}
         onClick={toggleHelp}
       >
         ?
@@ -155,19 +160,20 @@ function Status({ trace }: { trace: Trace }): VNode | null {
     case 'running':
       return (
         <p class="status" role="status">
-          Running: steps and maps appear as they are computed.
+          {t('Running: steps and maps appear as they are computed.')}
         </p>
       );
     case 'cancelled':
       return (
         <p class="status status-warning" role="status">
-          Partial trace: the run was stopped after {trace.tokens.length} tokens. {trace.failure ?? ''}
+          {t('Partial trace: the run was stopped after {0} tokens.', trace.tokens.length)}{' '}
+          {trace.failure ?? ''}
         </p>
       );
     case 'failed':
       return (
         <p class="status status-error" role="alert">
-          Partial trace: the run failed after {trace.tokens.length} tokens. {trace.failure ?? ''}
+          {t('Partial trace: the run failed after {0} tokens.', trace.tokens.length)} {trace.failure ?? ''}
         </p>
       );
     default:

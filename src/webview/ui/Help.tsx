@@ -1,6 +1,7 @@
 /** The list of keys, as a popover: Esc or a click elsewhere closes it. */
 
 import type { VNode } from 'preact';
+import { t, translated } from '../../base/l10n.ts';
 import { KEY_HELP } from '../logic/keyboard.ts';
 
 const HELP_ID = 'help';
@@ -12,14 +13,14 @@ export function toggleHelp(): void {
 
 export function Help(): VNode {
   return (
-    <div id={HELP_ID} class="help" popover="auto" role="dialog" aria-label="Keyboard shortcuts">
-      <h2>Keyboard shortcuts</h2>
+    <div id={HELP_ID} class="help" popover="auto" role="dialog" aria-label={t('Keyboard shortcuts')}>
+      <h2>{t('Keyboard shortcuts')}</h2>
       <table>
         <tbody>
           {KEY_HELP.map(([keys, meaning]) => (
             <tr key={keys}>
-              <th scope="row">{keys}</th>
-              <td>{meaning}</td>
+              <th scope="row">{translated(keys)}</th>
+              <td>{translated(meaning)}</td>
             </tr>
           ))}
         </tbody>

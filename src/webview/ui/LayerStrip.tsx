@@ -5,6 +5,7 @@
 
 import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import type { LayerBar } from '../logic/layers.ts';
 
 interface LayerStripProps {
@@ -39,11 +40,11 @@ export function LayerStrip({ bars, layer, opening, onChange }: LayerStripProps):
         tabIndex={0}
         data-arrows
         data-idle={layer === undefined}
-        aria-label="Layer"
+        aria-label={t('Layer')}
         aria-valuemin={1}
         aria-valuemax={bars.length}
         aria-valuenow={(layer ?? opening) + 1}
-        aria-valuetext={layer === undefined ? 'all layers joined' : bars[layer]?.text}
+        aria-valuetext={layer === undefined ? t('all layers joined') : bars[layer]?.text}
         onKeyDown={key}
         onPointerDown={(event) => {
           event.currentTarget.setPointerCapture(event.pointerId);

@@ -2,13 +2,14 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import type { Reading } from '../../heatmap/map.ts';
 import type { Scope } from '../../heatmap/scale.ts';
 import type { Choice } from '../../trace/choice.ts';
 import { openingOf } from '../../trace/opening.ts';
 import { layerBars } from '../logic/layers.ts';
 import { Checkbox } from '../toolkit.tsx';
-import { LAW_OPTIONS } from './laws.ts';
+import { lawOptions } from './laws.ts';
 import { LayerStrip } from './LayerStrip.tsx';
 import type { Scene } from './scene.ts';
 import { Segmented } from './Segmented.tsx';
@@ -27,28 +28,28 @@ export function MapControls({ scene }: { scene: Scene }): VNode {
             onChange={(heads) => dispatch({ type: 'set', values: { heads } })}
           />
           <Segmented
-            label="Show"
+            label={t('Show')}
             visibleLabel
             value={view.reading}
-            options={READING_OPTIONS}
+            options={readingOptions()}
             onChange={(reading) => dispatch({ type: 'set', values: { reading } })}
           />
         </div>
       )}
       <div class="control-row">
         <Segmented
-          label="Draw"
+          label={t('Draw')}
           visibleLabel
           value={view.law}
-          options={LAW_OPTIONS}
+          options={lawOptions()}
           onChange={(law) => dispatch({ type: 'set', values: { law } })}
         />
         {shown.selector.kind !== 'similarity' && <ContourControl scene={scene} />}
         <Segmented
-          label="Scale"
+          label={t('Scale')}
           visibleLabel
           value={view.scope}
-          options={SCOPE_OPTIONS}
+          options={scopeOptions()}
           onChange={(scope) => dispatch({ type: 'set', values: { scope } })}
         />
         <AloneButton scene={scene} />
@@ -56,10 +57,10 @@ export function MapControls({ scene }: { scene: Scene }): VNode {
           type="button"
           class="quiet link"
           aria-expanded={view.more}
-          title="Strength, outlines, smoothing"
+          title={t('Strength, outlines, smoothing')}
           onClick={() => dispatch({ type: 'set', values: { more: !view.more } })}
         >
-          {view.more ? 'Less' : 'More'}
+          {view.more ? t('Less') : t('More')}
         </button>
       </div>
       {view.more && <MoreControls scene={scene} />}
@@ -67,34 +68,34 @@ export function MapControls({ scene }: { scene: Scene }): VNode {
   );
 }
 
-const READING_OPTIONS: { value: Reading; label: string; title: string }[] = [
-  { value: 'raw', label: 'all', title: 'Attention as it is' },
+const readingOptions = (): { value: Reading; label: string; title: string }[] => [
+  { value: 'raw', label: t('all'), title: t('Attention as it is') },
   {
     value: 'masked',
-    label: 'masked',
-    title: 'Without the sink: the patch that is the largest for more than half of the latents (M)',
+    label: t('masked'),
+    title: t('Without the sink: the patch that is the largest for more than half of the latents (M)'),
   },
   {
     value: 'relative',
-    label: 'relative',
-    title: 'What a patch has more or less than its mean over all latents of the run (R)',
+    label: t('relative'),
+    title: t('What a patch has more or less than its mean over all latents of the run (R)'),
   },
 ];
 
-const SCOPE_OPTIONS: { value: Scope; label: string; title: string }[] = [
+const scopeOptions = (): { value: Scope; label: string; title: string }[] => [
   {
     value: 'run',
-    label: 'run',
-    title: 'One scale for all latents of the run, so that they can be compared (S)',
+    label: t('run'),
+    title: t('One scale for all latents of the run, so that they can be compared (S)'),
   },
-  { value: 'block', label: 'block', title: 'One scale for the latents of each block' },
-  { value: 'latent', label: 'latent', title: 'A scale for each latent: maps cannot be compared' },
+  { value: 'block', label: t('block'), title: t('One scale for the latents of each block') },
+  { value: 'latent', label: t('latent'), title: t('A scale for each latent: maps cannot be compared') },
 ];
 
-const JOINED: { value: 'mean' | 'max' | 'one'; label: string; title: string }[] = [
-  { value: 'mean', label: 'mean', title: 'Mean of all' },
-  { value: 'max', label: 'max', title: 'Largest of all, at each patch' },
-  { value: 'one', label: 'one', title: 'A single one' },
+const joined = (): { value: 'mean' | 'max' | 'one'; label: string; title: string }[] => [
+  { value: 'mean', label: t('mean'), title: t('Mean of all') },
+  { value: 'max', label: t('max'), title: t('Largest of all, at each patch') },
+  { value: 'one', label: t('one'), title: t('A single one') },
 ];
 
 function LayerControl({ scene }: { scene: Scene }): VNode {
@@ -111,14 +112,14 @@ function LayerControl({ scene }: { scene: Scene }): VNode {
   return (
     <div class="field">
       <Segmented
-        label="Layer"
+        label={t('Layer')}
         visibleLabel
         value={one ? 'one' : layer}
-        options={JOINED}
+        options={joined()}
         onChange={(value) => choose(value === 'one' ? opening : value)}
       />
       <LayerStrip bars={bars} layer={one ? layer : undefined} opening={opening} onChange={choose} />
-      <output class="choice-value">{one ? `${layer + 1} of ${layers}` : `all ${layers}`}</output>
+      <output class="choice-value">{one ? t('{0} of {1}', layer + 1, layers) : t('all {0}', layers)}</output>
     </div>
   );
 }
@@ -134,21 +135,21 @@ function HeadControl({ heads, count, onChange }: HeadControlProps): VNode {
   return (
     <div class="field">
       <Segmented
-        label="Heads"
+        label={t('Heads')}
         visibleLabel
         value={one ? 'one' : heads}
-        options={JOINED}
+        options={joined()}
         onChange={(value) => onChange(value === 'one' ? 0 : value)}
       />
       {one && (
         <select
-          aria-label="Head"
+          aria-label={t('Head')}
           value={heads}
           onChange={(event) => onChange(Number(event.currentTarget.value))}
         >
           {Array.from({ length: count }, (_, head) => (
             <option key={head} value={head}>
-              {head + 1} of {count}
+              {t('{0} of {1}', head + 1, count)}
             </option>
           ))}
         </select>
@@ -166,19 +167,19 @@ function ContourControl({ scene: { view, shown, dispatch } }: { scene: Scene }):
         checked={view.contour}
         title={
           isSelection
-            ? 'Outlines the candidates that the trainer’s rule would keep'
-            : 'Outlines the fewest patches that hold this share of the mass (C)'
+            ? t('Outlines the candidates that the trainer’s rule would keep')
+            : t('Outlines the fewest patches that hold this share of the mass (C)')
         }
         onChange={(contour) => dispatch({ type: 'set', values: { contour } })}
       >
-        Contour
+        {t('Contour')}
       </Checkbox>
       {!isSelection && (
         <>
           <input
             type="range"
             class="share"
-            aria-label="Share of the mass inside the contour"
+            aria-label={t('Share of the mass inside the contour')}
             min={10}
             max={95}
             step={5}
@@ -210,7 +211,7 @@ function AloneButton({ scene: { alone, setAlone } }: { scene: Scene }): VNode {
       type="button"
       class="hold"
       aria-pressed={alone}
-      title="Shows the picture without the map for as long as it is held (P)"
+      title={t('Shows the picture without the map for as long as it is held (P)')}
       onPointerDown={(event) => {
         event.currentTarget.setPointerCapture(event.pointerId);
         setAlone(true);
@@ -221,7 +222,7 @@ function AloneButton({ scene: { alone, setAlone } }: { scene: Scene }): VNode {
       onKeyUp={() => setAlone(false)}
       onBlur={() => setAlone(false)}
     >
-      Hold: picture only
+      {t('Hold: picture only')}
     </button>
   );
 }
@@ -230,11 +231,11 @@ function MoreControls({ scene: { view, dispatch, many } }: { scene: Scene }): VN
   return (
     <div class="control-row">
       <label class="field">
-        <span class="field-label">Strength</span>
+        <span class="field-label">{t('Strength')}</span>
         <input
           type="range"
           class="strength"
-          title="How much of the picture is dimmed or covered; at 0 the picture is shown as it is"
+          title={t('How much of the picture is dimmed or covered; at 0 the picture is shown as it is')}
           min={0}
           max={1}
           step={0.05}
@@ -248,17 +249,17 @@ function MoreControls({ scene: { view, dispatch, many } }: { scene: Scene }): VN
       <Checkbox
         checked={view.outlines && !many}
         disabled={many}
-        title={many ? 'So many patches would be hidden by their outlines' : 'Outlines every patch'}
+        title={many ? t('So many patches would be hidden by their outlines') : t('Outlines every patch')}
         onChange={(outlines) => dispatch({ type: 'set', values: { outlines } })}
       >
-        Outlines
+        {t('Outlines')}
       </Checkbox>
       <Checkbox
         checked={view.smooth}
-        title="Interpolates between patches; the measured values are flat patches"
+        title={t('Interpolates between patches; the measured values are flat patches')}
         onChange={(smooth) => dispatch({ type: 'set', values: { smooth } })}
       >
-        Smooth
+        {t('Smooth')}
       </Checkbox>
     </div>
   );

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import { ranked } from '../logic/brushing.ts';
 import { number } from '../logic/format.ts';
 import { wordPlaces, type WordPlace } from '../logic/places.ts';
@@ -54,25 +55,21 @@ export function Ranking({ scene, title, of }: RankingProps): VNode | null {
           </li>
         ))}
       </ol>
-      {entries.length > LISTED && <p class="dim">of {entries.length}</p>}
+      {entries.length > LISTED && <p class="dim">{t('of {0}', entries.length)}</p>}
     </section>
   );
 }
 
 function LatentName({ scene: { trace }, index }: { scene: Scene; index: number }): VNode {
   const latent = trace.latents[index]!;
-  return (
-    <span>
-      block {latent.block + 1}, latent {latent.index + 1}
-    </span>
-  );
+  return <span>{t('block {0}, latent {1}', latent.block + 1, latent.index + 1)}</span>;
 }
 
 /** The word in its line, and which step that is. */
 function Word({ place: { step, before, word, after } }: { place: WordPlace }): VNode {
   return (
     <span class="word">
-      {step !== undefined && <span class="dim">step {step}: </span>}
+      {step !== undefined && <span class="dim">{t('step {0}:', step)} </span>}
       <span class="dim">{before}</span>
       <b>{word}</b>
       <span class="dim">{after}</span>

@@ -1,6 +1,7 @@
 /** Figures beside the picture: the patch that is read, where the query's mass goes, how narrow it is. */
 
 import type { VNode } from 'preact';
+import { t } from '../../base/l10n.ts';
 import { placeText } from '../../heatmap/grid.ts';
 import { isNearlyUniform } from '../../heatmap/statistics.ts';
 import type { MassBySource } from '../../trace/looks.ts';
@@ -23,7 +24,7 @@ export function Readout({ scene, patch, isPeak }: ReadoutProps): VNode {
   const { stage, token, view } = scene;
   const { map } = stage;
   return (
-    <aside class="readout" aria-label="Readout" tabIndex={0}>
+    <aside class="readout" aria-label={t('Readout')} tabIndex={0}>
       {token !== undefined && <TokenReadout scene={scene} token={token} />}
       {token === undefined && view.region !== undefined && (
         <RegionReadout scene={scene} region={view.region} />
@@ -34,14 +35,14 @@ export function Readout({ scene, patch, isPeak }: ReadoutProps): VNode {
       <SinkReadout scene={scene} />
       {stage.selector.kind === 'attention' && map !== undefined && <MassReadout scene={scene} />}
       {map?.entropy !== undefined && (
-        <Group title="Entropy over the picture">
-          <Figure name="this map" value={`${map.entropy.bits.toFixed(2)} bits`} />
+        <Group title={t('Entropy over the picture')}>
+          <Figure name={t('this map')} value={t('{0} bits', map.entropy.bits.toFixed(2))} />
           <Figure
-            name="at most"
-            value={`${map.entropy.uniformBits.toFixed(2)} bits`}
-            title="Of a map that is the same everywhere"
+            name={t('at most')}
+            value={t('{0} bits', map.entropy.uniformBits.toFixed(2))}
+            title={t('Of a map that is the same everywhere')}
           />
-          {isNearlyUniform(map.entropy) && <Figure name="so it is" value="nearly uniform" strong />}
+          {isNearlyUniform(map.entropy) && <Figure name={t('so it is')} value={t('nearly uniform')} strong />}
         </Group>
       )}
     </aside>
@@ -56,24 +57,24 @@ function PatchReadout({ scene, patch, isPeak }: ReadoutProps & { patch: number }
   const { x, y } = pixelsOf(patch, picture);
   const value = map.values[patch] ?? NaN;
   return (
-    <Group title={isPeak ? 'Largest patch' : 'Patch'}>
-      <Figure name="place" value={placeText(patch, map)} />
-      <Figure name="token" value={`${patch + 1} of ${map.rows * map.columns}`} />
+    <Group title={isPeak ? t('Largest patch') : t('Patch')}>
+      <Figure name={t('place')} value={placeText(patch, map)} />
+      <Figure name={t('token')} value={t('{0} of {1}', patch + 1, map.rows * map.columns)} />
       {picture.range !== undefined && (
         <Figure
-          name="position"
+          name={t('position')}
           value={String(picture.range.start + patch)}
-          title="Place in the whole sequence, counted from 0"
+          title={t('Place in the whole sequence, counted from 0')}
         />
       )}
-      <Figure name="pixels x" value={`${x[0]}–${x[1]}`} />
-      <Figure name="pixels y" value={`${y[0]}–${y[1]}`} />
+      <Figure name={t('pixels {0}', 'x')} value={`${x[0]}–${x[1]}`} />
+      <Figure name={t('pixels {0}', 'y')} value={`${y[0]}–${y[1]}`} />
       <Figure name={map.unit} value={number(value)} strong />
       {map.mass !== undefined && map.mass > 0 && map.reading !== 'relative' && isShare(selector) && (
-        <Figure name="of the picture’s mass" value={percent(value / map.mass)} />
+        <Figure name={t('of the picture’s mass')} value={percent(value / map.mass)} />
       )}
       {map.selected !== undefined && (
-        <Figure name="kept by the rule" value={map.selected.has(patch) ? 'yes' : 'no'} />
+        <Figure name={t('kept by the rule')} value={map.selected.has(patch) ? t('yes') : t('no')} />
       )}
     </Group>
   );
@@ -87,17 +88,22 @@ function SinkReadout({ scene: { maps, stage, view, dispatch } }: { scene: Scene 
   const isMasked = view.reading === 'masked';
   return (
     <section class="group sink">
-      <h3>Sink</h3>
+      <h3>{t('Sink')}</h3>
       <p>
-        {placeText(sink.patch, map)} is the largest patch for {sink.queries} of {sink.of} latents here.
-        {map.removed !== undefined && ` Masked: ${percent(map.removed.share)} of this map’s mass.`}
+        {t(
+          '{0} is the largest patch for {1} of {2} latents here.',
+          placeText(sink.patch, map),
+          sink.queries,
+          sink.of,
+        )}
+        {map.removed !== undefined && ` ${t('Masked: {0} of this map’s mass.', percent(map.removed.share))}`}
       </p>
       <button
         type="button"
         class="quiet link"
         onClick={() => dispatch({ type: 'toggle-reading', reading: 'masked' })}
       >
-        {isMasked ? 'Show it' : 'Mask it'}
+        {isMasked ? t('Show it') : t('Mask it')}
       </button>
     </section>
   );
@@ -107,8 +113,8 @@ function MassReadout({ scene: { stage } }: { scene: Scene }): VNode | null {
   if (!isShare(stage.selector)) {
     return (
       <section class="group">
-        <h3>Mass by source</h3>
-        <p class="dim">Maxima over layers or heads do not add up to shares.</p>
+        <h3>{t('Mass by source')}</h3>
+        <p class="dim">{t('Maxima over layers or heads do not add up to shares.')}</p>
       </section>
     );
   }
@@ -117,13 +123,13 @@ function MassReadout({ scene: { stage } }: { scene: Scene }): VNode | null {
 
 function Sources({ mass }: { mass: MassBySource }): VNode {
   const sources: [name: string, value: number, title: string][] = [
-    ['pictures', mass.pictures, 'Attention to all pictures of the prompt'],
-    ['prompt text', mass.prompt, 'Attention to the words of the prompt'],
-    ['latents', mass.latents, 'Attention to earlier latents, and its own position'],
-    ['answer', mass.answer, 'Attention to words of the answer so far'],
+    [t('pictures'), mass.pictures, t('Attention to all pictures of the prompt')],
+    [t('prompt text'), mass.prompt, t('Attention to the words of the prompt')],
+    [t('latents'), mass.latents, t('Attention to earlier latents, and its own position')],
+    [t('answer'), mass.answer, t('Attention to words of the answer so far')],
   ];
   return (
-    <Group title="Mass by source">
+    <Group title={t('Mass by source')}>
       {sources.map(([name, value, title]) => (
         <Figure key={name} name={name} value={share(value)} title={title} bar={value} />
       ))}

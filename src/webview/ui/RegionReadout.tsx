@@ -1,6 +1,7 @@
 /** Who looks at the selected region: latents and tokens, ranked. */
 
 import type { VNode } from 'preact';
+import { t } from '../../base/l10n.ts';
 import type { Region } from '../logic/grid.ts';
 import { Ranking } from './Ranking.tsx';
 import type { Scene } from './scene.ts';
@@ -12,9 +13,9 @@ export function RegionReadout({ scene, region }: { scene: Scene; region: Region 
   return (
     <>
       <section class="group">
-        <h3>Region</h3>
+        <h3>{t('Region')}</h3>
         <p>
-          {span('row', top, bottom)}, {span('column', left, right)}
+          {rows(top, bottom)}, {columns(left, right)}
         </p>
         <p class="dim">{brush?.title}</p>
         <button
@@ -22,22 +23,26 @@ export function RegionReadout({ scene, region }: { scene: Scene; region: Region 
           class="quiet link"
           onClick={() => dispatch({ type: 'region', region: undefined })}
         >
-          Clear
+          {t('Clear')}
         </button>
       </section>
-      <Ranking scene={scene} title="Latents" of="latents" />
-      <Ranking scene={scene} title="Words" of="tokens" />
+      <Ranking scene={scene} title={t('Latents')} of="latents" />
+      <Ranking scene={scene} title={t('Words')} of="tokens" />
       {noTokens && (
         <p class="dim group">
           {shown.selector.kind === 'attention'
-            ? 'This trace holds no attention of words.'
-            : 'Words have attention only.'}
+            ? t('This trace holds no attention of words.')
+            : t('Words have attention only.')}
         </p>
       )}
     </>
   );
 }
 
-function span(noun: string, first: number, last: number): string {
-  return first === last ? `${noun} ${first + 1}` : `${noun}s ${first + 1}–${last + 1}`;
+function rows(first: number, last: number): string {
+  return first === last ? t('row {0}', first + 1) : t('rows {0}–{1}', first + 1, last + 1);
+}
+
+function columns(first: number, last: number): string {
+  return first === last ? t('column {0}', first + 1) : t('columns {0}–{1}', first + 1, last + 1);
 }

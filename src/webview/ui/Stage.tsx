@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useRef, useState } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import { openingOf } from '../../trace/opening.ts';
 import { captionOf } from '../logic/caption.ts';
 import { layoutOf, sideWidth } from '../logic/stageLayout.ts';
@@ -31,14 +32,14 @@ export function Stage({ scene }: { scene: Scene }): VNode {
     <section
       ref={box}
       class="stage"
-      aria-label="Map"
+      aria-label={t('Map')}
       aria-busy={scene.busy}
       data-layout={kind}
       data-bar={bar}
       data-plain={shown.selector.kind === 'attention' && view.reading === 'raw'}
       style={{ '--side': `${sideWidth(room.width)}px` }}
     >
-      <h2 class="hidden">Map</h2>
+      <h2 class="hidden">{t('Map')}</h2>
       <StageToolbar scene={scene} />
       {problem !== undefined && (
         <p class="status status-warning" role="status">
@@ -64,7 +65,7 @@ function captionText({ stage, shown, view, trace }: Scene): string | undefined {
   const { kind, layer } = selector;
   const note =
     kind === 'attention' && layer === openingOf(trace).layer()
-      ? 'Of all layers this one looks most.'
+      ? t('Of all layers this one looks most.')
       : undefined;
   return captionOf(map, contourShare(view), shown.picture, note);
 }

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import { enclosed } from '../../heatmap/contour.ts';
 import { placeText, type MapGrid } from '../../heatmap/grid.ts';
 import { drawMap, drawMarks } from '../draw/heatmap.ts';
@@ -47,7 +48,7 @@ export function StagePicture({ scene, hovered, onHover }: StagePictureProps): VN
           ref={canvas}
           tabIndex={0}
           role="application"
-          aria-roledescription="heatmap"
+          aria-roledescription={t('heatmap')}
           aria-label={labelOf(scene)}
           width={Math.round(size.width * ratio)}
           height={Math.round(size.height * ratio)}
@@ -104,9 +105,9 @@ function fit(room: Room, width: number, height: number): Room {
 }
 
 function labelOf({ stage: { map, title, absent }, shown: { picture } }: Scene): string {
-  if (map === undefined) return `${picture?.name ?? 'No picture'}. ${absent ?? ''}`;
-  return (
-    `${title}: ${map.unit} over ${picture?.name}, ${map.rows} rows × ${map.columns} columns of patches, ` +
-    `largest ${number(map.values[map.peak]!)} at ${placeText(map.peak, map)}. Arrow keys read the patches.`
-  );
+  if (map === undefined) return `${picture?.name ?? t('No picture')}. ${absent ?? ''}`;
+  const what = t('{0}: {1} over {2}', title, map.unit, picture?.name ?? '');
+  const size = t('{0} rows × {1} columns of patches', map.rows, map.columns);
+  const largest = t('largest {0} at {1}', number(map.values[map.peak]!), placeText(map.peak, map));
+  return `${what}, ${size}, ${largest}. ${t('Arrow keys read the patches.')}`;
 }

@@ -1,6 +1,7 @@
 /** Which picture, which kind of map, which latent. */
 
 import type { VNode } from 'preact';
+import { message, t, translated, type Message } from '../../base/l10n.ts';
 import { MAP_KINDS, type MapKind } from '../../heatmap/map.ts';
 import { latentsOf } from '../../trace/steps.ts';
 import { pictureLabel } from '../logic/resolve.ts';
@@ -8,10 +9,10 @@ import { Button } from '../toolkit.tsx';
 import type { Scene } from './scene.ts';
 import { Segmented } from './Segmented.tsx';
 
-const KIND_LABELS: Record<MapKind, string> = {
-  attention: 'Attention',
-  selection: 'Selection',
-  similarity: 'Similarity',
+const KIND_LABELS: Record<MapKind, Message> = {
+  attention: message('Attention'),
+  selection: message('Selection'),
+  similarity: message('Similarity'),
 };
 
 /** More pictures than this are a list: a row of buttons would not fit. */
@@ -21,17 +22,17 @@ export function StageToolbar({ scene }: { scene: Scene }): VNode {
   const { stage, shown, trace, dispatch } = scene;
   const kinds = MAP_KINDS.map((value) => ({
     value,
-    label: KIND_LABELS[value],
+    label: translated(KIND_LABELS[value]),
     ...(!shown.kinds.includes(value) && {
       disabled: true,
-      title: 'This picture was not part of the prompt, so nothing attended to it',
+      title: t('This picture was not part of the prompt, so nothing attended to it'),
     }),
   }));
   return (
     <div class="toolbar">
       <PictureChooser scene={scene} />
       <Segmented
-        label="Kind of map"
+        label={t('Kind of map')}
         value={shown.selector.kind}
         options={kinds}
         onChange={(kind) => dispatch({ type: 'set', values: { kind } })}
@@ -40,13 +41,13 @@ export function StageToolbar({ scene }: { scene: Scene }): VNode {
         <span class="stepper-title" data-token={stage.token !== undefined}>
           {stage.title}
           {stage.token === undefined && shown.latent !== undefined && (
-            <span class="dim"> of {latentsOf(trace, shown.latent.block).length}</span>
+            <span class="dim"> {t('of {0}', latentsOf(trace, shown.latent.block).length)}</span>
           )}
         </span>
         <Button
           appearance="icon"
-          label="Previous latent"
-          title="Previous latent (←)"
+          label={t('Previous latent')}
+          title={t('Previous latent (←)')}
           disabled={shown.latentIndex <= 0}
           onClick={() => dispatch({ type: 'latent', latent: shown.latentIndex - 1 })}
         >
@@ -54,8 +55,8 @@ export function StageToolbar({ scene }: { scene: Scene }): VNode {
         </Button>
         <Button
           appearance="icon"
-          label="Next latent"
-          title="Next latent (→)"
+          label={t('Next latent')}
+          title={t('Next latent (→)')}
           disabled={shown.latentIndex >= trace.latents.length - 1}
           onClick={() => dispatch({ type: 'latent', latent: shown.latentIndex + 1 })}
         >
@@ -74,13 +75,13 @@ function PictureChooser({ scene: { trace, shown, dispatch } }: { scene: Scene })
   const options = trace.pictures.map((picture) => ({
     value: picture.id,
     label: pictureLabel(trace, picture),
-    title: `${picture.name}${picture.range === undefined ? ', which the model did not see' : ''}`,
+    title: picture.range === undefined ? t('{0}, which the model did not see', picture.name) : picture.name,
   }));
   if (options.length <= MAX_SEGMENTS) {
-    return <Segmented label="Picture" value={value} options={options} onChange={choose} />;
+    return <Segmented label={t('Picture')} value={value} options={options} onChange={choose} />;
   }
   return (
-    <select aria-label="Picture" value={value} onChange={(event) => choose(event.currentTarget.value)}>
+    <select aria-label={t('Picture')} value={value} onChange={(event) => choose(event.currentTarget.value)}>
       {options.map((option) => (
         <option key={option.value} value={option.value}>
           {option.label}: {nameOf(option.value)}

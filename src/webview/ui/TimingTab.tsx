@@ -1,7 +1,8 @@
 /** Where the time went, as the engine measured it. */
 
 import type { VNode } from 'preact';
-import { TOTAL_TIMING } from '../../trace/format.ts';
+import { t } from '../../base/l10n.ts';
+import { timingName, TOTAL_TIMING } from '../../trace/format.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { duration, totalTime } from '../logic/format.ts';
 import { timingRates } from '../logic/timing.ts';
@@ -9,40 +10,40 @@ import { timingRates } from '../logic/timing.ts';
 export function TimingTab({ trace }: { trace: Trace }): VNode {
   const total = totalTime(trace.timings);
   const rates = timingRates(trace);
-  if (total === undefined) return <p class="dim">This trace holds no timings.</p>;
+  if (total === undefined) return <p class="dim">{t('This trace holds no timings.')}</p>;
   const parts = trace.timings.filter(({ name }) => name !== TOTAL_TIMING);
   return (
-    <div class="timing" tabIndex={0} role="region" aria-label="Timing">
+    <div class="timing" tabIndex={0} role="region" aria-label={t('Timing')}>
       <table class="table">
-        <caption>Parts of the run</caption>
+        <caption>{t('Parts of the run')}</caption>
         <thead>
           <tr>
-            <th scope="col">Part</th>
+            <th scope="col">{t('Part')}</th>
             <th scope="col" class="numeric">
-              Time
+              {t('Time')}
             </th>
             <th scope="col" class="numeric">
-              Share
+              {t('Share')}
             </th>
           </tr>
         </thead>
         <tbody>
           {parts.map(({ name, milliseconds }, i) => (
             <tr key={i}>
-              <td>{name}</td>
+              <td>{timingName(name)}</td>
               <td class="numeric">{duration(milliseconds)}</td>
               <td class="numeric">{total > 0 ? `${((milliseconds / total) * 100).toFixed(1)} %` : ''}</td>
             </tr>
           ))}
           <tr>
-            <th scope="row">Total</th>
+            <th scope="row">{t('Total')}</th>
             <td class="numeric">{duration(total)}</td>
             <td />
           </tr>
         </tbody>
       </table>
       <table class="table">
-        <caption>Lengths and rates</caption>
+        <caption>{t('Lengths and rates')}</caption>
         <tbody>
           {rates.map(({ name, value }) => (
             <tr key={name}>

@@ -1,6 +1,7 @@
 /** The word that is looked at: what it is, and which latents it drew on. */
 
 import type { VNode } from 'preact';
+import { t } from '../../base/l10n.ts';
 import { percent, tokenLabel } from '../logic/format.ts';
 import { Figure, Group } from './Figure.tsx';
 import { Ranking } from './Ranking.tsx';
@@ -11,23 +12,25 @@ export function TokenReadout({ scene, token: index }: { scene: Scene; token: num
   const token = trace.tokens[index]!;
   return (
     <>
-      <Group title="Token">
-        <Figure name="text" value={tokenLabel(token)} strong />
-        <Figure name="id" value={String(token.id)} title="Number in the model’s vocabulary" />
+      <Group title={t('Token')}>
+        <Figure name={t('text')} value={tokenLabel(token)} strong />
+        <Figure name={t('id')} value={String(token.id)} title={t('Number in the model’s vocabulary')} />
         <Figure
-          name="position"
+          name={t('position')}
           value={String(token.position)}
-          title="Place in the whole sequence, prompt included, counted from 0"
+          title={t('Place in the whole sequence, prompt included, counted from 0')}
         />
-        {token.probability !== undefined && <Figure name="probability" value={percent(token.probability)} />}
-        {token.forced && <Figure name="chosen by" value="the caller" />}
+        {token.probability !== undefined && (
+          <Figure name={t('probability')} value={percent(token.probability)} />
+        )}
+        {token.forced && <Figure name={t('chosen by')} value={t('the caller')} />}
       </Group>
       <p class="dim group">
         {token.attention !== undefined
-          ? `Its own query, which predicts the next token. Words store the mean of their heads only. ${brush?.lack ?? ''}`
-          : 'This trace holds no attention of this token.'}
+          ? `${t('Its own query, which predicts the next token. Words store the mean of their heads only.')} ${brush?.lack ?? ''}`
+          : t('This trace holds no attention of this token.')}
       </p>
-      {brush?.latents.size !== 0 && <Ranking scene={scene} title="Latents it looks at" of="latents" />}
+      {brush?.latents.size !== 0 && <Ranking scene={scene} title={t('Latents it looks at')} of="latents" />}
     </>
   );
 }

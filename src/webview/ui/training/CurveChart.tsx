@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
 import { nearest, placeOf, rangeOf, thinned, type Curve, type Point } from '../../logic/curve.ts';
 import { number } from '../../logic/format.ts';
 
@@ -48,9 +49,9 @@ export function CurveChart({ curve, width, first, last, log, cursor, point }: Cu
         <span class="curve-value">
           {at >= 0 && (
             <>
-              <span class="dim">step {steps[at]}: </span>
+              <span class="dim">{t('step {0}:', steps[at]!)} </span>
               {number(values[at]!)}
-              {isSmoothed && <span class="dim"> (smoothed {number(smooth[at]!)})</span>}
+              {isSmoothed && <span class="dim"> {t('(smoothed {0})', number(smooth[at]!))}</span>}
             </>
           )}
         </span>
@@ -76,7 +77,7 @@ export function CurveChart({ curve, width, first, last, log, cursor, point }: Cu
           {first}
         </text>
         <text class="chart-label" x={MARGIN.left + inner} y={HEIGHT - 4} text-anchor="end">
-          step {last}
+          {t('step {0}', last)}
         </text>
         {isSmoothed && <polyline class="curve-raw" points={line(raw)} />}
         <polyline class="curve-line" points={line(isSmoothed ? even : raw)} />
@@ -94,12 +95,12 @@ export function CurveChart({ curve, width, first, last, log, cursor, point }: Cu
 
 /** What a screen reader needs of a picture that it cannot show. */
 function describe({ title, steps, smooth, values }: Curve): string {
-  if (steps.length === 0) return `${title}: no value yet`;
+  if (steps.length === 0) return t('{0}: no value yet', title);
   const least = values.reduce((best, value, i) => (value < values[best]! ? i : best), 0);
   return [
-    `${title} from step ${steps[0]} to ${steps.at(-1)}`,
-    `first ${number(values[0]!)}`,
-    `now ${number(smooth.at(-1)!)}`,
-    `lowest ${number(values[least]!)} at step ${steps[least]}`,
+    t('{0} from step {1} to {2}', title, steps[0]!, steps.at(-1)!),
+    t('first {0}', number(values[0]!)),
+    t('now {0}', number(smooth.at(-1)!)),
+    t('lowest {0} at step {1}', number(values[least]!), steps[least]!),
   ].join(', ');
 }

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
 import { lossName } from '../../../watch/lossNames.ts';
 import { curvesOf, nearest, tableRows } from '../../logic/curve.ts';
 import { number } from '../../logic/format.ts';
@@ -25,11 +26,11 @@ export function Curves({ scene }: { scene: TrainingScene }): VNode {
   const curves = useMemo(() => curvesOf(metrics, smoothing), [metrics, smoothing]);
   const steps = useMemo(() => metrics.map(({ step }) => step), [metrics]);
   return (
-    <section class="curves" aria-label="Curves">
+    <section class="curves" aria-label={t('Curves')}>
       <div class="training-tools">
-        <h2>Curves</h2>
+        <h2>{t('Curves')}</h2>
         <label class="field">
-          <span class="field-label">Smoothing</span>
+          <span class="field-label">{t('Smoothing')}</span>
           <input
             type="range"
             min={0}
@@ -41,15 +42,15 @@ export function Curves({ scene }: { scene: TrainingScene }): VNode {
           <span class="choice-value">{smoothing.toFixed(2)}</span>
         </label>
         <Checkbox checked={log} onChange={(checked) => scene.set({ log: checked })}>
-          logarithmic
+          {t('logarithmic')}
         </Checkbox>
         <Checkbox checked={isTable} onChange={setIsTable}>
-          as a table
+          {t('as a table')}
         </Checkbox>
       </div>
       <div ref={box}>
         {metrics.length === 0 ? (
-          <p class="dim">No step has been done yet.</p>
+          <p class="dim">{t('No step has been done yet.')}</p>
         ) : isTable ? (
           <Table scene={scene} />
         ) : (
@@ -57,7 +58,7 @@ export function Curves({ scene }: { scene: TrainingScene }): VNode {
             class="curve-list"
             role="group"
             tabIndex={0}
-            aria-label="Curves; arrow keys move along the steps"
+            aria-label={t('Curves; arrow keys move along the steps')}
             onKeyDown={(event) => {
               const next = moved(event.key, cursor, steps);
               if (next === undefined) return;
@@ -81,10 +82,10 @@ export function Curves({ scene }: { scene: TrainingScene }): VNode {
             <p class="hidden" aria-live="polite">
               {cursor !== undefined &&
                 [
-                  `Step ${cursor}`,
+                  t('Step {0}', cursor),
                   ...curves.map(({ title, steps: at, values }) => {
                     const value = values[nearest(at, cursor)];
-                    return `${title} ${value === undefined ? 'unknown' : number(value)}`;
+                    return `${title} ${value === undefined ? t('unknown') : number(value)}`;
                   }),
                 ].join(', ')}
             </p>
@@ -120,18 +121,18 @@ function Table({ scene: { state } }: { scene: TrainingScene }): VNode {
   const { metrics } = state;
   const rows = tableRows(metrics, MAX_ROWS);
   const keys = [...new Set(metrics.flatMap(({ losses }) => Object.keys(losses)))];
-  const heads = [...keys.map(lossName), 'gradient norm', 'learning rate', 'samples/s'];
+  const heads = [...keys.map(lossName), t('gradient norm'), t('learning rate'), t('samples/s')];
   return (
-    <div class="curve-table" tabIndex={0} role="region" aria-label="Figures by step">
+    <div class="curve-table" tabIndex={0} role="region" aria-label={t('Figures by step')}>
       <table class="table">
         <caption>
           {rows.length < metrics.length
-            ? `${rows.length} of ${metrics.length} steps, not smoothed`
-            : 'All steps, not smoothed'}
+            ? t('{0} of {1} steps, not smoothed', rows.length, metrics.length)
+            : t('All steps, not smoothed')}
         </caption>
         <thead>
           <tr>
-            <th scope="col">step</th>
+            <th scope="col">{t('step')}</th>
             {heads.map((head) => (
               <th key={head} scope="col" class="numeric">
                 {head}

@@ -2,7 +2,9 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
 import { STRENGTH } from '../../../heatmap/constants.ts';
+import { placeText } from '../../../heatmap/grid.ts';
 import type { HeatMap } from '../../../heatmap/map.ts';
 import type { Scale } from '../../../heatmap/scale.ts';
 import type { WatchedBlock, WatchedSelection } from '../../../watch/watched.ts';
@@ -54,13 +56,13 @@ export function SelectionMap(props: SelectionMapProps): VNode {
     drawMarks(canvas.current, grid, { outlines: false, cursor: patch }, ratio);
     if (kind === 'teacher') drawOrder(canvas.current, block, ratio);
   }, [bitmap, map, law, scale.min, scale.zero, scale.max, width, height, ratio, patch]);
-  const name = kind === 'latent' ? `Latent ${title}` : title;
+  const name = kind === 'latent' ? t('Latent {0}', title) : title;
   const facts = [name, figure, ...(note === undefined ? [] : [note]), ...placesOf(block, selection)];
   const candidate = patch === undefined ? undefined : Math.floor(patch / groupSize);
   return (
     <figure class={`selection selection-${kind}`}>
       <figcaption>
-        {kind === 'latent' && <span class="hidden">Latent </span>}
+        {kind === 'latent' && <span class="hidden">{t('Latent')} </span>}
         <b>{title}</b> <span class="dim">{figure}</span>
       </figcaption>
       {kind === 'teacher' && problem !== undefined && <p class="status status-warning">{problem}</p>}
@@ -86,10 +88,10 @@ export function SelectionMap(props: SelectionMapProps): VNode {
       </div>
       <p class="selection-note dim">
         {candidate !== undefined && selection.cosines[candidate] !== undefined
-          ? `p ${number(selection.probabilities[candidate]!)}, cos ${number(selection.cosines[candidate])}`
+          ? `p ${number(selection.probabilities[candidate]!)}, ${t('cos {0}', number(selection.cosines[candidate]))}`
           : kind === 'latent'
             ? targetNote(selection, target)
-            : 'order of the targets'}
+            : t('order of the targets')}
       </p>
     </figure>
   );
@@ -97,24 +99,15 @@ export function SelectionMap(props: SelectionMapProps): VNode {
 
 /** Whether the latent's own best is what the teacher gave it. */
 function targetNote({ selected }: WatchedSelection, target: number | undefined): string {
-  if (target === undefined) return 'not supervised';
+  if (target === undefined) return t('not supervised');
   const place = selected.indexOf(target);
-  return place < 0 ? 'target missed' : `target is ${ordinal(place + 1)}`;
-}
-
-function ordinal(place: number): string {
-  const ending =
-    place % 100 >= 11 && place % 100 <= 13 ? 'th' : (['th', 'st', 'nd', 'rd'][place % 10] ?? 'th');
-  return `${place}${ending}`;
+  return place < 0 ? t('target missed') : t('target in place {0}', place + 1);
 }
 
 /** Rows and columns of what is picked, for screen readers. */
 function placesOf({ grid, groupSize }: WatchedBlock, { selected }: WatchedSelection): string[] {
-  const places = selected.map((candidate) => {
-    const token = candidate * groupSize;
-    return `row ${Math.floor(token / grid.columns) + 1} column ${(token % grid.columns) + 1}`;
-  });
-  return [`picks ${places.join('; ')}`];
+  const places = selected.map((candidate) => placeText(candidate * groupSize, grid));
+  return [t('picks {0}', places.join('; '))];
 }
 
 /** The targets' numbers, in the patches that are large enough for one. */

@@ -3,6 +3,7 @@
 import type { VNode } from 'preact';
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { messageOf } from '../../../base/errors.ts';
+import { t } from '../../../base/l10n.ts';
 import type { TrainingPageHost } from '../../../protocol/training.ts';
 import { storedState, storeState } from '../../host.ts';
 import type { TrainingModel } from '../../trainingModel.ts';
@@ -34,7 +35,7 @@ export function TrainingApp({ model, host }: { model: TrainingModel; host: Train
   useEffect(() => {
     if (folder !== undefined) storeState({ ...view, folder });
   }, [view, folder]);
-  if (state === undefined) return <p class="pad dim">Connecting …</p>;
+  if (state === undefined) return <p class="pad dim">{t('Connecting…')}</p>;
   const scene = { state, model, view, set, call };
   return (
     <div class="training">

@@ -1,6 +1,7 @@
 /** Which run it is, how it goes, how far it is, and what can be done with it. */
 
 import type { VNode } from 'preact';
+import { t } from '../../../base/l10n.ts';
 import { unreachable } from '../../../base/errors.ts';
 import type { TrainingState } from '../../../protocol/training.ts';
 import { deviceLabel, isDevice } from '../../../tensor/device.ts';
@@ -20,37 +21,32 @@ export function TrainingHeader({ scene }: { scene: TrainingScene }): VNode {
         <h1 title={state.folder}>{state.name}</h1>
         <Actions scene={scene} />
       </div>
-      <ul class="facts" aria-label="About this run">
-        <Fact name="State">
+      <ul class="facts" aria-label={t('About this run')}>
+        <Fact name={t('State')}>
           <b>{stateText(state.state)}</b>
         </Fact>
-        <Fact name="Progress">
-          step <b>{step}</b>
-          {state.steps !== undefined && ` of ${state.steps}`}
+        <Fact name={t('Progress')}>
+          <b>{state.steps === undefined ? t('step {0}', step) : t('step {0} of {1}', step, state.steps)}</b>
         </Fact>
         {progress !== undefined && (
-          <Fact name="Throughput">
-            <b>{progress.samplesPerSecond.toFixed(1)}</b> samples/s
-          </Fact>
+          <Fact name={t('Throughput')}>{t('{0} samples/s', progress.samplesPerSecond.toFixed(1))}</Fact>
         )}
         {going && progress?.secondsLeft !== undefined && step < (state.steps ?? 0) && (
-          <Fact name="Time left">
-            <b>{timeText(progress.secondsLeft)}</b> left
-          </Fact>
+          <Fact name={t('Time left')}>{t('{0} left', timeText(progress.secondsLeft))}</Fact>
         )}
         {state.device !== undefined && (
-          <Fact name="Device">{isDevice(state.device) ? deviceLabel(state.device) : state.device}</Fact>
+          <Fact name={t('Device')}>{isDevice(state.device) ? deviceLabel(state.device) : state.device}</Fact>
         )}
-        {state.facts.length > 0 && <Fact name="Config">{state.facts.join(' · ')}</Fact>}
+        {state.facts.length > 0 && <Fact name={t('Config')}>{state.facts.join(' · ')}</Fact>}
       </ul>
       {state.steps !== undefined && (
-        <progress class="training-progress" value={step} max={state.steps} aria-label="Steps done" />
+        <progress class="training-progress" value={step} max={state.steps} aria-label={t('Steps done')} />
       )}
       {state.locked !== undefined && (
         <p class="status status-warning" role="status">
           {state.locked}{' '}
           <button type="button" class="quiet link" onClick={() => scene.call((host) => host.manageTrust())}>
-            Manage trust
+            {t('Manage trust')}
           </button>
         </p>
       )}
@@ -67,37 +63,37 @@ function Actions({ scene: { state, call } }: { scene: TrainingScene }): VNode {
       {state.state === 'running' && (
         <Button
           appearance="primary"
-          {...unless(locked, 'Finishes the step, saves, and waits with the model in memory')}
+          {...unless(locked, t('Finishes the step, saves, and waits with the model in memory'))}
           onClick={() => call((host) => host.pause())}
         >
-          Pause
+          {t('Pause')}
         </Button>
       )}
       {canResume(state) && (
         <Button
           appearance="primary"
-          {...unless(locked, 'Goes on exactly where the run was saved last')}
+          {...unless(locked, t('Goes on exactly where the run was saved last'))}
           onClick={() => call((host) => host.resume())}
         >
-          Resume
+          {t('Resume')}
         </Button>
       )}
       {live && (
         <Button
-          {...unless(locked, 'Finishes the step, saves, and ends; what was learnt is kept')}
+          {...unless(locked, t('Finishes the step, saves, and ends; what was learnt is kept'))}
           onClick={() => call((host) => host.stop())}
         >
-          Stop and keep
+          {t('Stop and keep')}
         </Button>
       )}
       <Button
-        {...unless(locked, 'The file that the run was started with')}
+        {...unless(locked, t('The file that the run was started with'))}
         onClick={() => call((host) => host.openConfig())}
       >
-        Open config
+        {t('Open config')}
       </Button>
       <Button title={state.folder} onClick={() => call((host) => host.showFolder())}>
-        Show folder
+        {t('Show folder')}
       </Button>
     </div>
   );
@@ -115,21 +111,21 @@ function canResume({ state }: TrainingState): boolean {
 function stateText(state: TrainingState['state']): string {
   switch (state) {
     case 'starting':
-      return 'starting';
+      return t('starting');
     case 'running':
-      return 'running';
+      return t('running');
     case 'paused':
-      return 'paused';
+      return t('paused');
     case 'stopped':
-      return 'stopped';
+      return t('stopped');
     case 'finished':
-      return 'finished';
+      return t('finished');
     case 'failed':
-      return 'failed';
+      return t('failed');
     case 'killed':
-      return 'interrupted';
+      return t('interrupted');
     case 'unknown':
-      return 'not running';
+      return t('not running');
     default:
       return unreachable(state);
   }
@@ -142,34 +138,35 @@ function Status({ scene, step }: { scene: TrainingScene; step: number }): VNode 
     case 'starting':
       return (
         <p class="status" role="status">
-          The model and the data are being opened.
+          {t('The model and the data are being opened.')}
         </p>
       );
     case 'paused':
       return (
         <p class="status status-warning" role="status">
-          Paused after step {step}, which is saved. The model stays in memory.
+          {t('Paused after step {0}, which is saved. The model stays in memory.', step)}
         </p>
       );
     case 'killed':
       return (
         <p class="status status-warning" role="status">
-          The run's process is gone. Resuming goes on from the last checkpoint; the steps since then are done
-          again.
+          {t(
+            "The run's process is gone. Resuming goes on from the last checkpoint; the steps since then are done again.",
+          )}
         </p>
       );
     case 'failed':
       return (
         <p class="status status-error" role="alert">
-          {state.error ?? 'The run failed.'}{' '}
+          {state.error ?? t('The run failed.')}{' '}
           {state.hasPlace && (
             <button
               type="button"
               class="quiet link"
-              {...unless(state.locked, 'What the error is about')}
+              {...unless(state.locked, t('What the error is about'))}
               onClick={() => call((host) => host.openError())}
             >
-              Open file
+              {t('Open file')}
             </button>
           )}
         </p>

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { plural, t } from '../../../base/l10n.ts';
 import type { WatchedBlock } from '../../../watch/watched.ts';
 import { STRENGTH } from '../../../heatmap/constants.ts';
 import { scaleOf, type Scale } from '../../../heatmap/scale.ts';
@@ -28,34 +29,34 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
   const mean = meanToTarget(block);
   const { locked, law } = scene.view;
   return (
-    <section class="watched-block" aria-label={`Block ${index + 1}`}>
+    <section class="watched-block" aria-label={t('Block {0}', index + 1)}>
       <div class="block-head">
         <h3>
-          Block {index + 1}
+          {t('Block {0}', index + 1)}
           <span class="dim">
             {' '}
             · {picture.name}
-            {text.trim() !== '' && ` · after “${text.trim().replaceAll('\n', ' ↵ ')}”`}
+            {text.trim() !== '' && ` · ${t('after “{0}”', text.trim().replaceAll('\n', ' ↵ '))}`}
           </span>
         </h3>
         {mean !== undefined && (
           <span class="dim">
-            mean cosine with the targets <b>{number(mean)}</b>
+            {t('mean cosine with the targets')} <b>{number(mean)}</b>
           </span>
         )}
       </div>
       <div class="watched-maps">
         <SelectionMap
-          title="Teacher"
+          title={t('Teacher')}
           kind="teacher"
           block={block}
           selection={teacher}
           map={teacherMap!}
           scale={common}
           scene={scene}
-          figure={`${teacher.selected.length} targets`}
+          figure={plural(teacher.selected.length, '{0} target', '{0} targets')}
         />
-        <div class="watched-latents" role="group" aria-label={`Latents of block ${index + 1}`}>
+        <div class="watched-latents" role="group" aria-label={t('Latents of block {0}', index + 1)}>
           {latents.map((latent, i) => (
             <SelectionMap
               key={i}
@@ -67,14 +68,20 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
               target={teacher.selected[i]}
               scale={locked ? common : scaleOf([latentMaps[i]!])}
               scene={scene}
-              figure={latent.toTarget === undefined ? 'no target' : `cos ${number(latent.toTarget)}`}
-              note={`${shared(teacher, latent)} of ${teacher.selected.length} picked as by the teacher`}
+              figure={latent.toTarget === undefined ? t('no target') : t('cos {0}', number(latent.toTarget))}
+              note={t(
+                '{0} of {1} picked as by the teacher',
+                shared(teacher, latent),
+                teacher.selected.length,
+              )}
             />
           ))}
         </div>
       </div>
       <p class="dim scale-line">
-        {locked ? 'Selection probability' : 'Each map has a scale of its own, so maps cannot be compared.'}
+        {locked
+          ? t('Selection probability')
+          : t('Each map has a scale of its own, so maps cannot be compared.')}
         {locked && (
           <>
             <span>{number(common.min)}</span>
@@ -82,7 +89,7 @@ export function WatchedBlockView({ block, index, scene }: WatchedBlockProps): VN
             <span>{number(common.max)}</span>
           </>
         )}
-        <span>uniform {number(1 / Math.max(1, teacher.probabilities.length))}</span>
+        <span>{t('uniform {0}', number(1 / Math.max(1, teacher.probabilities.length)))}</span>
       </p>
     </section>
   );

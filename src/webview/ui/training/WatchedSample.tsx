@@ -5,10 +5,11 @@
 
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { plural, t } from '../../../base/l10n.ts';
 import type { WatchRequest } from '../../../watch/status.ts';
 import type { WatchedStep } from '../../../watch/watched.ts';
 import { Button, Checkbox } from '../../toolkit.tsx';
-import { LAW_OPTIONS } from '../laws.ts';
+import { lawOptions } from '../laws.ts';
 import { Segmented } from '../Segmented.tsx';
 import type { TrainingScene } from './scene.ts';
 import { WatchedBlockView } from './WatchedBlockView.tsx';
@@ -35,9 +36,9 @@ export function WatchedSample({ scene }: { scene: TrainingScene }): VNode {
   }, [isLook, look]);
   const watched = isLook ? look : shown?.sample === watch?.sample ? shown : undefined;
   return (
-    <section class="watched" aria-label="Watched sample">
+    <section class="watched" aria-label={t('Watched sample')}>
       <div class="training-tools">
-        <h2>Watched sample</h2>
+        <h2>{t('Watched sample')}</h2>
         {watch !== undefined && (
           <Chooser key={`${watch.sample} ${watch.every}`} watch={watch} scene={scene} />
         )}
@@ -56,11 +57,11 @@ export function WatchedSample({ scene }: { scene: TrainingScene }): VNode {
 }
 
 function waiting({ state }: TrainingScene, looks: number): string {
-  if (looks > 0) return 'Reading …';
-  if (state.watch?.every === 0) return 'No sample is looked at: choose after how many steps.';
+  if (looks > 0) return t('Reading …');
+  if (state.watch?.every === 0) return t('No sample is looked at: choose after how many steps.');
   return state.state === 'starting' || state.state === 'running'
-    ? 'The first look comes with the first step.'
-    : 'This run has not looked at the sample.';
+    ? t('The first look comes with the first step.')
+    : t('This run has not looked at the sample.');
 }
 
 /** Which sample, and how often; obeyed after the step that is going on. */
@@ -72,8 +73,8 @@ function Chooser({ watch, scene }: { watch: WatchRequest; scene: TrainingScene }
   return (
     <>
       <label class="field">
-        <span class="field-label" title="Counted from 0 in the order of the file">
-          Sample
+        <span class="field-label" title={t('Counted from 0 in the order of the file')}>
+          {t('Sample')}
         </span>
         <input
           class="number"
@@ -89,7 +90,7 @@ function Chooser({ watch, scene }: { watch: WatchRequest; scene: TrainingScene }
         />
       </label>
       <label class="field">
-        <span class="field-label">every</span>
+        <span class="field-label">{t('every')}</span>
         <input
           class="number"
           type="number"
@@ -97,13 +98,13 @@ function Chooser({ watch, scene }: { watch: WatchRequest; scene: TrainingScene }
           value={watch.every}
           disabled={locked !== undefined}
           title={locked ?? ''}
-          aria-label="Steps between two looks; 0 for never"
+          aria-label={t('Steps between two looks; 0 for never')}
           onChange={(event) => {
             const every = whole(event.currentTarget.value);
             if (every !== undefined) change({ every });
           }}
         />
-        <span class="field-label">steps</span>
+        <span class="field-label">{t('steps')}</span>
       </label>
     </>
   );
@@ -125,22 +126,25 @@ function Timeline({ looks, index, isLive, choose }: TimelineProps): VNode {
         max={looks.length - 1}
         value={index}
         disabled={looks.length < 2}
-        aria-label="Step that is shown"
-        aria-valuetext={`after step ${looks[index]}${isLive ? ', live' : ''}`}
+        aria-label={t('Step that is shown')}
+        aria-valuetext={t('after step {0}', looks[index]!) + (isLive ? `, ${t('live')}` : '')}
         onInput={(event) => choose(looks[Number(event.currentTarget.value)])}
       />
       <span class="timeline-step">
-        after step <b>{looks[index]}</b>
+        <b>{t('after step {0}', looks[index]!)}</b>
         <span class="dim">
           {' '}
-          ({looks.length === 1 ? '1 look' : `${looks.length} looks`}, {looks[0]} to {looks.at(-1)})
+          ({plural(looks.length, '{0} look', '{0} looks')}, {t('{0} to {1}', looks[0]!, looks.at(-1)!)})
         </span>
       </span>
       {isLive ? (
-        <span class="live">live</span>
+        <span class="live">{t('live')}</span>
       ) : (
-        <Button title="Shows the newest look again, and each that comes" onClick={() => choose(undefined)}>
-          Go live
+        <Button
+          title={t('Shows the newest look again, and each that comes')}
+          onClick={() => choose(undefined)}
+        >
+          {t('Go live')}
         </Button>
       )}
     </div>
@@ -165,15 +169,15 @@ function Watched({ watched, scene }: { watched: WatchedStep; scene: TrainingScen
         <div class="training-tools">
           <Checkbox
             checked={scene.view.locked}
-            title="One scale for all maps of a block, so that they can be compared"
+            title={t('One scale for all maps of a block, so that they can be compared')}
             onChange={(locked) => scene.set({ locked })}
           >
-            one scale for a block
+            {t('one scale for a block')}
           </Checkbox>
           <Segmented
-            label="Draw maps as"
+            label={t('Draw maps as')}
             value={scene.view.law}
-            options={LAW_OPTIONS}
+            options={lawOptions()}
             onChange={(law) => scene.set({ law })}
           />
         </div>
@@ -187,16 +191,15 @@ function Watched({ watched, scene }: { watched: WatchedStep; scene: TrainingScen
 }
 
 function captionOf({ blocks }: WatchedStep, stage: number): string {
-  const grouped = blocks.some(({ groupSize }) => groupSize > 1)
-    ? ' Candidates are means of neighbouring tokens.'
-    : '';
-  const read =
+  const isGrouped = blocks.some(({ groupSize }) => groupSize > 1);
+  return [
+    t(
+      "Selection probability: softmax of the cosines with the helper picture's features, the trainer's own rule; framed are the features that it picks, numbered in the teacher's order. The query is the teacher's, or the student's latent.",
+    ),
+    ...(isGrouped ? [t('Candidates are means of neighbouring tokens.')] : []),
     stage === 1
-      ? "The student reads the answer with the teacher's targets given as its latents."
-      : 'The student reads the answer with its own latents fed back.';
-  return (
-    "Selection probability: softmax of the cosines with the helper picture's features, the trainer's own rule; " +
-    "framed are the features that it picks, numbered in the teacher's order. The query is the teacher's, or the " +
-    `student's latent.${grouped} ${read} This is selection, not attention, and no latent is decoded to a picture.`
-  );
+      ? t("The student reads the answer with the teacher's targets given as its latents.")
+      : t('The student reads the answer with its own latents fed back.'),
+    t('This is selection, not attention, and no latent is decoded to a picture.'),
+  ].join(' ');
 }
