@@ -226,11 +226,13 @@ export class Model {
 
   /**
    * A lost number spreads from layer to layer, and to all that attend to its position: the first layer whose
-   * attention it has reached is where it was lost, or the one before.
+   * attention it has reached is where it was lost, or the one before. What is lost in a row of attention is lost in
+   * the state of that position too, so that only states are looked at while all is well.
    * @param start index of the first of the positions
    */
   private async checkStep({ hidden, attention }: DecoderStep, start: number): Promise<void> {
     const { layers, hiddenSize } = this.checkpoint.config.text;
+    if (nonFiniteIndex(hidden.data) < 0) return;
     const reached = nonFiniteIndex(attention.data);
     const layer =
       reached < 0
@@ -241,7 +243,6 @@ export class Model {
       hidden.data,
       (i) => `at position ${start + Math.floor(i / hiddenSize)}, first ${layer}`,
     );
-    await this.checkFinite('hidden states', attention.data, () => `first ${layer}`);
   }
 
   /** @throws UserError if not all values are numbers, saying where they were lost */
@@ -281,7 +282,10 @@ function layerOf(index: number, { shape, data }: NumericArray): number {
   return Math.floor((index * shape[0]!) / data.length) + 1;
 }
 
-/** Attention over slots → over sequence indices. */
+/**
+ * Attention over slots → over sequence indices, in place: slots rise with the indices, and there are more of them.
+ * Neighbours stay neighbours, so whole stretches move.
+ */
 function pickSlots(
   data: Float32Array,
   rows: number,
@@ -290,9 +294,23 @@ function pickSlots(
 ): NumericArray {
   const width = data.length / rows;
   const keys = slotOf.length;
-  const picked = new Float32Array(rows * keys);
+  const stretches = stretchesOf(slotOf);
   for (let row = 0; row < rows; row++) {
-    for (let key = 0; key < keys; key++) picked[row * keys + key] = data[row * width + slotOf[key]!]!;
+    for (const { key, slot, length } of stretches) {
+      const start = row * width + slot;
+      data.copyWithin(row * keys + key, start, start + length);
+    }
   }
-  return { shape: [...shape, keys], data: picked };
+  return { shape: [...shape, keys], data: data.subarray(0, rows * keys) };
+}
+
+/** Where sequence indices that follow each other lie in slots that do. */
+function stretchesOf(slotOf: readonly number[]): { key: number; slot: number; length: number }[] {
+  const stretches: { key: number; slot: number; length: number }[] = [];
+  slotOf.forEach((slot, key) => {
+    const last = stretches.at(-1);
+    if (last !== undefined && slot === last.slot + last.length) last.length++;
+    else stretches.push({ key, slot, length: 1 });
+  });
+  return stretches;
 }
