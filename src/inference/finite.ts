@@ -22,7 +22,7 @@ export type Stage = keyof typeof STAGES;
 export function nonFiniteIndex(values: Float32Array): number {
   // A difference with itself is 0 for every number, so that the usual case needs no branch.
   let sum = 0;
-  for (const value of values) sum += value - value;
+  for (let i = 0; i < values.length; i++) sum += values[i]! - values[i]!;
   return sum === 0 ? -1 : values.findIndex((value) => !Number.isFinite(value));
 }
 

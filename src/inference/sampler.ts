@@ -58,11 +58,12 @@ export class Sampler {
    * @throws UserError if the rules leave nothing to choose
    */
   choose(logits: Float32Array, sequence: Sequence, banned: readonly number[]): number {
-    const scores = Float32Array.from(logits);
+    const scores = logits.slice();
     for (const apply of this.scoreRules) apply(scores, sequence);
     ban(scores, banned);
-    if (scores[argMax(scores)] === -Infinity) throw nothingLeft();
-    if (this.settings.temperature === 0) return argMax(scores);
+    const best = argMax(scores);
+    if (scores[best] === -Infinity) throw nothingLeft();
+    if (this.settings.temperature === 0) return best;
     for (const apply of this.drawRules) apply(scores, sequence);
     return this.draw(scores);
   }
