@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseGenerationConfig } from '../../src/checkpoint/defaults.ts';
-import { argMax, drawRules, scoreRules } from '../../src/inference/logitRules.ts';
+import { argMax, drawRules, likeliest, scoreRules } from '../../src/inference/logitRules.ts';
 import { Sampler } from '../../src/inference/sampler.ts';
 
 /** Made by scripts/reference/logitRules.py. */
@@ -137,4 +137,29 @@ describe('what a run says of the settings', () => {
     expect(found).toHaveLength(20);
     for (const { name, value } of found) expect(name.length + value.length).toBeLessThan(130);
   });
+});
+
+describe('scores of a real vocabulary', () => {
+  /** Of either sign, many of them equal, zeros of both signs, some banned. */
+  const scores = Float32Array.from({ length: 20_000 }, (_, id) =>
+    id % 7 === 0 ? -Infinity : Math.round(50 * Math.sin(id * id)) / 8,
+  );
+  const slow = [...scores.keys()]
+    .filter((id) => scores[id]! > -Infinity)
+    .toSorted((a, b) => scores[b]! - scores[a]! || a - b);
+
+  it('are in order, of equal ones the first id first', () => {
+    expect(scores.some((score) => Object.is(score, -0))).toBe(true);
+    expect(likeliest(scores)).toEqual(slow);
+  });
+
+  it.each([1, 20, 5000, 17_142, 19_999, 20_001])(
+    'top-k of %d keeps all that are as good as the last',
+    (k) => {
+      const found = scores.slice();
+      for (const apply of drawRules({ top_k: k })) apply(found, sequence([]));
+      const least = scores[slow[k - 1] ?? -1] ?? -Infinity;
+      expect(found).toEqual(scores.map((score) => (score < least ? -Infinity : score)));
+    },
+  );
 });

@@ -3,7 +3,9 @@
 import { seededNumbers } from '../../../src/base/random.ts';
 import { openCheckpoint } from '../../../src/checkpoint/checkpoint.ts';
 import type { KvCache } from '../../../src/inference/kvCache.ts';
+import { probabilityOf } from '../../../src/inference/logitRules.ts';
 import { Model } from '../../../src/inference/model.ts';
+import { Sampler } from '../../../src/inference/sampler.ts';
 import type { Position } from '../../../src/model/positions.ts';
 import { pixelsPerPatch } from '../../../src/model/vision.ts';
 import { inFormat } from '../../../src/quantise/inFormat.ts';
@@ -22,12 +24,15 @@ export interface OurOptions {
 class OurRacer implements Racer {
   readonly fixed: number;
   private readonly model: Model;
+  private readonly sampler: Sampler;
   private cache: KvCache;
   private last: NumericArray;
 
   constructor(model: Model, fixed: number) {
     this.model = model;
     this.fixed = fixed;
+    const greedy = { temperature: 0, topP: 1, repetitionPenalty: 1, seed: 0 };
+    this.sampler = new Sampler(greedy, model.checkpoint.generation);
     this.cache = model.newCache();
     this.last = { shape: [1, 0], data: new Float32Array() };
   }
@@ -41,11 +46,15 @@ class OurRacer implements Racer {
     this.last = { shape: [1, width], data: hidden.data.slice(-width) };
   }
 
+  /** As a run of the engine does it: chosen by its sampler, with the probability that a trace shows. */
   async token(capture: boolean): Promise<number> {
     const start = performance.now();
     const { data } = await this.model.logits(this.last);
+    const length = this.cache.length;
+    const id = this.sampler.choose(data, { ids: [], promptLength: 0, maxLength: length + 1000 }, []);
+    probabilityOf(data, id);
     const head = performance.now() - start;
-    await this.feed(await this.model.embed([largest(data)]), capture);
+    await this.feed(await this.model.embed([id]), capture);
     return head;
   }
 
@@ -70,12 +79,6 @@ class OurRacer implements Racer {
     const { hidden } = await this.model.step(this.cache, input, [at], capture ? {} : { rows: [] });
     this.last = hidden;
   }
-}
-
-function largest(values: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
 }
 
 await serve<OurOptions>(async ({ folder, cache, format, threads }) => {
