@@ -1,11 +1,12 @@
 /** What activate() returns: enough for tests and other extensions to see what happened. */
 
-import type { Event } from 'vscode';
+import type { Event, TreeItem } from 'vscode';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import type { RunResult } from './run/controller.ts';
-import type { RunSummary } from './run/store.ts';
+import type { RunSummary } from './run/summary.ts';
 import type { RunSettings } from './settings.ts';
+import type { PanelRuns } from './trace/panel.ts';
 
 export type { RunResult, RunSummary };
 
@@ -30,4 +31,8 @@ export interface InspectorApi {
   enginePid(): number | undefined;
   /** The last error that was shown. */
   lastError(): string | undefined;
+  /** The lines of the view "Runs", days and runs, from top to bottom. */
+  runLines(): Promise<TreeItem[]>;
+  /** Of each run panel, which runs it has, oldest first, and which it shows. */
+  panelRuns(): PanelRuns[];
 }

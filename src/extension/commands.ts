@@ -14,11 +14,13 @@ import { selectModel } from './modelCommand.ts';
 import { chooseTrace } from './trace/openCommand.ts';
 import { isReasonOptions, type ReasonCommand } from './run/reasonCommand.ts';
 import { registerCommand, type Reporter } from './report.ts';
+import { runOf, type RunCommands } from './run/runCommands.ts';
 import type { RunSessions } from './run/session.ts';
 import type { RunStore } from './run/store.ts';
 import type { TraceDocuments } from './trace/document.ts';
 import type { TraceEditors } from './trace/editor.ts';
 import { isTrainOptions, type TrainCommand } from './training/command.ts';
+import type { TraceLinks } from './trace/links.ts';
 import { nameOf, type TraceLibrary, type TraceRef } from './trace/library.ts';
 import type { TracePanels } from './trace/panels.ts';
 
@@ -36,6 +38,8 @@ export interface CommandServices {
   editors: TraceEditors;
   sessions: RunSessions;
   reason: ReasonCommand;
+  ofRuns: RunCommands;
+  links: TraceLinks;
   train: TrainCommand;
   /** Folder of packed weights. */
   weightsCache: string;
@@ -49,8 +53,21 @@ const latentLink = z.object({
 });
 
 export function registerCommands(services: CommandServices): vscode.Disposable[] {
-  const { active, context, documents, engine, exporter, log, reason, reporter, runStore, sessions, train } =
-    services;
+  const {
+    active,
+    context,
+    documents,
+    engine,
+    exporter,
+    log,
+    reason,
+    reporter,
+    runStore,
+    sessions,
+    train,
+    ofRuns,
+    links,
+  } = services;
   const command = (id: string, handler: (target: unknown) => unknown): vscode.Disposable =>
     registerCommand(id, reporter, handler);
   return [
@@ -60,7 +77,29 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       (target: unknown, more: unknown) => reason.reason(target, more),
       (_, more) => isReasonOptions(more),
     ),
-    command('ilvr.stop', () => sessions.stop()),
+    command('ilvr.stop', (target) => sessions.stop(runOf(target))),
+    command('ilvr.copyLink', (target) => links.copy(refIn(target, active))),
+    registerCommand(
+      'ilvr.openLink',
+      reporter,
+      (target: unknown) => links.openCommand(target),
+      (target) => typeof target === 'string',
+    ),
+    registerCommand(
+      'ilvr.renameRun',
+      reporter,
+      (target: unknown, name: unknown) => ofRuns.rename(target, name),
+      (_, name) => typeof name === 'string',
+    ),
+    registerCommand('ilvr.deleteRun', reporter, (target: unknown, selected: unknown) =>
+      ofRuns.remove(target, selected),
+    ),
+    command('ilvr.revealRun', (target) => ofRuns.reveal(target)),
+    registerCommand('ilvr.openBeside', reporter, (target: unknown, selected: unknown) =>
+      ofRuns.openBeside(target, selected),
+    ),
+    command('ilvr.runAgain', (target) => ofRuns.again(target)),
+    command('ilvr.askAgain', (target) => ofRuns.again(target, true)),
     registerCommand(
       'ilvr.exportTrace',
       reporter,
@@ -111,19 +150,24 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
   ];
 }
 
-async function showTrace(
-  { panels, editors, library }: CommandServices,
+/** Shows a trace in its panel or editor, with a place selected if one is given. */
+export async function showTrace(
+  { panels, editors, library }: Pick<CommandServices, 'panels' | 'editors' | 'library'>,
   ref: TraceRef,
   selection?: PanelSelection,
 ): Promise<void> {
   if ('file' in ref) return editors.open(ref.file, selection);
+  // A run that has not begun has a panel, and no trace yet.
+  const shown = panels.find(ref.run);
+  if (shown !== undefined) return shown.reveal(selection);
   const name = nameOf(ref, await library.trace(ref));
   panels.open(ref.run, name).reveal(selection);
 }
 
-/** A run's id or a file from code or a menu; else the trace in front. */
+/** A run from code or the tree, or a file from code or a menu; else the trace in front. */
 function refIn(target: unknown, active: ActiveTrace): TraceRef {
-  if (typeof target === 'string') return { run: target };
+  const run = runOf(target);
+  if (run !== undefined) return { run };
   if (target instanceof vscode.Uri && target.path.endsWith('.json')) return { file: target };
   const ref = active.current();
   if (ref !== undefined) return ref;

@@ -5,7 +5,7 @@ import * as vscode from 'vscode';
 import { ActiveTrace } from './trace/active.ts';
 import { setBundle } from '../base/l10n.ts';
 import type { InspectorApi } from './api.ts';
-import { registerCommands } from './commands.ts';
+import { registerCommands, showTrace } from './commands.ts';
 import { Drawer } from './draw/drawer.ts';
 import { EngineService } from './engineService.ts';
 import { TraceExporter } from './trace/exportCommand.ts';
@@ -13,7 +13,9 @@ import { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
 import { ReasonCommand } from './run/reasonCommand.ts';
 import { Reporter } from './report.ts';
+import { RunCommands } from './run/runCommands.ts';
 import { Runs } from './run/runs.ts';
+import { RunTree } from './run/runTree.ts';
 import { RunSessions } from './run/session.ts';
 import { RunStore } from './run/store.ts';
 import { StatusBar } from './statusBar.ts';
@@ -22,6 +24,7 @@ import { registerTraceEditor, TraceEditors } from './trace/editor.ts';
 import { registerTraceHover } from './trace/hover.ts';
 import { TraceLibrary } from './trace/library.ts';
 import { registerTraceOutline } from './trace/outline.ts';
+import { TraceLinks, type LinkServices } from './trace/links.ts';
 import { TracePanels } from './trace/panels.ts';
 import { TraceFiles } from './trace/traceFiles.ts';
 import { TrainCommand } from './training/command.ts';
@@ -70,13 +73,27 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   };
   const panels = own(
     new TracePanels(
-      { ...views, engine, runs, runAgain: (panel) => reason.runAgain(panel) },
+      { ...views, engine, runs, runAgain: (panel, edit) => reason.runAgain(panel, edit) },
       context.workspaceState,
     ),
   );
   const editors = new TraceEditors(views);
   const sessions = new RunSessions(runs, panels, reporter);
   const reason = new ReasonCommand(context, sessions, runs, library);
+
+  const tree = own(new RunTree({ runs, store, library }));
+  const show: LinkServices['show'] = (ref, place) => showTrace({ panels, editors, library }, ref, place);
+  const links = new TraceLinks({
+    extensionId: context.extension.id,
+    library,
+    runs,
+    store,
+    active,
+    reporter,
+    show,
+  });
+  own(vscode.window.registerUriHandler(links));
+  const ofRuns = new RunCommands({ tree, runs, store, library, panels, reason, reporter });
 
   const training = own(
     new TrainingRuns({
@@ -108,6 +125,8 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     editors,
     sessions,
     reason,
+    ofRuns,
+    links,
     train: new TrainCommand(context, training, trainingPanels),
     weightsCache,
   })) {
@@ -122,6 +141,8 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
       runs.onEvent(({ run, event }) => listener.call(self, { runId: run.id, event }), undefined, disposables),
     enginePid: () => engine.pid,
     lastError: () => reporter.lastError,
+    runLines: () => tree.lines(),
+    panelRuns: () => panels.runs(),
   };
 }
 

@@ -6,7 +6,7 @@
 
 import * as vscode from 'vscode';
 import { messageOf } from '../base/errors.ts';
-import { plainText } from '../base/plainText.ts';
+import { oneLine, plainText } from '../base/plainText.ts';
 import type { Markup } from './markup.ts';
 
 /** Of names and details in lists: more does not fit a line. */
@@ -123,6 +123,16 @@ export async function askSecret(title: string, prompt: string): Promise<string |
   return typed === undefined || typed.trim() === '' ? undefined : typed.trim();
 }
 
+/** Asks for a line of text that may be empty; undefined when it was left. `value` is what is typed already. */
+export async function askText(title: string, prompt: string, value = ''): Promise<string | undefined> {
+  return vscode.window.showInputBox({
+    title: plainText(title, MAX_LABEL),
+    prompt: plainText(prompt),
+    value: oneLine(value),
+    ignoreFocusOut: true,
+  });
+}
+
 /** One item in the status bar; hidden until it is shown. */
 export class StatusItem implements vscode.Disposable {
   private readonly item: vscode.StatusBarItem;
@@ -140,10 +150,7 @@ export class StatusItem implements vscode.Disposable {
    */
   show({ icon, text, tooltip, spoken }: Record<'icon' | 'text' | 'tooltip' | 'spoken', string>): void {
     this.item.text = `$(${icon}) ${plainText(text, MAX_LABEL)}`;
-    this.item.tooltip = tooltip
-      .split('\n')
-      .map((line) => plainText(line))
-      .join('\n');
+    this.item.tooltip = linesOf(tooltip);
     this.item.accessibilityInformation = { label: plainText(spoken, MAX_LABEL) };
     this.item.show();
   }
@@ -158,8 +165,13 @@ export class StatusItem implements vscode.Disposable {
 }
 
 /** A page of ours in the editor area; its script runs, and may load what lies in `root`. */
-export function createPage(type: string, title: string, root: vscode.Uri): vscode.WebviewPanel {
-  return vscode.window.createWebviewPanel(type, plainText(title, MAX_LABEL), vscode.ViewColumn.Active, {
+export function createPage(
+  type: string,
+  title: string,
+  root: vscode.Uri,
+  column = vscode.ViewColumn.Active,
+): vscode.WebviewPanel {
+  return vscode.window.createWebviewPanel(type, plainText(title, MAX_LABEL), column, {
     enableScripts: true,
     localResourceRoots: [root],
   });
@@ -187,6 +199,50 @@ export function outlineSymbol(
   return new vscode.DocumentSymbol(shownName, plainText(detail, MAX_LABEL), kind, range, range);
 }
 
+/** A line of a tree, and what a screen reader says of it. */
+export interface TreeLine {
+  /** Of its own among all lines of the tree. */
+  id: string;
+  label: string;
+  /** Beside the label, dimmed. */
+  description?: string;
+  /** Lines. */
+  tooltip?: string;
+  spoken: string;
+  icon?: { id: string; colour?: string };
+  /** For the manifest's `when` clauses. */
+  kind: string;
+  /** Whether there are lines below it, which are shown at first. */
+  isGroup?: boolean;
+  /** What Enter and a click do. */
+  command?: vscode.Command;
+}
+
+/** A line as VS Code takes it. */
+export function treeItem(line: TreeLine): vscode.TreeItem {
+  const { Expanded, None } = vscode.TreeItemCollapsibleState;
+  const item = new vscode.TreeItem(
+    plainText(line.label, MAX_LABEL) || '…',
+    line.isGroup === true ? Expanded : None,
+  );
+  [item.id, item.contextValue] = [line.id, line.kind];
+  item.accessibilityInformation = { label: plainText(line.spoken) };
+  item.description = plainText(line.description ?? '', MAX_LABEL);
+  item.tooltip = linesOf(line.tooltip ?? '');
+  const { icon, command } = line;
+  if (icon !== undefined) {
+    const colour = icon.colour === undefined ? undefined : new vscode.ThemeColor(icon.colour);
+    item.iconPath = new vscode.ThemeIcon(icon.id, colour);
+  }
+  if (command !== undefined) item.command = command;
+  return item;
+}
+
+/** A tree of a view of the manifest, several lines of which can be selected. */
+export function showTree<Node>(view: string, provider: vscode.TreeDataProvider<Node>): vscode.TreeView<Node> {
+  return vscode.window.createTreeView(view, { treeDataProvider: provider, canSelectMany: true });
+}
+
 function shown<Item extends Choice>(item: Item): vscode.QuickPickItem & { item: Item } {
   const { label, description, detail, icon } = item;
   return {
@@ -196,6 +252,14 @@ function shown<Item extends Choice>(item: Item): vscode.QuickPickItem & { item: 
     ...(detail !== undefined && { detail: plainText(detail, MAX_LABEL) }),
     ...(icon !== undefined && { iconPath: new vscode.ThemeIcon(icon) }),
   };
+}
+
+/** Each line plain, by itself. */
+function linesOf(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => plainText(line))
+    .join('\n');
 }
 
 function titlesOf(buttons: readonly Button[]): string[] {

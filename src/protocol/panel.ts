@@ -7,6 +7,7 @@
  */
 
 import type { MapKind } from '../heatmap/map.ts';
+import type { Choice } from '../trace/choice.ts';
 import type { Query } from '../trace/queries.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
@@ -19,8 +20,10 @@ export interface PanelMethods {
   event(event: ReasonEvent): Promise<void>;
   /** Progress before the first event ("loading the model"); null when it is over (JSON knows no undefined). */
   progress(message: string | null): Promise<void>;
-  /** Moves the selection, for deep links from the trace's text document. */
+  /** Moves the selection, for links from outside and from the trace's text document. */
   select(selection: PanelSelection): Promise<void>;
+  /** What is looked at, for a link to it. */
+  selection(): Promise<PanelSelection>;
 }
 
 /** Panel → host. */
@@ -38,6 +41,10 @@ export interface PanelHost {
   picture(request: { run: string; picture: string }): Promise<Uint8Array>;
   cancel(): Promise<void>;
   runAgain(): Promise<void>;
+  /** As runAgain, with a question that is asked for; the one shown is offered. */
+  askAgain(): Promise<void>;
+  /** Shows the panel's run before the one shown, or the one after it. */
+  showOther(by: -1 | 1): Promise<void>;
   exportTrace(): Promise<void>;
   openAsText(): Promise<void>;
   /** Pictures dropped into the panel or chosen: compared with the run's latents on the next run. */
@@ -54,6 +61,8 @@ export interface PanelState {
   fileName?: string;
   /** A viewer has no engine: no run again, no helpers. */
   canRun: boolean;
+  /** Which of the panel's runs is shown, from 0, when it has several. */
+  history?: { at: number; of: number };
   /** Why nothing can be run now; absent when it can. */
   locked?: string;
   progress?: string;
@@ -61,10 +70,14 @@ export interface PanelState {
   preferences?: unknown;
 }
 
-/** What the reader looks at; kept by the webview across reloads. */
+/** What the reader looks at; what is absent stays as it is. */
 export interface PanelSelection {
   /** Index into trace.latents. */
-  latent: number;
+  latent?: number;
+  /** Of a word; index into trace.tokens. */
+  token?: number;
+  layer?: Choice;
+  heads?: Choice;
   picture?: string;
   kind?: MapKind;
 }

@@ -46,6 +46,7 @@ const methods: PanelMethods = {
   event: (event) => model.event(event),
   progress: (message) => model.progress(message),
   select: (selection) => model.select(selection),
+  selection: () => model.selection(),
 };
 const host: PanelHost = connect<PanelHost, PanelMethods>(methods, channel);
 render(<App model={model} host={host} />, document.getElementById('root')!);

@@ -29,6 +29,8 @@ export class PanelModel implements PanelMethods {
   traceVersion = 0;
   /** False until the host's first snapshot. */
   connected = false;
+  /** What is looked at: the page says it. */
+  lookedAt: () => PanelSelection = () => ({});
   private readonly host: ArrayHost;
   private readonly listeners: ((change: ModelChange) => void)[] = [];
   private readonly selectors: ((selection: PanelSelection) => void)[] = [];
@@ -92,6 +94,10 @@ export class PanelModel implements PanelMethods {
 
   async select(selection: PanelSelection): Promise<void> {
     for (const listener of this.selectors) listener(selection);
+  }
+
+  async selection(): Promise<PanelSelection> {
+    return this.lookedAt();
   }
 
   /** Another trace has slices of its own; the same one, sent again, keeps those that are at hand. */

@@ -62,6 +62,8 @@ const panel = connect<PanelMethods, PanelHost>(
     picture: async (request) => (await ask({ type: 'picture', ...request }))[0]!,
     cancel: record('cancel'),
     runAgain: record('runAgain'),
+    askAgain: record('askAgain'),
+    showOther: record('showOther'),
     exportTrace: record('exportTrace'),
     openAsText: async () => {
       calls.push('openAsText');

@@ -39,6 +39,8 @@ export type RunPhase = 'waiting' | 'loading' | 'running' | 'ended';
 export class RunController implements Disposable {
   readonly id: string;
   readonly request: RunRequest;
+  /** When it was asked for; its trace begins when its turn has come. */
+  readonly createdAt = new Date().toISOString();
   phase: RunPhase = 'waiting';
   /** Absent until the engine has begun. */
   trace: Trace | undefined;

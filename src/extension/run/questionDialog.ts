@@ -16,10 +16,11 @@ interface QuestionItem extends Choice {
   question: string;
 }
 
-/** Asks for the question; undefined when the dialog was left. */
+/** Asks for the one question about these pictures; undefined when the dialog was left. */
 export async function askQuestion(
   memory: vscode.Memento,
   sample: ImageSample | undefined,
+  pictures: readonly string[],
 ): Promise<string | undefined> {
   const offered = offeredQuestions(memory, sample);
   const typed = (value: string): QuestionItem => ({
@@ -28,7 +29,10 @@ export async function askQuestion(
     description: vscode.l10n.t('as typed'),
   });
   const picked = await chooseOrType(offered, typed, {
-    title: vscode.l10n.t('What is the question?'),
+    title:
+      pictures.length > 1
+        ? vscode.l10n.t('{0} pictures in one question: {1}', pictures.length, pictures.join(', '))
+        : vscode.l10n.t('What is the question?'),
     placeholder: offered[0]?.question ?? '',
     step: 1,
     totalSteps: 2,

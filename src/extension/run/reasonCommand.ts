@@ -5,6 +5,7 @@
 
 import * as vscode from 'vscode';
 import { CancelledError, UserError } from '../../base/errors.ts';
+import { oneLine } from '../../base/plainText.ts';
 import type { ReasonOptions } from '../api.ts';
 import { chooseImages, imageInEditor, imagesOf, readImages } from './imageFiles.ts';
 import { askHelpers, askQuestion, checkQuestion, rememberQuestion } from './questionDialog.ts';
@@ -13,9 +14,10 @@ import { RUNS_NEED_TRUST, type Runs } from './runs.ts';
 import type { RunSessions } from './session.ts';
 import { findSample, type ImageSample } from './sampleLookup.ts';
 import { defaultQuestion, readRunSettings } from '../settings.ts';
-import type { TraceLibrary } from '../trace/library.ts';
+import { baseName, type TraceLibrary } from '../trace/library.ts';
 import type { TracePanel } from '../trace/panel.ts';
 import { requireTrust } from '../trust.ts';
+import { askText } from '../window.ts';
 
 export class ReasonCommand {
   private readonly context: vscode.ExtensionContext;
@@ -45,7 +47,7 @@ export class ReasonCommand {
     // Bad settings are told before any question is asked.
     readRunSettings(this.context);
     const sample = await findSample(first);
-    const question = await askQuestion(this.context.globalState, sample);
+    const question = await askQuestion(this.context.globalState, sample, images.map(baseName));
     if (question === undefined) return undefined;
     const checked = checkQuestion(question);
     const helpers = await askHelpers(first, sample);
@@ -54,13 +56,28 @@ export class ReasonCommand {
     return orCancelled(this.sessions.start(await this.request(images, checked, helpers, sample, {}), 'ask'));
   }
 
-  /** Runs a panel's question again with today's settings, and with helper images added meanwhile. */
-  async runAgain(panel: TracePanel): Promise<RunResult | undefined> {
+  /**
+   * Runs a panel's question again with today's settings, and with helper images added meanwhile.
+   * @param edit whether to ask for the question first, with the one it had
+   * @returns undefined when a dialog was left
+   */
+  async runAgain(panel: TracePanel, edit = false): Promise<RunResult | undefined> {
     requireTrust(RUNS_NEED_TRUST);
     const settings = readRunSettings(this.context);
     const request = await this.earlierRequest(panel.run);
+    const question = edit ? await this.askAgain(request.question) : request.question;
+    if (question === undefined) return undefined;
     const helpers = [...request.helpers, ...panel.addedHelpers.splice(0)];
-    return orCancelled(this.sessions.start({ ...request, helpers, settings }, 'ask', panel));
+    return orCancelled(this.sessions.start({ ...request, question, helpers, settings }, 'ask', panel));
+  }
+
+  private async askAgain(before: string): Promise<string | undefined> {
+    const typed = await askText(vscode.l10n.t('Run again with this question'), '', before);
+    if (typed === undefined) return undefined;
+    // A question of several lines is one line there, and stays what it was if it was not edited.
+    const question = typed === oneLine(before) ? before : checkQuestion(typed);
+    await rememberQuestion(this.context.globalState, question);
+    return question;
   }
 
   private async reasonWithoutDialogs(uris: vscode.Uri[], options: ReasonOptions): Promise<RunResult> {

@@ -73,6 +73,11 @@ export class Runs implements Disposable {
     return { run, done };
   }
 
+  /** Forgets a run that has ended. */
+  forget(id: string): void {
+    if (this.byId.get(id)?.phase === 'ended') this.byId.delete(id);
+  }
+
   dispose(): void {
     this.store.dispose();
   }

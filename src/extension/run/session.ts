@@ -9,6 +9,7 @@ import { EngineDiedError } from '../../client/ends.ts';
 import type { Reporter } from '../report.ts';
 import type { RunController, RunPhase, RunRequest, RunResult } from './controller.ts';
 import type { Runs } from './runs.ts';
+import { pictureTitle } from './summary.ts';
 import { SettingError, type RunSettings } from '../settings.ts';
 import type { TracePanel } from '../trace/panel.ts';
 import type { TracePanels } from '../trace/panels.ts';
@@ -38,7 +39,7 @@ export class RunSessions {
     await this.makeRoom(whenBusy);
     const { run, done } = this.runs.start(request);
     const before = panel?.run;
-    const shown = panel ?? this.panels.open(run.id, request.images[0]?.name ?? '');
+    const shown = panel ?? this.panels.open(run.id, titleOf(run));
     if (panel) panel.show(run.id);
     // Both outcomes are looked at below; the notification only waits.
     void showWhileHidden(run, done, shown);
@@ -52,14 +53,13 @@ export class RunSessions {
       throw error;
     } finally {
       // A run that never began has nothing to show.
-      if (run.trace === undefined && before === undefined) shown.close();
-      else if (run.trace === undefined && before !== undefined) shown.show(before);
+      if (run.trace === undefined) shown.forget(run.id, before);
     }
   }
 
-  /** Stops the run that is going on, or asks which of several. */
-  async stop(): Promise<void> {
-    const active = this.runs.active();
+  /** Stops a run, or the one that is going on, or asks which of several. */
+  async stop(id?: string): Promise<void> {
+    const active = this.runs.active().filter((run) => id === undefined || run.id === id);
     const run = active.length > 1 ? await chooseRun(active) : active[0];
     run?.cancel();
   }
@@ -121,7 +121,7 @@ async function showWhileHidden(
 }
 
 function showRun(run: RunController, until: Promise<void>): Thenable<void> {
-  const title = vscode.l10n.t('ILVR: {0}', run.request.images[0]?.name ?? '');
+  const title = vscode.l10n.t('ILVR: {0}', titleOf(run));
   return showProgress(title, async (report, token) => {
     const listener = token.onCancellationRequested(() => run.cancel());
     const timer = setInterval(() => report(run.describe()), PROGRESS_MS);
@@ -140,7 +140,7 @@ async function askWhenBusy(active: RunController): Promise<'wait' | 'stop' | und
     { label: vscode.l10n.t('Stop it; its trace so far is kept'), choice: 'stop' as const },
   ];
   const picked = await choose(choices, {
-    title: vscode.l10n.t('A run on {0} is going on', active.request.images[0]?.name ?? '?'),
+    title: vscode.l10n.t('A run on {0} is going on', titleOf(active)),
     placeholder: active.describe(),
   });
   return picked?.choice;
@@ -163,10 +163,14 @@ function phaseText(phase: RunPhase): string {
 
 async function chooseRun(active: RunController[]): Promise<RunController | undefined> {
   const items = active.map((run) => ({
-    label: run.request.images[0]?.name ?? run.id,
+    label: titleOf(run),
     description: phaseText(run.phase),
     detail: run.request.question,
     run,
   }));
   return (await choose(items, { title: vscode.l10n.t('Stop which run?') }))?.run;
+}
+
+function titleOf({ request }: RunController): string {
+  return pictureTitle(request.images.map(({ name }) => name));
 }

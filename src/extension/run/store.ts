@@ -9,7 +9,6 @@
 
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod';
 import { UserError } from '../../base/errors.ts';
 import type { Disposable } from '../../base/disposable.ts';
 import { isFile } from '../../files/plainFile.ts';
@@ -23,6 +22,7 @@ import {
   snapshotOf,
   TRACE_SUFFIX,
 } from '../../traceFile/manifest.ts';
+import { MAX_RUN_NAME, runSummary, summaryOf, type RunSummary } from './summary.ts';
 
 const KEPT_RUNS = 20;
 /** Least time between two automatic saves. */
@@ -32,17 +32,6 @@ const SAVE_SHARE = 0.02;
 const SUMMARY_SUFFIX = '.summary.json';
 /** An array file without a manifest is of a run that has just begun, or of one that never got far. */
 const ORPHAN_AGE_MS = 3_600_000;
-
-const runSummary = z.object({
-  id: z.string(),
-  createdAt: z.string(),
-  status: z.enum(['running', 'complete', 'cancelled', 'failed']),
-  question: z.string(),
-  pictures: z.array(z.string()),
-});
-
-/** What a list of runs shows. */
-export type RunSummary = z.output<typeof runSummary>;
 
 interface Pending {
   trace: Trace;
@@ -54,12 +43,19 @@ export class RunStore implements Disposable {
   private readonly folder: string;
   private readonly failed: (error: unknown) => void;
   private readonly pending = new Map<string, Pending>();
+  private readonly listeners = new Set<() => void>();
   private writing: Promise<void> = Promise.resolve();
 
   /** @param failed told when an automatic save fails */
   constructor(folder: string, failed: (error: unknown) => void) {
     this.folder = folder;
     this.failed = failed;
+  }
+
+  /** Calls `listener` when the list of ended runs is another. */
+  onDidChange(listener: () => void): Disposable {
+    this.listeners.add(listener);
+    return { dispose: () => this.listeners.delete(listener) };
   }
 
   /** Saves a trace that is still growing, soon and not too often. */
@@ -82,6 +78,23 @@ export class RunStore implements Disposable {
     if (trace.status === 'running') return;
     this.forget(trace.id);
     await this.prune();
+    this.changed();
+  }
+
+  /**
+   * Gives a run a name of its user's; an empty one takes it away.
+   * @throws UserError if the run is not kept
+   */
+  async rename(id: string, name: string): Promise<void> {
+    const renamed = this.writing.then(() => this.writeName(id, name.trim().slice(0, MAX_RUN_NAME)));
+    this.writing = renamed.catch(() => undefined);
+    await renamed;
+    this.changed();
+  }
+
+  /** Whether a run of this id is kept. Ids may come from anywhere. */
+  async has(id: string): Promise<boolean> {
+    return isRunId(id) && (await isFile(this.fileOf(id, TRACE_SUFFIX)));
   }
 
   /** Saves everything that waits; for the end of the extension's life. */
@@ -119,6 +132,7 @@ export class RunStore implements Disposable {
     for (const suffix of [TRACE_SUFFIX, ARRAYS_SUFFIX, SUMMARY_SUFFIX]) {
       await rm(this.fileOf(id, suffix), { force: true });
     }
+    this.changed();
   }
 
   /** Kept runs, newest first. */
@@ -135,6 +149,7 @@ export class RunStore implements Disposable {
   dispose(): void {
     for (const { timer } of this.pending.values()) clearTimeout(timer);
     this.pending.clear();
+    this.listeners.clear();
   }
 
   private async write(trace: Trace): Promise<void> {
@@ -146,10 +161,27 @@ export class RunStore implements Disposable {
       for (const piece of manifestPieces(snapshot)) await handle.writeFile(piece);
       await handle.writeFile(arraysText(snapshot, { file: trace.id + ARRAYS_SUFFIX }));
     });
-    await replaceFile(this.fileOf(trace.id, SUMMARY_SUFFIX), JSON.stringify(summaryOf(snapshot)));
+    const name = (await this.readSummary(trace.id + SUMMARY_SUFFIX))?.name;
+    await this.writeSummary({ ...summaryOf(snapshot), ...(name !== undefined && { name }) });
     const entry = this.pending.get(trace.id);
     const took = Date.now() - started;
     if (entry) entry.notBefore = Date.now() + Math.max(SAVE_INTERVAL_MS, took / SAVE_SHARE);
+  }
+
+  private async writeName(id: string, name: string): Promise<void> {
+    await this.find(id);
+    const summary = await this.readSummary(id + SUMMARY_SUFFIX);
+    if (summary === undefined) throw new UserError({ problem: 'The summary of this run cannot be read' });
+    const { name: _, ...rest } = summary;
+    await this.writeSummary({ ...rest, ...(name !== '' && { name }) });
+  }
+
+  private async writeSummary(summary: RunSummary): Promise<void> {
+    await replaceFile(this.fileOf(summary.id, SUMMARY_SUFFIX), JSON.stringify(summary));
+  }
+
+  private changed(): void {
+    for (const listener of this.listeners) listener();
   }
 
   private forget(id: string): void {
@@ -208,10 +240,4 @@ export function markInterrupted(trace: Trace): void {
   if (trace.status === 'running') {
     finishTrace(trace, 'failed', 'The run had not ended when this trace was written.');
   }
-}
-
-function summaryOf(trace: Trace): RunSummary {
-  const { id, createdAt, status, question } = trace;
-  const pictures = trace.pictures.filter(({ role }) => role === 'input').map(({ name }) => name);
-  return { id, createdAt, status, question, pictures };
 }

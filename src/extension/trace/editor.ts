@@ -67,7 +67,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
       }),
     );
     const markActive = (): void => {
-      if (panel.active) active.enter(view, ref);
+      if (panel.active) active.enter(view, ref, () => view.selection());
     };
     markActive();
     store.add(panel.onDidChangeViewState(markActive));
@@ -103,6 +103,8 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
       // A viewer says canRun: false, so its page offers none of these.
       cancel: nothing,
       runAgain: nothing,
+      askAgain: nothing,
+      showOther: nothing,
       addHelpers: nothing,
       chooseHelpers: nothing,
     };

@@ -13,6 +13,7 @@ import { TRACE_SUFFIX } from '../../traceFile/manifest.ts';
 import { OpenTrace } from '../../traceFile/openTrace.ts';
 import type { Runs } from '../run/runs.ts';
 import { markInterrupted, type RunStore } from '../run/store.ts';
+import { pictureTitle } from '../run/summary.ts';
 import { LateContainer } from './containers.ts';
 import type { TraceFiles } from './traceFiles.ts';
 import { openVirtual } from './virtualFiles.ts';
@@ -83,6 +84,11 @@ export class TraceLibrary implements Disposable {
     this.changed.fire(ref);
   }
 
+  /** Tells that a run is not kept any more. */
+  forget(run: string): void {
+    this.drop(keyOf({ run }));
+  }
+
   dispose(): void {
     for (const timer of this.timers.values()) clearTimeout(timer);
     for (const key of this.cache.keys()) this.drop(key);
@@ -150,12 +156,14 @@ export function isSameRef(a: TraceRef, b: TraceRef): boolean {
   return keyOf(a) === keyOf(b);
 }
 
-/** A short name for tabs and files, the file's or the first picture's, without what would lead to another folder. */
+/** A short name for tabs and files, the file's or the pictures', without what would lead to another folder. */
 export function nameOf(ref: TraceRef, trace?: Trace): string {
-  const picture = trace?.pictures.find(({ role }) => role === 'input');
+  const inputs = trace?.pictures.filter(({ role }) => role === 'input').map(({ name }) => name) ?? [];
   const name =
-    'file' in ref ? baseName(ref.file).replace(TRACE_SUFFIX, '') : picture?.name.replace(/\.\w+$/, '');
-  const safe = plainText(name ?? '', MAX_NAME)
+    'file' in ref
+      ? baseName(ref.file).replace(TRACE_SUFFIX, '')
+      : pictureTitle(inputs.map((picture) => picture.replace(/\.\w+$/, '')));
+  const safe = plainText(name, MAX_NAME)
     .replaceAll(/[/\\:*?"<>|]/g, '_')
     .replace(/^[.\s]+/, '');
   return safe || ('run' in ref ? `run-${ref.run.slice(0, 8)}` : 'trace');

@@ -1,7 +1,8 @@
 /** "Open trace…": a kept run, or a file. */
 
 import * as vscode from 'vscode';
-import type { RunStore, RunSummary } from '../run/store.ts';
+import type { RunStore } from '../run/store.ts';
+import { pictureTitle, type RunSummary } from '../run/summary.ts';
 import { choose, type Choice } from '../window.ts';
 import type { TraceRef } from './library.ts';
 
@@ -23,17 +24,22 @@ export async function chooseTrace(runStore: RunStore): Promise<TraceRef | undefi
   });
   if (picked === undefined) return undefined;
   if (picked.run !== undefined) return { run: picked.run };
-  const [file] =
-    (await vscode.window.showOpenDialog({
-      title: vscode.l10n.t('Open trace'),
-      filters: { [vscode.l10n.t('ILVR traces')]: ['json'] },
-    })) ?? [];
+  const file = await chooseTraceFile();
   return file && { file };
 }
 
-function itemOf({ id, createdAt, status, question, pictures }: RunSummary): TraceItem {
+/** Asks for a trace's file; undefined when the dialog was left. */
+export async function chooseTraceFile(): Promise<vscode.Uri | undefined> {
+  const files = await vscode.window.showOpenDialog({
+    title: vscode.l10n.t('Open trace'),
+    filters: { [vscode.l10n.t('ILVR traces')]: ['json'] },
+  });
+  return files?.[0];
+}
+
+function itemOf({ id, createdAt, status, question, pictures, name }: RunSummary): TraceItem {
   return {
-    label: pictures.join(', ') || vscode.l10n.t('(no picture yet)'),
+    label: name ?? (pictureTitle(pictures) || vscode.l10n.t('(no picture yet)')),
     description: `${new Date(createdAt).toLocaleString()} · ${status}`,
     detail: question,
     run: id,

@@ -1,6 +1,6 @@
 /**
- * One panel of a run. It is opened with its run and stays with it through "Run again"; it gets every
- * event while the run goes on and the whole trace whenever its page starts anew.
+ * One panel of a run and of those that "Run again" made after it, one of which is shown. It gets every event while that
+ * one goes on, and the whole trace whenever its page starts anew.
  */
 
 import * as vscode from 'vscode';
@@ -25,12 +25,18 @@ export interface PanelServices {
   reporter: Reporter;
   active: ActiveTrace;
   memory: vscode.Memento;
-  /** Notes which run a panel shows, for the next window. */
-  remember: (title: string, runId: string) => void;
-  /** Runs the question of `panel` again, in the same panel. */
-  runAgain: (panel: TracePanel) => Promise<unknown>;
+  /** Notes which runs a panel has, and which it shows, for the next window. */
+  remember: (title: string, runs: PanelRuns) => void;
+  /** Runs the question of `panel` again, or another one that is asked for, in the same panel. */
+  runAgain: (panel: TracePanel, edit?: boolean) => Promise<unknown>;
   exportTrace: (ref: TraceRef) => Promise<unknown>;
   openAsText: (ref: TraceRef) => Promise<unknown>;
+}
+
+/** The runs of a panel, oldest first. */
+export interface PanelRuns {
+  shown: string;
+  history: string[];
 }
 
 export class TracePanel implements Disposable {
@@ -42,15 +48,17 @@ export class TracePanel implements Disposable {
   private readonly panel: vscode.WebviewPanel;
   private readonly view: TraceView;
   private runId: string;
+  private history: string[];
   private following: DisposableStore | undefined;
   private isOpen = true;
   private readonly visibility = new vscode.EventEmitter<boolean>();
 
-  constructor(panel: vscode.WebviewPanel, runId: string, services: PanelServices) {
+  constructor(panel: vscode.WebviewPanel, { shown, history }: PanelRuns, services: PanelServices) {
     const { extensionUri, engine, memory } = services;
     this.panel = panel;
     this.services = services;
-    this.runId = runId;
+    this.runId = shown;
+    this.history = history;
     panel.iconPath = {
       light: vscode.Uri.joinPath(extensionUri, 'media/panel-light.svg'),
       dark: vscode.Uri.joinPath(extensionUri, 'media/panel-dark.svg'),
@@ -84,20 +92,40 @@ export class TracePanel implements Disposable {
     return this.runId;
   }
 
+  get runs(): PanelRuns {
+    return { shown: this.runId, history: [...this.history] };
+  }
+
   get ref(): TraceRef {
     return { run: this.runId };
   }
 
-  /** Shows another run from now on. */
-  show(runId: string): void {
-    this.runId = runId;
-    this.services.remember(this.panel.title, runId);
-    this.follow();
-    this.services.reporter.watch(this.view.refresh());
+  /** Whether a run is the one shown, or was shown before or after it. */
+  has(runId: string): boolean {
+    return this.history.includes(runId);
   }
 
-  reveal(selection?: PanelSelection): void {
-    this.panel.reveal();
+  /** Shows another run from now on; one that is new here stands last. */
+  show(runId: string): void {
+    this.runId = runId;
+    if (!this.has(runId)) this.history = [...this.history, runId];
+    this.follow();
+    this.changed();
+  }
+
+  /** Takes a run out. If it is shown, another takes its place; without one the panel closes. */
+  forget(runId: string, instead?: string): void {
+    const at = this.history.indexOf(runId);
+    if (at < 0) return;
+    this.history = this.history.filter((run) => run !== runId);
+    const next = instead ?? this.history[at] ?? this.history.at(-1);
+    if (next === undefined) this.close();
+    else if (this.runId === runId) this.show(next);
+    else this.changed();
+  }
+
+  reveal(selection?: PanelSelection, column?: vscode.ViewColumn): void {
+    this.panel.reveal(column);
     if (selection) this.view.select(selection);
   }
 
@@ -137,12 +165,34 @@ export class TracePanel implements Disposable {
     this.following.add(run.onProgress((message) => this.view.progress(message)));
   }
 
+  private changed(): void {
+    const { remember, reporter } = this.services;
+    remember(this.panel.title, this.runs);
+    reporter.watch(this.view.refresh());
+  }
+
+  /** Shows the run before or after the one shown. One that is not kept any more is told, and taken out. */
+  private async showOther(by: -1 | 1): Promise<void> {
+    const { runs, library } = this.services;
+    const run = this.history[this.history.indexOf(this.runId) + by];
+    if (run === undefined) return;
+    try {
+      if (runs.get(run) === undefined) await library.trace({ run });
+    } catch (error) {
+      this.forget(run);
+      throw error;
+    }
+    this.show(run);
+  }
+
   private async state(): Promise<PanelState> {
     const run = this.services.runs.get(this.runId);
     const trace = run === undefined ? await this.services.library.trace(this.ref) : run.trace;
     const locked = lockedReason();
+    const { history } = this;
     return {
       canRun: true,
+      ...(history.length > 1 && { history: { at: history.indexOf(this.runId), of: history.length } }),
       ...(locked !== undefined && { locked }),
       ...(trace && { trace }),
       ...(run?.progress !== undefined && { progress: run.progress }),
@@ -160,6 +210,8 @@ export class TracePanel implements Disposable {
     return {
       cancel: async () => runs.get(this.runId)?.cancel(),
       runAgain: shown(() => runAgain(this)),
+      askAgain: shown(() => runAgain(this, true)),
+      showOther: shown((by: -1 | 1) => this.showOther(by)),
       exportTrace: shown(() => exportTrace(this.ref)),
       openAsText: shown(() => openAsText(this.ref)),
       addHelpers: async (files) => this.addHelpers(files),
@@ -186,6 +238,6 @@ export class TracePanel implements Disposable {
   }
 
   private markActive(): void {
-    if (this.panel.active) this.services.active.enter(this, this.ref);
+    if (this.panel.active) this.services.active.enter(this, this.ref, () => this.view.selection());
   }
 }

@@ -10,7 +10,7 @@ import { UserError } from '../../base/errors.ts';
 import { plainText } from '../../base/plainText.ts';
 import { resourceRoot } from '../panelHtml.ts';
 import { createPage } from '../window.ts';
-import { TracePanel, type PanelServices } from './panel.ts';
+import { TracePanel, type PanelRuns, type PanelServices } from './panel.ts';
 
 /** Also the serializer's key and part of an activation event, so it must never change. */
 export const PANEL_TYPE = 'ilvr.panel';
@@ -27,24 +27,48 @@ export class TracePanels implements vscode.WebviewPanelSerializer, Disposable {
   private readonly panels = new Set<TracePanel>();
 
   constructor(services: Omit<PanelServices, 'remember'>, memory: vscode.Memento) {
-    this.services = { ...services, remember: (title, runId) => this.remember(title, runId) };
+    this.services = { ...services, remember: this.remember.bind(this) };
     this.memory = memory;
     this.store.add(vscode.window.registerWebviewPanelSerializer(PANEL_TYPE, this));
   }
 
   /**
-   * The panel that shows a run, opened if there is none.
+   * The panel that shows a run, else one that has it among others, else a new one.
    * @param name for its title
    */
   open(runId: string, name: string): TracePanel {
-    const existing = this.find(runId);
+    const existing = this.find(runId) ?? [...this.panels].find((panel) => panel.has(runId));
     if (existing) {
+      if (existing.run !== runId) existing.show(runId);
       existing.reveal();
       return existing;
     }
+    return this.openNew(runId, name, vscode.ViewColumn.Active);
+  }
+
+  /** The panel that shows a run, in that column; a new one even if another has it among others. */
+  openIn(column: vscode.ViewColumn, runId: string, name: string): TracePanel {
+    const existing = this.find(runId);
+    existing?.reveal(undefined, column);
+    return existing ?? this.openNew(runId, name, column);
+  }
+
+  /** The runs of each panel. */
+  runs(): PanelRuns[] {
+    return [...this.panels].map(({ runs }) => runs);
+  }
+
+  /** Takes a run out of all panels. */
+  forget(runId: string): void {
+    for (const panel of [...this.panels]) panel.forget(runId);
+  }
+
+  private openNew(runId: string, name: string, column: vscode.ViewColumn): TracePanel {
+    const runs = { shown: runId, history: [runId] };
     const title = uniqueTitle(plainText(`ILVR: ${name}`, MAX_TITLE));
-    this.remember(title, runId);
-    return this.add(createPage(PANEL_TYPE, title, resourceRoot(this.services.extensionUri)), runId);
+    this.remember(title, runs);
+    const root = resourceRoot(this.services.extensionUri);
+    return this.add(createPage(PANEL_TYPE, title, root, column), runs);
   }
 
   find(runId: string): TracePanel | undefined {
@@ -53,9 +77,10 @@ export class TracePanels implements vscode.WebviewPanelSerializer, Disposable {
 
   /** VS Code gives back a panel of the last window, at the latest when it is looked at. */
   async deserializeWebviewPanel(panel: vscode.WebviewPanel): Promise<void> {
-    const runId = this.remembered()[panel.title];
-    if (runId !== undefined) {
-      this.add(panel, runId);
+    const runs = this.remembered()[panel.title];
+    if (runs !== undefined) {
+      // An older version remembered the run that was shown.
+      this.add(panel, typeof runs === 'string' ? { shown: runs, history: [runs] } : runs);
       return;
     }
     panel.dispose();
@@ -69,19 +94,19 @@ export class TracePanels implements vscode.WebviewPanelSerializer, Disposable {
     for (const panel of this.panels) panel.dispose();
   }
 
-  private remember(title: string, runId: string): void {
+  private remember(title: string, runs: PanelRuns): void {
     const { [title]: _, ...others } = this.remembered();
-    const entries = Object.entries({ ...others, [title]: runId }).slice(-REMEMBERED);
+    const entries = Object.entries({ ...others, [title]: runs }).slice(-REMEMBERED);
     this.services.reporter.watch(this.memory.update(MEMORY_KEY, Object.fromEntries(entries)));
   }
 
-  /** Run ids by panel titles, oldest first. */
-  private remembered(): Record<string, string> {
-    return this.memory.get<Record<string, string>>(MEMORY_KEY, {});
+  /** Runs by panel titles, oldest first. */
+  private remembered(): Record<string, PanelRuns | string> {
+    return this.memory.get<Record<string, PanelRuns | string>>(MEMORY_KEY, {});
   }
 
-  private add(panel: vscode.WebviewPanel, runId: string): TracePanel {
-    const shown = new TracePanel(panel, runId, this.services);
+  private add(panel: vscode.WebviewPanel, runs: PanelRuns): TracePanel {
+    const shown = new TracePanel(panel, runs, this.services);
     this.panels.add(shown);
     panel.onDidDispose(() => {
       this.panels.delete(shown);

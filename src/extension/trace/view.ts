@@ -87,6 +87,11 @@ export class TraceView implements Disposable {
     else this.pendingSelection = selection;
   }
 
+  /** What is looked at; undefined while the page is not there. */
+  async selection(): Promise<PanelSelection | undefined> {
+    return this.isReady ? this.panel.selection() : undefined;
+  }
+
   dispose(): void {
     this.leave();
     this.store.dispose();

@@ -1,9 +1,10 @@
 /** Numbers and facts as text. One rule per quantity, so that readout, labels and tables agree. */
 
 import { latentIndexAt } from '../../trace/columns.ts';
-import { TOTAL_TIMING } from '../../trace/format.ts';
-import type { Trace, TraceTiming, TraceToken } from '../../trace/schema.ts';
+import type { Trace, TraceToken } from '../../trace/schema.ts';
 import { describeIntervention } from '../../trace/steps.ts';
+
+export { totalTime } from '../../trace/timing.ts';
 
 /** A probability, cosine or share: three significant digits, never in exponents above 0.0001. */
 export function number(value: number): string {
@@ -31,13 +32,6 @@ export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
-}
-
-/** The run's time: as the engine measured it, else the sum of its parts; undefined while none is known. */
-export function totalTime(timings: TraceTiming[]): number | undefined {
-  const total = timings.find(({ name }) => name === TOTAL_TIMING);
-  if (total !== undefined) return total.milliseconds;
-  return timings.length === 0 ? undefined : timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
 }
 
 /** "4.54 M", "8.29 B". */

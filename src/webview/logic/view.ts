@@ -11,6 +11,7 @@ import type { MapGrid } from '../../heatmap/grid.ts';
 import type { Law } from '../../heatmap/law.ts';
 import type { MapKind, Reading } from '../../heatmap/map.ts';
 import { SCOPES, type Scope } from '../../heatmap/scale.ts';
+import type { PanelSelection } from '../../protocol/panel.ts';
 import type { Choice } from '../../trace/choice.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import { openingOf } from '../../trace/opening.ts';
@@ -215,6 +216,20 @@ export function selectedLatent(view: View, trace: Trace): number {
   const last = trace.latents.length - 1;
   if (view.latent !== undefined) return Math.min(view.latent, last);
   return trace.status === 'running' ? last : openingOf(trace).latent();
+}
+
+/** What is looked at, for a link to it. */
+export function placeOf(view: View, trace: Trace): PanelSelection {
+  const { token, picture, kind, heads } = view;
+  const latent = selectedLatent(view, trace);
+  return {
+    ...(latent >= 0 && { latent }),
+    ...(token !== undefined && { token }),
+    ...(trace.pictures.some(({ id }) => id === picture) && { picture: picture! }),
+    kind,
+    layer: shownLayer(view, trace),
+    heads: clampChoice(heads, trace.model.heads),
+  };
 }
 
 /** The wished layer, or the one whose latents look most; a layer of the last model may not exist in this one. */

@@ -12,7 +12,7 @@ import { storedState, storeState } from '../host.ts';
 import { brushAttended, brushAttending, brushRegion, brushToken, type Brush } from '../logic/brushing.ts';
 import { stageMapOf } from '../logic/stageMap.ts';
 import type { Target } from '../logic/gaze.ts';
-import { preferencesOf, reduce, type Command, type View } from '../logic/view.ts';
+import { placeOf, preferencesOf, reduce, type Command, type View } from '../logic/view.ts';
 import { restoreView } from '../logic/storedView.ts';
 import type { PanelModel } from '../panelModel.ts';
 import { Announcer } from './Announcer.tsx';
@@ -57,7 +57,7 @@ export function App({ model, host }: AppProps): VNode {
     [host],
   );
   useEffect(() => model.onProblem(setNotice), [model]);
-  const { trace, fileName, canRun, locked, progress } = model.state;
+  const { trace, fileName, canRun, locked, history, progress } = model.state;
   const scene = useScene(
     model,
     view,
@@ -71,8 +71,8 @@ export function App({ model, host }: AppProps): VNode {
   useKeys(scene, toggleHelp);
   // It tells of the whole run, which a key press does not change.
   const header = useMemo(
-    () => trace && <Header trace={trace} fileName={fileName} canRun={canRun} locked={locked} call={call} />,
-    [trace, model.traceVersion, fileName, canRun, locked, call],
+    () => trace && <Header {...{ trace, fileName, canRun, locked, history, call }} />,
+    [trace, model.traceVersion, fileName, canRun, locked, history, call],
   );
   return (
     <div class="panel" data-empty={scene === undefined}>
@@ -123,9 +123,10 @@ function useView(model: PanelModel, host: PanelHost): [View, (command: Command) 
       if (change === 'run-started' && trace !== undefined) dispatch({ type: 'run-started', id: trace.id });
       setVersion(model.version);
     });
-    model.onSelect(({ latent, picture, kind }) => {
-      dispatch({ type: 'latent', latent });
-      dispatch({ type: 'set', values: { ...(picture && { picture }), ...(kind && { kind }) } });
+    model.onSelect(({ latent, token, ...values }) => {
+      if (latent !== undefined) dispatch({ type: 'latent', latent });
+      dispatch({ type: 'set', values });
+      if (token !== undefined) dispatch({ type: 'token', token });
     });
     // The host may have answered before the first effect ran.
     adopt();
@@ -134,6 +135,7 @@ function useView(model: PanelModel, host: PanelHost): [View, (command: Command) 
   useEffect(() => {
     if (!isNew.current) storeState(view);
   }, [view]);
+  model.lookedAt = () => (model.state.trace === undefined ? {} : placeOf(view, model.state.trace));
   useRemembered(view, host, isNew);
   return [view, dispatch];
 }

@@ -6,6 +6,7 @@ import { unreachable } from '../../base/errors.ts';
 import { deviceLabel } from '../../tensor/device.ts';
 import { computedIn } from '../../tensor/weightFormat.ts';
 import { statedAnswer } from '../../trace/answer.ts';
+import type { PanelState } from '../../protocol/panel.ts';
 import type { Trace, TraceVerdict } from '../../trace/schema.ts';
 import { blockSummary, describeReach, explainEnd } from '../../trace/steps.ts';
 import { duration, parameters, sampling, totalTime } from '../logic/format.ts';
@@ -20,12 +21,13 @@ interface HeaderProps {
   canRun: boolean;
   /** Why nothing can be run now. */
   locked: string | undefined;
+  history: PanelState['history'];
   call: Scene['call'];
 }
 
 const DTYPES = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 
-export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): VNode {
+export function Header({ trace, fileName, canRun, locked, history, call }: HeaderProps): VNode {
   const { model, device, tokens } = trace;
   const time = totalTime(trace.timings);
   const ends = [...new Set(trace.blocks.map(({ ended }) => ended))].map(explainEnd).join(' ');
@@ -36,6 +38,7 @@ export function Header({ trace, fileName, canRun, locked, call }: HeaderProps): 
           <h1 title={trace.question}>{trace.question}</h1>
           <Answer trace={trace} />
         </div>
+        {history !== undefined && <History history={history} call={call} />}
         <Actions trace={trace} canRun={canRun} locked={locked} call={call} />
       </div>
       <ul class="facts" aria-label={t('About this run')}>
@@ -111,18 +114,62 @@ function Verdict({ verdict: { right, expected, source } }: { verdict: TraceVerdi
   );
 }
 
-function Actions({ trace, canRun, locked, call }: Omit<HeaderProps, 'fileName'>): VNode {
+/** The runs that "Run again" has made, one of which is shown. */
+function History({
+  history: { at, of },
+  call,
+}: {
+  history: NonNullable<PanelState['history']>;
+  call: Scene['call'];
+}): VNode {
+  return (
+    <div class="history" role="group" aria-label={t('Runs in this panel')}>
+      <Button
+        appearance="icon"
+        label={t('Earlier run')}
+        title={t('Earlier run')}
+        disabled={at === 0}
+        onClick={() => call((host) => host.showOther(-1))}
+      >
+        ◀
+      </Button>
+      <span role="status" aria-label={t('Run {0} of {1}', at + 1, of)}>
+        {t('{0} of {1}', at + 1, of)}
+      </span>
+      <Button
+        appearance="icon"
+        label={t('Later run')}
+        title={t('Later run')}
+        disabled={at === of - 1}
+        onClick={() => call((host) => host.showOther(1))}
+      >
+        ▶
+      </Button>
+    </div>
+  );
+}
+
+function Actions({ trace, canRun, locked, call }: Omit<HeaderProps, 'fileName' | 'history'>): VNode {
   const running = trace.status === 'running';
   return (
     <div class="actions">
       {canRun && running && <Button onClick={() => call((host) => host.cancel())}>{t('Stop run')}</Button>}
       {canRun && !running && (
         <Button
-          title={locked ?? t("Asks the same question with today's settings")}
+          title={locked ?? t("Asks the same question with today's settings; this run is kept")}
           disabled={locked !== undefined}
           onClick={() => call((host) => host.runAgain())}
         >
           {t('Run again')}
+        </Button>
+      )}
+      {canRun && !running && (
+        <Button
+          title={locked ?? t('Runs again with another question; this run is kept')}
+          disabled={locked !== undefined}
+          onClick={() => call((host) => host.askAgain())}
+        >
+          {t('Edit question…')}
         </Button>
       )}
       {canRun && (

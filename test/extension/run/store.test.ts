@@ -143,3 +143,45 @@ test('a run that grows while it is saved is kept as it was at one moment', async
     expect(states).toContainEqual(trace);
   }
 });
+
+test('a name stays with its run while it is saved again, and an empty one takes it away', async () => {
+  await save(run('named', 'running'));
+  await store.rename('named', '  the good one  ');
+  await save(run('named'));
+  const nameOf = async (): Promise<string | undefined> => (await store.list())[0]?.name;
+  expect(await nameOf()).toBe('the good one');
+  await store.rename('named', '');
+  expect(await nameOf()).toBeUndefined();
+});
+
+test('a run that is not kept cannot be renamed', async () => {
+  await expect(store.rename('gone', 'x')).rejects.toThrow(/no longer kept/);
+});
+
+test('a summary that an older version wrote is listed, and its run can be renamed', async () => {
+  await save(run('old'));
+  const { createdAt, status, question } = run('old');
+  const old = { id: 'old', createdAt, status, question, pictures: ['map.png'] };
+  await writeFile(join(folder, 'old.summary.json'), JSON.stringify(old));
+  expect(await store.list()).toEqual([old]);
+  await store.rename('old', 'first');
+  expect(await store.list()).toEqual([{ ...old, name: 'first' }]);
+});
+
+test('a discarded run leaves none of its three files, and listeners are told', async () => {
+  let told = 0;
+  store.onDidChange(() => told++);
+  await save(run('unwanted'));
+  expect(await store.has('unwanted')).toBe(true);
+  expect(told).toBe(1);
+  await store.discard('unwanted');
+  expect(await readdir(folder)).toEqual([]);
+  expect(await store.has('unwanted')).toBe(false);
+  expect(told).toBe(2);
+});
+
+test('ids of others are no paths', async () => {
+  await writeFile(join(folder, 'x.ilvr.json'), '{}');
+  const inner = new RunStore(join(folder, 'inner'), () => undefined);
+  expect(await inner.has('../x')).toBe(false);
+});
