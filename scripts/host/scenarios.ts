@@ -206,6 +206,62 @@ export const scenarios: Scenario[] = [
     ],
   },
   {
+    name: 'runs',
+    steps: [
+      {
+        name: '1-welcome',
+        run: async ({ page }) => {
+          await runCommand(page, 'View: Show ILVR');
+          await page.getByRole('button', { name: 'Reason about image' }).waitFor({ timeout: 20_000 });
+        },
+      },
+      {
+        name: '2-kept',
+        run: async (stage) => {
+          await reasonAbout(stage, 'map-01.png');
+          await acceptQuickInput(stage.page);
+          await acceptQuickInput(stage.page);
+          await waitForRun(stage);
+          const frame = await panelFrame(stage.page);
+          await frame.locator(':text-is("Run again")').click();
+          await frame.locator(':text-is("2 of 2")').waitFor({ timeout: runTimeoutMs });
+          await waitForRun(stage);
+        },
+      },
+      {
+        name: '3-earlier',
+        run: async ({ page }) => {
+          const frame = await panelFrame(page);
+          await frame.getByRole('button', { name: 'Earlier run' }).focus();
+          await page.keyboard.press('Enter');
+          await frame.locator(':text-is("1 of 2")').waitFor();
+        },
+      },
+      {
+        name: '4-renamed',
+        run: async ({ page }) => {
+          await page
+            .getByRole('treeitem', { name: /map-01\.png/ })
+            .first()
+            .focus();
+          await page.keyboard.press('ArrowDown');
+          await page.keyboard.press('F2');
+          await page.locator('.quick-input-widget input').first().waitFor();
+          await fillQuickInput(page, 'The first try');
+          await page.getByRole('treeitem', { name: /^The first try/ }).waitFor();
+        },
+      },
+      {
+        name: '5-delete',
+        run: async ({ page }) => {
+          await page.getByRole('treeitem', { name: /^The first try/ }).focus();
+          await page.keyboard.press('Delete');
+          await page.getByRole('option', { name: /Delete "The first try"/ }).waitFor();
+        },
+      },
+    ],
+  },
+  {
     name: 'training',
     steps: [
       {

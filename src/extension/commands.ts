@@ -85,21 +85,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       (target: unknown) => links.openCommand(target),
       (target) => typeof target === 'string',
     ),
-    registerCommand(
-      'ilvr.renameRun',
-      reporter,
-      (target: unknown, name: unknown) => ofRuns.rename(target, name),
-      (_, name) => typeof name === 'string',
-    ),
-    registerCommand('ilvr.deleteRun', reporter, (target: unknown, selected: unknown) =>
-      ofRuns.remove(target, selected),
-    ),
-    command('ilvr.revealRun', (target) => ofRuns.reveal(target)),
-    registerCommand('ilvr.openBeside', reporter, (target: unknown, selected: unknown) =>
-      ofRuns.openBeside(target, selected),
-    ),
-    command('ilvr.runAgain', (target) => ofRuns.again(target)),
-    command('ilvr.askAgain', (target) => ofRuns.again(target, true)),
+    ...ofRuns.register(),
     registerCommand(
       'ilvr.exportTrace',
       reporter,

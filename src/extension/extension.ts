@@ -81,30 +81,14 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const sessions = new RunSessions(runs, panels, reporter);
   const reason = new ReasonCommand(context, sessions, runs, library);
 
-  const tree = own(new RunTree({ runs, store, library }));
+  const atHand = { runs, store, library, panels, reporter };
+  const tree = own(new RunTree(atHand));
   const show: LinkServices['show'] = (ref, place) => showTrace({ panels, editors, library }, ref, place);
-  const links = new TraceLinks({
-    extensionId: context.extension.id,
-    library,
-    runs,
-    store,
-    active,
-    reporter,
-    show,
-  });
+  const links = new TraceLinks({ ...atHand, extensionId: context.extension.id, active, show });
   own(vscode.window.registerUriHandler(links));
-  const ofRuns = new RunCommands({ tree, runs, store, library, panels, reason, reporter });
+  const ofRuns = new RunCommands({ ...atHand, tree, reason });
 
-  const training = own(
-    new TrainingRuns({
-      cliPath: context.asAbsolutePath('dist/cli.cjs'),
-      log,
-      reporter,
-      show: (folder) => trainingPanels.open(folder),
-      useModel: (folder) => selectModel(context, vscode.Uri.file(folder)),
-    }),
-  );
-  const trainingPanels = own(new TrainingPanels({ extensionUri, reporter, runs: training }));
+  const train = trainCommand(context, { log, reporter }, own);
 
   own(registerTraceEditor(editors));
   const drawer = own(new Drawer({ workerPath: context.asAbsolutePath('dist/drawWorker.cjs') }));
@@ -127,7 +111,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     reason,
     ofRuns,
     links,
-    train: new TrainCommand(context, training, trainingPanels),
+    train,
     weightsCache,
   })) {
     own(command);
@@ -149,6 +133,27 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
 /** The window closes or the extension is switched off: what a run has given so far is kept. */
 export async function deactivate(): Promise<void> {
   await atEnd?.();
+}
+
+/** The command about training, with all that it needs. */
+function trainCommand(
+  context: vscode.ExtensionContext,
+  { log, reporter }: { log: Log; reporter: Reporter },
+  own: <T extends vscode.Disposable>(item: T) => T,
+): TrainCommand {
+  const training = own(
+    new TrainingRuns({
+      cliPath: context.asAbsolutePath('dist/cli.cjs'),
+      log,
+      reporter,
+      show: (folder) => trainingPanels.open(folder),
+      useModel: (folder) => selectModel(context, vscode.Uri.file(folder)),
+    }),
+  );
+  const trainingPanels = own(
+    new TrainingPanels({ extensionUri: context.extensionUri, reporter, runs: training }),
+  );
+  return new TrainCommand(context, training, trainingPanels);
 }
 
 /** For the manifest's `when` clauses. */

@@ -4,7 +4,7 @@ import * as vscode from 'vscode';
 import { UserError } from '../../base/errors.ts';
 import { nameOf, type TraceLibrary } from '../trace/library.ts';
 import type { TracePanels } from '../trace/panels.ts';
-import type { Reporter } from '../report.ts';
+import { registerCommand, type Reporter } from '../report.ts';
 import { askText, choose } from '../window.ts';
 import type { RunResult } from './controller.ts';
 import type { ReasonCommand } from './reasonCommand.ts';
@@ -34,8 +34,26 @@ export class RunCommands {
     this.services = services;
   }
 
+  /** The manifest's commands about runs. */
+  register(): vscode.Disposable[] {
+    const { reporter } = this.services;
+    return [
+      registerCommand(
+        'ilvr.renameRun',
+        reporter,
+        (target: unknown, name: unknown) => this.rename(target, name),
+        (_, name) => typeof name === 'string',
+      ),
+      registerCommand('ilvr.deleteRun', reporter, this.remove.bind(this)),
+      registerCommand('ilvr.revealRun', reporter, (target: unknown) => this.reveal(target)),
+      registerCommand('ilvr.openBeside', reporter, this.openBeside.bind(this)),
+      registerCommand('ilvr.runAgain', reporter, (target: unknown) => this.again(target, false)),
+      registerCommand('ilvr.askAgain', reporter, (target: unknown) => this.again(target, true)),
+    ];
+  }
+
   /** @param name from code; asked for if it is none */
-  async rename(target: unknown, name: unknown): Promise<void> {
+  private async rename(target: unknown, name: unknown): Promise<void> {
     const { store } = this.services;
     const id = this.oneOf(target);
     const summary = await this.keptRun(id);
@@ -44,7 +62,7 @@ export class RunCommands {
   }
 
   /** Deletes runs, with all their files, when their user is sure. */
-  async remove(target: unknown, selected: unknown): Promise<void> {
+  private async remove(target: unknown, selected: unknown): Promise<void> {
     const { store, runs, library, panels } = this.services;
     const ids = this.runsOf(target, selected);
     if (ids.some((id) => runs.active().some((run) => run.id === id))) {
@@ -61,7 +79,7 @@ export class RunCommands {
   }
 
   /** Shows a run's file where files are shown; where that cannot be, copies its path. */
-  async reveal(target: unknown): Promise<void> {
+  private async reveal(target: unknown): Promise<void> {
     const { store, reporter } = this.services;
     const file = await store.find(this.oneOf(target));
     const isHere = vscode.env.remoteName === undefined && vscode.env.uiKind === vscode.UIKind.Desktop;
@@ -74,7 +92,7 @@ export class RunCommands {
   }
 
   /** Shows two runs in panels beside each other. */
-  async openBeside(target: unknown, selected: unknown): Promise<void> {
+  private async openBeside(target: unknown, selected: unknown): Promise<void> {
     const [left, right, ...others] = this.runsOf(target, selected);
     if (left === undefined || right === undefined || others.length > 0) {
       throw new UserError({ problem: 'Two runs can be shown side by side', remedy: 'Select two runs.' });
@@ -85,7 +103,7 @@ export class RunCommands {
   }
 
   /** Runs a run's question again, or another one that is asked for, with today's settings, in its panel. */
-  async again(target: unknown, edit = false): Promise<RunResult | undefined> {
+  private async again(target: unknown, edit: boolean): Promise<RunResult | undefined> {
     const { panels, reason } = this.services;
     const run = this.oneOf(target);
     return reason.runAgain(panels.open(run, await this.nameOf(run)), edit);

@@ -2,12 +2,12 @@
 
 import * as vscode from 'vscode';
 import { unreachable } from '../../base/errors.ts';
+import { deviceLabel } from '../../tensor/device.ts';
 import type { TreeLine } from '../window.ts';
 import { pictureTitle, type RunSummary, type SettingChange } from './summary.ts';
 
 /** Of a question on one line. */
 const MAX_QUESTION = 60;
-const PROVIDERS = { webgpu: 'WebGPU', cpu: 'CPU' } as const;
 
 /** A run as the tree shows it. */
 export interface ShownRun {
@@ -31,7 +31,7 @@ export function runLine(run: ShownRun): TreeLine {
   const changed = changes.map(changeText);
   const asked = summary.question.slice(0, MAX_QUESTION);
   const time = new Date(summary.createdAt).toLocaleTimeString([], { timeStyle: 'short' });
-  const description = [live, answer, ...changed, asked, machineOf(summary), time];
+  const description = [live, answer, time, ...changed, asked, machineOf(summary)];
   return {
     id: summary.id,
     label: title,
@@ -102,7 +102,7 @@ function verdictText({ right, expected, source }: NonNullable<RunSummary['verdic
 }
 
 function machineOf({ model, device }: RunSummary): string {
-  return [model, device && PROVIDERS[device.provider]].filter(Boolean).join(' · ');
+  return [model, device && deviceLabel(device.provider)].filter(Boolean).join(' · ');
 }
 
 function changeText({ setting, value }: SettingChange): string {

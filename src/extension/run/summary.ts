@@ -4,6 +4,7 @@
  */
 
 import * as z from 'zod';
+import { DEVICES } from '../../tensor/device.ts';
 import { statedAnswer } from '../../trace/answer.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { totalTime } from '../../trace/timing.ts';
@@ -25,7 +26,7 @@ export const runSummary = z.object({
   answer: z.string().optional(),
   verdict: z.object({ right: z.boolean(), expected: z.string().optional(), source: z.string() }).optional(),
   model: z.string().optional(),
-  device: z.object({ provider: z.enum(['webgpu', 'cpu']), name: z.string() }).optional(),
+  device: z.object({ provider: z.enum(DEVICES), name: z.string() }).optional(),
   weights: z.string().optional(),
   milliseconds: z.number().optional(),
   settings: z
@@ -114,7 +115,14 @@ function settingsIn(settings: Trace['settings']): Settings {
   const { latents, temperature, topP, seed, repetitionPenalty, maxTokens, placement, helpers } = settings;
   const { minPixels, maxPixels, system } = settings;
   return {
-    ...{ latents, temperature, topP, seed, repetitionPenalty, maxTokens, placement, helpers },
+    latents,
+    temperature,
+    topP,
+    seed,
+    repetitionPenalty,
+    maxTokens,
+    placement,
+    helpers,
     ...(minPixels !== undefined && { minPixels }),
     ...(maxPixels !== undefined && { maxPixels }),
     ...(system !== undefined && { system }),

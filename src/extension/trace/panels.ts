@@ -60,7 +60,7 @@ export class TracePanels implements vscode.WebviewPanelSerializer, Disposable {
 
   /** Takes a run out of all panels. */
   forget(runId: string): void {
-    for (const panel of [...this.panels]) panel.forget(runId);
+    this.panels.forEach((panel) => panel.forget(runId));
   }
 
   private openNew(runId: string, name: string, column: vscode.ViewColumn): TracePanel {
