@@ -77,19 +77,21 @@ function answerOf({ summary: { answer, verdict } }: ShownRun): string | undefine
 /** Everything of a run, a line each. */
 function detailsOf({ summary, changes }: ShownRun): string[] {
   const { pictures, question, answer, verdict, createdAt, weights, device, milliseconds } = summary;
-  const { l10n } = vscode;
   const lines = [
-    pictures.length > 0 && l10n.t('Pictures: {0}', pictures.join(', ')),
-    l10n.t('Question: {0}', question),
-    answer !== undefined && l10n.t('Answer: {0}', answer),
+    pictures.length > 0 && vscode.l10n.t('Pictures: {0}', pictures.join(', ')),
+    vscode.l10n.t('Question: {0}', question),
+    answer !== undefined && vscode.l10n.t('Answer: {0}', answer),
     verdict !== undefined && verdictText(verdict),
-    machineOf(summary) !== '' && l10n.t('Model: {0}', machineOf(summary)),
-    device !== undefined && l10n.t('Device: {0}', device.name),
-    weights !== undefined && l10n.t('Weights: {0}', weights),
+    machineOf(summary) !== '' && vscode.l10n.t('Model: {0}', machineOf(summary)),
+    device !== undefined && vscode.l10n.t('Device: {0}', device.name),
+    weights !== undefined && vscode.l10n.t('Weights: {0}', weights),
     changes.length > 0 &&
-      l10n.t('Other than the run before it on the same pictures: {0}', changes.map(changeText).join(', ')),
-    l10n.t('Begun: {0}', new Date(createdAt).toLocaleString()),
-    milliseconds !== undefined && l10n.t('Took: {0} s', (milliseconds / 1000).toFixed(1)),
+      vscode.l10n.t(
+        'Other than the run before it on the same pictures: {0}',
+        changes.map(changeText).join(', '),
+      ),
+    vscode.l10n.t('Begun: {0}', new Date(createdAt).toLocaleString()),
+    milliseconds !== undefined && vscode.l10n.t('Took: {0} s', (milliseconds / 1000).toFixed(1)),
   ];
   return lines.filter((line) => line !== false);
 }
