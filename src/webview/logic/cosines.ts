@@ -1,5 +1,6 @@
 /** Cosines between latents: do they differ, or has the model collapsed to one vector? */
 
+import { t } from '../../base/l10n.ts';
 import { hasCollapsed } from '../../analysis/collapse.ts';
 import type { Trace } from '../../trace/schema.ts';
 
@@ -51,10 +52,13 @@ export function collapsedBlocks({ blocks }: Cosines): number[] {
 export function collapseText(cosines: Cosines): string {
   const collapsed = collapsedBlocks(cosines).map((block) => block + 1);
   const [first, ...others] = collapsed;
-  if (first === undefined) return 'No block has collapsed: the latents of each differ.';
+  if (first === undefined) return t('No block has collapsed: the latents of each differ.');
   if (collapsed.length === cosines.blocks.length && others.length > 0)
-    return 'All blocks have collapsed: the latents of each are nearly one vector.';
-  if (others.length === 0) return `Block ${first} has collapsed: its latents are nearly one vector.`;
-  const names = `${collapsed.slice(0, -1).join(', ')} and ${others.at(-1)}`;
-  return `Blocks ${names} have collapsed: the latents of each are nearly one vector.`;
+    return t('All blocks have collapsed: the latents of each are nearly one vector.');
+  if (others.length === 0) return t('Block {0} has collapsed: its latents are nearly one vector.', first);
+  return t(
+    'Blocks {0} and {1} have collapsed: the latents of each are nearly one vector.',
+    collapsed.slice(0, -1).join(', '),
+    others.at(-1)!,
+  );
 }

@@ -1,5 +1,6 @@
 /** Numbers and facts as text. One rule per quantity, so that readout, labels and tables agree. */
 
+import { t } from '../../base/l10n.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import type { Trace, TraceToken } from '../../trace/schema.ts';
 import { describeIntervention } from '../../trace/steps.ts';
@@ -8,7 +9,7 @@ export { totalTime } from '../../trace/timing.ts';
 
 /** A probability, cosine or share: three significant digits, never in exponents above 0.0001. */
 export function number(value: number): string {
-  if (Number.isNaN(value)) return 'no value';
+  if (Number.isNaN(value)) return t('no value');
   const size = Math.abs(value);
   if (size === 0) return '0';
   if (size < 1e-4) return value.toExponential(1).replace('-', '−');
@@ -18,7 +19,7 @@ export function number(value: number): string {
 
 /** A share as a percentage: "17.2 %". */
 export function percent(part: number): string {
-  return Number.isNaN(part) ? 'no value' : `${(part * 100).toFixed(part < 0.1 ? 2 : 1)} %`;
+  return Number.isNaN(part) ? t('no value') : `${(part * 100).toFixed(part < 0.1 ? 2 : 1)} %`;
 }
 
 /** A share of mass with two digits, as in block rows. */
@@ -49,14 +50,14 @@ export function parameters(count: number): string {
 export function sampling({ settings }: Trace): string {
   const { temperature, topP, repetitionPenalty, seed, maxTokens } = settings;
   return [
-    temperature === 0 ? 'greedy' : `temperature ${temperature}`,
-    temperature > 0 && topP < 1 ? `top-p ${topP}` : undefined,
-    repetitionPenalty === 1 ? undefined : `repetition penalty ${repetitionPenalty}`,
-    temperature > 0 ? `seed ${seed}` : undefined,
-    `limit ${maxTokens}`,
-    settings.latents === 'free' ? 'free latent blocks' : undefined,
+    temperature === 0 ? t('greedy') : t('temperature {0}', temperature),
+    temperature > 0 && topP < 1 ? t('top-p {0}', topP) : undefined,
+    repetitionPenalty === 1 ? undefined : t('repetition penalty {0}', repetitionPenalty),
+    temperature > 0 ? t('seed {0}', seed) : undefined,
+    t('limit {0}', maxTokens),
+    settings.latents === 'free' ? t('free latent blocks') : undefined,
     settings.intervention && describeIntervention(settings.intervention),
-    Object.keys(settings.force).length > 0 ? 'forced tokens' : undefined,
+    Object.keys(settings.force).length > 0 ? t('forced tokens') : undefined,
   ]
     .filter((part) => part !== undefined)
     .join(', ');
@@ -64,20 +65,15 @@ export function sampling({ settings }: Trace): string {
 
 /** A token's text with its white space made visible, for labels. */
 export function tokenLabel(token: TraceToken): string {
-  if (token.text === '') return '(part of a character)';
+  if (token.text === '') return t('(part of a character)');
   return `“${token.text.replaceAll('\n', '↵').replaceAll('\t', '⇥')}”`;
-}
-
-/** "layer 5 of 8" or "mean of 8 layers"; the same words as the captions of trace/maps.ts. */
-export function choiceLabel(noun: 'layer' | 'head', choice: number | 'mean' | 'max', count: number): string {
-  return typeof choice === 'number' ? `${noun} ${choice + 1} of ${count}` : `${choice} of ${count} ${noun}s`;
 }
 
 /** What stands at a position of the answer: "block 2, latent 3", "start of block 2", or a token's text. */
 export function positionName(trace: Trace, token: number): string {
   const latent = trace.latents[latentIndexAt(trace, token) ?? -1];
-  if (latent !== undefined) return `block ${latent.block + 1}, latent ${latent.index + 1}`;
+  if (latent !== undefined) return t('block {0}, latent {1}', latent.block + 1, latent.index + 1);
   const block = trace.blocks.find(({ startToken, endToken }) => startToken === token || endToken === token);
   if (block === undefined) return tokenLabel(trace.tokens[token]!);
-  return `${block.startToken === token ? 'start' : 'end'} of block ${block.index + 1}`;
+  return t(block.startToken === token ? 'start of block {0}' : 'end of block {0}', block.index + 1);
 }

@@ -1,17 +1,23 @@
 /** Where each position of the answer looks: its mass by source, stacked. From the manifest alone. */
 
+import { message, translated, type Message } from '../../base/l10n.ts';
 import { lookAt, type MassBySource, type Source } from '../../trace/looks.ts';
 import type { Trace } from '../../trace/schema.ts';
 
 /** From the bottom of the stack upwards: what can carry evidence first, the prompt's text last. */
 export const STACK = ['pictures', 'latents', 'answer', 'prompt'] as const satisfies Source[];
 
-export const SOURCE_NAMES: Record<Source, string> = {
-  pictures: 'pictures',
-  latents: 'latents',
-  answer: 'own words',
-  prompt: 'prompt text',
+const SOURCE_NAMES: Record<Source, Message> = {
+  pictures: message('pictures'),
+  latents: message('latents'),
+  answer: message('own words'),
+  prompt: message('prompt text'),
 };
+
+/** What a source is called in legends. */
+export function sourceName(source: Source): string {
+  return translated(SOURCE_NAMES[source]);
+}
 
 /**
  * Of what the shares are: of all attention; or of what is left without the prompt's text, whose first token is where

@@ -6,8 +6,9 @@ import { message, t, translated, type Message } from '../../base/l10n.ts';
 import { kindName, type Reading } from '../../heatmap/map.ts';
 import { placeText } from '../../heatmap/grid.ts';
 import type { Law } from '../../heatmap/law.ts';
+import { choiceLabel } from '../../trace/choice.ts';
 import { ownerText } from '../logic/caption.ts';
-import { choiceLabel, number } from '../logic/format.ts';
+import { number } from '../logic/format.ts';
 import type { Scene } from './scene.ts';
 
 /** Long enough that holding a key down announces only where it stops. */

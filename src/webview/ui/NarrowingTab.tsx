@@ -2,17 +2,22 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { message, t, translated, type Message } from '../../base/l10n.ts';
 import { visualCount } from '../../trace/columns.ts';
 import { shareLayer } from '../../trace/looks.ts';
-import { choiceLabel, share } from '../logic/format.ts';
+import { choiceLabel } from '../../trace/choice.ts';
+import { share } from '../logic/format.ts';
 import { narrowing, positionLooks, type BlockNarrowing, type PositionKind } from '../logic/narrowing.ts';
 import type { Scene } from './scene.ts';
 
-const KIND_NAMES: Record<PositionKind, { name: string; title: string }> = {
-  words: { name: 'words before the answer', title: 'Text that is not part of the answer' },
-  markers: { name: 'markers', title: 'Start and end tokens of blocks' },
-  latents: { name: 'latents', title: 'Positions inside blocks' },
-  answer: { name: 'answer', title: 'The tokens in the last box, else the words after the last block' },
+const KIND_NAMES: Record<PositionKind, { name: Message; title: Message }> = {
+  words: { name: message('words before the answer'), title: message('Text that is not part of the answer') },
+  markers: { name: message('markers'), title: message('Start and end tokens of blocks') },
+  latents: { name: message('latents'), title: message('Positions inside blocks') },
+  answer: {
+    name: message('answer'),
+    title: message('The tokens in the last box, else the words after the last block'),
+  },
 };
 
 export function NarrowingTab({ scene: { trace, version, shown } }: { scene: Scene }): VNode {
@@ -21,37 +26,36 @@ export function NarrowingTab({ scene: { trace, version, shown } }: { scene: Scen
   const blocks = useMemo(() => narrowing(trace, layer), [trace, version, layer]);
   const { layers, heads } = trace.model;
   return (
-    <div class="narrowing" tabIndex={0} role="region" aria-label="Narrowing of attention">
+    <div class="narrowing" tabIndex={0} role="region" aria-label={t('Narrowing of attention')}>
       {kinds.length === 0 ? (
-        <p class="dim">No attention has been recorded yet.</p>
+        <p class="dim">{t('No attention has been recorded yet.')}</p>
       ) : (
         <>
           <table class="table">
-            <caption>By kind of position</caption>
+            <caption>{t('By kind of position')}</caption>
             <thead>
-              <Heading cells={['Position', 'Count', 'Visual mass', 'Entropy']} />
+              <Heading cells={[t('Position'), t('Count'), t('Visual mass'), t('Entropy')]} />
             </thead>
             <tbody>
               {kinds.map(({ kind, count, mass, bits }) => (
                 <tr key={kind}>
-                  <th scope="row" title={KIND_NAMES[kind].title}>
-                    {KIND_NAMES[kind].name}
+                  <th scope="row" title={translated(KIND_NAMES[kind].title)}>
+                    {translated(KIND_NAMES[kind].name)}
                   </th>
                   <td class="numeric">{count}</td>
                   <td class="numeric">{share(mass)}</td>
-                  <td class="numeric">{bits.toFixed(2)} bits</td>
+                  <td class="numeric">{t('{0} bits', bits.toFixed(2))}</td>
                 </tr>
               ))}
             </tbody>
           </table>
           {blocks.length > 0 && <BlockTable blocks={blocks} />}
           <p class="narrowing-about dim">
-            Of {choiceLabel('layer', layer, layers)}, mean of {heads} heads. Entropy of the attention over the
-            patches of the pictures, of at most {Math.log2(visualCount(trace)).toFixed(2)} bits: lower is
-            narrower. A block narrows by its entropy at the first latent less that at the last. arXiv
-            2606.01287 compares latents, markers and answer; its formula could not be confirmed, so these
-            definitions are ours: markers are the start and end tokens of blocks, the answer is what stands in
-            the last box, or the words after the last block.
+            {t('Of: {0}, {1}.', choiceLabel('layer', layer, layers), choiceLabel('head', 'mean', heads))}{' '}
+            {t(
+              'Entropy of the attention over the patches of the pictures, of at most {0} bits: lower is narrower. A block narrows by its entropy at the first latent less that at the last. arXiv 2606.01287 compares latents, markers and answer; its formula could not be confirmed, so these definitions are ours: markers are the start and end tokens of blocks, the answer is what stands in the last box, or the words after the last block.',
+              Math.log2(visualCount(trace)).toFixed(2),
+            )}
           </p>
         </>
       )}
@@ -62,17 +66,17 @@ export function NarrowingTab({ scene: { trace, version, shown } }: { scene: Scen
 function BlockTable({ blocks }: { blocks: BlockNarrowing[] }): VNode {
   return (
     <table class="table">
-      <caption>By block</caption>
+      <caption>{t('By block')}</caption>
       <thead>
-        <Heading cells={['Block', 'First latent', 'Last latent', 'Narrows by']} />
+        <Heading cells={[t('Block'), t('First latent'), t('Last latent'), t('Narrows by')]} />
       </thead>
       <tbody>
         {blocks.map(({ block, first, last, fall }) => (
           <tr key={block}>
             <th scope="row">{block + 1}</th>
-            <td class="numeric">{first.toFixed(2)} bits</td>
-            <td class="numeric">{last.toFixed(2)} bits</td>
-            <td class="numeric">{fall.toFixed(2).replace('-', '−')} bits</td>
+            <td class="numeric">{t('{0} bits', first.toFixed(2))}</td>
+            <td class="numeric">{t('{0} bits', last.toFixed(2))}</td>
+            <td class="numeric">{t('{0} bits', fall.toFixed(2).replace('-', '−'))}</td>
           </tr>
         ))}
       </tbody>

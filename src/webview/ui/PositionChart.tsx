@@ -4,6 +4,7 @@
  */
 
 import type { ComponentChildren, VNode } from 'preact';
+import { t } from '../../base/l10n.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { nearestPoint, pointAt } from '../logic/span.ts';
@@ -83,7 +84,7 @@ export function PositionChart<Point extends { token: number }>(props: ChartProps
       aria-valuemin={1}
       aria-valuemax={count}
       aria-valuenow={(read?.token ?? 0) + 1}
-      aria-valuetext={read === undefined ? 'no position' : textOf(read)}
+      aria-valuetext={read === undefined ? t('no position') : textOf(read)}
       onClick={(event) => pick(scene, under(event)?.token)}
       onKeyDown={(event) => {
         if (readKey(event, { scene, points, read, onPoint })) event.preventDefault();
@@ -187,7 +188,7 @@ export function Blocks({ trace, place: { x, bottom } }: BlocksProps): VNode {
       />
       {named.map(({ index, left, right }) => (
         <text key={index} class="chart-label" x={left} y={bottom + 14}>
-          {right - left > NAME_ROOM ? `Block ${index + 1}` : index + 1}
+          {right - left > NAME_ROOM ? t('Block {0}', index + 1) : index + 1}
         </text>
       ))}
     </>
@@ -199,7 +200,7 @@ export function PositionAxis({ place: { x, inner, height, isTitled } }: { place:
   if (!isTitled) return null;
   return (
     <text class="chart-label" x={x(-0.5) + inner / 2} y={height - 4} text-anchor="middle">
-      position in the answer
+      {t('position in the answer')}
     </text>
   );
 }

@@ -2,21 +2,23 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
+import { choiceLabel } from '../../trace/choice.ts';
 import { shareLayer } from '../../trace/looks.ts';
-import { choiceLabel, percent, positionName } from '../logic/format.ts';
-import { layerOf, SOURCE_NAMES, sourcesOf, STACK, type Shares, type SourcePoint } from '../logic/sources.ts';
+import { percent, positionName } from '../logic/format.ts';
+import { layerOf, sourceName, sourcesOf, STACK, type Shares, type SourcePoint } from '../logic/sources.ts';
 import { pointAt, runsOf } from '../logic/span.ts';
 import { Axis, Blocks, PositionAxis, PositionChart, placeOf, type Place } from './PositionChart.tsx';
 import type { Scene } from './scene.ts';
 import { Segmented } from './Segmented.tsx';
 import { useSize } from './useSize.ts';
 
-const OPTIONS: { value: Shares; label: string; title: string }[] = [
-  { value: 'all', label: 'All attention', title: 'Shares of all attention, as it is' },
+const options = (): { value: Shares; label: string; title: string }[] => [
+  { value: 'all', label: t('All attention'), title: t('Shares of all attention, as it is') },
   {
     value: 'without-prompt',
-    label: 'Without prompt text',
-    title: 'Shares of what is left without the prompt’s text, its sink included: renormalised to 1',
+    label: t('Without prompt text'),
+    title: t('Shares of what is left without the prompt’s text, its sink included: renormalised to 1'),
   },
 ];
 
@@ -31,20 +33,21 @@ export function SourcesTab({ scene }: { scene: Scene }): VNode {
     <div class="span sources">
       <div class="span-legend">
         <Segmented
-          label="Shares of"
+          label={t('Shares of')}
           value={view.shares}
-          options={OPTIONS}
+          options={options()}
           onChange={(shares) => dispatch({ type: 'set', values: { shares } })}
         />
         {stackOf(view.shares).map((source) => (
           <span key={source} class={`key key-source source-${source}`}>
-            {SOURCE_NAMES[source]}
+            {sourceName(source)}
           </span>
         ))}
         <span class="span-value">{read && textOf(scene, read)}</span>
         <span class="dim">
-          {choiceLabel('layer', layer, layers)}, mean of {heads} heads
-          {view.shares === 'without-prompt' && '; renormalised without the prompt’s text, sink included'}
+          {choiceLabel('layer', layer, layers)}, {choiceLabel('head', 'mean', heads)}
+          {view.shares === 'without-prompt' &&
+            `; ${t('renormalised without the prompt’s text, sink included')}`}
         </span>
       </div>
       <Stack scene={scene} points={points} pointed={pointed} onPoint={setPointed} />
@@ -57,7 +60,7 @@ function stackOf(shares: Shares): readonly (typeof STACK)[number][] {
 }
 
 function textOf({ trace, view }: Scene, { token, mass }: SourcePoint): string {
-  const parts = stackOf(view.shares).map((source) => `${SOURCE_NAMES[source]} ${percent(mass[source])}`);
+  const parts = stackOf(view.shares).map((source) => `${sourceName(source)} ${percent(mass[source])}`);
   return `${positionName(trace, token)}: ${parts.join(', ')}`;
 }
 
@@ -79,7 +82,7 @@ function Stack({ scene, points, pointed, onPoint }: StackProps): VNode {
       <>
         <Areas points={points} place={place} shares={view.shares} />
         <Blocks trace={trace} place={place} />
-        <Axis side="left" title="share" place={place} labels={['0', '0.5', '1']} />
+        <Axis side="left" title={t('share')} place={place} labels={['0', '0.5', '1']} />
         <PositionAxis place={place} />
       </>
     ),
@@ -88,7 +91,7 @@ function Stack({ scene, points, pointed, onPoint }: StackProps): VNode {
   return (
     <div ref={box} class="span-box">
       {points.length === 0 ? (
-        <p class="dim">No attention has been recorded yet.</p>
+        <p class="dim">{t('No attention has been recorded yet.')}</p>
       ) : (
         <PositionChart
           scene={scene}
@@ -97,7 +100,7 @@ function Stack({ scene, points, pointed, onPoint }: StackProps): VNode {
           width={room.width}
           pointed={pointed}
           onPoint={onPoint}
-          label={`Attention by source at ${points.length} of ${count} generated positions`}
+          label={t('Attention by source at {0} of {1} generated positions', points.length, count)}
           textOf={(point) => textOf(scene, point)}
         >
           {drawn}

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import { runsOf, type Span, type SpanPoint } from '../logic/span.ts';
 import { Axis, Blocks, PositionAxis, PositionChart, placeOf, type Place } from './PositionChart.tsx';
 import type { Scene } from './scene.ts';
@@ -26,10 +27,10 @@ export function SpanChart({ scene, span, room, pointed, onPoint, textOf }: Chart
     () => (
       <>
         <Blocks trace={trace} place={place} />
-        <Axis side="left" title="visual mass" place={place} labels={['0', '0.5', '1']} />
+        <Axis side="left" title={t('visual mass')} place={place} labels={['0', '0.5', '1']} />
         <Axis
           side="right"
-          title="bits"
+          title={t('bits')}
           place={place}
           labels={['0', (uniformBits / 2).toFixed(1), uniformBits.toFixed(1)]}
         />
@@ -48,7 +49,7 @@ export function SpanChart({ scene, span, room, pointed, onPoint, textOf }: Chart
       width={room.width}
       pointed={pointed}
       onPoint={onPoint}
-      label={`Visual mass and entropy at ${span.points.length} of ${count} generated positions`}
+      label={t('Visual mass and entropy at {0} of {1} generated positions', span.points.length, count)}
       textOf={textOf}
       markOf={({ token, mass }) => <circle class="dot-mass" cx={x(token)} cy={y(mass)} r={3.5} />}
     >

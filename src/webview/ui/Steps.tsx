@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useRef } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import { hasTextAttention } from '../../trace/columns.ts';
 import type { Step } from '../../trace/steps.ts';
 import { number } from '../logic/format.ts';
@@ -38,8 +39,8 @@ export function Steps({ scene }: { scene: Scene }): VNode {
   const contents = useContents(scene, steps, width);
   useStepScroll(box, scene, rows.total);
   return (
-    <section class="steps" aria-label="Reasoning steps">
-      <h2 class="hidden">Reasoning steps</h2>
+    <section class="steps" aria-label={t('Reasoning steps')}>
+      <h2 class="hidden">{t('Reasoning steps')}</h2>
       <div id={STEPS_ID} ref={box} class="step-list">
         <ol class="step-rows" style={{ height: `${rows.total}px` }}>
           {rows.items.map(({ index, key, start }) => {
@@ -63,7 +64,7 @@ export function Steps({ scene }: { scene: Scene }): VNode {
         {trace.status === 'running' && <p class="step-pending dim">…</p>}
       </div>
       {trace.tokens.length === 0 && trace.status !== 'running' && (
-        <p class="dim pad">No token was generated.</p>
+        <p class="dim pad">{t('No token was generated.')}</p>
       )}
       {trace.tokens.length > 0 && <Legend scene={scene} />}
     </section>
@@ -123,10 +124,10 @@ function Legend({ scene }: { scene: Scene }): VNode {
     <div class="legend">
       <ShadingChoice view={view} dispatch={scene.dispatch} />
       <p class="dim">
-        {isSilent ? 'This trace holds no attention of words.' : brush?.title}
+        {isSilent ? t('This trace holds no attention of words.') : brush?.title}
         {!isSilent && brush !== undefined && brush.tokens.size > 0 && (
           <>
-            : <span class="shade-key" aria-hidden="true" /> up to {number(brush.most.tokens)}
+            : <span class="shade-key" aria-hidden="true" /> {t('up to {0}', number(brush.most.tokens))}
           </>
         )}
       </p>
@@ -134,18 +135,22 @@ function Legend({ scene }: { scene: Scene }): VNode {
   );
 }
 
-const SHADING_OPTIONS: { value: Shading; label: string; title: string }[] = [
-  { value: 'attending', label: 'that look at this latent', title: 'Later words, by their attention to it' },
-  { value: 'attended', label: 'that it looks at', title: 'Earlier words, by its attention to them' },
+const shadingOptions = (): { value: Shading; label: string; title: string }[] => [
+  {
+    value: 'attending',
+    label: t('that look at this latent'),
+    title: t('Later words, by their attention to it'),
+  },
+  { value: 'attended', label: t('that it looks at'), title: t('Earlier words, by its attention to them') },
 ];
 
 function ShadingChoice({ view, dispatch }: Pick<Scene, 'view' | 'dispatch'>): VNode {
   return (
     <Segmented
-      label="Words"
+      label={t('Words')}
       visibleLabel
       value={view.shading}
-      options={SHADING_OPTIONS}
+      options={shadingOptions()}
       onChange={(shading) => dispatch({ type: 'set', values: { shading } })}
     />
   );

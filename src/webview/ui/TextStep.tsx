@@ -5,6 +5,7 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import { t } from '../../base/l10n.ts';
 import type { Step } from '../../trace/steps.ts';
 import type { TraceToken } from '../../trace/schema.ts';
 import { strength, type Brush } from '../logic/brushing.ts';
@@ -124,14 +125,14 @@ function mark(element: HTMLElement, { name, shade, isSelected, isStop }: Marking
 
 /** What is said of a token before and after its share of the brush. */
 function nameOf(token: TraceToken): [before: string, after: string] {
-  const before = [`Token ${tokenLabel(token)}`];
-  if (token.probability !== undefined) before.push(`probability ${percent(token.probability)}`);
-  if (token.forced) before.push('forced');
-  return [before.join(', '), token.attention === undefined ? ', no attention stored' : ''];
+  const before = [t('Token {0}', tokenLabel(token))];
+  if (token.probability !== undefined) before.push(t('probability {0}', percent(token.probability)));
+  if (token.forced) before.push(t('forced'));
+  return [before.join(', '), token.attention === undefined ? `, ${t('no attention stored')}` : ''];
 }
 
 function nameWith([before, after]: [string, string], brush: Brush | undefined, index: number): string {
   const amount = brush?.tokens.get(index);
   if (amount === undefined) return before + after;
-  return `${before}, ${brush!.title.toLowerCase()}: ${number(amount)}${after}`;
+  return `${before}, ${brush!.title}: ${number(amount)}${after}`;
 }

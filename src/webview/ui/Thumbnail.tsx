@@ -4,7 +4,9 @@
  */
 
 import type { VNode } from 'preact';
+import { t } from '../../base/l10n.ts';
 import { placeText } from '../../heatmap/grid.ts';
+import { kindName } from '../../heatmap/map.ts';
 import { totalOf } from '../../heatmap/statistics.ts';
 import { lookAt } from '../../trace/looks.ts';
 import { familyOf, isShare } from '../../trace/maps.ts';
@@ -28,11 +30,11 @@ interface ThumbnailProps {
 export function Thumbnail(props: ThumbnailProps): VNode {
   const { index, latent, scene, focusable, width, strength, amount } = props;
   const { shown, dispatch } = scene;
-  const place = `Block ${latent.block + 1}, latent ${latent.index + 1}`;
+  const place = t('Block {0}, latent {1}', latent.block + 1, latent.index + 1);
   const mass = visualMass(scene, latent, index);
   const facts = [place, ...figures(scene, latent)];
-  if (mass !== undefined) facts.push(`visual mass ${share(mass)}`);
-  if (amount !== undefined) facts.push(`${scene.brush!.title.toLowerCase()}: ${number(amount)}`);
+  if (mass !== undefined) facts.push(t('visual mass {0}', share(mass)));
+  if (amount !== undefined) facts.push(`${scene.brush!.title}: ${number(amount)}`);
   return (
     <button
       id={`latent-${index}`}
@@ -83,6 +85,7 @@ function visualMass(
 /** What a screen reader needs of a picture that it cannot show. */
 function figures({ shown: { selector, picture }, maps, view }: Scene, latent: TraceLatent): string[] {
   const map = maps.map(latent, selector, view.reading);
-  if (map === undefined || picture === undefined) return [`no ${selector.kind} map`];
-  return [`largest ${map.unit} ${number(map.values[map.peak]!)} at ${placeText(map.peak, map)}`];
+  if (map === undefined || picture === undefined) return [t('no map: {0}', kindName(selector.kind))];
+  const value = `${map.unit} ${number(map.values[map.peak]!)}`;
+  return [t('largest {0} at {1}', value, placeText(map.peak, map))];
 }
