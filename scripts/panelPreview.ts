@@ -59,6 +59,14 @@ const shown =
     for (const [role, name] of clicked) await preview.page.getByRole(role, { name }).first().click();
   };
 
+/** The panel of a trace that keeps every analysis, with one of their tabs open. */
+const analysed =
+  (tab: string, ...clicked: [role: 'button' | 'radio', name: string | RegExp][]): Scene['act'] =>
+  async (preview, run) => {
+    await preview.host('keep', ['attention', 'lens', 'pca', 'relevance', 'similarity']);
+    await shown(['tab', tab], ...clicked)(preview, run);
+  };
+
 /** A training run after as many steps. */
 const train =
   (steps: number, more: Partial<TrainingState> = {}) =>
@@ -145,6 +153,31 @@ const SCENES: Record<string, Scene> = {
   'light-narrowing': { theme: 'light', size: 'wide', act: shown(['tab', 'Narrowing']) },
   'hc-dark-narrowing': { theme: 'hc-dark', size: 'narrow', act: shown(['tab', 'Narrowing']) },
   'dark-similarity': { theme: 'dark', size: 'middle', act: shown(['tab', 'Latent similarity']) },
+  'dark-lens': { theme: 'dark', size: 'wide', act: analysed('Lens', ['button', 'layer 3']) },
+  'hc-dark-lens': { theme: 'hc-dark', size: 'narrow', act: analysed('Lens') },
+  'light-pca': { theme: 'light', size: 'wide', act: analysed('PCA') },
+  'hc-light-pca': { theme: 'hc-light', size: 'middle', act: analysed('PCA') },
+  'dark-relevance': { theme: 'dark', size: 'wide', act: analysed('Relevance') },
+  'light-relevance-signed': {
+    theme: 'light',
+    size: 'middle',
+    act: analysed('Relevance', ['radio', 'Gradient × attention']),
+  },
+  'dark-heads': { theme: 'dark', size: 'middle', act: analysed('All heads') },
+  'light-other-run': { theme: 'light', size: 'wide', act: analysed('Latent similarity') },
+  'light-lens-none': {
+    theme: 'light',
+    size: 'middle',
+    act: async (preview, run) => {
+      await preview.show(run, { canRun: false, fileName: 'map-05.ilvr.json' });
+      await preview.page.getByRole('tab', { name: 'Lens' }).click();
+    },
+  },
+  'dark-lens-computing': {
+    theme: 'dark',
+    size: 'middle',
+    act: shown(['tab', 'Lens'], ['button', 'Compute']),
+  },
   'light-narrow': { theme: 'light', size: 'narrow', act: show },
   'dark-region': {
     theme: 'dark',

@@ -8,7 +8,9 @@
 
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../base/disposable.ts';
+import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import { EngineClient } from '../client/engineClient.ts';
+import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import type { LoadedModel, LoadRequest, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Log } from './log.ts';
@@ -108,6 +110,16 @@ export class EngineService implements Disposable {
   ): Promise<'complete' | 'cancelled'> {
     await this.start(signal);
     return (await this.client.reason(request, onEvent, signal)).status;
+  }
+
+  /** Analyses a run of the open model; `onFound` gets what is known so far. */
+  async analyse(
+    request: AnalyseRequest,
+    onFound: (result: AnalysisResult<AnalysisName>) => void,
+    signal: AbortSignal,
+  ): Promise<AnalysisOutcome> {
+    await this.start(signal);
+    return this.client.analyse(request, onFound, signal);
   }
 
   /** What the devices are, as lines of text. */

@@ -25,6 +25,7 @@ import { registerTraceHover } from './trace/hover.ts';
 import { TraceLibrary } from './trace/library.ts';
 import { registerTraceOutline } from './trace/outline.ts';
 import { TraceLinks, type LinkServices } from './trace/links.ts';
+import { RunAnalyses } from './trace/runAnalyses.ts';
 import { TracePanels } from './trace/panels.ts';
 import { TraceFiles } from './trace/traceFiles.ts';
 import { TrainCommand } from './training/command.ts';
@@ -70,6 +71,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     memory: context.globalState,
     exportTrace: exporter.export.bind(exporter),
     openAsText: documents.show.bind(documents),
+    analyses: new RunAnalyses({ context, engine, runs, runStore: store, library }),
   };
   const panels = own(
     new TracePanels(

@@ -11,6 +11,7 @@ import type { Choice } from '../trace/choice.ts';
 import type { Query } from '../trace/queries.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
+import type { AnalysesHost, AnalysisPart } from './panelAnalyses.ts';
 
 /** Host → panel. */
 export interface PanelMethods {
@@ -24,10 +25,12 @@ export interface PanelMethods {
   select(selection: PanelSelection): Promise<void>;
   /** What is looked at, for a link to it. */
   selection(): Promise<PanelSelection>;
+  /** More is known of an analysis that was asked for. */
+  found(part: AnalysisPart): Promise<void>;
 }
 
 /** Panel → host. */
-export interface PanelHost {
+export interface PanelHost extends AnalysesHost {
   /** The panel's script has started; the host answers with `show`. */
   ready(): Promise<void>;
   /**

@@ -16,12 +16,13 @@ import { MAX_CHARACTERS, readManifest, writeManifest } from './manifest.ts';
 /**
  * Changes a trace in its file; one of an older version becomes one of today's.
  * @param change gets the trace as the file has it now; its new arrays go to the sink
+ * @returns the trace as it is in the file now
  * @throws UserError if it is no trace, another program is adding to it, or it is of a run that goes on
  */
 export async function extendTrace(
   file: string,
   change: (trace: Trace, sink: ArraySink) => Promise<void>,
-): Promise<void> {
+): Promise<Trace> {
   const unlock = await lockFile(file);
   try {
     const bytes = await readPlainFile(file, { what: 'trace', maxBytes: MAX_CHARACTERS });
@@ -38,6 +39,7 @@ export async function extendTrace(
     if (where instanceof MemoryContainer) await change(trace, where);
     trace.arrays.bytes = endOf(trace);
     await replaceFile(file, writeManifest(trace, formOf(where)));
+    return trace;
   } finally {
     await unlock();
   }

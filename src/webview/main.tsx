@@ -40,6 +40,9 @@ const model: PanelModel = new PanelModel({
   slice: (request) => host.slice(request),
   cancelSlice: (id) => host.cancelSlice(id),
   picture: (request) => host.picture(request),
+  analysis: (request) => host.analysis(request),
+  analyse: (request) => host.analyse(request),
+  cancelAnalysis: (id) => host.cancelAnalysis(id),
 });
 const methods: PanelMethods = {
   show: (state) => model.show(state),
@@ -47,6 +50,7 @@ const methods: PanelMethods = {
   progress: (message) => model.progress(message),
   select: (selection) => model.select(selection),
   selection: () => model.selection(),
+  found: (part) => model.found(part),
 };
 const host: PanelHost = connect<PanelHost, PanelMethods>(methods, channel);
 render(<App model={model} host={host} />, document.getElementById('root')!);

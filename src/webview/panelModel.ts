@@ -2,18 +2,20 @@
 
 import { CancelledError } from '../base/errors.ts';
 import type { PanelHost, PanelMethods, PanelSelection, PanelState } from '../protocol/panel.ts';
+import type { AnalysesHost, AnalysisPart } from '../protocol/panelAnalyses.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Query } from '../trace/queries.ts';
 import { RunMaps } from '../trace/runMaps.ts';
 import type { Trace } from '../trace/schema.ts';
 import { Slices, type Fetch } from '../trace/slices.ts';
+import { Analyses } from './analyses.ts';
 import { Pictures } from './draw/pictures.ts';
 import { SliceLoader } from './sliceLoader.ts';
 
 export type ModelChange = 'content' | 'run-started';
 
 /** Who has the arrays. */
-export type ArrayHost = Pick<PanelHost, 'slice' | 'cancelSlice' | 'picture'>;
+export type ArrayHost = Pick<PanelHost, 'slice' | 'cancelSlice' | 'picture'> & AnalysesHost;
 
 /**
  * Holds the last manifest, folds events into it, and keeps the slices of its arrays that are at hand. The trace grows
@@ -24,6 +26,8 @@ export class PanelModel implements PanelMethods {
   maps: RunMaps | undefined;
   /** Decoding is the model's, not a component's: an effect that set state re-rendered for ever. */
   readonly pictures = new Pictures(() => this.changed('content'));
+  /** What is known of the analyses of the trace that is shown. */
+  readonly analyses: Analyses;
   version = 0;
   /** Grows when the trace does, or is another; not with slices and pictures that arrive. */
   traceVersion = 0;
@@ -41,6 +45,7 @@ export class PanelModel implements PanelMethods {
 
   constructor(host: ArrayHost) {
     this.host = host;
+    this.analyses = new Analyses(host, () => this.changed('content'));
   }
 
   onChange(listener: (change: ModelChange) => void): void {
@@ -100,12 +105,17 @@ export class PanelModel implements PanelMethods {
     return this.lookedAt();
   }
 
+  async found(part: AnalysisPart): Promise<void> {
+    this.analyses.hear(part);
+  }
+
   /** Another trace has slices of its own; the same one, sent again, keeps those that are at hand. */
   private hold(trace: Trace | undefined): void {
     const before = this.state.trace;
     const isSame = trace?.id === before?.id && trace?.arrays.bytes === before?.arrays.bytes;
     const slices = isSame && this.maps !== undefined ? this.maps.slices : undefined;
     this.loader?.stop();
+    this.analyses.show(trace);
     this.maps = trace && new RunMaps(trace, slices ?? new Slices(this.fetchOf(trace.id)));
     this.loader = this.maps && this.loaderOf(this.maps.slices);
     if (trace !== undefined) this.holdPictures(trace);

@@ -256,6 +256,29 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     expect(await chart.getAttribute('aria-valuetext')).not.toContain('prompt');
   });
 
+  test('an analysis is computed, stopped and computed again; its patches are marked in the picture', async () => {
+    const { page } = await show();
+    await page.getByRole('tab', { name: 'Lens' }).click();
+    await page.getByRole('button', { name: 'Compute' }).click();
+    await expect.poll(() => page.locator('.analysis-head').innerText()).toContain('Layer 3 of 8');
+    await expect.poll(() => page.locator('.lens tbody tr').count()).toBe(trace.model.layers + 1);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(() => page.locator('.analysis-head').innerText()).toContain('Stopped');
+    const picture = () => page.locator('#stage-picture').screenshot();
+    const before = await picture();
+    await page.getByRole('button', { name: 'layer 2' }).hover();
+    await expect.poll(async () => (await picture()).equals(before)).toBe(false);
+  });
+
+  test('a viewer without a model says what computes an analysis', async () => {
+    await open();
+    await preview.show(run, { canRun: false });
+    await preview.page.getByRole('tab', { name: 'PCA' }).click();
+    await expect
+      .poll(() => preview.page.locator('.analysis-head').innerText())
+      .toContain('ilvr analyse TRACE pca --save');
+  });
+
   test('the evidence is dragged, closed and opened, and the next panel begins alike', async () => {
     const { page } = await show();
     const height = async () => Math.round((await preview.page.locator('.evidence').boundingBox())!.height);
@@ -324,7 +347,9 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
         );
         expect(await violations(page)).toEqual([]);
         await page.locator('#token-2').click();
-        for (const name of ['Sources', 'Narrowing', 'Latent similarity']) {
+        await preview.host('keep', ['attention', 'lens', 'pca', 'relevance', 'similarity']);
+        const tabs = ['Sources', 'Narrowing', 'Latent similarity', 'Lens', 'PCA', 'Relevance', 'All heads'];
+        for (const name of tabs) {
           await page.getByRole('tab', { name }).click();
           expect(await violations(page)).toEqual([]);
         }

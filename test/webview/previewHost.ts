@@ -11,6 +11,9 @@ import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/pan
 import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
 import { traceSchema, type Trace } from '../../src/trace/schema.ts';
+import type { AnalysisName } from '../../src/analysis/table.ts';
+import type { AnalysisAnswer } from '../../src/protocol/panelAnalyses.ts';
+import { sampleResult } from './sampleAnalyses.ts';
 import type { ArrayAnswer, ArrayQuestion } from './previewArrays.ts';
 import { eventsOf } from './replay.ts';
 
@@ -23,6 +26,10 @@ export interface PreviewControls {
   remembered: unknown;
   /** When the last trace was sent to the panel, by the page's clock in milliseconds. */
   sentAt: number;
+  /** The trace keeps these from now on. */
+  keep(methods: AnalysisName[]): void;
+  /** What is being computed is done. */
+  finishAnalysis(): void;
   show(json: string | undefined, rest: Omit<PanelState, 'trace'>): Promise<void>;
   progress(message: string | null): Promise<void>;
   select(latent: number): Promise<void>;
@@ -40,6 +47,42 @@ let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
 const record = (name: string) => async (): Promise<void> => {
   calls.push(name);
 };
+
+let shown: Trace | undefined;
+let canCompute = false;
+/** Analyses that the trace keeps, as the page sees it. */
+const kept = new Set<AnalysisName>();
+/** Ends what is being computed, by the request's id. */
+const stopped = new Map<number, () => void>();
+
+const answerOf = (method: AnalysisName, status: 'partial' | 'complete' = 'complete'): AnalysisAnswer => ({
+  method,
+  about: {
+    title: method,
+    method: 'How it is computed.',
+    source: 'where it comes from',
+    limits: 'What it cannot show.',
+  },
+  canCompute: canCompute || method === 'similarity',
+  command: `ilvr analyse TRACE ${method} --save`,
+  ...(kept.has(method) && {
+    found: { result: sampleResult(shown!, method), status, model: 'sample-model', device: 'cpu (sample)' },
+  }),
+});
+
+/** Half of the answer at once, the whole when it is let go on or stopped. */
+const analyse = async (id: number, method: AnalysisName): Promise<AnalysisAnswer> => {
+  calls.push(`analyse ${method}`);
+  await panel.found({ id, progress: 'Layer 3 of 8' });
+  await panel.found({ id, result: sampleResult(shown!, method) });
+  const how = await new Promise<'partial' | 'complete'>((resolve) => {
+    stopped.set(id, () => resolve('partial'));
+    finishAnalysis = () => resolve('complete');
+  });
+  kept.add(method);
+  return answerOf(method, how);
+};
+let finishAnalysis = (): void => undefined;
 
 /** Exposed by whoever drives the page. */
 declare const askForArrays: (question: ArrayQuestion) => Promise<ArrayAnswer>;
@@ -60,6 +103,9 @@ const panel = connect<PanelMethods, PanelHost>(
       (await ask({ type: 'slice', ...request })).map((bytes) => new Float32Array(bytes.buffer)),
     cancelSlice: async (id) => void (await ask({ type: 'cancel', id })),
     picture: async (request) => (await ask({ type: 'picture', ...request }))[0]!,
+    analysis: async ({ method }) => answerOf(method),
+    analyse: ({ id, method }) => analyse(id, method),
+    cancelAnalysis: async (id) => stopped.get(id)?.(),
     cancel: record('cancel'),
     runAgain: record('runAgain'),
     askAgain: record('askAgain'),
@@ -106,8 +152,12 @@ Object.assign(window, {
     get sentAt() {
       return sentAt;
     },
+    keep: (methods) => methods.forEach((method) => kept.add(method)),
+    finishAnalysis: () => finishAnalysis(),
     show: (json, rest) => {
       const trace = json === undefined ? undefined : traceOf(json);
+      shown = trace;
+      canCompute = rest.canRun;
       sentAt = performance.now();
       return panel.show({ ...(trace && { trace }), ...rest });
     },

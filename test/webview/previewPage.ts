@@ -40,7 +40,7 @@ export interface Preview {
   show(run: OpenTrace, rest?: Parameters<PreviewControls['show']>[1]): Promise<void>;
   replay(run: OpenTrace, count: number): Promise<void>;
   /** Calls the page's stand-in for the host. */
-  host<Name extends 'show' | 'progress' | 'select' | 'finish'>(
+  host<Name extends 'show' | 'progress' | 'select' | 'finish' | 'keep' | 'finishAnalysis'>(
     name: Name,
     ...args: Parameters<PreviewControls[Name]>
   ): Promise<void>;

@@ -184,6 +184,7 @@ export class RunController implements Disposable {
   }
 }
 
-function withPercentage(message: string, fraction: number | undefined): string {
+/** How far something is, for a reader. */
+export function withPercentage(message: string, fraction: number | undefined): string {
   return fraction === undefined ? message : `${message} (${Math.floor(fraction * 100)} %)`;
 }

@@ -10,6 +10,7 @@ import type { ActiveTrace } from './active.ts';
 import type { Reporter } from '../report.ts';
 import { baseName, type TraceLibrary, type TraceRef } from './library.ts';
 import type { UseTrace } from './pageRequests.ts';
+import type { RunAnalyses } from './runAnalyses.ts';
 import { shownError } from '../window.ts';
 import { TraceView, type PanelActions } from './view.ts';
 import type { PanelSelection } from '../../protocol/panel.ts';
@@ -24,6 +25,7 @@ export interface EditorServices {
   memory: vscode.Memento;
   exportTrace: (ref: TraceRef) => Promise<unknown>;
   openAsText: (ref: TraceRef) => Promise<unknown>;
+  analyses: RunAnalyses;
 }
 
 export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
@@ -49,7 +51,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
   }
 
   async resolveCustomEditor(document: vscode.CustomDocument, panel: vscode.WebviewPanel): Promise<void> {
-    const { extensionUri, library, reporter, active, memory } = this.services;
+    const { extensionUri, library, reporter, active, memory, analyses } = this.services;
     const { uri } = document;
     const ref = { file: uri };
     const store = new DisposableStore();
@@ -60,7 +62,17 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
     });
     const use: UseTrace = (work) => library.use(ref, work);
     const actions = this.actions(ref);
-    const view = store.add(new TraceView({ panel, extensionUri, memory, actions, state, use }));
+    const view = store.add(
+      new TraceView({
+        panel,
+        extensionUri,
+        memory,
+        actions,
+        state,
+        use,
+        analyses: { chooseOther: analyses.chooseOther },
+      }),
+    );
     store.add(
       library.onDidChange((changed) => {
         if ('file' in changed && changed.file.toString() === uri.toString()) reporter.watch(view.refresh());

@@ -79,7 +79,11 @@ export class TraceLibrary implements Disposable {
 
   /** Tells that a file has changed on disk. */
   invalidate(file: vscode.Uri): void {
-    const ref = { file };
+    this.reopen({ file });
+  }
+
+  /** A trace's file has changed: it is opened anew by who works with it next. */
+  reopen(ref: TraceRef): void {
     this.drop(keyOf(ref));
     this.changed.fire(ref);
   }

@@ -55,7 +55,8 @@ export class PageRequests implements Pick<PanelHost, 'slice' | 'cancelSlice' | '
   }
 }
 
-function requireRun(shown: string, asked: string): void {
+/** @throws UserError if a page asks about another trace than the one that is shown */
+export function requireRun(shown: string, asked: string): void {
   if (shown === asked) return;
   throw new UserError({
     problem: 'The page asked about a trace that is not shown any more',

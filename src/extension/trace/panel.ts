@@ -14,6 +14,7 @@ import type { Reporter } from '../report.ts';
 import type { Runs } from '../run/runs.ts';
 import { lockedReason } from '../trust.ts';
 import type { TraceLibrary, TraceRef } from './library.ts';
+import type { RunAnalyses } from './runAnalyses.ts';
 import { TraceView, type PanelActions } from './view.ts';
 
 /** What panels need from the rest of the extension. */
@@ -22,6 +23,7 @@ export interface PanelServices {
   engine: EngineService;
   library: TraceLibrary;
   runs: Runs;
+  analyses: RunAnalyses;
   reporter: Reporter;
   active: ActiveTrace;
   memory: vscode.Memento;
@@ -71,6 +73,7 @@ export class TracePanel implements Disposable {
         actions: this.actions(),
         state: () => this.state(),
         use: (work) => services.library.use(this.ref, work),
+        analyses: services.analyses.meansOf(() => this.runId),
       }),
     );
     // An open panel may run again at any time, so it keeps the model.

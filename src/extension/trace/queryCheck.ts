@@ -1,6 +1,7 @@
 /** Checks what a page asks for. It comes from a webview, so nothing of it is believed. Knows nothing of VS Code. */
 
 import * as z from 'zod';
+import { ANALYSIS_NAMES, type AnalysisName } from '../../analysis/table.ts';
 import { unreachable, UserError } from '../../base/errors.ts';
 import { visualCount } from '../../trace/columns.ts';
 import type { Family, Query } from '../../trace/queries.ts';
@@ -34,6 +35,12 @@ const query = z.strictObject({
 });
 
 const sliceRequest = z.strictObject({ id: z.int(), run: z.string(), query });
+const analysisRequest = z.strictObject({
+  /** Of one that is computed. */
+  id: z.int().optional(),
+  run: z.string(),
+  method: z.enum(ANALYSIS_NAMES as [AnalysisName, ...AnalysisName[]]),
+});
 const pictureRequest = z.strictObject({ run: z.string(), picture: z.string() });
 
 export type SliceRequest = { id: number; run: string; query: Query };
@@ -42,6 +49,11 @@ export type PictureRequest = z.output<typeof pictureRequest>;
 /** @throws UserError if it is no request for slices */
 export function parseSliceRequest(request: unknown): SliceRequest {
   return parsed(sliceRequest, request);
+}
+
+/** @throws UserError if it is no request about an analysis */
+export function parseAnalysisRequest(request: unknown): z.output<typeof analysisRequest> {
+  return parsed(analysisRequest, request);
 }
 
 /** @throws UserError if it is no request for a picture */

@@ -10,12 +10,13 @@ import { packed } from '../../protocol/pack.ts';
 import { connect } from '../../protocol/rpc.ts';
 import type { ReasonEvent } from '../../trace/events.ts';
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
+import { PageAnalyses, type AnalysisMeans } from './pageAnalyses.ts';
 import { PageRequests, type UseTrace } from './pageRequests.ts';
 
 const PREFERENCES_KEY = 'ilvr.panelPreferences';
 
 /** What the reader can ask for; the rest is the view's own business. */
-export type PanelActions = Omit<PanelHost, 'ready' | 'remember' | keyof PageRequests>;
+export type PanelActions = Omit<PanelHost, 'ready' | 'remember' | keyof PageRequests | keyof PageAnalyses>;
 
 export interface TraceViewOptions {
   panel: vscode.WebviewPanel;
@@ -25,6 +26,8 @@ export interface TraceViewOptions {
   state: () => PanelState | Promise<PanelState>;
   /** Works with the trace that is shown now. */
   use: UseTrace;
+  /** What analyses can be computed with. */
+  analyses: AnalysisMeans;
   /** Of the window; holds what panels wish to be remembered. */
   memory: vscode.Memento;
 }
@@ -36,12 +39,16 @@ export class TraceView implements Disposable {
   /** VS Code ends a hidden webview's script; what is sent then is lost, and `ready` comes again. */
   private isReady = false;
   private readonly requests: PageRequests;
+  private readonly analyses: PageAnalyses;
   private pendingSelection: PanelSelection | undefined;
 
   constructor(options: TraceViewOptions) {
     this.options = options;
     const { panel, extensionUri, actions, use } = options;
     this.requests = new PageRequests(use);
+    this.analyses = new PageAnalyses(use, options.analyses, (part) => {
+      if (this.isReady) void this.panel.found.asEvent(part);
+    });
     const { webview } = panel;
     webview.options = { enableScripts: true, localResourceRoots: [resourceRoot(extensionUri)] };
     this.panel = connect<PanelMethods, PanelHost>(
@@ -51,6 +58,9 @@ export class TraceView implements Disposable {
         slice: (request) => this.requests.slice(request),
         cancelSlice: (id) => this.requests.cancelSlice(id),
         picture: (request) => this.requests.picture(request),
+        analysis: (request) => this.analyses.analysis(request),
+        analyse: (request) => this.analyses.analyse(request),
+        cancelAnalysis: (id) => this.analyses.cancelAnalysis(id),
         remember: async (preferences) => options.memory.update(PREFERENCES_KEY, preferences),
       },
       packed({
@@ -94,6 +104,8 @@ export class TraceView implements Disposable {
 
   dispose(): void {
     this.leave();
+    // A hidden page's go on, and what they find is kept.
+    this.analyses.cancelAll();
     this.store.dispose();
     this.panel.$close();
   }

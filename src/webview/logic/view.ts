@@ -20,7 +20,17 @@ import { movePatch, type Region, regionOf } from './grid.ts';
 import type { Shares } from './sources.ts';
 import { stepListOf } from './stepList.ts';
 
-export const TABS = ['span', 'sources', 'narrowing', 'similarity', 'timing'] as const;
+export const TABS = [
+  'span',
+  'sources',
+  'narrowing',
+  'similarity',
+  'lens',
+  'pca',
+  'relevance',
+  'attention',
+  'timing',
+] as const;
 export type Tab = (typeof TABS)[number];
 
 /** Which tokens are shaded for the selected latent: those that attend to it, or those it attends to. */

@@ -29,6 +29,7 @@ import { Steps } from './Steps.tsx';
 import { useTarget } from './useTarget.ts';
 
 const REMEMBER_MS = 300;
+const NONE: readonly number[] = [];
 
 interface AppProps {
   model: PanelModel;
@@ -39,6 +40,7 @@ export function App({ model, host }: AppProps): VNode {
   const [view, change] = useView(model, host);
   const [notice, setNotice] = useState<string>();
   const [alone, setAlone] = useState(false);
+  const [lit, light] = useState<readonly number[]>(NONE);
   const [hovered, setHovered] = useState<number>();
   const [hoveredLatent, setHoveredLatent] = useState<number>();
   // A command ends what the resting pointer shows: keys must not be outdone by it.
@@ -62,7 +64,7 @@ export function App({ model, host }: AppProps): VNode {
     model,
     view,
     dispatch,
-    { hovered, setHovered, hoveredLatent, setHoveredLatent, alone, setAlone },
+    { hovered, setHovered, hoveredLatent, setHoveredLatent, alone, setAlone, lit, light },
     call,
   );
   const dropping = usePictureDrop(canRun && locked === undefined, (files) =>
@@ -163,6 +165,8 @@ interface Pointing {
   /** The picture is to be seen without its map. */
   alone: boolean;
   setAlone: (alone: boolean) => void;
+  lit: readonly number[];
+  light: (patches: readonly number[]) => void;
 }
 
 function useScene(
@@ -172,7 +176,7 @@ function useScene(
   pointing: Pointing,
   call: Scene['call'],
 ): Scene | undefined {
-  const { hovered, hoveredLatent, setHovered, setHoveredLatent, alone, setAlone } = pointing;
+  const { hovered, hoveredLatent, setHovered, setHoveredLatent, alone, setAlone, lit, light } = pointing;
   const { trace, canRun } = model.state;
   const { maps, version, traceVersion } = model;
   const { decoded: pictures, problems } = model.pictures;
@@ -196,6 +200,9 @@ function useScene(
       token,
       stage: stageOf(trace, maps, target),
       brush: brushOf(trace, maps, target),
+      analyses: model.analyses,
+      lit,
+      light,
       busy,
       canRun,
       highContrast,
@@ -207,7 +214,7 @@ function useScene(
       hoverLatent: setHoveredLatent,
       call,
     };
-  }, [trace, version, maps, target, pictures, problems, busy, canRun, highContrast, alone, call]);
+  }, [trace, version, maps, target, pictures, problems, busy, canRun, highContrast, alone, lit, call]);
 }
 
 /** The map of a latent that is pointed at comes before all others. */

@@ -2,8 +2,11 @@
 
 import type { VNode } from 'preact';
 import { useRef } from 'preact/hooks';
+import type { AnalysisName } from '../../analysis/table.ts';
 import type { Tab } from '../logic/view.ts';
 import { Tabs } from '../toolkit.tsx';
+import { AnalysisTab } from './analysis/AnalysisTab.tsx';
+import { ANALYSIS_VIEWS, type ResultView } from './analysis/views.tsx';
 import { NarrowingTab } from './NarrowingTab.tsx';
 import type { Scene } from './scene.ts';
 import { SimilarityTab } from './SimilarityTab.tsx';
@@ -17,6 +20,10 @@ const TABS: { id: Tab; title: string }[] = [
   { id: 'sources', title: 'Sources' },
   { id: 'narrowing', title: 'Narrowing' },
   { id: 'similarity', title: 'Latent similarity' },
+  { id: 'lens', title: 'Lens' },
+  { id: 'pca', title: 'PCA' },
+  { id: 'relevance', title: 'Relevance' },
+  { id: 'attention', title: 'All heads' },
   { id: 'timing', title: 'Timing' },
 ];
 
@@ -55,6 +62,7 @@ export function Evidence({ scene }: { scene: Scene }): VNode {
         {open && view.tab === 'sources' && <SourcesTab scene={scene} />}
         {open && view.tab === 'narrowing' && <NarrowingTab scene={scene} />}
         {open && view.tab === 'similarity' && <SimilarityTab scene={scene} />}
+        {open && isAnalysis(view.tab) && <Analysis scene={scene} method={view.tab} />}
         {open && view.tab === 'timing' && <TimingTab trace={scene.trace} />}
       </Tabs>
       <button
@@ -67,6 +75,25 @@ export function Evidence({ scene }: { scene: Scene }): VNode {
         {open ? 'Hide ▾' : 'Show ▴'}
       </button>
     </section>
+  );
+}
+
+type AnalysisTabName = Extract<Tab, AnalysisName> & Exclude<AnalysisName, 'similarity'>;
+
+/** Likeness to another run stands in the tab of similarity, beside that within the run. */
+function isAnalysis(tab: Tab): tab is AnalysisTabName {
+  return tab !== 'similarity' && Object.hasOwn(ANALYSIS_VIEWS, tab);
+}
+
+function Analysis<Name extends AnalysisTabName>({ scene, method }: { scene: Scene; method: Name }): VNode {
+  const View: ResultView<Name> = ANALYSIS_VIEWS[method];
+  return (
+    <AnalysisTab
+      key={method}
+      scene={scene}
+      method={method}
+      view={(result) => <View scene={scene} result={result} />}
+    />
   );
 }
 

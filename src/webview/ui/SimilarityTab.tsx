@@ -8,6 +8,8 @@ import type { Trace } from '../../trace/schema.ts';
 import { collapsedBlocks, collapseText, cosinesOf, type Cosines } from '../logic/cosines.ts';
 import { number } from '../logic/format.ts';
 import { cosinesFamily } from '../logic/needs.ts';
+import { AnalysisHead } from './analysis/AnalysisTab.tsx';
+import { OtherRunView } from './analysis/OtherRunView.tsx';
 import type { Scene } from './scene.ts';
 import { useSize } from './useSize.ts';
 
@@ -48,6 +50,7 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
             </p>
           </div>
           {trace.blocks.length > 1 && <BlockTable cosines={cosines} />}
+          <OtherRun scene={scene} />
         </>
       )}
     </div>
@@ -63,6 +66,24 @@ function Collapse({ cosines }: { cosines: Cosines }): VNode {
         Threshold: a mean cosine of {COLLAPSE} between the latents of a block. {COLLAPSE_SOURCE}
       </span>
     </p>
+  );
+}
+
+/** The same between two runs. */
+function OtherRun({ scene }: { scene: Scene }): VNode {
+  const state = scene.analyses.state('similarity');
+  const result = state.answer?.found?.result;
+  return (
+    <section class="other" aria-label="Likeness to another run">
+      <AnalysisHead
+        scene={scene}
+        method="similarity"
+        state={state}
+        compute="Compare with a run…"
+        again="Compare with another run…"
+      />
+      {result !== undefined && <OtherRunView scene={scene} result={result} />}
+    </section>
   );
 }
 

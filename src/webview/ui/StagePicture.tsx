@@ -20,7 +20,7 @@ interface StagePictureProps {
 }
 
 export function StagePicture({ scene, hovered, onHover }: StagePictureProps): VNode {
-  const { stage, view, shown, pictures, highContrast, many, alone } = scene;
+  const { stage, view, shown, pictures, highContrast, many, alone, lit } = scene;
   const { picture } = shown;
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -38,7 +38,8 @@ export function StagePicture({ scene, hovered, onHover }: StagePictureProps): VN
     const outlines = (view.outlines || highContrast) && !many;
     const marks = { outlines, cursor: hovered ?? patch, region };
     drawMarks(canvas.current, picture.grid, marks, ratio);
-  }, [bitmap, stage, view, hovered, size.width, size.height, ratio, highContrast, picture, many, alone]);
+    for (const near of lit) drawMarks(canvas.current, picture.grid, { outlines: false, cursor: near }, ratio);
+  }, [bitmap, stage, view, hovered, size.width, size.height, ratio, highContrast, picture, many, alone, lit]);
   const pointer = usePointer(scene, onHover);
   return (
     <div class="stage-frame" ref={frame}>

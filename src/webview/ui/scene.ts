@@ -3,6 +3,7 @@
 import type { PanelHost } from '../../protocol/panel.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
+import type { Analyses } from '../analyses.ts';
 import type { Decoded } from '../draw/pictures.ts';
 import type { Brush } from '../logic/brushing.ts';
 import type { Shown } from '../logic/resolve.ts';
@@ -25,6 +26,10 @@ export interface Scene {
   token: number | undefined;
   stage: StageMap;
   brush: Brush | undefined;
+  analyses: Analyses;
+  /** Patches of the picture on the stage that a tab points at. */
+  lit: readonly number[];
+  light: (patches: readonly number[]) => void;
   /** What is wished is being read, and has been for a while; this is what was drawn before it. */
   busy: boolean;
   canRun: boolean;

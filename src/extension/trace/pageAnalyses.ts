@@ -1,0 +1,185 @@
+/**
+ * What a page asks about analyses of the trace that is shown: what the trace keeps, and to compute what it does not.
+ * Knows nothing of VS Code, and of a model only by what it is given.
+ */
+
+import { runOnTrace } from '../../analysis/runners.ts';
+import type { AnalysedRun } from '../../analysis/run.ts';
+import {
+  ANALYSES,
+  needsModel,
+  parametersOf,
+  type AnalysisName,
+  type AnalysisResult,
+} from '../../analysis/table.ts';
+import { CancelledError, UserError } from '../../base/errors.ts';
+import { analyseRequest } from '../../client/analyseRequest.ts';
+import type { AnalyseRequest, AnalysisOutcome } from '../../protocol/analyse.ts';
+import type {
+  AnalysesHost,
+  AnalysisAnswer,
+  AnalysisPart,
+  FoundAnalysis,
+} from '../../protocol/panelAnalyses.ts';
+import { analysedRun, loadResult, storedAnalysis, type AnalysisOrigin } from '../../trace/analyses.ts';
+import type { ArraySink } from '../../trace/arrays.ts';
+import type { KeptAnalysis } from '../../trace/schema.ts';
+import type { OpenTrace } from '../../traceFile/openTrace.ts';
+import { requireRun, type UseTrace } from './pageRequests.ts';
+import { parseAnalysisRequest } from './queryCheck.ts';
+
+/** Another run that was chosen to compare with, as analyses see it; undefined when the dialog was left. */
+export type ChooseOther = (thanRun: string) => Promise<{ id: string; run: AnalysedRun } | undefined>;
+
+export interface Heard {
+  progress: (message: string) => void;
+  found: (result: AnalysisResult<AnalysisName>) => void;
+}
+
+/** With what analyses are computed; a viewer has neither model nor a place to keep them. */
+export interface AnalysisMeans {
+  /** Asks the model. */
+  compute?: (
+    request: AnalyseRequest,
+    heard: Heard,
+    signal: AbortSignal,
+  ) => Promise<AnalysisOutcome & Omit<AnalysisOrigin, 'status'>>;
+  /** Keeps a result with the run; its arrays go to the sink. */
+  keep?: (make: (sink: ArraySink) => Promise<KeptAnalysis>) => Promise<void>;
+  chooseOther: ChooseOther;
+}
+
+interface Computed {
+  result: AnalysisResult<AnalysisName>;
+  origin: AnalysisOrigin;
+  other?: string;
+}
+
+export class PageAnalyses implements AnalysesHost {
+  private readonly use: UseTrace;
+  private readonly means: AnalysisMeans;
+  private readonly tell: (part: AnalysisPart) => void;
+  private readonly running = new Map<number, AbortController>();
+
+  /** @param tell gets what is known while something is computed */
+  constructor(use: UseTrace, means: AnalysisMeans, tell: (part: AnalysisPart) => void) {
+    this.use = use;
+    this.means = means;
+    this.tell = tell;
+  }
+
+  /** @throws UserError if another trace is shown, or what is kept is damaged */
+  async analysis(request: unknown): Promise<AnalysisAnswer> {
+    const { run, method } = parseAnalysisRequest(request);
+    return this.use(async (open) => {
+      requireRun(open.trace.id, run);
+      return this.answer(method, await keptOf(open, method));
+    });
+  }
+
+  /** @throws UserError if another trace is shown, or it cannot be computed; CancelledError before anything was found */
+  async analyse(request: unknown): Promise<AnalysisAnswer> {
+    const { id = 0, run, method } = parseAnalysisRequest(request);
+    const abort = new AbortController();
+    this.running.get(id)?.abort(new CancelledError('The analysis'));
+    this.running.set(id, abort);
+    try {
+      return await this.use(async (open) => {
+        requireRun(open.trace.id, run);
+        const computed = await this.compute(open, method, id, abort.signal);
+        await this.keep(method, computed);
+        const { result, origin, other } = computed;
+        return this.answer(method, foundOf(result, { ...origin, other }));
+      });
+    } finally {
+      if (this.running.get(id) === abort) this.running.delete(id);
+    }
+  }
+
+  async cancelAnalysis(id: number): Promise<void> {
+    this.running.get(id)?.abort(new CancelledError('The analysis'));
+  }
+
+  cancelAll(): void {
+    for (const id of this.running.keys()) void this.cancelAnalysis(id);
+  }
+
+  private async compute(
+    open: OpenTrace,
+    method: AnalysisName,
+    id: number,
+    signal: AbortSignal,
+  ): Promise<Computed> {
+    const parameters = { ...parametersOf(method, {}) };
+    if (!needsModel(method)) return this.compare(open, method);
+    const { compute } = this.means;
+    if (compute === undefined) throw new CancelledError('The analysis');
+    const question = await analyseRequest(open.trace, open.container, { name: method, parameters });
+    const heard: Heard = {
+      progress: (progress) => this.tell({ id, progress }),
+      found: (result) => this.tell({ id, result }),
+    };
+    const { status, result, ...origin } = await compute(question, heard, signal);
+    if (result === undefined) throw new CancelledError('The analysis');
+    return { result, origin: { ...origin, status: status === 'complete' ? 'complete' : 'partial' } };
+  }
+
+  private async compare(open: OpenTrace, method: 'similarity'): Promise<Computed> {
+    const other = await this.means.chooseOther(open.trace.id);
+    if (other === undefined) throw new CancelledError('The comparison');
+    const own = await analysedRun(open.trace, open.container);
+    requireComparable(own, other.run);
+    const result = runOnTrace(method, [own, other.run], parametersOf(method, {}));
+    return { result, origin: { status: 'complete' }, other: other.id };
+  }
+
+  private async keep(method: AnalysisName, { result, origin, other }: Computed): Promise<void> {
+    const parameters = { ...parametersOf(method, {}) };
+    await this.means.keep?.((sink) => storedAnalysis({ method, parameters, other }, result, origin, sink));
+  }
+
+  private answer(method: AnalysisName, found: FoundAnalysis | undefined): AnalysisAnswer {
+    const { title, method: how, source, limits } = ANALYSES[method];
+    return {
+      method,
+      about: { title, method: how, source, limits },
+      canCompute: !needsModel(method) || this.means.compute !== undefined,
+      command: `ilvr analyse TRACE ${method} --save`,
+      ...(found && { found }),
+    };
+  }
+}
+
+function requireComparable(own: AnalysedRun, other: AnalysedRun): void {
+  const [size, its] = [own, other].map(({ latents }) => latents[0]?.vector.length);
+  if (size === its && size !== undefined) return;
+  throw new UserError({
+    problem: 'These runs cannot be compared',
+    expected: 'latents of one size in both',
+    found: `${size ?? 'none'} here, ${its ?? 'none'} in the other one`,
+    remedy: 'Compare runs of one model, or of models of one size.',
+  });
+}
+
+/** The newest of today's version that the trace keeps, whatever its parameters. */
+async function keptOf(
+  { trace, container }: OpenTrace,
+  method: AnalysisName,
+): Promise<FoundAnalysis | undefined> {
+  const { version } = ANALYSES[method];
+  const kept = trace.analyses?.findLast((other) => other.method === method && other.version === version);
+  return kept && foundOf(await loadResult(method, kept, container), kept);
+}
+
+function foundOf(
+  result: AnalysisResult<AnalysisName>,
+  { status, model, device, other }: AnalysisOrigin & { other?: string | undefined },
+): FoundAnalysis {
+  return {
+    result,
+    status,
+    ...(model && { model: model.name }),
+    ...(device && { device: `${device.provider} (${device.name})` }),
+    ...(other !== undefined && { other }),
+  };
+}

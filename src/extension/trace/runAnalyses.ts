@@ -1,0 +1,98 @@
+/** What a run's panel computes analyses with: the engine, the run's own file, and other runs. */
+
+import * as vscode from 'vscode';
+import { UserError } from '../../base/errors.ts';
+import { analysedRun, keepAnalysis } from '../../trace/analyses.ts';
+import { extendTrace } from '../../traceFile/extendTrace.ts';
+import type { EngineService } from '../engineService.ts';
+import { withPercentage } from '../run/controller.ts';
+import { RUNS_NEED_TRUST, type Runs } from '../run/runs.ts';
+import type { RunStore } from '../run/store.ts';
+import { readRunSettings } from '../settings.ts';
+import { requireTrust } from '../trust.ts';
+import type { TraceLibrary } from './library.ts';
+import { chooseTrace } from './openCommand.ts';
+import type { AnalysisMeans, ChooseOther } from './pageAnalyses.ts';
+
+interface Services {
+  context: vscode.ExtensionContext;
+  engine: EngineService;
+  runs: Runs;
+  runStore: RunStore;
+  library: TraceLibrary;
+}
+
+export class RunAnalyses {
+  private readonly services: Services;
+  /** Asks for another run, by a list of the kept ones and files. */
+  readonly chooseOther: ChooseOther;
+
+  constructor(services: Services) {
+    this.services = services;
+    this.chooseOther = otherRun(services);
+  }
+
+  /** @param runId the run that the panel shows */
+  meansOf(runId: () => string): AnalysisMeans {
+    return {
+      compute: (request, heard, signal) => compute(this.services, runId(), request, heard, signal),
+      keep: (make) => keepInRun(this.services, runId(), make),
+      chooseOther: this.chooseOther,
+    };
+  }
+}
+
+/** Opens the model of the run, or the one that is set today where that is not known any more. */
+async function compute(
+  { context, engine, runs }: Services,
+  run: string,
+  ...[request, { progress, found }, signal]: Parameters<NonNullable<AnalysisMeans['compute']>>
+): ReturnType<NonNullable<AnalysisMeans['compute']>> {
+  requireTrust(RUNS_NEED_TRUST);
+  const settings = runs.get(run)?.request.settings ?? readRunSettings(context);
+  const { model: folder, adapter, device, weights } = settings;
+  const listener = engine.onProgress(({ id, message, fraction }) => {
+    if (id === request.id) progress(withPercentage(message, fraction));
+  });
+  try {
+    progress(vscode.l10n.t('Loading the model …'));
+    const load = { id: request.id, folder, device, weights, ...(adapter !== undefined && { adapter }) };
+    const loaded = await engine.load(load, signal);
+    const outcome = await engine.analyse(request, found, signal);
+    const { name, fingerprint, sha256, weights: format } = loaded.model;
+    return { ...outcome, model: { name, fingerprint, sha256, weights: format }, device: loaded.device };
+  } finally {
+    listener.dispose();
+  }
+}
+
+/** In the run's file, and in the trace that the window has in memory while the run is a recent one. */
+async function keepInRun(
+  { runs, runStore, library }: Services,
+  id: string,
+  make: Parameters<NonNullable<AnalysisMeans['keep']>>[0],
+): Promise<void> {
+  const written = await extendTrace(await runStore.find(id), async (trace, sink) =>
+    keepAnalysis(trace, await make(sink)),
+  );
+  const live = runs.get(id)?.trace;
+  if (live !== undefined) {
+    live.arrays = { bytes: written.arrays.bytes };
+    if (written.analyses !== undefined) live.analyses = written.analyses;
+  }
+  library.reopen({ run: id });
+}
+
+function otherRun({ library, runStore }: Services): ChooseOther {
+  return async (thanRun) => {
+    const ref = await chooseTrace(runStore);
+    if (ref === undefined) return undefined;
+    return library.use(ref, async ({ trace, container }) => {
+      if (trace.id !== thanRun) return { id: trace.id, run: await analysedRun(trace, container) };
+      throw new UserError({
+        problem: 'A run is not compared with itself',
+        remedy: 'Choose another one.',
+      });
+    });
+  };
+}

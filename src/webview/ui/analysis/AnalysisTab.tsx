@@ -1,0 +1,96 @@
+/** What all analyses have in common: what is kept is shown, what is not can be computed here or is told how. */
+
+import type { ComponentChildren, VNode } from 'preact';
+import type { AnalysisName, AnalysisResult } from '../../../analysis/table.ts';
+import type { AnalysisAnswer } from '../../../protocol/panelAnalyses.ts';
+import type { AnalysisState } from '../../analyses.ts';
+import { Button, ProgressRing } from '../../toolkit.tsx';
+import type { Scene } from '../scene.ts';
+
+interface TabProps<Name extends AnalysisName> {
+  scene: Scene;
+  method: Name;
+  view: (result: AnalysisResult<Name>) => ComponentChildren;
+}
+
+export function AnalysisTab<Name extends AnalysisName>({ scene, method, view }: TabProps<Name>): VNode {
+  const state = scene.analyses.state(method);
+  const { answer } = state;
+  const found = answer?.found;
+  const isSettled = found !== undefined && state.running === undefined && state.problem === undefined;
+  const head = (
+    <AnalysisHead scene={scene} method={method} state={state} compute="Compute" again="Compute again" />
+  );
+  return (
+    <div class="analysis" tabIndex={0} role="region" aria-label={answer?.about.title ?? method}>
+      {/* What is there comes first; how to compute it anew can wait. */}
+      {isSettled || head}
+      {found !== undefined && <div class="analysis-result">{view(found.result)}</div>}
+      {isSettled && head}
+      {answer !== undefined && (
+        <p class="analysis-about dim">
+          {answer.about.method} {answer.about.limits} Source: {answer.about.source}
+        </p>
+      )}
+    </div>
+  );
+}
+
+interface HeadProps {
+  scene: Scene;
+  method: AnalysisName;
+  state: AnalysisState;
+  /** What the button says, before and after. */
+  compute: string;
+  again: string;
+}
+
+/** Progress and cancel, or what can be done; who computed what is shown. */
+export function AnalysisHead({ scene, method, state, compute, again }: HeadProps): VNode {
+  const { analyses } = scene;
+  const { answer, running, problem } = state;
+  return (
+    <div class="analysis-head">
+      {running !== undefined ? (
+        <>
+          <ProgressRing />
+          <span>{running.progress || 'Computing…'}</span>
+          <Button onClick={() => analyses.cancel(method)}>Cancel</Button>
+        </>
+      ) : answer === undefined ? (
+        problem === undefined && <span class="dim">The trace is being read.</span>
+      ) : answer.canCompute ? (
+        <Button onClick={() => analyses.compute(method)}>
+          {answer.found === undefined ? compute : again}
+        </Button>
+      ) : (
+        answer.found === undefined && <Elsewhere answer={answer} />
+      )}
+      {running === undefined && answer?.found && <Origin answer={answer} />}
+      {problem !== undefined && (
+        <span class="analysis-problem" role="alert">
+          {problem}
+        </span>
+      )}
+    </div>
+  );
+}
+
+function Elsewhere({ answer }: { answer: AnalysisAnswer }): VNode {
+  return (
+    <p>
+      This trace keeps no {answer.about.title}, and this viewer has no model. Compute it with{' '}
+      <code>{answer.command}</code>, or in the panel of a run.
+    </p>
+  );
+}
+
+function Origin({ answer: { found } }: { answer: AnalysisAnswer }): VNode {
+  const { status, model, device } = found!;
+  return (
+    <span class="dim">
+      {status === 'partial' && 'Stopped: this is what was known by then. '}
+      {model !== undefined && `Computed by ${model}${device === undefined ? '' : ` on ${device}`}.`}
+    </span>
+  );
+}

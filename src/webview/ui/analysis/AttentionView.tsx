@@ -1,0 +1,60 @@
+/** Attention of the answer's tokens with all heads: how much of each head lies on the pictures, layer by layer. */
+
+import type { VNode } from 'preact';
+import { useMemo, useState } from 'preact/hooks';
+import type { AnalysisResult } from '../../../analysis/table.ts';
+import { headsOnPictures } from '../../logic/heads.ts';
+import { tokenLabel } from '../../logic/format.ts';
+import type { Scene } from '../scene.ts';
+
+export function AttentionView({
+  scene: { trace },
+  result: { rows },
+}: {
+  scene: Scene;
+  result: AnalysisResult<'attention'>;
+}): VNode {
+  const [chosen, setChosen] = useState(0);
+  const row = rows[Math.min(chosen, rows.length - 1)];
+  const heads = useMemo(() => row && headsOnPictures(trace, row.attention), [trace, row]);
+  if (row === undefined || heads === undefined) return <p class="dim">Nothing was computed yet.</p>;
+  return (
+    <div class="heads">
+      <label>
+        Token{' '}
+        <select value={chosen} onChange={(event) => setChosen(Number(event.currentTarget.value))}>
+          {rows.map(({ token }, i) => (
+            <option key={token} value={i}>
+              {token + 1}: {tokenLabel(trace.tokens[token]!)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <table class="table heads-table">
+        <caption>Share of each head’s attention that lies on the pictures</caption>
+        <thead>
+          <tr>
+            <th scope="col">Layer</th>
+            {heads[0]!.map((_, head) => (
+              <th key={head} scope="col" class="numeric">
+                head {head + 1}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {heads.map((masses, layer) => (
+            <tr key={layer}>
+              <th scope="row">{layer + 1}</th>
+              {masses.map((mass, head) => (
+                <td key={head} class="numeric" style={{ '--mass': `${Math.round(mass * 100)}%` }}>
+                  {mass.toFixed(2)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

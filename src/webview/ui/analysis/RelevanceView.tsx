@@ -1,0 +1,160 @@
+/** What leads to the answer: maps over the pictures, sums by source, and the latents that count most. */
+
+import type { VNode } from 'preact';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import type { AnalysisResult } from '../../../analysis/table.ts';
+import { STRENGTH } from '../../../heatmap/constants.ts';
+import type { HeatMap } from '../../../heatmap/map.ts';
+import { scaleOf, type Scale } from '../../../heatmap/scale.ts';
+import type { TracePicture } from '../../../trace/schema.ts';
+import { barStops } from '../../draw/bar.ts';
+import { drawMap } from '../../draw/heatmap.ts';
+import { number, positionName } from '../../logic/format.ts';
+import {
+  measuresOf,
+  relevanceBySource,
+  relevanceMap,
+  relevanceOfLatents,
+  type Measure,
+} from '../../logic/relevance.ts';
+import { SOURCE_NAMES, STACK } from '../../logic/sources.ts';
+import type { Scene } from '../scene.ts';
+import { Segmented } from '../Segmented.tsx';
+
+/** Height of a picture in CSS pixels. */
+const HEIGHT = 112;
+/** Latents in the table. */
+const RANKED = 5;
+const NOTHING: ReadonlySet<number> = new Set();
+
+export function RelevanceView({
+  scene,
+  result,
+}: {
+  scene: Scene;
+  result: AnalysisResult<'relevance'>;
+}): VNode {
+  const measures = useMemo(() => measuresOf(result), [result]);
+  const [id, setId] = useState<string>('rollout');
+  const measure = measures.find((other) => other.id === id) ?? measures[0];
+  const { text, logProbability } = result.answer;
+  if (measure === undefined) return <p class="dim">Nothing was computed yet.</p>;
+  return (
+    <div class="relevance">
+      <div class="span-legend">
+        <Segmented
+          label="Measure"
+          value={measure.id}
+          options={measures.map(({ id: value, name }) => ({ value, label: name }))}
+          onChange={setId}
+        />
+        <span>
+          of the answer “{text.replaceAll('\n', '↵')}” <span class="dim">{number(logProbability)} nats</span>
+        </span>
+      </div>
+      <div class="relevance-parts">
+        {scene.trace.pictures.map((picture) => (
+          <RelevanceMap key={picture.id} scene={scene} picture={picture} measure={measure} />
+        ))}
+        <Sums scene={scene} measure={measure} />
+        <Latents scene={scene} measure={measure} />
+        <p class="relevance-about dim">{measure.caption}</p>
+      </div>
+    </div>
+  );
+}
+
+interface PartProps {
+  scene: Scene;
+  measure: Measure;
+}
+
+function RelevanceMap({ scene, picture, measure }: PartProps & { picture: TracePicture }): VNode | null {
+  const { pictures } = scene;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const map = useMemo(() => relevanceMap(measure, picture), [measure, picture]);
+  const scale = useMemo(() => map && scaleOf([map]), [map]);
+  const bitmap = pictures.get(picture.id)?.full;
+  const ratio = window.devicePixelRatio;
+  const width = Math.round((HEIGHT * picture.width) / picture.height);
+  useLayoutEffect(() => {
+    if (canvas.current === null || map === undefined || scale === undefined) return;
+    const style = { law: 'heat', strength: STRENGTH, smooth: false, enclosed: NOTHING } as const;
+    drawMap(canvas.current, bitmap, { ...map, ...style, scale }, ratio);
+  }, [bitmap, map, scale, ratio, width]);
+  if (map === undefined || scale === undefined) return null;
+  return (
+    <figure class="relevance-map">
+      <canvas
+        ref={canvas}
+        width={Math.round(width * ratio)}
+        height={Math.round(HEIGHT * ratio)}
+        style={{ width: `${width}px`, height: `${HEIGHT}px` }}
+        role="img"
+        aria-label={`${measure.name} over ${picture.name}: ${number(map.values[map.peak]!)} ${map.unit} at most`}
+      />
+      <Bar map={map} scale={scale} />
+    </figure>
+  );
+}
+
+function Bar({ map, scale }: { map: HeatMap; scale: Scale }): VNode {
+  const stops = useMemo(() => barStops({ law: 'heat', scale, strength: STRENGTH }), [scale]);
+  return (
+    <figcaption>
+      <span class="relevance-bar">
+        <span>{number(scale.min)}</span>
+        <span class="colour-strip" style={{ '--stops': stops }} aria-hidden="true" />
+        <span>{number(scale.max)}</span>
+      </span>
+      <span class="dim">{map.unit}; 99th percentile of this map</span>
+    </figcaption>
+  );
+}
+
+function Sums({ scene: { trace }, measure }: PartProps): VNode {
+  const sums = useMemo(() => relevanceBySource(trace, measure), [trace, measure]);
+  return (
+    <table class="table">
+      <caption>By source, {measure.unit}</caption>
+      <tbody>
+        {STACK.map((source) => (
+          <tr key={source}>
+            <th scope="row">{SOURCE_NAMES[source]}</th>
+            <td class="numeric">{number(sums[source])}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Latents({ scene, measure }: PartProps): VNode | null {
+  const { trace, dispatch } = scene;
+  const ranked = useMemo(() => {
+    const values = relevanceOfLatents(trace, measure);
+    return values
+      .map((value, latent) => ({ latent, value }))
+      .filter(({ value }) => !Number.isNaN(value))
+      .toSorted((a, b) => Math.abs(b.value) - Math.abs(a.value))
+      .slice(0, RANKED);
+  }, [trace, measure]);
+  if (ranked.length === 0) return null;
+  return (
+    <table class="table">
+      <caption>Latents with the most</caption>
+      <tbody>
+        {ranked.map(({ latent, value }) => (
+          <tr key={latent}>
+            <th scope="row">
+              <button type="button" class="quiet" onClick={() => dispatch({ type: 'latent', latent })}>
+                {positionName(trace, trace.latents[latent]!.token)}
+              </button>
+            </th>
+            <td class="numeric">{number(value)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,24 @@
+/** What shows each analysis: a table over the same names as src/analysis/table.ts, so that a new one needs its view. */
+
+import type { VNode } from 'preact';
+import type { AnalysisName, AnalysisResult } from '../../../analysis/table.ts';
+import type { Scene } from '../scene.ts';
+import { AttentionView } from './AttentionView.tsx';
+import { LensView } from './LensView.tsx';
+import { OtherRunView } from './OtherRunView.tsx';
+import { PcaView } from './PcaView.tsx';
+import { RelevanceView } from './RelevanceView.tsx';
+
+/** Draws a result, whole or partial. */
+export type ResultView<Name extends AnalysisName> = (props: {
+  scene: Scene;
+  result: AnalysisResult<Name>;
+}) => VNode | null;
+
+export const ANALYSIS_VIEWS: { [Name in AnalysisName]: ResultView<Name> } = {
+  attention: AttentionView,
+  lens: LensView,
+  pca: PcaView,
+  relevance: RelevanceView,
+  similarity: OtherRunView,
+};

@@ -1,0 +1,103 @@
+/** What a page is told of analyses, and what becomes of what it has computed. */
+
+import { describe, expect, test } from 'vitest';
+import { CancelledError, UserError } from '../../../src/base/errors.ts';
+import { PageAnalyses, type AnalysisMeans } from '../../../src/extension/trace/pageAnalyses.ts';
+import type { AnalysisPart } from '../../../src/protocol/panelAnalyses.ts';
+import { analysedRun, keepAnalysis } from '../../../src/trace/analyses.ts';
+import type { MemoryContainer } from '../../../src/traceFile/container.ts';
+import { sampleResult } from '../../webview/sampleAnalyses.ts';
+import { sampleRun } from '../../webview/sampleTrace.ts';
+
+/** A page's analyses over a trace of its own; what is kept goes into that trace. */
+function opened(means: Partial<AnalysisMeans> = {}, size: Parameters<typeof sampleRun>[0] = {}) {
+  const open = sampleRun(size);
+  const { trace } = open;
+  const told: AnalysisPart[] = [];
+  const all: AnalysisMeans = { chooseOther: async () => undefined, ...means };
+  const keep: AnalysisMeans['keep'] = async (make) =>
+    keepAnalysis(trace, await make(open.container as MemoryContainer));
+  const analyses = new PageAnalyses(
+    (work) => work(open),
+    { keep, ...all },
+    (part) => told.push(part),
+  );
+  return { open, trace, told, analyses, run: trace.id };
+}
+const lens = (run: string, id = 0) => ({ id, run, method: 'lens' as const });
+
+describe('a page', () => {
+  test('without a model is told what computes an analysis, and cannot have it computed', async () => {
+    const { analyses, run } = opened();
+    const answer = await analyses.analysis({ run, method: 'relevance' });
+    expect(answer).toMatchObject({ canCompute: false, command: 'ilvr analyse TRACE relevance --save' });
+    expect(answer.about.limits).toContain('first order');
+    expect(answer.found).toBeUndefined();
+    await expect(analyses.analyse(lens(run))).rejects.toThrow(CancelledError);
+  });
+
+  test('has it computed, hears of parts, and finds it kept with who computed it', async () => {
+    const { trace, analyses, told, run } = opened({
+      compute: async (request, { progress, found }) => {
+        progress('half');
+        const result = sampleResult(trace, 'lens');
+        found(result);
+        expect(request).toMatchObject({ name: 'lens', parameters: { words: 20 } });
+        expect(request.images).toHaveLength(trace.pictures.length);
+        const device = trace.device;
+        return { status: 'complete', result, model: { name: 'm', fingerprint: 'f' }, device };
+      },
+    });
+    const computed = await analyses.analyse(lens(run, 4));
+    expect(told.map(({ id, progress }) => [id, progress])).toEqual([
+      [4, 'half'],
+      [4, undefined],
+    ]);
+    const kept = await analyses.analysis({ run, method: 'lens' });
+    expect(kept).toEqual(computed);
+    expect(kept.found).toMatchObject({ status: 'complete', model: 'm', device: 'cpu (sample)' });
+    expect(kept.found!.result).toEqual(sampleResult(trace, 'lens'));
+  });
+
+  test('that cancels gets what was found by then, kept as partial', async () => {
+    const page = opened({
+      compute: async (_request, _heard, signal) => {
+        await page.analyses.cancelAnalysis(7);
+        expect(signal.aborted).toBe(true);
+        return { status: 'cancelled', result: sampleResult(page.trace, 'lens') };
+      },
+    });
+    expect((await page.analyses.analyse(lens(page.run, 7))).found!.status).toBe('partial');
+    expect(page.trace.analyses![0]!.status).toBe('partial');
+  });
+
+  test('compares with another run, cosine by cosine', async () => {
+    const other = sampleRun({ blocks: 2 });
+    const run = await analysedRun(other.trace, other.container);
+    const { open, analyses, run: id } = opened({ chooseOther: async () => ({ id: 'other', run }) });
+    const { found } = await analyses.analyse({ id: 0, run: id, method: 'similarity' });
+    const own = await analysedRun(open.trace, open.container);
+    const { result } = found!;
+    if (!('other' in result) || result.other === undefined) throw new Error('no comparison');
+    const [a, b] = [own.latents[5]!.vector, run.latents[3]!.vector];
+    const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
+    const expected = dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+    expect(result.other.cosines.shape).toEqual([12, 8]);
+    expect(result.other.cosines.data[5 * 8 + 3]).toBeCloseTo(expected, 5);
+    expect(found!.other).toBe('other');
+  });
+
+  test('cannot compare vectors of different sizes', async () => {
+    const other = sampleRun({ hiddenSize: 8 });
+    const run = await analysedRun(other.trace, other.container);
+    const { analyses, run: id } = opened({ chooseOther: async () => ({ id: 'other', run }) });
+    const asked = analyses.analyse({ id: 0, run: id, method: 'similarity' });
+    await expect(asked).rejects.toThrow('cannot be compared');
+  });
+
+  test('that asks about another trace, or for what is no analysis, is refused', async () => {
+    const { analyses, run } = opened();
+    await expect(analyses.analysis({ run: 'elsewhere', method: 'lens' })).rejects.toThrow(UserError);
+    await expect(analyses.analysis({ run, method: 'everything' })).rejects.toThrow(UserError);
+  });
+});

@@ -1,0 +1,84 @@
+/** Results of analyses with invented numbers, of the right form for a trace. */
+
+import type { AnalysisName, AnalysisResult } from '../../src/analysis/table.ts';
+import type { NumericArray } from '../../src/tensor/array.ts';
+import type { Trace } from '../../src/trace/schema.ts';
+
+const WORDS = ['right', ' down', 'goal', ' ice', '<|latent_end|>', ' the', '\n', 'up', ' left', ' path'];
+
+/** Numbers from 0 to 1 that look like some. */
+function numbersOf(shape: number[], seed: number, value = (x: number) => x): NumericArray {
+  const length = shape.reduce((product, size) => product * size, 1);
+  const wave = (i: number): number => (Math.sin(i * 12.9898 + seed * 78.233) * 43758.5453) % 1;
+  return { shape, data: Float32Array.from({ length }, (_, i) => value(Math.abs(wave(i)))) };
+}
+
+const RESULTS: { [Name in AnalysisName]: (trace: Trace) => AnalysisResult<Name> } = {
+  attention: ({ model, tokens, prompt }) => ({
+    rows: [tokens.length - 4, tokens.length - 3].map((token) => {
+      const keys = prompt.ids.length + token;
+      const shape = [model.layers, model.heads, keys];
+      return { token, attention: numbersOf(shape, token, (x) => (2 * x) / keys) };
+    }),
+  }),
+  lens: ({ latents, model, pictures }) => {
+    const rows = model.layers + 1;
+    return {
+      words: {
+        ids: numbersOf([latents.length, rows, WORDS.length], 1, (x) => Math.floor(x * WORDS.length)),
+        probabilities: numbersOf([latents.length, rows, WORDS.length], 2, (x) => x / 8),
+        texts: Object.fromEntries(WORDS.map((word, i) => [i, word])),
+      },
+      patches: inputsOf(pictures).map(({ id, grid }) => ({
+        picture: id,
+        cosines: numbersOf([latents.length, rows, grid.rows * grid.columns], 3),
+      })),
+    };
+  },
+  pca: ({ latents, pictures }) => ({
+    explained: [0.412, 0.187, 0.061],
+    latents: numbersOf([latents.length, 3], 4, (x) => x - 0.2),
+    pictures: inputsOf(pictures).map(({ id, grid }) => ({
+      picture: id,
+      points: numbersOf([grid.rows * grid.columns, 3], 5, (x) => x - 1),
+    })),
+    words: { ids: WORDS.map((_, i) => i), texts: WORDS, points: numbersOf([WORDS.length, 3], 6) },
+    lengths: { latents: 12, pictures: 9, words: 1 },
+  }),
+  relevance: ({ prompt, tokens, latents, model }) => {
+    const length = prompt.ids.length + tokens.length - 2;
+    const signed = (x: number): number => (x - 0.45) / 50;
+    return {
+      answer: { tokens: [tokens.length - 3], text: 'RRD', logProbability: -0.0213 },
+      rollout: {
+        answer: numbersOf([length], 7, (x) => (2 * x ** 3) / length),
+        followed: numbersOf([length], 8, (x) => x / length),
+        latents: numbersOf([latents.length, length], 9, (x) => x / length),
+      },
+      gradient: {
+        keys: numbersOf([model.layers, length], 10, signed),
+        latents: numbersOf([model.layers, latents.length, length], 11, signed),
+        input: numbersOf([length], 12, signed),
+        relevance: numbersOf([length], 13),
+      },
+    };
+  },
+  similarity: ({ latents, blocks }) => ({
+    cosines: numbersOf([latents.length, latents.length], 14),
+    blocks: blocks.map(({ index, latents: count }) => ({ block: index, latents: count, collapsed: false })),
+    other: {
+      cosines: numbersOf([latents.length, latents.length + 4], 15),
+      samePlace: 0.912,
+      otherPlaces: 0.874,
+    },
+  }),
+};
+
+/** A result of that analysis for the trace. */
+export function sampleResult<Name extends AnalysisName>(trace: Trace, method: Name): AnalysisResult<Name> {
+  return RESULTS[method](trace);
+}
+
+function inputsOf(pictures: Trace['pictures']): Trace['pictures'] {
+  return pictures.filter(({ range }) => range !== undefined);
+}
