@@ -17,7 +17,7 @@ import {
   relevanceOfLatents,
   type Measure,
 } from '../../logic/relevance.ts';
-import { SOURCE_NAMES, STACK } from '../../logic/sources.ts';
+import { sourceName, STACK } from '../../logic/sources.ts';
 import type { Scene } from '../scene.ts';
 import { Segmented } from '../Segmented.tsx';
 
@@ -120,7 +120,7 @@ function Sums({ scene: { trace }, measure }: PartProps): VNode {
       <tbody>
         {STACK.map((source) => (
           <tr key={source}>
-            <th scope="row">{SOURCE_NAMES[source]}</th>
+            <th scope="row">{sourceName(source)}</th>
             <td class="numeric">{number(sums[source])}</td>
           </tr>
         ))}
