@@ -578,6 +578,20 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     expect(calls).toEqual(['ready', 'runAgain', 'exportTrace', 'openAsText']);
   });
 
+  test('of several runs the one shown is told, and the others are asked for by key', async () => {
+    const { page } = await show();
+    await preview.show(run, { canRun: true, history: { at: 1, of: 3 } });
+    const runs = page.getByRole('group', { name: 'Runs in this panel' });
+    await expect.poll(() => runs.getByRole('status').textContent()).toBe('2 of 3');
+    for (const name of ['Earlier run', 'Later run']) {
+      await runs.getByRole('button', { name }).focus();
+      await page.keyboard.press('Enter');
+    }
+    await page.getByRole('button', { name: 'Edit question…' }).click();
+    const calls = (await preview.calls()).filter((name) => name !== 'remember');
+    expect(calls).toEqual(['ready', 'showOther', 'showOther', 'askAgain']);
+  });
+
   test('without trust nothing can be run, and the panel says why', async () => {
     const { page } = await show();
     const locked = 'This workspace is not trusted.';
