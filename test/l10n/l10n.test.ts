@@ -1,9 +1,10 @@
 /** Every sentence of the window has a German one: claims on the sources, the bundle and package.nls.*.json. */
 
 import { readFileSync } from 'node:fs';
+import { SyntaxKind, type Node } from 'typescript/unstable/ast';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { plural, setBundle, t } from '../../src/base/l10n.ts';
-import { Sources, type Call } from './sources.ts';
+import { calledName, Sources, upwards, type Call, type Literal } from './sources.ts';
 
 /** Folders whose sentences reach the window. */
 const FOLDERS = [
@@ -69,6 +70,48 @@ describe('what the sources say and what the German bundle holds', () => {
         (messages ?? []).some((message) => placeholders(message).some((name) => Number(name[1]) >= values)),
     );
     expect(short.map(({ place }) => place)).toEqual([]);
+  });
+});
+
+describe('what a page shows', () => {
+  /** Names, and what only machines read though it has blanks. */
+  const KNOWN = ['ILVR', '(forced-colors: active)', 'px sans-serif'];
+  /** Attributes and properties that people read or hear. */
+  const SPOKEN =
+    /^(title|label|alt|placeholder|note|figure|aria-(label|valuetext|roledescription|description))$/;
+  const WORDS = /[A-Za-z]{2,}[,.;:]? [A-Za-z]/;
+
+  const isFor = (kinds: readonly SyntaxKind[], node: Node): boolean =>
+    [...upwards(node)].some(({ kind }) => kinds.includes(kind));
+  const attributeOf = (node: Node): string | undefined => {
+    const path = [...upwards(node)];
+    const at = path.findIndex(({ kind }) => kind === SyntaxKind.JsxAttribute);
+    // What is an argument is no text yet.
+    if (at < 0 || path.slice(0, at).some((inner) => calledName(inner) !== undefined)) return undefined;
+    return (path[at] as Node & { name: Node }).name.getText();
+  };
+  const isCompared = ({ parent }: Node): boolean =>
+    parent.kind === SyntaxKind.CaseClause ||
+    (parent.kind === SyntaxKind.BinaryExpression &&
+      /^[=!]==$/.test((parent as Node & { operatorToken: Node }).operatorToken.getText()));
+
+  /** Whether people would read a literal as it stands. */
+  const isShown = ({ text, node }: Literal): boolean => {
+    if (!/[A-Za-z]{2}/.test(text) || KNOWN.includes(text.trim()) || isCompared(node)) return false;
+    if (isFor([SyntaxKind.ImportDeclaration, SyntaxKind.LiteralType, SyntaxKind.ThrowStatement], node)) {
+      return false;
+    }
+    if (node.kind === SyntaxKind.JsxText) return true;
+    const attribute = attributeOf(node);
+    if (attribute !== undefined) return SPOKEN.test(attribute);
+    // Selectors of style sheets have blanks too.
+    return WORDS.test(text) && !text.includes('[');
+  };
+
+  it('no text between tags, no label and no sentence of it bypasses the language', () => {
+    using sources = new Sources('src/webview');
+    const shown = sources.literals().filter(isShown);
+    expect(shown.map(({ place, text }) => `${place} ${text.trim()}`)).toEqual([]);
   });
 });
 
