@@ -1,6 +1,7 @@
 /** Attention of chosen tokens with all heads: a trace keeps the heads' mean of words, over pictures and latents alone. */
 
 import * as z from 'zod';
+import { message } from '../base/l10n.ts';
 import { analysis, numbers } from './definition.ts';
 
 /** Most tokens of one result: with 28 layers of 28 heads over 1,000 positions each is 3 MB. */
@@ -25,8 +26,10 @@ export const attention = analysis({
     ),
   }),
   tab: 'attention',
-  title: 'Attention with all heads',
-  method: "Probabilities of the token's own query in every layer and head, over all positions up to its own.",
-  source: 'Vaswani et al., arXiv 1706.03762',
-  limits: 'Attention shows where information could flow, not what caused the answer.',
+  title: message('Attention with all heads'),
+  method: message(
+    "Probabilities of the token's own query in every layer and head, over all positions up to its own.",
+  ),
+  source: message('Vaswani et al., arXiv 1706.03762'),
+  limits: message('Attention shows where information could flow, not what caused the answer.'),
 });

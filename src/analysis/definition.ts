@@ -1,6 +1,7 @@
 /** What an analysis is: a row of the table in ./table.ts. */
 
 import * as z from 'zod';
+import type { Message } from '../base/l10n.ts';
 import type { NumericArray } from '../tensor/array.ts';
 
 /** Where a reader finds the result. */
@@ -21,13 +22,13 @@ export interface AnalysisDefinition<
   /** Parts that are computed later are optional or empty, so that a partial result is valid too. */
   result: Result;
   tab: AnalysisTab;
-  title: string;
+  title: Message;
   /** How it is computed, in a sentence that stands under a figure. */
-  method: string;
+  method: Message;
   /** Where the measure comes from. */
-  source: string;
+  source: Message;
   /** What it cannot show. */
-  limits: string;
+  limits: Message;
 }
 
 /** Checks a row, and keeps its own types. */

@@ -1,6 +1,7 @@
 /** The lens: what a latent's state would say if the model stopped at a layer, and which patches are like it there. */
 
 import * as z from 'zod';
+import { message } from '../base/l10n.ts';
 import { analysis, numbers } from './definition.ts';
 
 const LENS_WORDS = 20;
@@ -29,13 +30,15 @@ export const lens = analysis({
     patches: z.array(z.strictObject({ picture: z.string(), cosines: numbers(3) })),
   }),
   tab: 'lens',
-  title: 'Lens',
-  method:
+  title: message('Lens'),
+  method: message(
     'The state at the latent after each layer, through the final norm and the output matrix: softmax over all words. ' +
-    "Row 0 is the vector that was fed, which is past the norm. Patches: cosine with the picture tokens' states after " +
-    'the same layer; in row 0 with their features.',
-  source: 'nostalgebraist, interpreting GPT: the logit lens (2020)',
-  limits:
+      "Row 0 is the vector that was fed, which is past the norm. Patches: cosine with the picture tokens' states after " +
+      'the same layer; in row 0 with their features.',
+  ),
+  source: message('nostalgebraist, interpreting GPT: the logit lens (2020)'),
+  limits: message(
     'A lens, not a meaning: the output matrix was made for the last layer only, and most visual states say nothing ' +
-    'readable through it (arXiv 2602.00462). Cosines of states share a large common part.',
+      'readable through it (arXiv 2602.00462). Cosines of states share a large common part.',
+  ),
 });

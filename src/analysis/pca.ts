@@ -1,6 +1,7 @@
 /** PCA: latents, picture features and words in the few directions in which they differ most. */
 
 import * as z from 'zod';
+import { message } from '../base/l10n.ts';
 import { lengthOf, type NumericArray } from '../tensor/array.ts';
 import { analysis, numbers } from './definition.ts';
 import { centred, principalComponents } from './principal.ts';
@@ -37,14 +38,16 @@ export const pca = analysis({
     lengths: z.strictObject({ latents: z.number(), pictures: z.number(), words: z.number() }),
   }),
   tab: 'space',
-  title: 'PCA',
-  method:
+  title: message('PCA'),
+  method: message(
     'Principal components of what the first layer is fed: latents, picture features and the embeddings of the words, ' +
-    'centred together. The line joins the latents in order.',
-  source: 'Pearson 1901; Hotelling 1933',
-  limits:
+      'centred together. The line joins the latents in order.',
+  ),
+  source: message('Pearson 1901; Hotelling 1933'),
+  limits: message(
     'Few directions of many: the share under each axis says how much of the differences it shows. Nearness in the ' +
-    'figure is not nearness in the space. Without the scaling to one length, length is what differs most.',
+      'figure is not nearness in the space. Without the scaling to one length, length is what differs most.',
+  ),
 });
 
 export interface PcaInput {

@@ -1,6 +1,7 @@
 /** Relevance: how attention, layer upon layer, leads from pictures and latents to the answer. */
 
 import * as z from 'zod';
+import { message } from '../base/l10n.ts';
 import { analysis, numbers } from './definition.ts';
 
 export const relevance = analysis({
@@ -63,15 +64,18 @@ export const relevance = analysis({
       .optional(),
   }),
   tab: 'relevance',
-  title: 'Relevance',
-  method:
+  title: message('Relevance'),
+  method: message(
     'Rollout: mean of the heads, mixed with the position itself, multiplied through all layers. Gradient × attention: ' +
-    "each attention probability times the derivative of the answer's log-probability (or log-odds) with respect to it, in nats.",
-  source:
+      "each attention probability times the derivative of the answer's log-probability (or log-odds) with respect to it, in nats.",
+  ),
+  source: message(
     'Rollout: Abnar and Zuidema, arXiv 2005.00928. Gradient × attention: Chefer et al., arXiv 2103.15679 (relevance), ' +
-    'and its signed first-order sums.',
-  limits:
+      'and its signed first-order sums.',
+  ),
+  limits: message(
     'Rollout knows nothing of values and signs. A gradient is of first order: what would happen if a little changed; ' +
-    'that of the log-probability fades where the model is certain. ' +
-    'Latents count as sources of their own, but where they are followed back to what they were made of.',
+      'that of the log-probability fades where the model is certain. ' +
+      'Latents count as sources of their own, but where they are followed back to what they were made of.',
+  ),
 });

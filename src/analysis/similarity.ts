@@ -1,8 +1,9 @@
 /** How alike latents are: within a block, between blocks, and to another run's. */
 
 import * as z from 'zod';
+import { message } from '../base/l10n.ts';
 import { dot, lengthOf, type NumericArray } from '../tensor/array.ts';
-import { COLLAPSE, COLLAPSE_SOURCE, hasCollapsed } from './collapse.ts';
+import { COLLAPSE, hasCollapsed } from './collapse.ts';
 import { analysis, numbers } from './definition.ts';
 import type { AnalysedLatent, AnalysedRun } from './run.ts';
 
@@ -41,14 +42,18 @@ export const similarity = analysis({
       .optional(),
   }),
   tab: 'similarity',
-  title: 'Similarity of latents',
-  method:
+  title: message('Similarity of latents'),
+  method: message(
     'Cosine of each two latents as they were fed. A block has collapsed where the mean of its pairs reaches the ' +
-    'threshold, 0.95 unless it is set.',
-  source: `${COLLAPSE_SOURCE} Likeness between runs: arXiv 2602.22766.`,
-  limits:
+      'threshold, 0.95 unless it is set.',
+  ),
+  source: message(
+    'Collapse: arXiv 2605.18445; the threshold is ours. Likeness between runs: arXiv 2602.22766.',
+  ),
+  limits: message(
     'States of one model are all somewhat alike: compare with other blocks and runs. Alike is not equal in effect; ' +
-    'the causal tests show effects.',
+      'the causal tests show effects.',
+  ),
 });
 
 /** @param other another run of the same model; may have another number of latents */

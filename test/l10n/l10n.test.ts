@@ -75,7 +75,7 @@ describe('what the sources say and what the German bundle holds', () => {
 
 describe('what a page shows', () => {
   /** Names, and what only machines read though it has blanks. */
-  const KNOWN = ['ILVR', '(forced-colors: active)', 'px sans-serif'];
+  const KNOWN = ['ILVR', 'Chefer et al.', '(forced-colors: active)', 'px sans-serif'];
   /** Attributes and properties that people read or hear. */
   const SPOKEN =
     /^(title|label|alt|placeholder|note|figure|aria-(label|valuetext|roledescription|description))$/;
@@ -101,6 +101,8 @@ describe('what a page shows', () => {
     if (isFor([SyntaxKind.ImportDeclaration, SyntaxKind.LiteralType, SyntaxKind.ThrowStatement], node)) {
       return false;
     }
+    // Errors stay English; no one sees those that say that something was cancelled.
+    if ([...upwards(node)].some((outer) => calledName(outer)?.endsWith('Error') === true)) return false;
     if (node.kind === SyntaxKind.JsxText) return true;
     const attribute = attributeOf(node);
     if (attribute !== undefined) return SPOKEN.test(attribute);

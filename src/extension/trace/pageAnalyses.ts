@@ -3,6 +3,7 @@
  * Knows nothing of VS Code, and of a model only by what it is given.
  */
 
+import { translated } from '../../base/l10n.ts';
 import { runOnTrace } from '../../analysis/runners.ts';
 import type { AnalysedRun } from '../../analysis/run.ts';
 import {
@@ -142,7 +143,12 @@ export class PageAnalyses implements AnalysesHost {
     const { title, method: how, source, limits } = ANALYSES[method];
     return {
       method,
-      about: { title, method: how, source, limits },
+      about: {
+        title: translated(title),
+        method: translated(how),
+        source: translated(source),
+        limits: translated(limits),
+      },
       canCompute: !needsModel(method) || this.means.compute !== undefined,
       command: `ilvr analyse TRACE ${method} --save`,
       ...(found && { found }),

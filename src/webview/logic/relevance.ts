@@ -1,5 +1,6 @@
 /** Relevance over the positions of the sequence, as maps of pictures and figures of latents. */
 
+import { t } from '../../base/l10n.ts';
 import type { AnalysisResult } from '../../analysis/table.ts';
 import type { HeatMap } from '../../heatmap/map.ts';
 import { peakOf } from '../../heatmap/statistics.ts';
@@ -21,51 +22,53 @@ export interface Measure {
   values: Float32Array;
 }
 
-const FIRST_ORDER =
-  'In nats of the answer’s log-probability, to first order; below 0 it speaks against the answer.';
-
 /** The measures that a result has, in the order they are offered. */
 export function measuresOf({ rollout, gradient }: Relevance): Measure[] {
+  const firstOrder = t(
+    'In nats of the answer’s log-probability, to first order; below 0 it speaks against the answer.',
+  );
   const measures: (Measure | undefined)[] = [
     rollout && {
       id: 'rollout',
-      name: 'Attention rollout',
-      unit: 'share of the flow',
-      caption:
+      name: t('Attention rollout'),
+      unit: t('share of the flow'),
+      caption: t(
         'Attention of all layers multiplied, heads averaged, mixed with the residual stream. Adds up to 1.',
+      ),
       signed: false,
       values: rollout.answer.data,
     },
     gradient && {
       id: 'attention',
-      name: 'Gradient × attention',
-      unit: 'nats',
-      caption: `Each attention probability times its derivative, over all layers, heads and queries. ${FIRST_ORDER}`,
+      name: t('Gradient × attention'),
+      unit: t('nats'),
+      caption: `${t('Each attention probability times its derivative, over all layers, heads and queries.')} ${firstOrder}`,
       signed: true,
       values: sumOverRows(gradient.keys),
     },
     gradient && {
       id: 'input',
-      name: 'Gradient × input',
-      unit: 'nats',
-      caption: `What is fed at a position times its derivative; latents are inputs like others. ${FIRST_ORDER}`,
+      name: t('Gradient × input'),
+      unit: t('nats'),
+      caption: `${t('What is fed at a position times its derivative; latents are inputs like others.')} ${firstOrder}`,
       signed: true,
       values: gradient.input.data,
     },
     gradient?.followed && {
       id: 'followed',
-      name: 'Followed',
-      unit: 'nats',
-      caption: `Gradient × input that goes on from latents to what they were made of. ${FIRST_ORDER}`,
+      name: t('Followed'),
+      unit: t('nats'),
+      caption: `${t('Gradient × input that goes on from latents to what they were made of.')} ${firstOrder}`,
       signed: true,
       values: gradient.followed.data,
     },
     gradient && {
       id: 'chefer',
       name: 'Chefer et al.',
-      unit: 'relevance, no unit',
-      caption:
+      unit: t('relevance, no unit'),
+      caption: t(
         'The rule of arXiv 2103.15679: gradient × attention, its positive part, carried from layer to layer.',
+      ),
       signed: false,
       values: gradient.relevance.data,
     },

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useRef } from 'preact/hooks';
+import { message, t, translated, type Message } from '../../base/l10n.ts';
 import type { AnalysisName } from '../../analysis/table.ts';
 import type { Tab } from '../logic/view.ts';
 import { Tabs } from '../toolkit.tsx';
@@ -15,16 +16,16 @@ import { SpanTab } from './SpanTab.tsx';
 import { TimingTab } from './TimingTab.tsx';
 import { useMedia } from './useMedia.ts';
 
-const TABS: { id: Tab; title: string }[] = [
-  { id: 'span', title: 'Span' },
-  { id: 'sources', title: 'Sources' },
-  { id: 'narrowing', title: 'Narrowing' },
-  { id: 'similarity', title: 'Latent similarity' },
-  { id: 'lens', title: 'Lens' },
-  { id: 'pca', title: 'PCA' },
-  { id: 'relevance', title: 'Relevance' },
-  { id: 'attention', title: 'All heads' },
-  { id: 'timing', title: 'Timing' },
+const TABS: { id: Tab; title: Message }[] = [
+  { id: 'span', title: message('Span') },
+  { id: 'sources', title: message('Sources') },
+  { id: 'narrowing', title: message('Narrowing') },
+  { id: 'similarity', title: message('Latent similarity') },
+  { id: 'lens', title: message('Lens') },
+  { id: 'pca', title: message('PCA') },
+  { id: 'relevance', title: message('Relevance') },
+  { id: 'attention', title: message('All heads') },
+  { id: 'timing', title: message('Timing') },
 ];
 
 const LEAST = 96;
@@ -44,18 +45,18 @@ export function Evidence({ scene }: { scene: Scene }): VNode {
   return (
     <section
       class="evidence"
-      aria-label="Evidence"
+      aria-label={t('Evidence')}
       data-open={open}
       {...(view.evidenceHeight !== undefined && {
         style: { '--evidence-height': `${view.evidenceHeight}px` },
       })}
     >
-      <h2 class="hidden">Evidence</h2>
+      <h2 class="hidden">{t('Evidence')}</h2>
       {open && <Edge scene={scene} close={() => setOpen(false)} />}
       <Tabs
-        label="Evidence"
+        label={t('Evidence')}
         active={view.tab}
-        tabs={TABS}
+        tabs={TABS.map(({ id, title }) => ({ id, title: translated(title) }))}
         onChange={(tab) => dispatch({ type: 'set', values: { tab, evidenceOpen: true } })}
       >
         {open && view.tab === 'span' && <SpanTab scene={scene} />}
@@ -69,10 +70,10 @@ export function Evidence({ scene }: { scene: Scene }): VNode {
         type="button"
         class="quiet evidence-toggle"
         aria-expanded={open}
-        title={open ? 'Closes the evidence' : 'Opens the evidence'}
+        title={open ? t('Closes the evidence') : t('Opens the evidence')}
         onClick={() => setOpen(!open)}
       >
-        {open ? 'Hide ▾' : 'Show ▴'}
+        {open ? t('Hide ▾') : t('Show ▴')}
       </button>
     </section>
   );
@@ -113,7 +114,7 @@ function Edge({ scene: { view, dispatch }, close }: { scene: Scene; close: () =>
       class="edge"
       role="separator"
       aria-orientation="horizontal"
-      aria-label="Height of the evidence"
+      aria-label={t('Height of the evidence')}
       aria-valuemin={LEAST}
       aria-valuemax={MOST}
       aria-valuenow={view.evidenceHeight ?? USUAL}

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { t, translated } from '../../base/l10n.ts';
 import { COLLAPSE, COLLAPSE_SOURCE } from '../../analysis/collapse.ts';
 import { diverging } from '../../heatmap/palettes.ts';
 import type { Trace } from '../../trace/schema.ts';
@@ -26,17 +27,17 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
   const box = useRef<HTMLDivElement>(null);
   const side = Math.min(MOST, Math.max(LEAST, useSize(box).height - AXIS));
   return (
-    <div ref={box} class="similarity" tabIndex={0} role="region" aria-label="Latent similarity">
+    <div ref={box} class="similarity" tabIndex={0} role="region" aria-label={t('Latent similarity')}>
       {trace.latents.length < 2 ? (
-        <p class="dim">Two latents or more are needed to compare them.</p>
+        <p class="dim">{t('Two latents or more are needed to compare them.')}</p>
       ) : cosines === undefined ? (
-        <p class="dim">The latents are being compared.</p>
+        <p class="dim">{t('The latents are being compared.')}</p>
       ) : (
         <>
           <Matrix scene={scene} cosines={cosines} side={side} onHover={setCell} />
           <div class="similarity-text">
             <p>
-              Mean cosine within blocks <b>{number(cosines.within)}</b>, between blocks{' '}
+              {t('Mean cosine within blocks:')} <b>{number(cosines.within)}</b>, {t('between blocks:')}{' '}
               <b>{number(cosines.between)}</b>
             </p>
             <Collapse cosines={cosines} />
@@ -45,8 +46,9 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
             </p>
             <Bar />
             <p class="dim">
-              Rows and columns are latents, by block. Cosines of the vectors that were fed back: they say how
-              alike latents are, not what they mean.
+              {t(
+                'Rows and columns are latents, by block. Cosines of the vectors that were fed back: they say how alike latents are, not what they mean.',
+              )}
             </p>
           </div>
           {trace.blocks.length > 1 && <BlockTable cosines={cosines} />}
@@ -63,7 +65,8 @@ function Collapse({ cosines }: { cosines: Cosines }): VNode {
     <p class="collapse" data-collapsed={collapsedBlocks(cosines).length > 0}>
       <b>{collapseText(cosines)}</b>{' '}
       <span class="dim">
-        Threshold: a mean cosine of {COLLAPSE} between the latents of a block. {COLLAPSE_SOURCE}
+        {t('Threshold: a mean cosine of {0} between the latents of a block.', COLLAPSE)}{' '}
+        {translated(COLLAPSE_SOURCE)}
       </span>
     </p>
   );
@@ -74,13 +77,13 @@ function OtherRun({ scene }: { scene: Scene }): VNode {
   const state = scene.analyses.state('similarity');
   const result = state.answer?.found?.result;
   return (
-    <section class="other" aria-label="Likeness to another run">
+    <section class="other" aria-label={t('Likeness to another run')}>
       <AnalysisHead
         scene={scene}
         method="similarity"
         state={state}
-        compute="Compare with a run…"
-        again="Compare with another run…"
+        compute={t('Compare with a run…')}
+        again={t('Compare with another run…')}
       />
       {result !== undefined && <OtherRunView scene={scene} result={result} />}
     </section>
@@ -128,7 +131,7 @@ function Matrix({ scene, cosines, side, onHover }: MatrixProps): VNode {
         width={Math.round(side * ratio)}
         height={Math.round(side * ratio)}
         role="img"
-        aria-label={`Matrix of cosines between ${count} latents. ${nearest(trace, cosines, shown.latentIndex)}`}
+        aria-label={`${t('Matrix of cosines between {0} latents.', count)} ${nearest(trace, cosines, shown.latentIndex)}`}
         onMouseMove={(event) => onHover(cellUnder(event))}
         onMouseLeave={() => onHover(undefined)}
         onClick={(event) => dispatch({ type: 'latent', latent: Math.floor(cellUnder(event) / count) })}
@@ -153,8 +156,8 @@ function AxisLabels({ trace, direction, side }: AxisLabelsProps): VNode {
   return (
     <div class={`matrix-axis matrix-${direction}`} aria-hidden="true">
       {blocks.map(({ index, latents }) => (
-        <span key={index} style={{ flexGrow: String(latents) }} title={`Block ${index + 1}`}>
-          {isRoomy ? `block ${index + 1}` : index + 1}
+        <span key={index} style={{ flexGrow: String(latents) }} title={t('Block {0}', index + 1)}>
+          {isRoomy ? t('block {0}', index + 1) : index + 1}
         </span>
       ))}
     </div>
@@ -169,7 +172,7 @@ function Bar(): VNode {
       <span>−1</span>
       <span class="colour-strip" style={{ '--stops': stops }} aria-hidden="true" />
       <span>1</span>
-      <span class="dim">0 is white</span>
+      <span class="dim">{t('0 is white')}</span>
     </div>
   );
 }
@@ -177,10 +180,10 @@ function Bar(): VNode {
 function BlockTable({ cosines }: { cosines: Cosines }): VNode {
   return (
     <table class="table">
-      <caption>Mean cosine by block</caption>
+      <caption>{t('Mean cosine by block')}</caption>
       <thead>
         <tr>
-          <th scope="col">Block</th>
+          <th scope="col">{t('Block')}</th>
           {cosines.blocks.map((_, i) => (
             <th key={i} scope="col" class="numeric">
               {i + 1}
@@ -244,14 +247,16 @@ function nearest(trace: Trace, { count, values }: Cosines, selected: number): st
   for (let i = 0; i < count; i++) {
     if (i !== selected && values[selected * count + i]! > values[selected * count + best]!) best = i;
   }
-  return `${name(trace, selected)} is nearest to ${name(trace, best)}: ${number(values[selected * count + best]!)}.`;
+  const cosine = number(values[selected * count + best]!);
+  return t('{0} is nearest to {1}: {2}.', name(trace, selected), name(trace, best), cosine);
 }
 
 function pair(trace: Trace, { count, values }: Cosines, cell: number): string {
-  return `${name(trace, Math.floor(cell / count))} and ${name(trace, cell % count)}: ${number(values[cell] ?? NaN)}.`;
+  const [row, column] = [name(trace, Math.floor(cell / count)), name(trace, cell % count)];
+  return t('{0} and {1}: {2}.', row, column, number(values[cell] ?? NaN));
 }
 
 function name(trace: Trace, index: number): string {
   const latent = trace.latents[index];
-  return latent === undefined ? '' : `Block ${latent.block + 1} latent ${latent.index + 1}`;
+  return latent === undefined ? '' : t('Block {0}, latent {1}', latent.block + 1, latent.index + 1);
 }

@@ -1,6 +1,7 @@
 /** What all analyses have in common: what is kept is shown, what is not can be computed here or is told how. */
 
 import type { ComponentChildren, VNode } from 'preact';
+import { t } from '../../../base/l10n.ts';
 import type { AnalysisName, AnalysisResult } from '../../../analysis/table.ts';
 import type { AnalysisAnswer } from '../../../protocol/panelAnalyses.ts';
 import type { AnalysisState } from '../../analyses.ts';
@@ -19,7 +20,13 @@ export function AnalysisTab<Name extends AnalysisName>({ scene, method, view }: 
   const found = answer?.found;
   const isSettled = found !== undefined && state.running === undefined && state.problem === undefined;
   const head = (
-    <AnalysisHead scene={scene} method={method} state={state} compute="Compute" again="Compute again" />
+    <AnalysisHead
+      scene={scene}
+      method={method}
+      state={state}
+      compute={t('Compute')}
+      again={t('Compute again')}
+    />
   );
   return (
     <div class="analysis" tabIndex={0} role="region" aria-label={answer?.about.title ?? method}>
@@ -29,7 +36,7 @@ export function AnalysisTab<Name extends AnalysisName>({ scene, method, view }: 
       {isSettled && head}
       {answer !== undefined && (
         <p class="analysis-about dim">
-          {answer.about.method} {answer.about.limits} Source: {answer.about.source}
+          {answer.about.method} {answer.about.limits} {t('Source: {0}', answer.about.source)}
         </p>
       )}
     </div>
@@ -54,11 +61,11 @@ export function AnalysisHead({ scene, method, state, compute, again }: HeadProps
       {running !== undefined ? (
         <>
           <ProgressRing />
-          <span>{running.progress || 'Computing…'}</span>
-          <Button onClick={() => analyses.cancel(method)}>Cancel</Button>
+          <span>{running.progress || t('Computing…')}</span>
+          <Button onClick={() => analyses.cancel(method)}>{t('Cancel')}</Button>
         </>
       ) : answer === undefined ? (
-        problem === undefined && <span class="dim">The trace is being read.</span>
+        problem === undefined && <span class="dim">{t('The trace is being read.')}</span>
       ) : answer.canCompute ? (
         <Button onClick={() => analyses.compute(method)}>
           {answer.found === undefined ? compute : again}
@@ -79,8 +86,11 @@ export function AnalysisHead({ scene, method, state, compute, again }: HeadProps
 function Elsewhere({ answer }: { answer: AnalysisAnswer }): VNode {
   return (
     <p>
-      This trace keeps no {answer.about.title}, and this viewer has no model. Compute it with{' '}
-      <code>{answer.command}</code>, or in the panel of a run.
+      {t(
+        'This trace does not keep this: {0}. This viewer has no model. Compute it in the panel of a run, or with',
+        answer.about.title,
+      )}{' '}
+      <code>{answer.command}</code>
     </p>
   );
 }
@@ -89,8 +99,9 @@ function Origin({ answer: { found } }: { answer: AnalysisAnswer }): VNode {
   const { status, model, device } = found!;
   return (
     <span class="dim">
-      {status === 'partial' && 'Stopped: this is what was known by then. '}
-      {model !== undefined && `Computed by ${model}${device === undefined ? '' : ` on ${device}`}.`}
+      {status === 'partial' && `${t('Stopped: this is what was known by then.')} `}
+      {model !== undefined &&
+        (device === undefined ? t('Computed by {0}.', model) : t('Computed by {0} on {1}.', model, device))}
     </span>
   );
 }

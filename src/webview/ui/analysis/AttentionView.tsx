@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { headsOnPictures } from '../../logic/heads.ts';
 import { tokenLabel } from '../../logic/format.ts';
@@ -17,11 +18,11 @@ export function AttentionView({
   const [chosen, setChosen] = useState(0);
   const row = rows[Math.min(chosen, rows.length - 1)];
   const heads = useMemo(() => row && headsOnPictures(trace, row.attention), [trace, row]);
-  if (row === undefined || heads === undefined) return <p class="dim">Nothing was computed yet.</p>;
+  if (row === undefined || heads === undefined) return <p class="dim">{t('Nothing was computed yet.')}</p>;
   return (
     <div class="heads">
       <label>
-        Token{' '}
+        {t('Token')}{' '}
         <select value={chosen} onChange={(event) => setChosen(Number(event.currentTarget.value))}>
           {rows.map(({ token }, i) => (
             <option key={token} value={i}>
@@ -31,13 +32,13 @@ export function AttentionView({
         </select>
       </label>
       <table class="table heads-table">
-        <caption>Share of each head’s attention that lies on the pictures</caption>
+        <caption>{t('Share of each head’s attention that lies on the pictures')}</caption>
         <thead>
           <tr>
-            <th scope="col">Layer</th>
+            <th scope="col">{t('Layer')}</th>
             {heads[0]!.map((_, head) => (
               <th key={head} scope="col" class="numeric">
-                head {head + 1}
+                {t('head {0}', head + 1)}
               </th>
             ))}
           </tr>

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
 import { lensWords, nearestPatches, type LensWord } from '../../../analysis/lensReading.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { placeText } from '../../../heatmap/grid.ts';
@@ -23,16 +24,16 @@ export function LensView({ scene, result }: { scene: Scene; result: Lens }): VNo
   // What was pointed at is of another latent now, or of none.
   useEffect(() => () => light([]), [latentIndex, light]);
   if (latent === undefined || latentIndex >= latents) {
-    return <p class="dim">Nothing was computed of this latent yet.</p>;
+    return <p class="dim">{t('Nothing was computed of this latent yet.')}</p>;
   }
   return (
     <table class="table lens">
-      <caption>At {positionName(trace, latent.token)}: a lens, not a meaning</caption>
+      <caption>{t('At {0}: a lens, not a meaning', positionName(trace, latent.token))}</caption>
       <thead>
         <tr>
-          <th scope="col">After</th>
-          <th scope="col">Likeliest words</th>
-          <th scope="col">Nearest patch</th>
+          <th scope="col">{t('After')}</th>
+          <th scope="col">{t('Likeliest words')}</th>
+          <th scope="col">{t('Nearest patch')}</th>
         </tr>
       </thead>
       <tbody>
@@ -75,19 +76,20 @@ function LensRow({ scene, result, row, isOpen, toggle }: RowProps): VNode {
           type="button"
           class="quiet"
           aria-expanded={isOpen}
-          title={isOpen ? 'Fewer words' : 'All words'}
+          title={isOpen ? t('Fewer words') : t('All words')}
           onClick={toggle}
           onFocus={point}
           onBlur={() => light([])}
         >
-          {row === 0 ? 'what was fed' : `layer ${row}`}
+          {row === 0 ? t('what was fed') : t('layer {0}', row)}
         </button>
       </th>
       <td>{words !== undefined && <Words words={isOpen ? words : words.slice(0, SHOWN)} />}</td>
       <td>
         {first !== undefined && picture !== undefined && (
           <>
-            {placeText(first.token, picture.grid)} <span class="dim">cosine {number(first.cosine)}</span>
+            {placeText(first.token, picture.grid)}{' '}
+            <span class="dim">{t('cosine {0}', number(first.cosine))}</span>
           </>
         )}
       </td>
@@ -99,8 +101,8 @@ function Words({ words }: { words: LensWord[] }): VNode {
   return (
     <>
       {words.map(({ id, text, probability }) => (
-        <span key={id} class="lens-word" title={`Token ${id}`}>
-          {text === '' ? '(no text)' : `“${text.replaceAll('\n', '↵')}”`}{' '}
+        <span key={id} class="lens-word" title={t('Token {0}', id)}>
+          {text === '' ? t('(no text)') : `“${text.replaceAll('\n', '↵')}”`}{' '}
           <span class="dim">{percent(probability)}</span>
         </span>
       ))}

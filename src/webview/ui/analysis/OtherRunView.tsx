@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { diverging } from '../../../heatmap/palettes.ts';
 import { number } from '../../logic/format.ts';
@@ -27,7 +28,7 @@ export function OtherRunView({
   }, [other, rows, columns]);
   if (other === undefined) return null;
   const scale = SIDE / Math.max(rows, columns, 1);
-  const mean = (cosine: number | undefined): string => (cosine === undefined ? 'none' : number(cosine));
+  const mean = (cosine: number | undefined): string => (cosine === undefined ? t('none') : number(cosine));
   return (
     <figure class="other-run">
       <canvas
@@ -37,12 +38,12 @@ export function OtherRunView({
         height={Math.max(1, rows)}
         style={{ width: `${columns * scale}px`, height: `${rows * scale}px` }}
         role="img"
-        aria-label={`Cosines of ${rows} latents of this run with ${columns} of the other one`}
+        aria-label={t('Cosines of {0} latents of this run with {1} of the other one', rows, columns)}
       />
       <figcaption>
-        Mean cosine at the same places <b>{mean(other.samePlace)}</b>, at other places{' '}
+        {t('Mean cosine at the same places:')} <b>{mean(other.samePlace)}</b>, {t('at other places:')}{' '}
         <b>{mean(other.otherPlaces)}</b>.{' '}
-        <span class="dim">Rows are this run’s latents, columns the other’s.</span>
+        <span class="dim">{t('Rows are this run’s latents, columns the other’s.')}</span>
       </figcaption>
     </figure>
   );

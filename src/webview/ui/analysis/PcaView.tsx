@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { placeText } from '../../../heatmap/grid.ts';
 import { percent, positionName } from '../../logic/format.ts';
@@ -23,13 +24,13 @@ export function PcaView({ scene, result }: { scene: Scene; result: Pca }): VNode
   const [pointed, setPointed] = useState<ScatterPoint>();
   const [across, up] = plane.split(' ').map(Number) as [number, number];
   const points = useMemo(() => scatterOf(result, [across, up]), [result, across, up]);
-  const title = (axis: number): string => `axis ${axis + 1}: ${percent(result.explained[axis] ?? 0)}`;
+  const title = (axis: number): string => t('axis {0}: {1}', axis + 1, percent(result.explained[axis] ?? 0));
   return (
     <div class="pca">
       <div class="span-legend">
         {result.explained.length > 2 && (
           <Segmented
-            label="Axes"
+            label={t('Axes')}
             value={plane}
             options={['0 1', '0 2', '1 2'].map((value) => ({
               value,
@@ -38,12 +39,12 @@ export function PcaView({ scene, result }: { scene: Scene; result: Pca }): VNode
             onChange={setPlane}
           />
         )}
-        <span class="key key-source source-latents">latents, in order</span>
-        <span class="key key-source source-pictures">picture features</span>
-        <span class="key key-source source-answer">words</span>
-        <span class="dim">axes: their share of the variance</span>
+        <span class="key key-source source-latents">{t('latents, in order')}</span>
+        <span class="key key-source source-pictures">{t('picture features')}</span>
+        <span class="key key-source source-answer">{t('words')}</span>
+        <span class="dim">{t('axes: their share of the variance')}</span>
         <span class="span-value">
-          {pointed === undefined ? 'Point at a mark to read it.' : nameOf(scene, result, pointed)}
+          {pointed === undefined ? t('Point at a mark to read it.') : nameOf(scene, result, pointed)}
         </span>
       </div>
       <Plot
@@ -59,9 +60,9 @@ export function PcaView({ scene, result }: { scene: Scene; result: Pca }): VNode
 
 function nameOf({ trace }: Scene, { words }: Pca, { of, index, picture }: ScatterPoint): string {
   if (of === 'latent') return positionName(trace, trace.latents[index]!.token);
-  if (of === 'word') return `word “${(words.texts[index] ?? '').replaceAll('\n', '↵')}”`;
+  if (of === 'word') return t('word “{0}”', (words.texts[index] ?? '').replaceAll('\n', '↵'));
   const owner = trace.pictures.find(({ id }) => id === picture);
-  return owner === undefined ? 'a patch' : `${placeText(index, owner.grid)} of ${owner.name}`;
+  return owner === undefined ? t('a patch') : t('{0} of {1}', placeText(index, owner.grid), owner.name);
 }
 
 interface PlotProps {
@@ -105,7 +106,7 @@ function Plot({ scene, points, titles, pointed, onPoint }: PlotProps): VNode {
         width={width}
         height={height}
         role="img"
-        aria-label={`${points.length} points. Across ${titles[0]}, upwards ${titles[1]}.`}
+        aria-label={t('{0} points. Across {1}, upwards {2}.', points.length, titles[0], titles[1])}
         onPointerMove={(event) => point(under(event))}
         onPointerLeave={() => point(undefined)}
         onClick={(event) => {

@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { STRENGTH } from '../../../heatmap/constants.ts';
 import type { HeatMap } from '../../../heatmap/map.ts';
@@ -38,18 +39,19 @@ export function RelevanceView({
   const [id, setId] = useState<string>('rollout');
   const measure = measures.find((other) => other.id === id) ?? measures[0];
   const { text, logProbability } = result.answer;
-  if (measure === undefined) return <p class="dim">Nothing was computed yet.</p>;
+  if (measure === undefined) return <p class="dim">{t('Nothing was computed yet.')}</p>;
   return (
     <div class="relevance">
       <div class="span-legend">
         <Segmented
-          label="Measure"
+          label={t('Measure')}
           value={measure.id}
           options={measures.map(({ id: value, name }) => ({ value, label: name }))}
           onChange={setId}
         />
         <span>
-          of the answer “{text.replaceAll('\n', '↵')}” <span class="dim">{number(logProbability)} nats</span>
+          {t('of the answer “{0}”', text.replaceAll('\n', '↵'))}{' '}
+          <span class="dim">{t('{0} nats', number(logProbability))}</span>
         </span>
       </div>
       <div class="relevance-parts">
@@ -91,7 +93,13 @@ function RelevanceMap({ scene, picture, measure }: PartProps & { picture: TraceP
         height={Math.round(HEIGHT * ratio)}
         style={{ width: `${width}px`, height: `${HEIGHT}px` }}
         role="img"
-        aria-label={`${measure.name} over ${picture.name}: ${number(map.values[map.peak]!)} ${map.unit} at most`}
+        aria-label={t(
+          '{0} over {1}: {2} {3} at most',
+          measure.name,
+          picture.name,
+          number(map.values[map.peak]!),
+          map.unit,
+        )}
       />
       <Bar map={map} scale={scale} />
     </figure>
@@ -107,7 +115,9 @@ function Bar({ map, scale }: { map: HeatMap; scale: Scale }): VNode {
         <span class="colour-strip" style={{ '--stops': stops }} aria-hidden="true" />
         <span>{number(scale.max)}</span>
       </span>
-      <span class="dim">{map.unit}; 99th percentile of this map</span>
+      <span class="dim">
+        {map.unit}; {t('99th percentile of this map')}
+      </span>
     </figcaption>
   );
 }
@@ -116,7 +126,7 @@ function Sums({ scene: { trace }, measure }: PartProps): VNode {
   const sums = useMemo(() => relevanceBySource(trace, measure), [trace, measure]);
   return (
     <table class="table">
-      <caption>By source, {measure.unit}</caption>
+      <caption>{t('By source, {0}', measure.unit)}</caption>
       <tbody>
         {STACK.map((source) => (
           <tr key={source}>
@@ -142,7 +152,7 @@ function Latents({ scene, measure }: PartProps): VNode | null {
   if (ranked.length === 0) return null;
   return (
     <table class="table">
-      <caption>Latents with the most</caption>
+      <caption>{t('Latents with the most')}</caption>
       <tbody>
         {ranked.map(({ latent, value }) => (
           <tr key={latent}>
