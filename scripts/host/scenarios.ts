@@ -240,11 +240,9 @@ export const scenarios: Scenario[] = [
       {
         name: '4-renamed',
         run: async ({ page }) => {
-          await page
-            .getByRole('treeitem', { name: /map-01\.png/ })
-            .first()
-            .focus();
-          await page.keyboard.press('ArrowDown');
+          await runCommand(page, 'ILVR: Focus on Runs View');
+          // Arrows move the focus; keys mean what is selected.
+          for (const key of ['Home', 'ArrowDown', 'Control+Shift+Enter']) await page.keyboard.press(key);
           await page.keyboard.press('F2');
           await page.locator('.quick-input-widget input').first().waitFor();
           await fillQuickInput(page, 'The first try');
@@ -254,7 +252,7 @@ export const scenarios: Scenario[] = [
       {
         name: '5-delete',
         run: async ({ page }) => {
-          await page.getByRole('treeitem', { name: /^The first try/ }).focus();
+          await runCommand(page, 'ILVR: Focus on Runs View');
           await page.keyboard.press('Delete');
           await page.getByRole('option', { name: /Delete "The first try"/ }).waitFor();
         },

@@ -125,7 +125,10 @@ export class RunCommands {
   private oneOf(target: unknown): string {
     const [first] = this.runsOf(target, undefined);
     if (first !== undefined) return first;
-    throw new UserError({ problem: 'No run is selected', remedy: 'Select one in the view "Runs".' });
+    throw new UserError({
+      problem: 'No run is selected',
+      remedy: 'Select one in the view "Runs": by a click, Enter, or Ctrl+Shift+Enter, which does not open it.',
+    });
   }
 
   /** Menus pass the line that was clicked and all that are selected; keys pass nothing. */
