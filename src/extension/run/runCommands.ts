@@ -127,7 +127,8 @@ export class RunCommands {
     if (first !== undefined) return first;
     throw new UserError({
       problem: 'No run is selected',
-      remedy: 'Select one in the view "Runs": by a click, Enter, or Ctrl+Shift+Enter, which does not open it.',
+      remedy:
+        'Select one in the view "Runs": by a click, Enter, or Ctrl+Shift+Enter, which does not open it.',
     });
   }
 
