@@ -11,6 +11,7 @@ import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
 import { addExport } from './export.ts';
+import { addFigure } from './figure.ts';
 import { addGenerateMaps } from './generateMaps.ts';
 import { addCaches } from './caches.ts';
 import { addCompareWeights } from './compareWeights.ts';
@@ -94,6 +95,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addTrain(program, context, finished);
   addInitialise(program, context, finished);
   addExport(program, context, finished);
+  addFigure(program, context, finished);
   addGetModel(program, context, finished);
   addModel(program, context, finished);
   addCaches(program, context, finished);
