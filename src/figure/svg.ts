@@ -1,6 +1,7 @@
 /** A figure as SVG. What is text in it stays text, whatever a file's name or a model has written. */
 
 import { toBase64 } from '../base/base64.ts';
+import { unreachable } from '../base/errors.ts';
 import { plainText } from '../base/plainText.ts';
 import type { Rgb } from '../heatmap/palettes.ts';
 import type { Figure, Shape } from './figure.ts';
@@ -38,6 +39,8 @@ function elementOf(shape: Shape): string {
         `<text x="${round(shape.x)}" y="${round(shape.y)}" font-family="${FONT}" font-size="${shape.size}"` +
         ` text-anchor="${shape.anchor ?? 'start'}" fill="${cssOf(shape.colour ?? [0, 0, 0])}">${escaped(shape.text)}</text>`
       );
+    default:
+      return unreachable(shape);
   }
 }
 

@@ -65,7 +65,7 @@ describe('a figure as SVG', () => {
     const svg = svgOf(await figureOf([0], '</text><script>alert(1)</script>&"\u0000\u202e\ufffe'));
     expect(svg).not.toContain('<script');
     expect(svg).toContain('&lt;/text&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;&quot;');
-    expect(svg).not.toMatch(/[\u0000\u202e\ufffe]/);
+    for (const forbidden of ['\u0000', '\u202e', '\ufffe']) expect(svg).not.toContain(forbidden);
   });
 
   test('a caption is broken to the figure’s width, a word without spaces too', () => {
