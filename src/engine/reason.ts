@@ -7,7 +7,7 @@ import { UserError } from '../base/errors.ts';
 import { encodePrompt, promptParts } from '../checkpoint/text/chatTemplate.ts';
 import { withBudget } from '../checkpoint/pixels/budget.ts';
 import { pictureSize } from '../checkpoint/pixels/decodeImage.ts';
-import { processImage, type ProcessedImage } from '../checkpoint/pixels/image.ts';
+import { processImage } from '../checkpoint/pixels/image.ts';
 import { planPicture } from '../checkpoint/pixels/smartResize.ts';
 import type { ProcessorConfig } from '../model/config.ts';
 import type { PatchGrid } from '../model/positions.ts';
@@ -18,8 +18,9 @@ import type { TracePicture } from '../trace/schema.ts';
 import type { PictureFeatures } from '../inference/compare.ts';
 import { generate } from '../inference/generate.ts';
 import type { Model } from '../inference/model.ts';
-import { checkRoom, type SizedPicture } from '../inference/room.ts';
+import { checkRoom, type RoomContext, type SizedPicture } from '../inference/room.ts';
 import { notesOn } from './notes.ts';
+import { pictureKey, PictureMemory, type KeptPicture } from './pictureMemory.ts';
 import { Recorder } from './recorder.ts';
 import type { RunContext } from './runContext.ts';
 
@@ -34,11 +35,15 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
 
   const given = await sizePictures(request);
   const { ids, text, textTokens } = writePrompt(context, request, given, processor);
-  checkRoom(given, { config, processor, provider: context.model.provider, textTokens });
+  makeRoom(context, given, { config, processor, provider: context.model.provider, textTokens });
   const pictures = await encodePictures(context, given, processor);
   const encoded = performance.now();
   const seen = pictures.filter((picture) => picture.given.inPrompt);
-  const prompt = { ids, ...(await context.model.embedPrompt(ids, seen)) };
+  const prompt = {
+    ids,
+    ...(await context.model.embedPrompt(ids, seen)),
+    pictureKeys: seen.map(({ key }) => key),
+  };
   const starts = startsOf(ids, pictures, config.tokens.imagePad);
   const described: TracePicture[] = [];
   for (const [i, picture] of pictures.entries()) {
@@ -48,15 +53,38 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
     { type: 'prompt', prompt: { text, ids, ropeDelta: prompt.delta }, pictures: described },
     pictures,
   );
-  await generate(context.model, { ...request, ...prompt, repetitionPenalty: penalty }, recorder);
+  const settings = { ...request, ...prompt, repetitionPenalty: penalty };
+  await generate(context.model, settings, recorder, context.memory?.prompt);
   const ended = performance.now();
   const timing = (name: string, milliseconds: number): void =>
     recorder.emit({ type: 'timing', timing: { name, milliseconds } });
-  timing(PART_TIMINGS.pictures, encoded - started);
-  timing(PART_TIMINGS.prompt, recorder.firstToken - encoded);
+  timing(
+    partName('pictures', pictures.filter(({ kept }) => kept).length, pictures.length),
+    encoded - started,
+  );
+  timing(partName('prompt', recorder.reused, ids.length), recorder.firstToken - encoded);
   timing(PART_TIMINGS.answer, ended - recorder.firstToken);
   timing(TOTAL_TIMING, ended - started);
   recorder.emit({ type: 'done', status: 'complete' });
+}
+
+/** A part of the run for the list of timings; what an earlier run had done is said, as the time is then no measure. */
+function partName(part: 'pictures' | 'prompt', reused: number, all: number): string {
+  const name = PART_TIMINGS[part];
+  if (reused === 0) return name;
+  return `${name}, reused ${reused} of ${all} ${part === 'prompt' ? 'positions' : 'pictures'}`;
+}
+
+/** What is kept for later runs goes before a run is refused. */
+function makeRoom({ memory }: RunContext, given: readonly GivenPicture[], room: RoomContext): void {
+  try {
+    checkRoom(given, room);
+  } catch (error) {
+    if (memory === undefined) throw error;
+    memory.prompt.forget();
+    memory.pictures.forget();
+    checkRoom(given, room);
+  }
 }
 
 function checkRequest(request: ReasonRequest, { checkpoint }: Model): void {
@@ -163,7 +191,10 @@ interface GivenPicture extends SizedPicture {
 interface EncodedPicture extends PictureFeatures {
   grid: PatchGrid;
   given: GivenPicture;
-  image: Omit<ProcessedImage, 'rgb' | 'pixelValues'>;
+  image: KeptPicture['image'];
+  key: string;
+  /** Whether an earlier run had encoded it. */
+  kept: boolean;
 }
 
 /** Reads the headers. */
@@ -186,19 +217,34 @@ async function encodePictures(
   processor: ProcessorConfig,
 ): Promise<EncodedPicture[]> {
   const pictures: EncodedPicture[] = [];
-  for (const picture of given) {
+  const memory = context.memory?.pictures ?? new PictureMemory();
+  const keys = given.map(({ bytes }) => pictureKey(bytes, processor));
+  memory.keepOnly(keys);
+  for (const [i, picture] of given.entries()) {
+    const key = keys[i]!;
+    const known = memory.get(key);
     const share = (done: number): number => (pictures.length + done) / given.length;
     const onRun = async (done: number): Promise<void> => {
       context.progress(`encoding ${picture.name}`, share(done));
       await context.pause();
     };
     await onRun(0);
-    const { rgb: _, pixelValues, ...image } = await processImage(picture.bytes, picture.name, processor);
+    const { image, features } = known ?? (await encodePicture(context, picture, processor, onRun));
+    memory.set(key, { image, features });
     const { grid } = image;
-    const features = await context.model.encodeImage(pixelValues, grid, { onRun });
-    pictures.push({ id: picture.id, grid, features, given: picture, image });
+    pictures.push({ id: picture.id, grid, features, given: picture, image, key, kept: known !== undefined });
   }
   return pictures;
+}
+
+async function encodePicture(
+  { model }: RunContext,
+  { bytes, name }: GivenPicture,
+  processor: ProcessorConfig,
+  onRun: (done: number) => Promise<void>,
+): Promise<KeptPicture> {
+  const { rgb: _, pixelValues, ...image } = await processImage(bytes, name, processor);
+  return { image, features: await model.encodeImage(pixelValues, image.grid, { onRun }) };
 }
 
 /** The prompt's text and ids, each picture as so many tokens. */

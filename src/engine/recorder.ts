@@ -3,7 +3,7 @@
 import { StreamDecoder } from '../checkpoint/text/tokenizer.ts';
 import { compareLatent, type Comparison, type PictureFeatures } from '../inference/compare.ts';
 import type { GenerateObserver } from '../inference/generate.ts';
-import type { Fed, NewToken } from '../inference/generation.ts';
+import type { Fed, Generation, NewToken } from '../inference/generation.ts';
 import { checkStep } from '../inference/room.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { wordColumns } from '../trace/columns.ts';
@@ -18,6 +18,8 @@ type Event<Type extends ReasonEvent['type']> = Extract<ReasonEvent, { type: Type
 export class Recorder implements GenerateObserver {
   /** When the first token was chosen. */
   firstToken = 0;
+  /** Positions of the prompt that an earlier run had read. */
+  reused = 0;
   private readonly context: RunContext;
   private readonly decoder: StreamDecoder;
   /** As the receivers of the events have it: what a query looks at depends on what came before. */
@@ -48,7 +50,8 @@ export class Recorder implements GenerateObserver {
     await this.context.pause();
   }
 
-  async token(token: NewToken): Promise<void> {
+  async token(token: NewToken, run: Generation): Promise<void> {
+    this.reused = run.reused;
     if (this.firstToken === 0) this.firstToken = performance.now();
     checkStep(this.context.model.checkpoint.config.text, token.position + 1);
     this.emit({ type: 'token', token: this.describe(token) });

@@ -1,12 +1,22 @@
 /** What a run works with, given by whoever has the model and the channel. */
 
 import type { Model } from '../inference/model.ts';
+import type { PromptMemory } from '../inference/promptMemory.ts';
 import type { ArraySink } from '../trace/arrays.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
+import type { PictureMemory } from './pictureMemory.ts';
+
+/** What the next run of the same model may use again. */
+export interface RunMemory {
+  prompt: PromptMemory;
+  pictures: PictureMemory;
+}
 
 export interface RunContext {
   model: Model;
+  /** Absent: everything is computed anew, and nothing kept. */
+  memory?: RunMemory;
   /** How the model and its device describe themselves in a trace. */
   describe: { model: TraceModel; device: TraceDevice };
   version: string;

@@ -2,6 +2,7 @@
 
 import { CancelledError, UserError } from '../base/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { PromptMemory } from '../inference/promptMemory.ts';
 import { runtimeVersion } from '../ort/session.ts';
 import { outOfMemory } from '../process/memory.ts';
 import {
@@ -17,11 +18,14 @@ import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import { analyse } from './analyse.ts';
 import { describeDevices } from './device.ts';
 import { modifiedOf, openModel, type LoadSettings, type OpenedModel } from './load.ts';
+import { PictureMemory } from './pictureMemory.ts';
 import { reason } from './reason.ts';
+import type { RunMemory } from './runContext.ts';
 import { ContainerWriter } from '../traceFile/container.ts';
 
 interface Loaded extends OpenedModel {
   request: LoadRequest;
+  memory: RunMemory;
 }
 
 export interface EngineSettings extends LoadSettings {
@@ -56,7 +60,8 @@ export class EngineServer implements EngineMethods {
         pause: () => this.pause(request.id),
         isCancelled: () => this.cancelled.has(request.id),
       });
-      this.loaded = { ...opened, request };
+      const memory = { prompt: new PromptMemory(), pictures: new PictureMemory() };
+      this.loaded = { ...opened, request, memory };
       return opened.reply;
     });
   }
@@ -68,7 +73,7 @@ export class EngineServer implements EngineMethods {
   async reason(request: ReasonRequest): Promise<{ status: 'complete' | 'cancelled' }> {
     return this.exclusively(request.id, 'start a run', async () => {
       if (this.loaded === undefined) throw new UserError({ problem: 'No model is loaded' });
-      const { model, reply } = this.loaded;
+      const { model, reply, memory } = this.loaded;
       const emit = (event: Parameters<EngineEvents['event']>[1]): void =>
         this.client.event(request.id, event);
       const sink = await ContainerWriter.create(request.arrays);
@@ -76,6 +81,7 @@ export class EngineServer implements EngineMethods {
         await reason(
           {
             model,
+            memory,
             describe: { model: reply.model, device: reply.device },
             version: this.settings.version,
             emit,
@@ -138,6 +144,7 @@ export class EngineServer implements EngineMethods {
   private async release(): Promise<void> {
     const loaded = this.loaded;
     this.loaded = undefined;
+    loaded?.memory.prompt.forget();
     await loaded?.model.release();
   }
 

@@ -10,6 +10,7 @@ import {
   type StopReason,
 } from './generation.ts';
 import type { Model } from './model.ts';
+import type { PromptMemory } from './promptMemory.ts';
 
 export interface GenerateRequest extends Prompt, GenerationSettings {
   intervention?: LatentIntervention;
@@ -26,16 +27,19 @@ export interface GenerateObserver {
   fed(token: NewToken, fed: Fed): Promise<void>;
 }
 
-/** Runs until the model ends its answer, or a limit is reached. */
+/**
+ * Runs until the model ends its answer, or a limit is reached.
+ * @param memory what is kept of the last prompt, and where this one is kept
+ */
 export async function generate(
   model: Model,
   request: GenerateRequest,
   observer: GenerateObserver,
+  memory?: PromptMemory,
 ): Promise<StopReason> {
   const { intervention, force } = request;
-  const run = await Generation.begin(model, request, request, (read) =>
-    observer.prefill(read, request.ids.length),
-  );
+  const onChunk = (read: number): Promise<void> => observer.prefill(read, request.ids.length);
+  const run = await Generation.begin(model, request, request, onChunk, memory);
   try {
     while (run.ended === undefined) {
       const token = await run.decide({ force: force[run.count], intervention });

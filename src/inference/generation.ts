@@ -19,6 +19,7 @@ import type { KvCache } from './kvCache.ts';
 import { LatentProtocol, type Decision, type LatentMode } from './latentProtocol.ts';
 import { probabilityOf, type Sequence } from './logitRules.ts';
 import type { Model, Reading } from './model.ts';
+import { readPrompt, type PromptMemory } from './promptMemory.ts';
 import { Sampler, type SamplerSettings } from './sampler.ts';
 
 /** What is read before the first new token; see `Model.embedPrompt`. */
@@ -29,6 +30,8 @@ export interface Prompt {
   positions: readonly Position[];
   /** Next position minus length. */
   delta: number;
+  /** A key for what stands at each picture's pads; absent: nothing of the prompt is kept for a later run. */
+  pictureKeys?: readonly string[];
 }
 
 export interface GenerationSettings extends SamplerSettings {
@@ -78,6 +81,8 @@ interface State {
   readonly cache: KvCache;
   readonly protocol: LatentProtocol;
   readonly sampler: Sampler;
+  /** Positions of the prompt that an earlier run had read. */
+  readonly reused: number;
   /** Of the sequence so far, pads included. */
   readonly ids: number[];
   /** (C), of the last position that was fed. */
@@ -100,18 +105,19 @@ export class Generation {
   /**
    * Reads the prompt.
    * @param onChunk called now and then with the positions read so far; throwing stops
+   * @param memory what is kept of the last prompt, and where this one is kept
    */
   static async begin(
     model: Model,
     prompt: Prompt,
     settings: GenerationSettings,
     onChunk?: (read: number) => Promise<void>,
+    memory?: PromptMemory,
   ): Promise<Generation> {
     const { config, generation } = model.checkpoint;
-    const { ids, embeddings, positions, delta } = prompt;
-    const cache = model.newCache();
+    const { ids, delta } = prompt;
+    const { cache, hidden, reused } = await readPrompt(model, prompt, memory, onChunk);
     try {
-      const { hidden } = await model.prefill(cache, embeddings, positions, onChunk);
       const protocol = new LatentProtocol({
         tokens: config.tokens.latent,
         size: config.latentSize,
@@ -127,7 +133,8 @@ export class Generation {
         protocol,
         sampler: new Sampler(settings, generation),
         ids: [...ids],
-        hidden: hidden.data.slice(-config.text.hiddenSize),
+        hidden,
+        reused,
         latents: 0,
         skipped: 0,
       });
@@ -140,6 +147,11 @@ export class Generation {
   /** New tokens so far. */
   get count(): number {
     return this.state.ids.length - this.state.promptLength;
+  }
+
+  /** Positions of the prompt that an earlier run had read, and this one did not. */
+  get reused(): number {
+    return this.state.reused;
   }
 
   /** The account of the blocks so far. */

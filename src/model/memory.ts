@@ -54,11 +54,16 @@ export function featureMemory({ outputSize, mergeSize }: VisionConfig, grid: Pat
 
 /** Reading a prompt of so many tokens: embeddings, states, keys and values (twice, as they are merged), scores. */
 export function promptMemory(config: TextConfig, tokens: number): number {
-  const { hiddenSize: C, feedForwardSize: F, heads, kvHeads, headSize, layers } = config;
+  const { hiddenSize: C, feedForwardSize: F, heads } = config;
   const rows = Math.min(tokens, positionsPerRun(config, tokens));
-  const cache = 2 * 2 * layers * kvHeads * headSize * tokens;
+  const cache = (2 * cacheMemory(config, tokens)) / FLOAT;
   const run = 6 * heads * rows * tokens + rows * tokens + rows * (10 * C + 4 * F);
   return FLOAT * (3 * tokens * C + cache + run);
+}
+
+/** Keys and values of so many positions, all layers. */
+export function cacheMemory({ layers, kvHeads, headSize }: TextConfig, tokens: number): number {
+  return FLOAT * 2 * layers * kvHeads * headSize * tokens;
 }
 
 /** A generated token's attention over so many: as the runtime gives it and as it is passed on. */
