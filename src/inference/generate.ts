@@ -6,10 +6,10 @@ import {
   type Fed,
   type GenerationSettings,
   type NewToken,
-  type Prompt,
   type StopReason,
 } from './generation.ts';
 import type { Model } from './model.ts';
+import type { Prompt } from './prompt.ts';
 import type { PromptMemory } from './promptMemory.ts';
 
 export interface GenerateRequest extends Prompt, GenerationSettings {

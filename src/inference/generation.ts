@@ -11,7 +11,6 @@
 
 import type { NumericArray } from '../tensor/array.ts';
 import { visible, type LatentBlock } from '../model/latentReach.ts';
-import type { Position } from '../model/positions.ts';
 import type { LatentIntervention } from '../protocol/engine.ts';
 import type { TraceBlock } from '../trace/schema.ts';
 import { fedVector } from './intervention.ts';
@@ -19,20 +18,9 @@ import type { KvCache } from './kvCache.ts';
 import { LatentProtocol, type Decision, type LatentMode } from './latentProtocol.ts';
 import { probabilityOf, type Sequence } from './logitRules.ts';
 import type { Model, Reading } from './model.ts';
+import type { Prompt } from './prompt.ts';
 import { readPrompt, type PromptMemory } from './promptMemory.ts';
 import { Sampler, type SamplerSettings } from './sampler.ts';
-
-/** What is read before the first new token; see `Model.embedPrompt`. */
-export interface Prompt {
-  ids: readonly number[];
-  /** (ids, C) */
-  embeddings: NumericArray;
-  positions: readonly Position[];
-  /** Next position minus length. */
-  delta: number;
-  /** A key for what stands at each picture's pads; absent: nothing of the prompt is kept for a later run. */
-  pictureKeys?: readonly string[];
-}
 
 export interface GenerationSettings extends SamplerSettings {
   latents: LatentMode;

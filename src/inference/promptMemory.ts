@@ -10,8 +10,8 @@
 import { availableMemory } from '../process/memory.ts';
 import { cacheMemory } from '../model/memory.ts';
 import type { KvCache } from './kvCache.ts';
-import type { Prompt } from './generation.ts';
 import type { Model } from './model.ts';
+import type { Prompt } from './prompt.ts';
 
 /** Kept of a prompt at the most, as a share of the memory that is free. */
 const SHARE = 1 / 8;

@@ -8,7 +8,7 @@ import type { NumericArray } from '../tensor/array.ts';
 import { visible, type LatentBlock } from '../model/latentReach.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import type { Position } from '../model/positions.ts';
-import type { Prompt } from './generation.ts';
+import type { Prompt } from './prompt.ts';
 import type { Visibility } from './kvCache.ts';
 import { logProbabilityOf } from './logitRules.ts';
 import type { Model, Reading } from './model.ts';

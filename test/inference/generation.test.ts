@@ -6,10 +6,11 @@ import {
   type Fed,
   type GenerationSettings,
   type NewToken,
-  type Prompt,
   type StepInput,
 } from '../../src/inference/generation.ts';
 import { Model } from '../../src/inference/model.ts';
+import type { Prompt } from '../../src/inference/prompt.ts';
+import { readPrompt } from '../../src/inference/promptMemory.ts';
 import type { NumericArray } from '../../src/tensor/array.ts';
 import { DEVICES } from '../onnx/devices.ts';
 import { randomPicture, smallCheckpoint } from '../train/smallModel.ts';
@@ -139,8 +140,7 @@ describe.each(DEVICES)('a generation on $device', ({ device, available }) => {
       expect(token).toMatchObject({ kind: 'latent-end', closed: { latents: 1, ended: 'forced' } });
       expect(await go(run, 4)).toEqual(whole.slice(start + 2, start + 6));
       // The same read by hand: attention tells at which place the end stands, K places after the block's start.
-      const cache = model.newCache();
-      await model.prefill(cache, prompt.embeddings, prompt.positions);
+      const { cache } = await readPrompt(model, prompt);
       const read = async (input: NumericArray, index: number): Promise<Float32Array> => {
         const place = prompt.ids.length + prompt.delta + index;
         return (await model.step(cache, input, [[place, place, place]])).attention.data;

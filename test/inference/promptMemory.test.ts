@@ -1,7 +1,8 @@
 /** What is kept of a prompt, with a small model of random weights: runs over it against runs that read all of it anew. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Generation, type GenerationSettings, type Prompt } from '../../src/inference/generation.ts';
+import { Generation, type GenerationSettings } from '../../src/inference/generation.ts';
+import type { Prompt } from '../../src/inference/prompt.ts';
 import { Model } from '../../src/inference/model.ts';
 import { PromptMemory } from '../../src/inference/promptMemory.ts';
 import type { Provider } from '../../src/ort/session.ts';

@@ -7,7 +7,8 @@ import { Answers } from '../../src/conformance/answers.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import { generateCase, preparePrompt } from '../../src/conformance/inference.ts';
 import { generate } from '../../src/inference/generate.ts';
-import type { Fed, GenerationSettings, NewToken, Prompt } from '../../src/inference/generation.ts';
+import type { Fed, GenerationSettings, NewToken } from '../../src/inference/generation.ts';
+import type { Prompt } from '../../src/inference/prompt.ts';
 import { Model } from '../../src/inference/model.ts';
 import {
   logProbabilities,

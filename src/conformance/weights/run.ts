@@ -3,7 +3,8 @@
 import { encodePrompt, promptParts } from '../../checkpoint/text/chatTemplate.ts';
 import { processImage } from '../../checkpoint/pixels/image.ts';
 import { generate } from '../../inference/generate.ts';
-import type { NewToken, Prompt } from '../../inference/generation.ts';
+import type { NewToken } from '../../inference/generation.ts';
+import type { Prompt } from '../../inference/prompt.ts';
 import type { Model } from '../../inference/model.ts';
 import { eachLogits, replay, sequenceOf, type Continuation } from '../../inference/replay.ts';
 import type { PatchGrid } from '../../model/positions.ts';

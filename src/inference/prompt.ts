@@ -1,0 +1,16 @@
+/** A prompt as the decoder reads it. */
+
+import type { Position } from '../model/positions.ts';
+import type { NumericArray } from '../tensor/array.ts';
+
+/** What is read before the first new token; see `Model.embedPrompt`. */
+export interface Prompt {
+  ids: readonly number[];
+  /** (ids, C) */
+  embeddings: NumericArray;
+  positions: readonly Position[];
+  /** Next position minus length. */
+  delta: number;
+  /** A key for what stands at each picture's pads; absent: nothing of the prompt is kept for a later run. */
+  pictureKeys?: readonly string[];
+}
