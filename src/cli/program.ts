@@ -15,6 +15,7 @@ import { addFigure } from './figure.ts';
 import { addGenerateMaps } from './generateMaps.ts';
 import { addCaches } from './caches.ts';
 import { addCompareWeights } from './compareWeights.ts';
+import { addCuda } from './cuda.ts';
 import { addGetModel } from './getModel.ts';
 import { addModel } from './model.ts';
 import {
@@ -100,6 +101,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addModel(program, context, finished);
   addCaches(program, context, finished);
   addCompareWeights(program, context, finished);
+  addCuda(program, context, finished);
   for (const command of program.commands) command.addHelpText('after', EXIT_CODES);
   return program;
 }

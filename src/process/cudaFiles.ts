@@ -3,9 +3,10 @@
  * libraries where the system's loader finds them. A missing one can end the process that asks, so the names come first.
  */
 
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /** The runtime's provider; its package for Node comes without them. */
 export const PROVIDER_FILES = [
@@ -29,4 +30,33 @@ export function missingProvider(program: string): string | undefined {
   return missing.length === 0
     ? undefined
     : `the runtime's CUDA provider is not installed: no ${missing.join(', no ')} beside its library`;
+}
+
+/** Libraries that a folder's provider needs and the system's loader does not find; undefined where that cannot be told. */
+export function missingLibraries(folder: string): string[] | undefined {
+  const { stdout, status } = spawnSync('ldd', [join(folder, PROVIDER_FILES[1])], { encoding: 'utf8' });
+  if (status !== 0) return undefined;
+  return [...stdout.matchAll(/^\s*(\S+) => not found$/gm)].map(([, name]) => name!);
+}
+
+/**
+ * Why the provider could not be loaded, by what the runtime said; undefined where it was something else.
+ * @param output of the process that tried
+ */
+export function cudaTrouble(output: string): string | undefined {
+  const [, file, why] = /with error: ([^\n]+?): ([^\n:]+)/.exec(output) ?? [];
+  if (file === undefined || why === undefined) return undefined;
+  const name = basename(file);
+  return why.startsWith('cannot open')
+    ? `${name} is missing: install ${sourceOf(name)}`
+    : `${name} is damaged (${why}): install ${sourceOf(name)} again`;
+}
+
+/** What brings a library, for people. */
+export function sourceOf(library: string): string {
+  if (library.startsWith('libonnxruntime')) return "the runtime's CUDA provider";
+  if (library.startsWith('libcuda.so')) return "NVIDIA's driver";
+  const version = /\.so\.(\d+)/.exec(library)?.[1];
+  const isNumbered = /^lib(cublas|cudart)/.test(library) && version !== undefined;
+  return `NVIDIA's CUDA${isNumbered ? ` ${version}` : ''} libraries, or name their folder in LD_LIBRARY_PATH`;
 }

@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { UserError } from '../base/errors.ts';
 import { DEVICE_FACTS, deviceLabel, DEVICES, isOffered, type Device } from '../tensor/device.ts';
 import { startChild } from './children.ts';
-import { missingProvider } from './cudaFiles.ts';
+import { cudaTrouble, missingProvider } from './cudaFiles.ts';
 import { endOf, shortEnding } from './ending.ts';
 
 /** Argument that makes the engine's program a probe of a device: it ends with 0 where that works. */
@@ -56,7 +56,9 @@ export async function tryDevice(
   const ending = await endOf(child);
   clearTimeout(timer);
   const how = isLate ? `no answer within ${patience / 1000} s` : shortEnding(ending);
-  const detail = summary(`${output}\n${ending.errors}`) ?? `the probe ended: ${how}`;
+  const said = `${output}\n${ending.errors}`;
+  const trouble = device === 'cuda' ? cudaTrouble(said) : undefined;
+  const detail = trouble ?? summary(said) ?? `the probe ended: ${how}`;
   return { works: ending.code === 0, detail };
 }
 
