@@ -36,6 +36,8 @@ interface Scene {
   act: (preview: Preview, run: OpenTrace) => Promise<void>;
   /** The page of a training run instead of a trace's. */
   of?: 'training';
+  /** English unless told. */
+  language?: 'de';
 }
 
 const show = async (preview: Preview, run: OpenTrace): Promise<void> => {
@@ -77,6 +79,19 @@ const train =
   };
 
 const SCENES: Record<string, Scene> = {
+  'de-light-wide': { theme: 'light', size: 'wide', act: shown(['button', 'Mehr']), language: 'de' },
+  'de-dark-middle': { theme: 'dark', size: 'middle', act: shown(['tab', 'Quellen']), language: 'de' },
+  'de-light-narrow': { theme: 'light', size: 'narrow', act: shown(['button', 'Mehr']), language: 'de' },
+  'de-dark-tiny': { theme: 'dark', size: 'tiny', act: show, language: 'de' },
+  'de-light-low': { theme: 'light', size: 'low', act: show, language: 'de' },
+  'de-dark-keys': { theme: 'dark', size: 'middle', act: keys('?'), language: 'de' },
+  'de-training-dark-narrow': {
+    theme: 'dark',
+    size: 'narrow',
+    act: train(240),
+    of: 'training',
+    language: 'de',
+  },
   'training-dark-wide': { theme: 'dark', size: 'wide', act: train(240), of: 'training' },
   'training-light-wide': { theme: 'light', size: 'wide', act: train(240), of: 'training' },
   'training-hc-dark-middle': { theme: 'hc-dark', size: 'middle', act: train(240), of: 'training' },
@@ -253,8 +268,13 @@ async function photograph(
   name: string,
   run: OpenTrace,
 ): Promise<string[]> {
-  const { theme, size, act, of } = SCENES[name]!;
-  const preview = await openPreview(browser, files, { theme, ...SIZES[size], ...(of && { of }) });
+  const { theme, size, act, of, language } = SCENES[name]!;
+  const preview = await openPreview(browser, files, {
+    theme,
+    ...SIZES[size],
+    ...(of && { of }),
+    ...(language && { language }),
+  });
   await act(preview, run);
   // Toolkit controls and decoded pictures settle within a few frames.
   await preview.page.waitForTimeout(250);
