@@ -193,6 +193,7 @@ const SCENES: Record<string, Scene> = {
     size: 'middle',
     act: shown(['tab', 'Lens'], ['button', 'Compute']),
   },
+  'dark-figure-menu': { theme: 'dark', size: 'middle', act: shown(['button', 'Save figure']) },
   'light-narrow': { theme: 'light', size: 'narrow', act: show },
   'dark-region': {
     theme: 'dark',

@@ -3,7 +3,7 @@
 import { Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
 import { csvOf } from '../figure/csv.ts';
-import { drawnText, mapsFigure, originText } from '../figure/maps.ts';
+import { drawnText, mapsFigure, originText, rowTitle } from '../figure/maps.ts';
 import { svgOf } from '../figure/svg.ts';
 import { replaceFile } from '../files/replaceFile.ts';
 import { CONTOUR_SHARE, STRENGTH } from '../heatmap/constants.ts';
@@ -82,7 +82,7 @@ async function contentOf(open: OpenTrace, options: FigureOptions): Promise<strin
   const [first] = maps;
   const title =
     maps.length > 1
-      ? `Block ${block + 1}, ${maps.length} latents over ${picture.name}`
+      ? rowTitle(block, maps.length, picture.name)
       : `Block ${block + 1}, ${first!.label} over ${picture.name}`;
   const caption = [title, first!.map.caption, drawnText(drawing, 'the run'), originText(trace)];
   return svgOf(

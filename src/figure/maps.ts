@@ -142,3 +142,8 @@ export function originText({ model, device, question }: Trace): string {
 export function drawnText({ law, scale }: Drawing, owner: string): string {
   return `Drawn as ${law}; scale from ${shortNumber(scale.min)} to ${shortNumber(scale.max)}, the 99th percentile of ${owner}.`;
 }
+
+/** Of a block's maps in a row. @param block counted from 0 */
+export function rowTitle(block: number, latents: number, picture: string): string {
+  return `Block ${block + 1}, ${latents} latents over ${picture}`;
+}

@@ -6,7 +6,8 @@ import { plainText } from '../base/plainText.ts';
 import type { Rgb } from '../heatmap/palettes.ts';
 import type { Figure, Shape } from './figure.ts';
 
-const FONT = 'Helvetica, Arial, sans-serif';
+/** Of all text in a figure; the same on a canvas. */
+export const FONT = 'Helvetica, Arial, sans-serif';
 /** Letters of one text: more is no caption. */
 const MOST_LETTERS = 1000;
 

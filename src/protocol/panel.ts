@@ -42,6 +42,8 @@ export interface PanelHost extends AnalysesHost {
   cancelSlice(id: number): Promise<void>;
   /** The PNG of a picture of the trace that is shown, by the picture's id. */
   picture(request: { run: string; picture: string }): Promise<Uint8Array>;
+  /** Saves a figure, or numbers, where the reader says. */
+  saveFigure(figure: { name: string; kind: 'svg' | 'png' | 'csv'; bytes: Uint8Array }): Promise<void>;
   cancel(): Promise<void>;
   runAgain(): Promise<void>;
   /** As runAgain, with a question that is asked for; the one shown is offered. */

@@ -270,6 +270,37 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(async () => (await picture()).equals(before)).toBe(false);
   });
 
+  test('figures are saved as SVG and PNG, the same bytes when saved again, and numbers as CSV', async () => {
+    const { page } = await show();
+    const save = async (name: string) => {
+      const count = () => page.evaluate('window.preview.saved.length') as Promise<number>;
+      const before = await count();
+      await page.getByRole('button', { name: 'Save figure' }).click();
+      await page.getByRole('button', { name, exact: true }).click();
+      await expect.poll(count).toBe(before + 1);
+      // As one text: an array of a million numbers takes seconds on its way here.
+      const saved = (await page.evaluate(
+        'window.preview.saved.at(-1).reduce((text, byte) => text + String.fromCharCode(byte), "")',
+      )) as string;
+      return Buffer.from(saved, 'latin1');
+    };
+    for (const kind of ['SVG', 'PNG']) {
+      for (const what of ['this map', 'the block’s row']) {
+        const first = await save(`Save ${what} as ${kind}`);
+        expect((await save(`Save ${what} as ${kind}`)).equals(first)).toBe(true);
+        expect(first.subarray(0, 4).toString('latin1')).toBe(kind === 'SVG' ? '<svg' : '\x89PNG');
+      }
+    }
+    const [, ...rows] = (await save('Save the charts’ numbers as CSV')).toString().trimEnd().split('\r\n');
+    expect(rows.length).toBeGreaterThanOrEqual(trace.tokens.length);
+    const layer = openingOf(trace).layer();
+    const at = trace.latents[0]!.token;
+    const { data } = trace.tokens[at]!.looks!;
+    const row = rows.find((line) => line.startsWith(`${at + 1},latent-pad`))!.split(',');
+    expect(Number(row[5])).toBe(data[layer * 6]);
+    expect(Number(row[9])).toBe(data[layer * 6 + 4]);
+  });
+
   test('a viewer without a model says what computes an analysis', async () => {
     await open();
     await preview.show(run, { canRun: false });

@@ -22,6 +22,7 @@ export interface PreviewControls {
   /** Names of the host's methods in the order the panel called them, without those about arrays. */
   calls: string[];
   state: unknown;
+  saved: number[][];
   /** What the panel asked to be kept for other panels. */
   remembered: unknown;
   /** When the last trace was sent to the panel, by the page's clock in milliseconds. */
@@ -41,6 +42,8 @@ export interface PreviewControls {
 const toHost: ((message: unknown) => void)[] = [];
 const calls: string[] = [];
 let remembered: unknown;
+/** Bytes of what was saved. */
+const saved: number[][] = [];
 let sentAt = 0;
 let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
 
@@ -106,6 +109,10 @@ const panel = connect<PanelMethods, PanelHost>(
     analysis: async ({ method }) => answerOf(method),
     analyse: ({ id, method }) => analyse(id, method),
     cancelAnalysis: async (id) => stopped.get(id)?.(),
+    saveFigure: async ({ name, kind, bytes }) => {
+      calls.push(`save ${name}.${kind}`);
+      saved.push([...bytes]);
+    },
     cancel: record('cancel'),
     runAgain: record('runAgain'),
     askAgain: record('askAgain'),
@@ -143,6 +150,7 @@ Object.assign(window, {
   }),
   preview: {
     calls,
+    saved,
     get state() {
       return state;
     },

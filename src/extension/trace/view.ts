@@ -12,11 +12,15 @@ import type { ReasonEvent } from '../../trace/events.ts';
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
 import { PageAnalyses, type AnalysisMeans } from './pageAnalyses.ts';
 import { PageRequests, type UseTrace } from './pageRequests.ts';
+import { saveFigure } from './saveFigure.ts';
 
 const PREFERENCES_KEY = 'ilvr.panelPreferences';
 
 /** What the reader can ask for; the rest is the view's own business. */
-export type PanelActions = Omit<PanelHost, 'ready' | 'remember' | keyof PageRequests | keyof PageAnalyses>;
+export type PanelActions = Omit<
+  PanelHost,
+  'ready' | 'remember' | 'saveFigure' | keyof PageRequests | keyof PageAnalyses
+>;
 
 export interface TraceViewOptions {
   panel: vscode.WebviewPanel;
@@ -61,6 +65,7 @@ export class TraceView implements Disposable {
         analysis: (request) => this.analyses.analysis(request),
         analyse: (request) => this.analyses.analyse(request),
         cancelAnalysis: (id) => this.analyses.cancelAnalysis(id),
+        saveFigure,
         remember: async (preferences) => options.memory.update(PREFERENCES_KEY, preferences),
       },
       packed({

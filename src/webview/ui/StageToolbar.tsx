@@ -6,6 +6,7 @@ import { MAP_KINDS, type MapKind } from '../../heatmap/map.ts';
 import { latentsOf } from '../../trace/steps.ts';
 import { pictureLabel } from '../logic/resolve.ts';
 import { Button } from '../toolkit.tsx';
+import { FigureMenu } from './FigureMenu.tsx';
 import type { Scene } from './scene.ts';
 import { Segmented } from './Segmented.tsx';
 
@@ -62,6 +63,7 @@ export function StageToolbar({ scene }: { scene: Scene }): VNode {
         >
           ▶
         </Button>
+        <FigureMenu scene={scene} />
       </div>
     </div>
   );
