@@ -277,7 +277,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
       const before = await count();
       await page.getByRole('button', { name: 'Save figure' }).click();
       await page.getByRole('button', { name, exact: true }).click();
-      await expect.poll(count).toBe(before + 1);
+      await expect.poll(count, { timeout: 8000 }).toBe(before + 1);
       // As one text: an array of a million numbers takes seconds on its way here.
       const saved = (await page.evaluate(
         'window.preview.saved.at(-1).reduce((text, byte) => text + String.fromCharCode(byte), "")',
