@@ -25,6 +25,16 @@ export interface TextSize {
 
 /** Qwen2.5-VL's own; of 0.5b the language model alone exists, as Qwen2.5. */
 export const SIZES: Record<string, TextSize> = {
+  /** For trying the programs out, not the speed: a software GPU manages it. */
+  tiny: {
+    hidden: 128,
+    layers: 2,
+    heads: 2,
+    kvHeads: 1,
+    feedForward: 256,
+    vocabulary: 151936,
+    tied: true,
+  },
   '0.5b': {
     hidden: 896,
     layers: 24,
