@@ -8,7 +8,8 @@
  * VS Code's executable, or `download`. With --vsix, the extension is installed from that file
  * instead of being run from the repository. ILVR_HOST_GREP chooses claims. The last line is "N passed, N failed".
  *
- * VS Code starts twice: with a trusted workspace, and for the suites `*.untrusted.suite.ts` with one that is not.
+ * VS Code starts three times: with a trusted workspace, for the suites `*.untrusted.suite.ts` with one that is not, and for
+ * `*.german.suite.ts` in German, which only the browser-served one can be without a language pack.
  */
 
 import { existsSync } from 'node:fs';
@@ -62,11 +63,18 @@ async function findDesktop(): Promise<string | undefined> {
   return choice;
 }
 
-/** A workspace as its user opened it, and as VS Code opens a stranger's. */
-const legs = [
-  { untrusted: false, settings: quietSettings },
+interface Leg {
+  /** Whose suites are run; absent for those without an ending of their own. */
+  only?: 'untrusted' | 'german';
+  settings: Record<string, unknown>;
+}
+
+/** A workspace as its user opened it, as VS Code opens a stranger's, and in another language. */
+const legs: Leg[] = [
+  { settings: quietSettings },
+  { only: 'german', settings: quietSettings },
   {
-    untrusted: true,
+    only: 'untrusted',
     settings: {
       ...quietSettings,
       'security.workspace.trust.enabled': true,
@@ -86,6 +94,7 @@ async function runHostTests(vsix: string | undefined): Promise<Counts> {
   const desktop = await findDesktop();
   const total: Counts = { passed: 0, failed: 0 };
   for (const leg of legs) {
+    if (leg.only === 'german' && desktop !== undefined) continue;
     const { passed, failed } = await runLeg(leg, { vsix, desktop, extensionTestsPath });
     total.passed += passed;
     total.failed += failed;
@@ -95,7 +104,7 @@ async function runHostTests(vsix: string | undefined): Promise<Counts> {
 
 /** What the claims came to; a VS Code that ended without saying so counts as one failure. */
 async function runLeg(
-  { untrusted, settings }: (typeof legs)[number],
+  { only, settings }: Leg,
   options: { vsix: string | undefined; desktop: string | undefined; extensionTestsPath: string },
 ): Promise<Counts> {
   const { vsix, desktop, extensionTestsPath } = options;
@@ -116,7 +125,8 @@ async function runLeg(
       extensionTestsEnv: {
         ILVR_HOST_TEST: '1',
         ILVR_HOST_REPORT: report,
-        ...(untrusted && { ILVR_HOST_UNTRUSTED: '1' }),
+        ...(only !== undefined && { ILVR_HOST_ONLY: only }),
+        ...(only === 'german' && { ILVR_HOST_LANGUAGE: 'de' }),
       },
       launchArgs: [workspace, `--user-data-dir=${userDataDir}`, `--extensions-dir=${extensionsDir}`],
     });

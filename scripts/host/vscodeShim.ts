@@ -93,6 +93,8 @@ async function runInBrowser(url: string, request: Request): Promise<number> {
         ['skipWelcome', 'true'],
       ],
       prepare: async (page) => {
+        const language = process.env['ILVR_HOST_LANGUAGE'];
+        if (language !== undefined) await page.addInitScript(speak, language);
         page.on('crash', () => reject(new Error('The browser page crashed.')));
         await page.exposeFunction('codeAutomationExit', (code: number) => settle(code));
         await page.exposeFunction('codeAutomationLog', printLog);
@@ -102,6 +104,14 @@ async function runInBrowser(url: string, request: Request): Promise<number> {
   } finally {
     await browser.close();
   }
+}
+
+/**
+ * Runs in the page. A language pack would set this and bring the workbench's own words; the workbench without one stays
+ * English, but tells extensions the language, and takes their words in it.
+ */
+function speak(language: string): void {
+  Object.assign(globalThis, { _VSCODE_NLS_LANGUAGE: language });
 }
 
 /** What the workbench says of itself at every start; ILVR_HOST_VERBOSE shows it all the same. */

@@ -15,12 +15,12 @@ interface Claim {
 
 const defaultTimeoutMs = 20_000;
 
-/** Ends the names of suites that want a workspace without trust. */
-const UNTRUSTED = '.untrusted.suite.cjs';
+/** Suites that want a window of their own kind: `NAME.KIND.suite.ts`. */
+const KINDS = ['untrusted', 'german'];
 
 /**
- * VS Code calls this. ILVR_HOST_GREP, a regular expression, chooses claims by "suite: name"; ILVR_HOST_UNTRUSTED
- * says that the workspace is not trusted; the counts go to the file ILVR_HOST_REPORT.
+ * VS Code calls this. ILVR_HOST_GREP, a regular expression, chooses claims by "suite: name"; ILVR_HOST_ONLY
+ * names the kind of window, whose suites alone are run; the counts go to the file ILVR_HOST_REPORT.
  */
 export async function run(): Promise<void> {
   const wanted = new RegExp(process.env['ILVR_HOST_GREP'] ?? '', 'i');
@@ -37,10 +37,10 @@ export async function run(): Promise<void> {
 
 function collectClaims(): Claim[] {
   const claims: Claim[] = [];
-  const untrusted = process.env['ILVR_HOST_UNTRUSTED'] === '1';
-  const files = readdirSync(__dirname).filter(
-    (file) => file.endsWith('.suite.cjs') && file.endsWith(UNTRUSTED) === untrusted,
-  );
+  const only = process.env['ILVR_HOST_ONLY'];
+  const kindOf = (file: string): string | undefined =>
+    KINDS.find((kind) => file.endsWith(`.${kind}.suite.cjs`));
+  const files = readdirSync(__dirname).filter((file) => file.endsWith('.suite.cjs') && kindOf(file) === only);
   for (const file of files.toSorted()) {
     const title = file.slice(0, -'.suite.cjs'.length);
     // Bundled beside this file by scripts/host/runTests.ts, each exporting one suite.
