@@ -5,7 +5,7 @@
  *
  * Conformance with the reference answers of test/reference on the device; then, for random weights in the shapes of a
  * 0.5B, 3B and 7B made on the spot, decode, prefill and tower, the share of the device's measured bandwidth that decode
- * reaches, what capture costs, and the process's peak memory. Layers are cut where memory or disk ask for it, and the table
+ * reaches, what capture costs, and the process's peak memory. Layers are cut where memory asks for it, the tower always, and the table
  * says so. --quick: a tiny shape and few answers. --software: WebGPU computed on the processor
  * (Debian's chromium); it takes minutes, and its figures say nothing of speed (docs/log.md).
  * Each shape has a process of its own: what a driver breaks costs that row alone.
