@@ -126,7 +126,7 @@ function table(outcomes: readonly Outcome[]): string[] {
     'share of bandwidth',
     'capture',
     'prefill',
-    'tower',
+    `tower, ${values.quick ? 1 : 8} of 32 blocks`,
     'peak memory',
   ];
   const rows = outcomes.map(({ shape, layers, of, figures, error }) => {
