@@ -22,6 +22,11 @@ const FOLDERS = [
 const readJson = (file: string) => JSON.parse(readFileSync(file, 'utf8')) as Record<string, string>;
 const placeholders = (text: string): string[] => [...new Set(text.match(/\{\d\}/g))].toSorted();
 
+const isCompared = ({ parent }: Node): boolean =>
+  parent.kind === SyntaxKind.CaseClause ||
+  (parent.kind === SyntaxKind.BinaryExpression &&
+    /^[=!]==$/.test((parent as Node & { operatorToken: Node }).operatorToken.getText()));
+
 describe('what the sources say and what the German bundle holds', () => {
   const bundle = readJson('l10n/bundle.l10n.de.json');
   let calls: Call[];
@@ -90,11 +95,6 @@ describe('what a page shows', () => {
     if (at < 0 || path.slice(0, at).some((inner) => calledName(inner) !== undefined)) return undefined;
     return (path[at] as Node & { name: Node }).name.getText();
   };
-  const isCompared = ({ parent }: Node): boolean =>
-    parent.kind === SyntaxKind.CaseClause ||
-    (parent.kind === SyntaxKind.BinaryExpression &&
-      /^[=!]==$/.test((parent as Node & { operatorToken: Node }).operatorToken.getText()));
-
   /** Whether people would read a literal as it stands. */
   const isShown = ({ text, node }: Literal): boolean => {
     if (!/[A-Za-z]{2}/.test(text) || KNOWN.includes(text.trim()) || isCompared(node)) return false;
@@ -114,6 +114,22 @@ describe('what a page shows', () => {
     using sources = new Sources('src/webview');
     const shown = sources.literals().filter(isShown);
     expect(shown.map(({ place, text }) => `${place} ${text.trim()}`)).toEqual([]);
+  });
+});
+
+describe('what the extension shows', () => {
+  const PROPERTIES =
+    /^(label|title|detail|description|placeholder|tooltip|spoken|name|prompt|openLabel|text)$/;
+  const NAMES = ['ILVR', 'Qwen2.5-VL'];
+
+  it('no title, label or description of it bypasses the language', () => {
+    using sources = new Sources('src/extension');
+    const shown = sources.literals().filter(({ text, node }) => {
+      if (!/[A-Za-z]{2}/.test(text) || NAMES.includes(text) || isCompared(node)) return false;
+      const property = [...upwards(node)].find(({ kind }) => kind === SyntaxKind.PropertyAssignment);
+      return property !== undefined && PROPERTIES.test((property as Node & { name: Node }).name.getText());
+    });
+    expect(shown.map(({ place, text }) => `${place} ${text}`)).toEqual([]);
   });
 });
 
