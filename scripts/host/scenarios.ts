@@ -117,6 +117,14 @@ async function hoverText(
   await page.waitForTimeout(500);
 }
 
+/** Computes an analysis in the panel's evidence, by the run's own model. */
+async function analyse({ page }: Stage, tab: string): Promise<void> {
+  const frame = await panelFrame(page);
+  await frame.getByRole('tab', { name: tab }).click();
+  await frame.locator(':text-is("Compute")').click();
+  await frame.locator(':text-is("Compute again")').waitFor({ timeout: runTimeoutMs });
+}
+
 /** What a screen reader is told of the selected latent. */
 async function selectedLatent({ page }: Stage): Promise<string | null> {
   const frame = await panelFrame(page);
@@ -177,6 +185,31 @@ export const scenarios: Scenario[] = [
           await page.locator('.monaco-hover a', { hasText: 'Show in panel' }).first().click();
           const frame = await panelFrame(page);
           await frame.locator('[id^="latent-"][aria-pressed="true"]').first().waitFor();
+        },
+      },
+    ],
+  },
+  {
+    name: 'analyse',
+    steps: [
+      {
+        name: '1-lens',
+        run: async (stage) => {
+          await reasonAbout(stage, 'map-01.png');
+          await acceptQuickInput(stage.page);
+          await acceptQuickInput(stage.page);
+          await waitForRun(stage);
+          await analyse(stage, 'Lens');
+        },
+      },
+      { name: '2-pca', run: (stage) => analyse(stage, 'PCA') },
+      { name: '3-relevance', run: (stage) => analyse(stage, 'Relevance') },
+      {
+        name: '4-sources',
+        run: async ({ page }) => {
+          const frame = await panelFrame(page);
+          await frame.getByRole('tab', { name: 'Sources' }).click();
+          await frame.getByRole('button', { name: /Save/ }).first().click();
         },
       },
     ],
