@@ -196,8 +196,11 @@ async function computeWithModel(
       },
     };
   };
+  // Computed as the run was, unless another format is asked for.
+  const { weights = options.weights } = run.trace.model;
+  const asRun = options.weights === 'auto' ? { ...options, weights } : options;
   // JSON alone goes to the output, so that another program can read it.
-  return withModel(context, options, ask, { silent: options.json === true });
+  return withModel(context, asRun, ask, { silent: options.json === true });
 }
 
 /** A cancel before the engine has begun leaves nothing. */

@@ -1,11 +1,12 @@
 /** `ilvr figure`: a latent's map, or a block's in a row, as SVG or as CSV. */
 
+import { realpath } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
 import { csvOf } from '../figure/csv.ts';
 import { drawnText, mapsFigure, originText, rowTitle } from '../figure/maps.ts';
 import { svgOf } from '../figure/svg.ts';
-import { replaceFile } from '../files/replaceFile.ts';
+import { replaceFile, targetOf } from '../files/replaceFile.ts';
 import { CONTOUR_SHARE, STRENGTH } from '../heatmap/constants.ts';
 import { LAWS, type Law } from '../heatmap/law.ts';
 import { MAP_KINDS, type HeatMap, type MapKind } from '../heatmap/map.ts';
@@ -36,10 +37,14 @@ export function addFigure(program: Command, context: CliContext, finished: (code
     .argument('<trace>', 'trace of the run')
     .option(
       '--latent <n>',
-      'which latent of the run; without it the one that looks at the pictures most',
+      'which latent of the run, counted from 1; without it the one that looks at the pictures most',
       integer('latent', 1),
     )
-    .option('--block <n>', 'all latents of this block, in a row', integer('block', 1))
+    .addOption(
+      new Option('--block <n>', 'all latents of this block, in a row')
+        .argParser(integer('block', 1))
+        .conflicts('latent'),
+    )
     .option('--layer <n>', 'layer; without it the one whose latents look most', integer('layer', 1))
     .option('--head <n>', 'head; without it the mean of all', integer('head', 1))
     .option('--picture <n>', 'which picture', integer('picture', 1))
@@ -54,12 +59,23 @@ export function addFigure(program: Command, context: CliContext, finished: (code
 async function writeFigure({ terminal }: CliContext, file: string, options: FigureOptions): Promise<number> {
   const open = await openTrace(file);
   try {
+    await checkOut(options.out, file);
     await replaceFile(options.out, await contentOf(open, options));
     terminal.line(options.out);
     return EXIT.ok;
   } finally {
     await open.close();
   }
+}
+
+/** @throws UserError if a figure cannot be written there, or would replace the trace or its arrays */
+async function checkOut(out: string, trace: string): Promise<void> {
+  const wrong = (problem: string, expected: string): UserError =>
+    new UserError({ problem, expected, found: out, remedy: 'Name another file after --out.' });
+  if (!/\.(svg|csv)$/i.test(out))
+    throw wrong('A figure is not written in this form', 'a name that ends in .svg or .csv');
+  if ((await targetOf(out)) === (await realpath(trace)))
+    throw wrong('The figure would replace its trace', 'another file');
 }
 
 async function contentOf(open: OpenTrace, options: FigureOptions): Promise<string> {
@@ -72,18 +88,18 @@ async function contentOf(open: OpenTrace, options: FigureOptions): Promise<strin
   await all.load(selector);
   const maps = latents.flatMap((latent) => {
     const map = all.map(latent, selector);
-    return map === undefined ? [] : [{ map, label: `latent ${latent.index + 1}` }];
+    return map === undefined ? [] : [{ map, label: `block ${latent.block + 1} latent ${latent.index + 1}` }];
   });
   if (maps.length === 0)
     throw new UserError({ problem: `The trace holds no ${selector.kind} over ${picture.name}` });
-  if (options.out.endsWith('.csv')) return numbersOf(maps);
+  if (/\.csv$/i.test(options.out)) return numbersOf(maps);
   const drawing = { law: options.law, scale: all.scale(selector, 'raw', 'run'), strength: STRENGTH };
   const { block } = latents[0]!;
   const [first] = maps;
   const title =
     maps.length > 1
       ? rowTitle(block, maps.length, picture.name)
-      : `Block ${block + 1}, ${first!.label} over ${picture.name}`;
+      : `Block ${block + 1}, latent ${latents[0]!.index + 1} over ${picture.name}`;
   const caption = [title, first!.map.caption, drawnText(drawing, 'the run'), originText(trace)];
   return svgOf(
     mapsFigure({ maps, picture: await open.picture(picture), drawing, contour: CONTOUR_SHARE, caption }),

@@ -130,9 +130,12 @@ export function interventionOf(
 async function conclude({ terminal }: CliContext, run: OpenTrace, out: string | undefined): Promise<void> {
   reportSummary(terminal, run.trace);
   if (out === undefined) return;
-  const [file, ...strips] = await writeTraceFiles(run, out);
+  const { files, strips } = await writeTraceFiles(run, out);
   const pictures = strips.length === 1 ? '1 picture' : `${strips.length} pictures`;
-  terminal.line(label('trace'), `${file} and ${pictures} of its blocks beside it`);
+  terminal.line(
+    label('trace'),
+    `${files.join(' and ')}${files.length > 1 ? ',' : ''} and ${pictures} of its blocks beside it`,
+  );
 }
 
 function requestFor(

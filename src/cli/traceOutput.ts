@@ -1,8 +1,8 @@
 /** A trace on disk: its JSON, and a picture of every latent block beside it. */
 
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { cannotWrite, replaceFile } from '../files/replaceFile.ts';
+import { makeFolder } from '../files/makeFolder.ts';
+import { replaceFile } from '../files/replaceFile.ts';
 import { encodePng } from '../render/png.ts';
 import { drawStrip } from '../render/strip.ts';
 import type { MapKind } from '../heatmap/map.ts';
@@ -14,24 +14,31 @@ import type { OpenTrace } from '../traceFile/openTrace.ts';
 /** Of one map in a strip, in pixels. */
 const MAP_WIDTH = 168;
 
+/** Paths that were written. */
+export interface WrittenTrace {
+  /** The trace's, the one that opens first. */
+  files: string[];
+  /** Pictures of its blocks. */
+  strips: string[];
+}
+
 /**
  * Writes the trace to `out` and each block's maps to `out`.block-1.png and so on: attention over the first
  * picture, in the layer whose latents look at it most. Maps of further pictures have the picture's id and the kind of map in their names.
- * @returns the paths that were written
  * @throws UserError if one of them cannot be written
  */
-export async function writeTraceFiles(run: OpenTrace, out: string): Promise<string[]> {
-  await mkdir(dirname(out), { recursive: true }).catch((error: unknown) => {
-    throw cannotWrite(out, error);
-  });
-  const files = await exportTrace(run, out);
+export async function writeTraceFiles(run: OpenTrace, out: string): Promise<WrittenTrace> {
+  await makeFolder(dirname(out));
+  // Of a pair the manifest, which is what opens, is written last and named first.
+  const files = (await exportTrace(run, out)).toReversed();
+  const strips: string[] = [];
   for (const [place, picture] of run.trace.pictures.entries()) {
     for (const [suffix, png] of await stripsOf(run, picture, place)) {
       await replaceFile(`${out}${suffix}`, png);
-      files.push(`${out}${suffix}`);
+      strips.push(`${out}${suffix}`);
     }
   }
-  return files;
+  return { files, strips };
 }
 
 /** One strip of maps for each block that has latents, by the suffix of its file. */

@@ -3,8 +3,9 @@
  * thread, whatever the checkpoint), goes on where a killed import stopped, and has the file there whole or not at all.
  */
 
-import { open, readFile, rename, rm, stat, mkdir, appendFile } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat, appendFile } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from '../files/makeFolder.ts';
 import { CancelledError, UserError } from '../base/errors.ts';
 import type { Weights } from '../checkpoint/weights.ts';
 import { freeSpace } from '../files/freeSpace.ts';
@@ -45,7 +46,7 @@ export async function importWeights(
   options: ImportOptions = {},
 ): Promise<void> {
   const layout = planCache(origin, matrices);
-  await mkdir(path.dirname(file), { recursive: true });
+  await makeFolder(path.dirname(file));
   const partial = new PartialFile(file, layout);
   const pool = openPool(options.workers);
   try {

@@ -1,11 +1,11 @@
 /** A checkpoint with its matrices in fewer bits: from its cache, which is made first where there is none. */
 
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../base/errors.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { checkpointFingerprint } from '../checkpoint/hash.ts';
 import { lockFile } from '../files/lock.ts';
+import { makeFolder } from '../files/makeFolder.ts';
 import { isThere } from '../files/plainFile.ts';
 import { cachePath, findCache, isKnownSound, rememberSound, verify, type Cache } from './cache.ts';
 import type { Origin } from './cacheFile.ts';
@@ -39,7 +39,7 @@ export async function quantised(
   const find = (): Promise<Cache | undefined> => findCache(file, origin, matrices);
   let cache = await sound(file, await find(), options);
   if (cache === undefined) {
-    await mkdir(path.dirname(file), { recursive: true });
+    await makeFolder(path.dirname(file));
     const unlock = await lockFile(file);
     try {
       await importWeights(weights, origin, matrices, file, options);

@@ -3,6 +3,7 @@
  * replaced: if anything dies between the two, the trace is as it was before.
  */
 
+import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { lockFile } from '../files/lock.ts';
@@ -51,7 +52,18 @@ async function addToFile(
   trace: Trace,
   change: (trace: Trace, sink: ArraySink) => Promise<void>,
 ): Promise<{ file: string }> {
-  const writer = await ContainerWriter.extend(path.join(path.dirname(file), name));
+  const arrays = path.join(path.dirname(file), name);
+  // A manifest may be anybody's: what it names is added to only where it lies.
+  if ((await lstat(arrays)).isSymbolicLink()) {
+    throw new UserError({
+      problem: 'Nothing is added to arrays that are elsewhere',
+      expected: 'the file itself beside its manifest',
+      found: 'a link',
+      where: arrays,
+      remedy: 'Put the file in the place of the link.',
+    });
+  }
+  const writer = await ContainerWriter.extend(arrays);
   try {
     await change(trace, writer);
   } finally {

@@ -52,8 +52,20 @@ export class OpenTrace {
  */
 export async function openTrace(file: string): Promise<OpenTrace> {
   const bytes = await readPlainFile(file, { what: 'trace', maxBytes: MAX_CHARACTERS });
+  if (bytes[0] === 0x50 && bytes[1] === 0x4b) throw forNumPy(file);
   const read = await readManifest(new TextDecoder().decode(bytes), path.basename(file));
   return new OpenTrace(read.trace, await containerOf(read, file));
+}
+
+/** An NPZ file is an archive, which begins so. */
+function forNumPy(where: string): UserError {
+  return new UserError({
+    problem: 'This is a trace for NumPy, which is not read back',
+    expected: 'a trace as JSON',
+    found: 'an archive',
+    where,
+    remedy: 'Open the trace that it was exported from.',
+  });
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Adding to traces that lie on the disk. */
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { lockFile } from '../../src/files/lock.ts';
@@ -165,3 +165,16 @@ it('an exported NPZ has the arrays of analyses under plain names, whatever their
     'analysis_000.______u_p.0_2',
   ]);
 });
+
+it.runIf(process.platform !== 'win32')(
+  'what a manifest names by a link is read, and never added to',
+  async () => {
+    const { file, arrays } = await pair();
+    const elsewhere = join(temporaryFolder(), 'somebody.bin');
+    renameSync(arrays, elsewhere);
+    symlinkSync(elsewhere, arrays);
+    const before = readFileSync(elsewhere);
+    await expect(addSimilarity(file)).rejects.toThrow(/added to arrays that are elsewhere.*found a link/);
+    expect(readFileSync(elsewhere)).toEqual(before);
+  },
+);

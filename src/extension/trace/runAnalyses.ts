@@ -44,13 +44,15 @@ export class RunAnalyses {
 
 /** Opens the model of the run, or the one that is set today where that is not known any more. */
 async function compute(
-  { context, engine, runs }: Services,
+  { context, engine, runs, library }: Services,
   run: string,
   ...[request, { progress, found }, signal]: Parameters<NonNullable<AnalysisMeans['compute']>>
 ): ReturnType<NonNullable<AnalysisMeans['compute']>> {
   requireTrust(RUNS_NEED_TRUST);
   const settings = runs.get(run)?.request.settings ?? readRunSettings(context);
-  const { model: folder, adapter, device, weights } = settings;
+  const { model: folder, adapter, device } = settings;
+  // Computed as the run was.
+  const { weights = settings.weights } = (await library.trace({ run })).model;
   const listener = engine.onProgress(({ id, message, fraction }) => {
     if (id === request.id) progress(withPercentage(message, fraction));
   });
