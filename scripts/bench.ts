@@ -12,7 +12,10 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
 };
 
 const bench = BENCHES[process.argv[2] ?? ''];
-if (bench === undefined)
-  throw new Error(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [options]`);
-await bench();
+if (bench === undefined) {
+  console.error(`usage: npm run bench -- ${Object.keys(BENCHES).join('|')} [options]`);
+  process.exitCode = 2;
+} else {
+  await bench();
+}
 export {};
