@@ -230,7 +230,7 @@ export function suite(claim: DeclareClaim): void {
       const partial = await api.traceOf(runId);
       assert.equal(partial.status, 'cancelled');
       assert.ok(partial.latents.length > 0);
-      assert.match((await openText(runId)).getText(), /# cancelled: The engine did not stop within 5 s/);
+      assert.match((await openText(runId)).getText(), /# stopped: The engine did not stop within 5 s/);
       const next = await reason(file(MAP), { question: QUESTION });
       assert.equal(next.status, 'complete');
       assert.notEqual(api.enginePid(), pid);
@@ -296,8 +296,8 @@ export function suite(claim: DeclareClaim): void {
       const settings = { model: file('.').fsPath };
       const panels = runPanels().length;
       assert.match(await refusal(file(MAP), { question: QUESTION, settings }), /config\.json/);
-      // A run that never began leaves no empty panel.
-      await eventually('the panel to close', () => runPanels().length === panels);
+      // A run that never began leaves no empty panel; that of an earlier refusal may have been there still.
+      await eventually('the panel to close', () => runPanels().length <= panels);
     },
     model,
   );
