@@ -97,7 +97,7 @@ describe.skipIf(!hasChromium)('training page in Chromium', () => {
     await expect.poll(() => text('.facts')).toContain('step 21 of 600');
     await expect.poll(() => text('.timeline-step')).toContain('after step 30');
     const label = await page.locator('.selection-teacher canvas').first().getAttribute('aria-label');
-    expect(label).toMatch(/Teacher, 8 targets, picks row \d column \d;/);
+    expect(label).toMatch(/Teacher, 8 targets, picks row \d, column \d;/);
     await expect.poll(() => text('.watched-caption')).toContain('selection, not attention');
   });
 
