@@ -3,11 +3,12 @@
  * sample, appended as it is done. A later run with the same header goes on where the file ends.
  */
 
-import { mkdir, open, stat, type FileHandle } from 'node:fs/promises';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
 import { messageOf, UserError } from '../base/errors.ts';
 import { lockFile } from '../files/lock.ts';
+import { makeFolder } from '../files/makeFolder.ts';
 import { readPlainFile } from '../files/plainFile.ts';
 import { replaceFile, targetOf } from '../files/replaceFile.ts';
 import { DEVICES } from '../tensor/device.ts';
@@ -81,11 +82,7 @@ export class ResultsFile {
    * @throws UserError if it is something else, belongs to another evaluation, or another process writes it
    */
   static async open(path: string, expected: ResultsHeader): Promise<ResultsFile> {
-    try {
-      await mkdir(dirname(path), { recursive: true });
-    } catch (error) {
-      throw cannotWrite(path, error);
-    }
+    await makeFolder(dirname(path));
     const unlock = await lockFile(path);
     try {
       const kept = await prepare(path, expected);

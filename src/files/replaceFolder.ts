@@ -1,8 +1,9 @@
 /** A folder gets its name only when everything in it is on the disk. */
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { makeFolder } from './makeFolder.ts';
 import { cannotWrite, isSystemError, syncFolder } from './replaceFile.ts';
 
 export interface ReplaceOptions {
@@ -30,7 +31,7 @@ export async function replaceFolder(
   const old = `${folder}.${randomBytes(4).toString('hex')}.old`;
   try {
     await rm(part, { recursive: true, force: true });
-    await mkdir(part, { recursive: true });
+    await makeFolder(part);
     await write(part);
     await syncFolder(part);
     await check?.();

@@ -3,18 +3,17 @@
  * nothing, and the fetching. What has come is kept however it ends, and the next call goes on with it.
  */
 
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { parseJson } from '../base/json.ts';
 import { UserError } from '../base/errors.ts';
 import { parseModelConfig } from '../checkpoint/config.ts';
 import { refuseDeclaredQuantisation } from '../checkpoint/quantised.ts';
+import { makeFolder } from '../files/makeFolder.ts';
 import { freeSpace } from '../files/freeSpace.ts';
 import { lockFile } from '../files/lock.ts';
 import { CONFIG_FILES, type FolderKind } from '../files/modelFolder.ts';
 import { partLength } from '../files/partFile.ts';
 import { isFile } from '../files/plainFile.ts';
-import { cannotWrite, isSystemError } from '../files/replaceFile.ts';
 import { inBytes } from '../process/memory.ts';
 import { findBlob } from './cache.ts';
 import { chooseFiles } from './choice.ts';
@@ -148,13 +147,5 @@ async function readSmallJson(hub: Hub, listing: Listing, file: HubFile): Promise
       },
       { cause: error },
     );
-  }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw isSystemError(error) ? cannotWrite(folder, error) : error;
   }
 }

@@ -7,10 +7,11 @@
  * in an empty folder only, and neither drops nor overwrites anything that it would not have written itself.
  */
 
-import { appendFile, lstat, mkdir, readdir, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, lstat, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { makeFolder } from '../files/makeFolder.ts';
 import { namesOf } from '../files/ownFolder.ts';
 import { openPlainFile, readPlainFile } from '../files/plainFile.ts';
 import { writeJson } from '../files/replaceFile.ts';
@@ -209,7 +210,7 @@ async function openFolder(folder: string, samplesFile: string, settings: Generat
 async function beginFolder(folder: string, file: string, settings: GeneratorSettings): Promise<void> {
   const content = { format: FORMAT, version: GENERATOR_VERSION, command: commandFor(settings), settings };
   await writing(folder, async () => {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const names = await readdir(folder);
     if (names.length > 0) throw foreign(namesOf(names), folder);
     await writeJson(file, content);
