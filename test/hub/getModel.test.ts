@@ -153,7 +153,9 @@ describe('a model of the hub', () => {
     const server = await startHub();
     const folder = await scratchFolder();
     writeFileSync(join(folder, 'taken'), '');
-    expect((await refusal(getModel(server, join(folder, 'taken')))).message).toContain('A folder is needed here');
+    expect((await refusal(getModel(server, join(folder, 'taken')))).message).toContain(
+      'A folder is needed here',
+    );
     await mkdir(join(folder, 'model'));
     await mkdir(join(folder, 'model', SHARDS[0]));
     expect((await refusal(getModel(server, join(folder, 'model')))).message).toContain('a folder');
