@@ -13,6 +13,8 @@ const FOLDERS = [
   'heatmap',
   'analysis',
   'trace',
+  'evidence',
+  'figure',
   'watch',
   'process',
   'extension',

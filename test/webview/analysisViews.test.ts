@@ -4,14 +4,14 @@ import { describe, expect, test } from 'vitest';
 import { CancelledError, UserError } from '../../src/base/errors.ts';
 import type { AnalysesHost, AnalysisAnswer } from '../../src/protocol/panelAnalyses.ts';
 import { Analyses } from '../../src/webview/analyses.ts';
-import { headsOnPictures } from '../../src/webview/logic/heads.ts';
+import { headsOnPictures } from '../../src/evidence/heads.ts';
 import {
   measuresOf,
   relevanceBySource,
   relevanceMap,
   relevanceOfLatents,
-} from '../../src/webview/logic/relevance.ts';
-import { nearestIn, scatterOf } from '../../src/webview/logic/scatter.ts';
+} from '../../src/evidence/relevance.ts';
+import { nearestIn, scatterOf } from '../../src/evidence/scatter.ts';
 import { sampleResult } from './sampleAnalyses.ts';
 import { sampleRun } from './sampleTrace.ts';
 

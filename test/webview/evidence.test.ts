@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from 'vitest';
 import { entropyOf, totalOf } from '../../src/heatmap/statistics.ts';
-import { collapsedBlocks, collapseText, cosinesOf } from '../../src/webview/logic/cosines.ts';
+import { collapsedBlocks, collapseText, cosinesOf } from '../../src/evidence/cosines.ts';
 import { positionName } from '../../src/webview/logic/format.ts';
-import { kindsOfPositions, narrowing, positionLooks } from '../../src/webview/logic/narrowing.ts';
-import { layerOf, sourcesOf, STACK } from '../../src/webview/logic/sources.ts';
+import { kindsOfPositions, narrowing, positionLooks } from '../../src/evidence/narrowing.ts';
+import { layerOf, sourcesOf, STACK } from '../../src/evidence/sources.ts';
 import { restoreView } from '../../src/webview/logic/storedView.ts';
 import { sampleRun } from './sampleTrace.ts';
 

@@ -12,7 +12,7 @@ import {
   ranked,
   strength,
 } from '../../src/webview/logic/brushing.ts';
-import { cosinesOf } from '../../src/webview/logic/cosines.ts';
+import { cosinesOf } from '../../src/evidence/cosines.ts';
 import { duration, number, parameters, percent, totalTime } from '../../src/webview/logic/format.ts';
 import { movePatch, patchAt, patchesOf, pixelsOf, regionOf } from '../../src/webview/logic/grid.ts';
 import { keyEffect, type Place } from '../../src/webview/logic/keyboard.ts';
@@ -22,7 +22,7 @@ import { wordPlaces } from '../../src/webview/logic/places.ts';
 import { pictureLabel, resolve } from '../../src/webview/logic/resolve.ts';
 import { layoutOf } from '../../src/webview/logic/stageLayout.ts';
 import { columnsFor } from '../../src/webview/logic/thumbnails.ts';
-import { timingRates } from '../../src/webview/logic/timing.ts';
+import { timingRates } from '../../src/evidence/rates.ts';
 import { isShare } from '../../src/trace/maps.ts';
 import { latentIndexAt, visualCount } from '../../src/trace/columns.ts';
 import { openingOf } from '../../src/trace/opening.ts';
@@ -31,7 +31,7 @@ import { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { entropyOf } from '../../src/heatmap/statistics.ts';
 import { lookAt } from '../../src/trace/looks.ts';
 import { reopened } from '../fixtures/reopened.ts';
-import { nearestPoint, runsOf, spanOf } from '../../src/webview/logic/span.ts';
+import { nearestPoint, runsOf, spanOf } from '../../src/evidence/span.ts';
 import { stageMapOf } from '../../src/webview/logic/stageMap.ts';
 import {
   INITIAL_VIEW,

@@ -1,8 +1,8 @@
 /** Which slices a view needs: the one place that says so. */
 
-import { visualCount } from '../../trace/columns.ts';
-import { shareLayer } from '../../trace/looks.ts';
-import { familyOf, isShare } from '../../trace/maps.ts';
+import { cosinesFamily } from '../../evidence/cosines.ts';
+import { spanFamily } from '../../evidence/span.ts';
+import { isShare } from '../../trace/maps.ts';
 import type { Family, Query } from '../../trace/queries.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
@@ -69,21 +69,6 @@ function figureNeeds(trace: Trace, maps: RunMaps, { shown, view, pointed }: Targ
     queries.push({ family: span, from: 0, to: trace.latents.length });
   }
   return queries;
-}
-
-/** What the similarity chart is made of. */
-export function cosinesFamily(trace: Trace): Family {
-  return { of: 'cosines', count: trace.latents.length };
-}
-
-/** What the span chart of a single head is made of; averaged heads need nothing but the trace itself. */
-export function spanFamily(
-  trace: Trace,
-  layer: Target['shown']['selector']['layer'],
-  heads: Target['shown']['selector']['heads'],
-): Family | undefined {
-  if (typeof heads !== 'number' || visualCount(trace) === 0) return undefined;
-  return familyOf({ kind: 'attention', picture: '', layer: shareLayer(layer), heads });
 }
 
 /** Whether the trace stores a row of a word. */

@@ -4,7 +4,7 @@ import { LAWS } from '../../heatmap/law.ts';
 import { MAP_KINDS, READINGS } from '../../heatmap/map.ts';
 import { SCOPES } from '../../heatmap/scale.ts';
 import type { Choice } from '../../trace/choice.ts';
-import { SHARES } from './sources.ts';
+import { SHARES } from '../../evidence/sources.ts';
 import { INITIAL_VIEW, SHADINGS, TABS, type View } from './view.ts';
 
 /** Reads a stored state; anything that is not of the expected kind falls back to the default. */

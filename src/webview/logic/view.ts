@@ -17,7 +17,7 @@ import { latentIndexAt } from '../../trace/columns.ts';
 import { openingOf } from '../../trace/opening.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { movePatch, type Region, regionOf } from './grid.ts';
-import type { Shares } from './sources.ts';
+import type { Shares } from '../../evidence/sources.ts';
 import { stepListOf } from './stepList.ts';
 
 export const TABS = [

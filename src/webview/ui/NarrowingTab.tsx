@@ -7,7 +7,12 @@ import { visualCount } from '../../trace/columns.ts';
 import { shareLayer } from '../../trace/looks.ts';
 import { choiceLabel } from '../../trace/choice.ts';
 import { share } from '../logic/format.ts';
-import { narrowing, positionLooks, type BlockNarrowing, type PositionKind } from '../logic/narrowing.ts';
+import {
+  narrowing,
+  positionLooks,
+  type BlockNarrowing,
+  type PositionKind,
+} from '../../evidence/narrowing.ts';
 import type { Scene } from './scene.ts';
 
 const KIND_NAMES: Record<PositionKind, { name: Message; title: Message }> = {

@@ -7,7 +7,7 @@ import type { ComponentChildren, VNode } from 'preact';
 import { t } from '../../base/l10n.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { nearestPoint, pointAt } from '../logic/span.ts';
+import { nearestPoint, pointAt } from '../../evidence/span.ts';
 import type { Scene } from './scene.ts';
 import type { Room } from './useSize.ts';
 

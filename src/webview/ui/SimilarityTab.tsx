@@ -6,9 +6,14 @@ import { t, translated } from '../../base/l10n.ts';
 import { COLLAPSE, COLLAPSE_SOURCE } from '../../analysis/collapse.ts';
 import { diverging } from '../../heatmap/palettes.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { collapsedBlocks, collapseText, cosinesOf, type Cosines } from '../logic/cosines.ts';
+import {
+  collapsedBlocks,
+  collapseText,
+  cosinesFamily,
+  cosinesOf,
+  type Cosines,
+} from '../../evidence/cosines.ts';
 import { number } from '../logic/format.ts';
-import { cosinesFamily } from '../logic/needs.ts';
 import { AnalysisHead } from './analysis/AnalysisTab.tsx';
 import { OtherRunView } from './analysis/OtherRunView.tsx';
 import type { Scene } from './scene.ts';

@@ -6,8 +6,15 @@ import { t } from '../../base/l10n.ts';
 import { choiceLabel } from '../../trace/choice.ts';
 import { shareLayer } from '../../trace/looks.ts';
 import { percent, positionName } from '../logic/format.ts';
-import { layerOf, sourceName, sourcesOf, STACK, type Shares, type SourcePoint } from '../logic/sources.ts';
-import { pointAt, runsOf } from '../logic/span.ts';
+import {
+  layerOf,
+  sourceName,
+  sourcesOf,
+  STACK,
+  type Shares,
+  type SourcePoint,
+} from '../../evidence/sources.ts';
+import { pointAt, runsOf } from '../../evidence/span.ts';
 import { Axis, Blocks, PositionAxis, PositionChart, placeOf, type Place } from './PositionChart.tsx';
 import type { Scene } from './scene.ts';
 import { Segmented } from './Segmented.tsx';

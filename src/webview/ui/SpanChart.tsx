@@ -3,7 +3,7 @@
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { t } from '../../base/l10n.ts';
-import { runsOf, type Span, type SpanPoint } from '../logic/span.ts';
+import { runsOf, type Span, type SpanPoint } from '../../evidence/span.ts';
 import { Axis, Blocks, PositionAxis, PositionChart, placeOf, type Place } from './PositionChart.tsx';
 import type { Scene } from './scene.ts';
 import type { Room } from './useSize.ts';

@@ -5,7 +5,7 @@ import { useMemo, useRef, useState } from 'preact/hooks';
 import { t } from '../../base/l10n.ts';
 import { choiceLabel } from '../../trace/choice.ts';
 import { positionName, share } from '../logic/format.ts';
-import { pointAt, spanOf, type Span, type SpanPoint } from '../logic/span.ts';
+import { pointAt, spanOf, type Span, type SpanPoint } from '../../evidence/span.ts';
 import type { Scene } from './scene.ts';
 import { SpanChart } from './SpanChart.tsx';
 import { useSize } from './useSize.ts';

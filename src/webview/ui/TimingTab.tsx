@@ -5,7 +5,7 @@ import { t } from '../../base/l10n.ts';
 import { timingName, TOTAL_TIMING } from '../../trace/format.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { duration, totalTime } from '../logic/format.ts';
-import { timingRates } from '../logic/timing.ts';
+import { timingRates } from '../../evidence/rates.ts';
 
 export function TimingTab({ trace }: { trace: Trace }): VNode {
   const total = totalTime(trace.timings);

@@ -4,7 +4,7 @@ import type { VNode } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
-import { headsOnPictures } from '../../logic/heads.ts';
+import { headsOnPictures } from '../../../evidence/heads.ts';
 import { tokenLabel } from '../../logic/format.ts';
 import type { Scene } from '../scene.ts';
 

@@ -6,7 +6,7 @@ import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { placeText } from '../../../heatmap/grid.ts';
 import { percent, positionName } from '../../logic/format.ts';
-import { nearestIn, scatterOf, type ScatterPoint } from '../../logic/scatter.ts';
+import { nearestIn, scatterOf, type ScatterPoint } from '../../../evidence/scatter.ts';
 import type { Scene } from '../scene.ts';
 import { Segmented } from '../Segmented.tsx';
 import { useSize } from '../useSize.ts';

@@ -17,8 +17,8 @@ import {
   relevanceMap,
   relevanceOfLatents,
   type Measure,
-} from '../../logic/relevance.ts';
-import { sourceName, STACK } from '../../logic/sources.ts';
+} from '../../../evidence/relevance.ts';
+import { sourceName, STACK } from '../../../evidence/sources.ts';
 import type { Scene } from '../scene.ts';
 import { Segmented } from '../Segmented.tsx';
 

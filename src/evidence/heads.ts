@@ -1,9 +1,9 @@
 /** How much of each head's attention lies on the pictures. */
 
-import { totalOf } from '../../heatmap/statistics.ts';
-import type { NumericArray } from '../../tensor/array.ts';
-import { visualOf } from '../../trace/columns.ts';
-import type { Trace } from '../../trace/schema.ts';
+import { totalOf } from '../heatmap/statistics.ts';
+import type { NumericArray } from '../tensor/array.ts';
+import { visualOf } from '../trace/columns.ts';
+import type { Trace } from '../trace/schema.ts';
 
 /**
  * By layer, then head; 0 to 1.

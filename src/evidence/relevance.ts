@@ -1,12 +1,12 @@
 /** Relevance over the positions of the sequence, as maps of pictures and figures of latents. */
 
-import { t } from '../../base/l10n.ts';
-import type { AnalysisResult } from '../../analysis/table.ts';
-import type { HeatMap } from '../../heatmap/map.ts';
-import { peakOf } from '../../heatmap/statistics.ts';
-import type { MassBySource } from '../../trace/looks.ts';
-import type { Trace, TracePicture } from '../../trace/schema.ts';
-import type { NumericArray } from '../../tensor/array.ts';
+import { t } from '../base/l10n.ts';
+import type { AnalysisResult } from '../analysis/table.ts';
+import type { HeatMap } from '../heatmap/map.ts';
+import { peakOf } from '../heatmap/statistics.ts';
+import type { MassBySource } from '../trace/looks.ts';
+import type { Trace, TracePicture } from '../trace/schema.ts';
+import type { NumericArray } from '../tensor/array.ts';
 
 type Relevance = AnalysisResult<'relevance'>;
 

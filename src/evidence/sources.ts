@@ -1,8 +1,8 @@
 /** Where each position of the answer looks: its mass by source, stacked. From the manifest alone. */
 
-import { message, translated, type Message } from '../../base/l10n.ts';
-import { lookAt, type MassBySource, type Source } from '../../trace/looks.ts';
-import type { Trace } from '../../trace/schema.ts';
+import { message, translated, type Message } from '../base/l10n.ts';
+import { lookAt, type MassBySource, type Source } from '../trace/looks.ts';
+import type { Trace } from '../trace/schema.ts';
 
 /** From the bottom of the stack upwards: what can carry evidence first, the prompt's text last. */
 export const STACK = ['pictures', 'latents', 'answer', 'prompt'] as const satisfies Source[];

@@ -4,9 +4,9 @@
  * confirmed, so these definitions are ours.
  */
 
-import { answerTokens } from '../../analysis/answer.ts';
-import { lookAt } from '../../trace/looks.ts';
-import type { Trace } from '../../trace/schema.ts';
+import { answerTokens } from '../analysis/answer.ts';
+import { lookAt } from '../trace/looks.ts';
+import type { Trace } from '../trace/schema.ts';
 
 export const POSITIONS = ['words', 'markers', 'latents', 'answer'] as const;
 export type PositionKind = (typeof POSITIONS)[number];

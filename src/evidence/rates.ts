@@ -1,8 +1,8 @@
 /** What the time was spent on: lengths, and time per token. */
 
-import { t } from '../../base/l10n.ts';
-import { PART_TIMINGS } from '../../trace/format.ts';
-import type { Trace } from '../../trace/schema.ts';
+import { t } from '../base/l10n.ts';
+import { PART_TIMINGS } from '../trace/format.ts';
+import type { Trace } from '../trace/schema.ts';
 import { duration } from './format.ts';
 
 /** Rows of a table. Rates are left out where the part was not measured. */

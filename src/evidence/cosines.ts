@@ -1,8 +1,9 @@
 /** Cosines between latents: do they differ, or has the model collapsed to one vector? */
 
-import { t } from '../../base/l10n.ts';
-import { hasCollapsed } from '../../analysis/collapse.ts';
-import type { Trace } from '../../trace/schema.ts';
+import { t } from '../base/l10n.ts';
+import { hasCollapsed } from '../analysis/collapse.ts';
+import type { Family } from '../trace/queries.ts';
+import type { Trace } from '../trace/schema.ts';
 
 export interface Cosines {
   count: number;
@@ -61,4 +62,9 @@ export function collapseText(cosines: Cosines): string {
     collapsed.slice(0, -1).join(', '),
     others.at(-1)!,
   );
+}
+
+/** What they are made of. */
+export function cosinesFamily(trace: Trace): Family {
+  return { of: 'cosines', count: trace.latents.length };
 }

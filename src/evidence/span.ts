@@ -1,12 +1,13 @@
 /** Visual mass and entropy at every generated position: does attention narrow inside a block? */
 
-import { entropyOf, totalOf } from '../../heatmap/statistics.ts';
-import type { Choice } from '../../trace/choice.ts';
-import { visualCount } from '../../trace/columns.ts';
-import { lookAt, shareLayer } from '../../trace/looks.ts';
-import type { RunMaps } from '../../trace/runMaps.ts';
-import type { Trace } from '../../trace/schema.ts';
-import { spanFamily } from './needs.ts';
+import { entropyOf, totalOf } from '../heatmap/statistics.ts';
+import type { Choice } from '../trace/choice.ts';
+import { visualCount } from '../trace/columns.ts';
+import { lookAt, shareLayer } from '../trace/looks.ts';
+import type { RunMaps } from '../trace/runMaps.ts';
+import type { Trace } from '../trace/schema.ts';
+import { familyOf } from '../trace/maps.ts';
+import type { Family } from '../trace/queries.ts';
 
 export interface SpanPoint {
   /** Index into trace.tokens. */
@@ -86,4 +87,10 @@ export function runsOf<Point extends { token: number }>(points: readonly Point[]
     else runs.push([point]);
   }
   return runs;
+}
+
+/** What the chart of a single head is made of; averaged heads need nothing but the trace itself. */
+export function spanFamily(trace: Trace, layer: Choice, heads: Choice): Family | undefined {
+  if (typeof heads !== 'number' || visualCount(trace) === 0) return undefined;
+  return familyOf({ kind: 'attention', picture: '', layer: shareLayer(layer), heads });
 }

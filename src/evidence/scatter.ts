@@ -1,7 +1,7 @@
 /** Points of a principal component analysis as a figure: where they stand, and which is nearest. */
 
-import type { AnalysisResult } from '../../analysis/table.ts';
-import type { NumericArray } from '../../tensor/array.ts';
+import type { AnalysisResult } from '../analysis/table.ts';
+import type { NumericArray } from '../tensor/array.ts';
 
 export interface ScatterPoint {
   of: 'latent' | 'patch' | 'word';
