@@ -1,26 +1,18 @@
 /** `ilvr compare`: two evaluations of the same samples, and whether their difference may be chance. */
 
 import { UserError } from '../base/errors.ts';
-import { mcNemarExact, pairedDifference, type PairedCounts } from '../dataset/statistics.ts';
-import { EXIT, type CliContext } from './context.ts';
+import { differenceOf, pairUp, SIGNIFICANCE, type Difference, type Pair } from '../evaluation/comparison.ts';
+import { sizesOf } from '../evaluation/figures.ts';
 import {
   differencesOf,
   readResults,
   type Results,
   type ResultsHeader,
   type SampleResult,
-} from './results.ts';
-import { percent, sizesOf } from './scores.ts';
+} from '../evaluation/results.ts';
+import { percent, points, probability } from '../evaluation/words.ts';
+import { EXIT, type CliContext } from './context.ts';
 import { label as labelOf, type Styled, type Terminal } from './terminal.ts';
-
-/** Below this probability a difference is called more than chance, as is customary. */
-export const SIGNIFICANCE = 0.05;
-
-/** A sample's results in both. */
-export interface Pair {
-  a: SampleResult;
-  b: SampleResult;
-}
 
 /**
  * Runs the command.
@@ -29,7 +21,7 @@ export interface Pair {
  */
 export async function compare({ terminal }: CliContext, pathA: string, pathB: string): Promise<number> {
   const [a, b] = await Promise.all([readResults(pathA), readResults(pathB)]);
-  const pairs = pairUp(a, b, pathB);
+  const pairs = checkedPairs(a, b, pathB);
   describeFiles(terminal, { a, b, pathA, pathB });
   describePairs(terminal, a, b, pairs);
   terminal.line();
@@ -42,11 +34,12 @@ export async function compare({ terminal }: CliContext, pathA: string, pathB: st
     );
   }
   terminal.line();
-  terminal.line(verdict(countsOf(pairs)));
+  terminal.line(verdict(differenceOf(pairs)));
   return EXIT.ok;
 }
 
-function pairUp(a: Results, b: Results, where: string): Pair[] {
+/** @throws UserError where answers of the two cannot be paired */
+function checkedPairs(a: Results, b: Results, where: string): Pair[] {
   if (a.header.samples !== b.header.samples) {
     throw new UserError({
       problem: 'These results are of different samples files, so their answers cannot be paired',
@@ -56,10 +49,7 @@ function pairUp(a: Results, b: Results, where: string): Pair[] {
       remedy: 'Evaluate both models on one and the same file.',
     });
   }
-  const pairs = [...a.results.values()].flatMap((entry): Pair[] => {
-    const other = b.results.get(entry.line);
-    return other === undefined ? [] : [{ a: entry, b: other }];
-  });
+  const pairs = pairUp([...a.results.values()], [...b.results.values()]);
   const torn = pairs.find((pair) => pair.a.mapId !== pair.b.mapId || pair.a.size !== pair.b.size);
   if (torn !== undefined) {
     throw new UserError({
@@ -108,51 +98,27 @@ function describePairs(terminal: Terminal, a: Results, b: Results, pairs: Pair[]
 
 /** "all        A 40.0 %   B 60.0 %   only A right 2   only B right 4   B − A +20.0 points (…)" */
 function reportRow(terminal: Terminal, name: string, pairs: Pair[]): void {
-  const counts = countsOf(pairs);
+  const { counts, difference, low, high, p } = differenceOf(pairs);
   const { both, onlyA, onlyB } = counts;
-  const { difference, low, high } = pairedDifference(counts);
   const share = (right: number): string => percent(right / pairs.length).padStart(7);
   const facts = [
     `A ${share(both + onlyA)}   B ${share(both + onlyB)}`,
     `only A right ${onlyA}, only B right ${onlyB} of ${pairs.length}`,
     `B − A ${points(difference)} points (95 % interval ${points(low)} to ${points(high)})`,
-    `p ${probability(mcNemarExact(onlyA, onlyB))}`,
+    `p ${probability(p)}`,
   ];
   terminal.line(label(name), facts.join('   '));
 }
 
-export function countsOf(pairs: Pair[]): PairedCounts {
-  const counts: PairedCounts = { both: 0, onlyA: 0, onlyB: 0, neither: 0 };
-  for (const { a, b } of pairs) {
-    if (a.success) counts[b.success ? 'both' : 'onlyA']++;
-    else counts[b.success ? 'onlyB' : 'neither']++;
-  }
-  return counts;
-}
-
 /** Says what the figures of all samples mean; those of a size are many looks at once and get no verdict. */
-export function verdict(counts: PairedCounts): string {
-  const { onlyA, onlyB } = counts;
+function verdict({ counts: { onlyA, onlyB }, p }: Difference): string {
   if (onlyA + onlyB === 0) return 'A and B are right on the same samples: there is no difference to explain.';
   if (onlyA === onlyB) return 'A and B are right equally often: these samples show no difference.';
-  const p = mcNemarExact(onlyA, onlyB);
   const better = onlyB > onlyA ? 'B' : 'A';
   const test = `McNemar's exact test, p ${probability(p)}`;
   if (p < SIGNIFICANCE)
     return `${better} is better on these samples, by more than chance explains (${test}).`;
   return `This difference may be chance (${test}): two equally good models would often differ as much.`;
-}
-
-/** A difference of shares: "+20.0". */
-export function points(share: number): string {
-  const text = (share * 100).toFixed(1);
-  if (Number(text) === 0) return '0.0';
-  return share < 0 ? `−${text.slice(1)}` : `+${text}`;
-}
-
-/** "= 0.250", to follow a p. */
-export function probability(p: number): string {
-  return p < 0.001 ? '< 0.001' : `= ${p.toFixed(3)}`;
 }
 
 function nameOf({ mapId, size }: SampleResult): string {

@@ -3,12 +3,13 @@
 import { join, parse, resolve } from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { readAllSamples, type Sample } from '../dataset/samples.ts';
+import { FED, type Fed } from '../evaluation/fed.ts';
+import { ResultsFile, type ResultsHeader, type SampleResult } from '../evaluation/results.ts';
 import { fileHash } from '../files/plainFile.ts';
 import type { LoadedModel } from '../protocol/engine.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
-import { FED, requestOptions, type Fed, type ModelOptions } from './options.ts';
-import { ResultsFile, type ResultsHeader, type SampleResult } from './results.ts';
+import { requestOptions, type ModelOptions } from './options.ts';
 import { SamplePass, type PassOptions } from './samplePass.ts';
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';

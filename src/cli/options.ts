@@ -19,10 +19,6 @@ export interface ModelOptions {
   weightsCache?: string;
 }
 
-/** What is fed at the latents: the model's own, or an intervention (see ../inference/intervention.ts). */
-export const FED = ['own', 'zero', 'noise', 'swap', 'markers'] as const;
-export type Fed = (typeof FED)[number];
-
 /** How an answer is generated. */
 export interface GenerationOptions {
   system?: string;

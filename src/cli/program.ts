@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import { outOfMemory } from '../process/memory.ts';
+import { FED } from '../evaluation/fed.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { addAnalyse } from './analyse.ts';
 import { compare } from './compare.ts';
@@ -21,7 +22,6 @@ import { addModel } from './model.ts';
 import {
   addGenerationOptions,
   addModelOptions,
-  FED,
   integer,
   INTERVENE_HELP,
   weightsCacheOption,

@@ -7,15 +7,16 @@ import { randomUUID } from 'node:crypto';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import type { Sample } from '../dataset/samples.ts';
-import { judge, movesIn, releasedPath, simulate, strictMoves } from '../dataset/scoring.ts';
+import type { Fed } from '../evaluation/fed.ts';
+import type { ResultsFile, SampleResult } from '../evaluation/results.ts';
+import { score } from '../evaluation/score.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { answerText } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
-import { requestOptions, type Fed, type GenerationOptions } from './options.ts';
+import { requestOptions, type GenerationOptions } from './options.ts';
 import { reportNotes } from './reporter.ts';
 import { interventionOf } from './reason.ts';
-import type { ResultsFile, SampleResult } from './results.ts';
 import { runRequest, vectorsOf, type RunRequest } from './runRequest.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';
@@ -232,21 +233,6 @@ async function withRestart<T>({ signal }: CliContext, session: Session, run: () 
     await session.restore();
     return run();
   }
-}
-
-/** Scores an answer: by walking its plan where there is a map, else by comparing with the sample's own. */
-export function score(
-  { map, answer }: Pick<Sample, 'map' | 'answer'>,
-  text: string,
-): Pick<SampleResult, 'answer' | 'verdict' | 'success' | 'strict' | 'released'> {
-  const judgement = judge({ map, answer }, text);
-  if (map === undefined) return judgement;
-  const strict = strictMoves(text);
-  return {
-    ...judgement,
-    strict: strict !== undefined && simulate(map, strict).success,
-    released: simulate(map, movesIn(releasedPath(text))).success,
-  };
 }
 
 async function requestFor(sample: Sample, options: GenerationOptions): Promise<RunRequest> {

@@ -12,9 +12,9 @@ import {
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { score } from '../../src/cli/samplePass.ts';
 import { helperImagesOf, readSamples, type Sample } from '../../src/dataset/samples.ts';
 import { boxedMoves, simulate, startOf } from '../../src/dataset/scoring.ts';
+import { score } from '../../src/evaluation/score.ts';
 import { createArtist } from '../../src/mazes/drawMap.ts';
 import { commandFor, generateMaps, type GeneratorSettings } from '../../src/mazes/generate.ts';
 import { walk } from '../../src/mazes/grid.ts';
