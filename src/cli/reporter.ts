@@ -56,8 +56,8 @@ export function reportSummary(terminal: Terminal, trace: Trace): void {
   const answer = statedAnswer(trace) ?? 'none';
   const status = trace.status === 'complete' ? '' : ` (${trace.status}: this is a partial answer)`;
   terminal.line();
-  const { intervention } = trace.settings;
-  const replaced = intervention === undefined ? '' : `, ${describeIntervention(intervention)}`;
+  const deed = describeIntervention(trace.settings);
+  const replaced = deed === undefined ? '' : `, ${deed}`;
   terminal.line(label('blocks'), `${blockSummary(trace)}${replaced}`);
   const looks = looksOf(trace);
   if (looks !== undefined) terminal.line(label('looks'), looks);

@@ -39,6 +39,8 @@ export async function analyseRequest<Name extends AnalysisName>(
     images,
     minPixels: settings.minPixels,
     maxPixels: settings.maxPixels,
-    intervention: settings.intervention,
+    ...(settings.intervention !== undefined && {
+      intervention: { kind: settings.intervention, scope: settings.interventionScope },
+    }),
   };
 }

@@ -11,7 +11,7 @@ import { processImage } from '../checkpoint/pixels/image.ts';
 import { planPicture } from '../checkpoint/pixels/smartResize.ts';
 import type { ProcessorConfig } from '../model/config.ts';
 import type { PatchGrid } from '../model/positions.ts';
-import type { ImageInput, ReasonRequest } from '../protocol/engine.ts';
+import type { ImageInput, LatentIntervention, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { PART_TIMINGS, TOTAL_TIMING } from '../trace/format.ts';
 import type { TracePicture } from '../trace/schema.ts';
@@ -103,7 +103,7 @@ function checkRequest(request: ReasonRequest, { checkpoint }: Model): void {
   }
   if (latents === 'forced' && checkpoint.config.tokens.latent === undefined) throw noLatents(checkpoint);
   checkForced(request, checkpoint.config.text.vocabularySize);
-  checkSwap(request, checkpoint.config.text.hiddenSize);
+  checkIntervention(request, checkpoint.config.text.hiddenSize);
 }
 
 function checkForced({ force }: ReasonRequest, vocabularySize: number): void {
@@ -116,18 +116,33 @@ function checkForced({ force }: ReasonRequest, vocabularySize: number): void {
   });
 }
 
-function checkSwap({ intervention }: ReasonRequest, hiddenSize: number): void {
-  if (intervention?.kind !== 'swap') return;
-  const bad = intervention.latents.find(
+/** Vectors come from another run, scopes from a person. */
+function checkIntervention({ intervention }: ReasonRequest, hiddenSize: number): void {
+  if (intervention === undefined) return;
+  const { kind, scope } = intervention;
+  if (scope?.latent !== undefined && (kind === 'markers' || kind === 'none')) {
+    throw new UserError({
+      problem: 'This can be done to a whole block only',
+      expected: 'a block without a latent',
+      found: `${kind} at latent ${scope.latent + 1} of block ${scope.block + 1}`,
+    });
+  }
+  const bad = vectorsOf(intervention).find(
     (vector) => vector.length !== hiddenSize || !vector.every(Number.isFinite),
   );
   if (bad === undefined) return;
   throw new UserError({
-    problem: 'The latents to swap in do not fit the model',
+    problem:
+      kind === 'swap' ? 'The latents to swap in do not fit the model' : 'These latents do not fit the model',
     expected: `${hiddenSize} finite numbers each`,
     found: bad.length === hiddenSize ? 'NaN or infinity among them' : `${bad.length} numbers`,
     remedy: 'Take them from a run of this model.',
   });
+}
+
+function vectorsOf(intervention: LatentIntervention): readonly Float32Array[] {
+  if ('latents' in intervention) return intervention.latents;
+  return 'blocks' in intervention ? intervention.blocks.flat() : [];
 }
 
 function noLatents({ config, folder, protocol }: Model['checkpoint']): UserError {
@@ -164,6 +179,7 @@ function startEvent(
     settings: {
       latents,
       ...(intervention !== undefined && { intervention: intervention.kind }),
+      ...(intervention?.scope !== undefined && { interventionScope: intervention.scope }),
       temperature,
       topP,
       repetitionPenalty,

@@ -9,6 +9,7 @@
  * an intervention puts in its place. A latent's attention is that of its own query, so it is known once it is fed.
  */
 
+import { inScope } from '../analysis/intervention.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { visible, type LatentBlock } from '../model/latentReach.ts';
 import type { LatentIntervention } from '../protocol/engine.ts';
@@ -34,7 +35,7 @@ export interface StepInput {
   force?: number | undefined;
   /** Ids that the model must not choose. */
   ban?: readonly number[] | undefined;
-  /** What becomes of a latent, or with "markers" of the rest of its block. */
+  /** What becomes of a latent, with "markers" of the rest of its block, with "none" of a block that would begin. */
   intervention?: LatentIntervention | undefined;
 }
 
@@ -79,6 +80,8 @@ interface State {
   pending?: { token: NewToken; intervention: LatentIntervention | undefined } | undefined;
   /** Latents fed so far. */
   latents: number;
+  /** Blocks that an intervention let not begin; they count where blocks are numbered. */
+  removed: number;
   /** Places that latents left free by an intervention. */
   skipped: number;
 }
@@ -124,6 +127,7 @@ export class Generation {
         hidden,
         reused,
         latents: 0,
+        removed: 0,
         skipped: 0,
       });
     } catch (error) {
@@ -171,13 +175,10 @@ export class Generation {
     const { protocol, ids, promptLength } = state;
     if (state.pending !== undefined || this.ended !== undefined)
       throw new Error('there is nothing to decide now');
-    const size = intervention?.kind === 'markers' ? 0 : undefined;
     const inside = protocol.open !== undefined;
+    const size = inside && this.touches(intervention, 'markers') ? 0 : undefined;
     const logits = protocol.needsLogits(size) ? await this.logits() : undefined;
-    const choice =
-      logits === undefined
-        ? undefined
-        : (force ?? state.sampler.choose(logits, this.sequence(), [...protocol.banned, ...ban]));
+    const choice = logits === undefined ? undefined : (force ?? this.choose(logits, ban, intervention));
     const decision = protocol.next(choice, size);
     const token: NewToken = {
       ...decision,
@@ -192,21 +193,55 @@ export class Generation {
     return token;
   }
 
+  /** The model's choice; a block that an intervention removes gives way to what the model would write instead. */
+  private choose(
+    logits: Float32Array,
+    ban: readonly number[],
+    intervention: LatentIntervention | undefined,
+  ): number {
+    const { state } = this;
+    const start = state.model.checkpoint.config.tokens.latent?.start;
+    const banned = [...state.protocol.banned, ...ban];
+    const choice = state.sampler.choose(logits, this.sequence(), banned);
+    if (choice !== start || !this.touches(intervention, 'none')) return choice;
+    state.removed++;
+    return state.sampler.choose(logits, this.sequence(), [...banned, start]);
+  }
+
+  /** Whether an intervention of this kind means a block: that one, or the one that is open or would begin now. */
+  private touches(
+    intervention: LatentIntervention | undefined,
+    kind: LatentIntervention['kind'],
+    block = this.state.protocol.open?.index ?? this.blocks.length,
+  ): boolean {
+    return intervention?.kind === kind && inScope(intervention.scope, this.state.removed + block);
+  }
+
+  /** What is fed at a pad; undefined for the pad's own embedding. */
+  private latentFor(
+    { block, latentIndex }: NewToken,
+    intervention: LatentIntervention | undefined,
+  ): Float32Array | undefined {
+    const { hidden, removed, latents, settings } = this.state;
+    const place = { block: removed + block!, latent: latentIndex!, index: latents };
+    return fedVector(hidden, place, intervention, settings.seed);
+  }
+
   /** The second half of a step: feeds what was decided. */
   async feed(): Promise<Fed> {
     const { state } = this;
-    const { model, settings, cache, delta, pending } = state;
+    const { model, cache, delta, pending } = state;
     if (pending === undefined || this.ended === 'end') throw new Error('there is nothing to feed now');
     const { token, intervention } = pending;
     // What follows markers alone stands where it would have stood: only the latents are gone, not their places.
-    if (intervention?.kind === 'markers' && token.kind === 'latent-end')
+    if (token.kind === 'latent-end' && this.touches(intervention, 'markers', token.block))
       state.skipped += model.checkpoint.config.latentSize - token.closed!.latents;
-    const vector =
-      token.feed === 'latent'
-        ? fedVector(state.hidden, state.latents, intervention, settings.seed)
-        : undefined;
+    const replaced = token.feed === 'latent' ? this.latentFor(token, intervention) : undefined;
     const input =
-      vector === undefined ? await model.embed([token.id]) : { shape: [1, vector.length], data: vector };
+      replaced === undefined
+        ? await model.embed([token.id])
+        : { shape: [1, replaced.length], data: replaced };
+    const vector = token.feed === 'latent' ? input.data : undefined;
     const place = token.position + delta + state.skipped;
     const { hidden, attention } = await model.step(cache, input, [[place, place, place]], this.reading());
     state.hidden = hidden.data;

@@ -24,8 +24,8 @@ export interface Continuation {
   /** What was fed at each pad, by index. */
   latents: ReadonlyMap<number, Float32Array>;
   blocks: readonly { startToken: number; latents: number; endToken?: number | undefined }[];
-  /** Whether blocks were left empty, so that what follows stands where it would have stood with latents. */
-  emptied?: boolean;
+  /** Blocks that were left empty, so that what follows stands where it would have stood with latents. */
+  emptied?: (block: number) => boolean;
 }
 
 /** A whole sequence, ready to be read. */
@@ -91,13 +91,13 @@ function placesOf(
   model: Model,
   prompt: Prompt,
   count: number,
-  { blocks, emptied = false }: Continuation,
+  { blocks, emptied = () => false }: Continuation,
 ): Position[] {
   const { latentSize } = model.checkpoint.config;
   let skipped = 0;
   return Array.from({ length: count }, (_, i): Position => {
-    const ended = emptied ? blocks.find(({ endToken }) => endToken === i) : undefined;
-    if (ended !== undefined) skipped += latentSize - ended.latents;
+    const ended = blocks.findIndex(({ endToken }) => endToken === i);
+    if (ended >= 0 && emptied(ended)) skipped += latentSize - blocks[ended]!.latents;
     const place = prompt.ids.length + i + prompt.delta + skipped;
     return [place, place, place];
   });

@@ -1,5 +1,6 @@
 /** What is asked of the engine to analyse a run: nothing of a trace's own form, so that any reader of one can ask. */
 
+import type { InterventionKind, InterventionScope } from '../analysis/intervention.ts';
 import type { AnalysedRun } from '../analysis/run.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 
@@ -31,7 +32,7 @@ export interface AnalyseRequest {
   minPixels?: number | undefined;
   maxPixels?: number | undefined;
   /** What was fed in place of the model's own latents; absent where nothing was. */
-  intervention?: 'zero' | 'noise' | 'swap' | 'markers' | undefined;
+  intervention?: { kind: InterventionKind; scope?: InterventionScope | undefined } | undefined;
 }
 
 /** What came of it. After a cancel it is what had been computed, if anything. */

@@ -6,6 +6,7 @@
  * before the run's own promise settles.
  */
 
+import type { InterventionKind, InterventionScope } from '../analysis/intervention.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { DeviceChoice } from '../tensor/device.ts';
@@ -14,7 +15,7 @@ import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 import type { AnalyseRequest, AnalysisOutcome } from './analyse.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 7;
+export const ENGINE_PROTOCOL_VERSION = 8;
 
 export interface EngineMethods {
   /** Version handshake; must be the first call. */
@@ -117,14 +118,23 @@ export interface ImageInput {
 }
 
 /** What is fed at the latents in place of the model's own; see ../inference/intervention.ts. */
-export type LatentIntervention =
-  | { kind: 'zero' }
-  /** `sample` tells the samples of an evaluation apart, so that each gets noise of its own. */
+export type LatentIntervention = LatentReplacement & {
+  /** Absent: all latents of the run. */
+  scope?: InterventionScope;
+};
+
+type LatentReplacement =
+  | { kind: Extract<InterventionKind, 'zero' | 'dummy' | 'markers' | 'none'> }
+  /** `sample` tells the samples of an evaluation, or several draws, apart, so that each gets noise of its own. */
   | { kind: 'noise'; sample: number }
+  /** `latents`: whose mean is fed; the run's own, where it is to be "the mean of the run". */
+  | { kind: 'mean'; latents: Float32Array[] }
   /** `latents`: another run's, in order. */
   | { kind: 'swap'; latents: Float32Array[] }
-  /** Blocks are start and end tokens only. */
-  | { kind: 'markers' };
+  /** `blocks`: the run's own latents. They change places within the scope. */
+  | { kind: 'shuffle'; sample: number; blocks: Float32Array[][] }
+  /** `blocks`: what the teacher selects for each, most similar first; pads beyond stay pads. */
+  | { kind: 'oracle'; blocks: Float32Array[][] };
 
 export interface ReasonRequest {
   /** Also the id of the trace. */

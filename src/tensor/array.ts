@@ -28,3 +28,12 @@ export function dot(
 export function lengthOf(vector: Float32Array): number {
   return Math.sqrt(dot(vector, 0, vector, 0, vector.length));
 }
+
+/** The mean of vectors of one length, summed in double precision. */
+export function meanOf(vectors: readonly Float32Array[]): Float32Array {
+  return Float32Array.from(vectors[0]!, (_, c) => {
+    let sum = 0;
+    for (const vector of vectors) sum += vector[c]!;
+    return sum / vectors.length;
+  });
+}

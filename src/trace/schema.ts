@@ -11,6 +11,7 @@
  */
 
 import * as z from 'zod';
+import { INTERVENTION_KINDS } from '../analysis/intervention.ts';
 import { fromBase64, toBase64 } from '../base/base64.ts';
 import { sizeOf, type NumericArray } from '../tensor/array.ts';
 import { DEVICE_CHOICES, DEVICES } from '../tensor/device.ts';
@@ -136,7 +137,9 @@ const device = z.strictObject({
 const settings = z.strictObject({
   latents: z.enum(['forced', 'free']),
   /** What was fed in place of the model's own latents; absent when nothing was. */
-  intervention: z.enum(['zero', 'noise', 'swap', 'markers']).optional(),
+  intervention: z.enum(INTERVENTION_KINDS).optional(),
+  /** The block, or the latent of it, that it was limited to. */
+  interventionScope: z.strictObject({ block: count, latent: count.optional() }).optional(),
   /** 0 is greedy. */
   temperature: z.number().min(0),
   topP: z.number().gt(0).max(1),

@@ -1,5 +1,6 @@
 /** A trace as its reader meets it: lines of text and latent blocks, in order. */
 
+import type { InterventionKind } from '../analysis/intervention.ts';
 import { message, plural, t, translated, type Message } from '../base/l10n.ts';
 import type { Trace, TraceBlock, TraceLatent, TraceModel, TraceSettings } from './schema.ts';
 
@@ -72,16 +73,30 @@ export function describeEnd(ended: TraceBlock['ended']): string {
   return translated(ENDS[ended]);
 }
 
-const INTERVENTIONS: Record<NonNullable<TraceSettings['intervention']>, Message> = {
+const INTERVENTIONS: Record<InterventionKind, Message> = {
   zero: message('latents zeroed'),
   noise: message('latents replaced by noise'),
+  mean: message('latents replaced by their mean'),
   swap: message('latents of another run'),
+  shuffle: message('latents in another order'),
+  oracle: message("the teacher's selection in place of latents"),
+  dummy: message('pads in place of latents'),
   markers: message('no latents between the markers'),
+  none: message('no latent blocks'),
 };
 
-/** What was fed in place of the model's own latents, in words. */
-export function describeIntervention(kind: NonNullable<TraceSettings['intervention']>): string {
-  return translated(INTERVENTIONS[kind]);
+/** What was fed in place of the model's own latents, in words; undefined where nothing was. */
+export function describeIntervention({
+  intervention,
+  interventionScope: scope,
+}: Pick<TraceSettings, 'intervention' | 'interventionScope'>): string | undefined {
+  if (intervention === undefined) return undefined;
+  const what = translated(INTERVENTIONS[intervention]);
+  if (scope === undefined) return what;
+  const block = scope.block + 1;
+  return scope.latent === undefined
+    ? t('{0} in block {1}', what, block)
+    : t('{0} at latent {1} of block {2}', what, scope.latent + 1, block);
 }
 
 const REACHES: Record<NonNullable<TraceModel['latentReach']>, Message> = {

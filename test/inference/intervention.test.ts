@@ -6,6 +6,7 @@ import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { LatentReach } from '../../src/model/latentReach.ts';
 import type { LatentIntervention, ReasonRequest } from '../../src/protocol/engine.ts';
+import { dot } from '../../src/tensor/array.ts';
 import { readArray } from '../../src/trace/arrays.ts';
 import { LOOKS } from '../../src/trace/looks.ts';
 import type { Trace } from '../../src/trace/schema.ts';
@@ -58,6 +59,7 @@ async function run({ reach, ...request }: Run): Promise<Ran> {
 }
 
 const vectors = (ran: Ran): Float32Array[] => ran.vectors;
+const cosine = (a: Float32Array, b: Float32Array): number => dot(a, 0, b, 0, a.length) / (norm(a) * norm(b));
 const norm = (vector: Float32Array): number => Math.hypot(...vector);
 
 const REPLACED: (() => LatentIntervention)[] = [
@@ -101,6 +103,50 @@ describe('an intervention', () => {
   it('swap leaves the own latents where the other run has none', async () => {
     const trace = await run({ intervention: { kind: 'swap', latents: [] } });
     expect(vectors(trace)).toEqual(vectors(own));
+  });
+
+  it('mean, shuffle, oracle and dummy feed what they say, in their scope only', async () => {
+    const [first, second] = [0, 1].map((block) => vectors(own).slice(block * K, (block + 1) * K)) as [
+      Float32Array[],
+      Float32Array[],
+    ];
+    const sorted = (list: Float32Array[]): string[] => list.map((vector) => vector.join()).toSorted();
+    const mean = await run({ intervention: { kind: 'mean', latents: first } });
+    const expected = first[0]!.map((_, c) => first.reduce((sum, vector) => sum + vector[c]!, 0) / K);
+    for (const vector of vectors(mean)) expect(cosine(vector, expected)).toBeCloseTo(1, 5);
+
+    const shuffle: LatentIntervention = {
+      kind: 'shuffle',
+      sample: 0,
+      blocks: [first, second],
+      scope: { block: 0 },
+    };
+    const shuffled = await run({ intervention: shuffle });
+    expect(vectors(shuffled).slice(0, K)).not.toEqual(first);
+    expect(sorted(vectors(shuffled).slice(0, K))).toEqual(sorted(first));
+    expect(shuffled.settings.interventionScope).toEqual({ block: 0 });
+
+    const oracle = await run({ intervention: { kind: 'oracle', blocks: [second.slice(0, 2)] } });
+    const dummy = await run({ intervention: { kind: 'dummy', scope: { block: 0, latent: 3 } } });
+    const pad = vectors(dummy)[3]!;
+    expect(vectors(dummy).slice(0, 3)).toEqual(first.slice(0, 3));
+    expect(vectors(dummy)[4]).not.toEqual(pad);
+    expect(vectors(oracle).slice(0, K)).toEqual([...second.slice(0, 2), ...Array<Float32Array>(6).fill(pad)]);
+  });
+
+  it('none writes on without the block, or without one of them', async () => {
+    const without = await run({ intervention: { kind: 'none' } });
+    expect([without.blocks, without.latents]).toEqual([[], []]);
+    const text = (trace: Trace, before: number): string[] =>
+      trace.tokens.slice(0, before).map(({ text: word }) => word);
+    const [first, second] = own.blocks;
+    expect(text(without, first!.startToken)).toEqual(text(own, first!.startToken));
+    // The second block only: everything up to it is as it was.
+    const one = await run({ intervention: { kind: 'none', scope: { block: 1 } } });
+    expect(one.tokens.slice(0, second!.startToken).map(({ id }) => id)).toEqual(
+      own.tokens.slice(0, second!.startToken).map(({ id }) => id),
+    );
+    expect(one.tokens[second!.startToken]!.kind).toBe('text');
   });
 
   it.each(['forced', 'free'] as const)(

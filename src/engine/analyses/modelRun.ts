@@ -1,5 +1,6 @@
 /** What analyses with a model begin with: the same model, the same pictures, and the sequence as it was fed. */
 
+import { inScope } from '../../analysis/intervention.ts';
 import type { AnalysedPicture, AnalysedRun } from '../../analysis/run.ts';
 import type { AnalysisName, AnalysisResult } from '../../analysis/table.ts';
 import { UserError } from '../../base/errors.ts';
@@ -63,7 +64,7 @@ export async function prepareRun(
     ids: run.tokens.map(({ id }) => id),
     latents: new Map(run.latents.map(({ token, vector }) => [token, vector])),
     blocks: run.blocks,
-    emptied: intervention === 'markers',
+    emptied: (block) => intervention?.kind === 'markers' && inScope(intervention.scope, block),
   });
   return { model, run, sequence, pictures: encoded, own: intervention === undefined };
 }

@@ -57,8 +57,8 @@ export function pictureMass(trace: Trace, latent: TraceLatent): number {
 export function headerOf(trace: Trace): string[] {
   const { model, device, settings, tokens } = trace;
   const sampling = settings.temperature === 0 ? t('greedy') : t('temperature {0}', settings.temperature);
-  const { intervention } = settings;
-  const replaced = intervention === undefined ? '' : `, ${describeIntervention(intervention)}`;
+  const deed = describeIntervention(settings);
+  const replaced = deed === undefined ? '' : `, ${deed}`;
   const parameters = t('{0} M parameters', (model.parameters / 1e6).toFixed(1));
   const length = plural(tokens.length, '{0} token', '{0} tokens');
   const ending = t(settings.latents === 'forced' ? 'latents forced' : 'latents free');

@@ -4,6 +4,7 @@
  */
 
 import type { Random } from '../../base/random.ts';
+import { meanOf } from '../../tensor/array.ts';
 
 /**
  * - selected: the features that the teacher's query is most similar to
@@ -34,13 +35,4 @@ export function targetsOf(
 function drawn(from: readonly Float32Array[], count: number, random: Random): Float32Array[] {
   const left = [...from];
   return Array.from({ length: count }, () => left.splice(Math.floor(random() * left.length), 1)[0]!);
-}
-
-/** The mean of vectors of one length, summed in double precision. */
-export function meanOf(vectors: readonly Float32Array[]): Float32Array {
-  return Float32Array.from(vectors[0]!, (_, c) => {
-    let sum = 0;
-    for (const vector of vectors) sum += vector[c]!;
-    return sum / vectors.length;
-  });
 }

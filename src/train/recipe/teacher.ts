@@ -23,7 +23,7 @@ import {
 } from '../../model/selection.ts';
 import type { WeightSource } from '../../model/weightSource.ts';
 import { floats, floatTensor, type Runtime } from '../../ort/session.ts';
-import type { NumericArray } from '../../tensor/array.ts';
+import { meanOf, type NumericArray } from '../../tensor/array.ts';
 import { opening, readPart } from '../graphs/decoder.ts';
 import { partFeeds, wholePart } from '../graphs/parts.ts';
 import { SessionCache } from '../graphs/sessions.ts';
@@ -37,7 +37,7 @@ import {
   type Picture,
   type TrainingSequence,
 } from '../data/sequence.ts';
-import { meanOf, targetsOf, type TargetRule } from './targets.ts';
+import { targetsOf, type TargetRule } from './targets.ts';
 import { seenBy, type TrainedTower } from './trainedTower.ts';
 
 /** What supervises one latent block. */

@@ -28,7 +28,7 @@ export function sampling({ settings }: Trace): string {
     temperature > 0 ? t('seed {0}', seed) : undefined,
     t('limit {0}', maxTokens),
     settings.latents === 'free' ? t('free latent blocks') : undefined,
-    settings.intervention && describeIntervention(settings.intervention),
+    describeIntervention(settings),
     Object.keys(settings.force).length > 0 ? t('forced tokens') : undefined,
   ]
     .filter((part) => part !== undefined)
