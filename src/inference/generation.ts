@@ -5,6 +5,10 @@
  * numbers, and the last hidden state. A fork is another run at the same point: it shares what was read, and what
  * one of the two does, the other does not notice. So tests and branches pay for what they generate alone.
  *
+ * Runs that go side by side from one point, as variants of it, are made by `beside` and go on by `stepAll`: each step is
+ * one run of the decoder for all, which takes little longer than for one (docs/log.md). They decide as runs of their own
+ * would; their numbers equal those within rounding, as products of more rows round differently (./kvBranch.ts).
+ *
  * At a pad the hidden state after the final norm, at the position before, is fed as it is (arXiv 2512.05665), or what
  * an intervention puts in its place. A latent's attention is that of its own query, so it is known once it is fed.
  */
@@ -15,10 +19,10 @@ import { visible, type LatentBlock } from '../model/latentReach.ts';
 import type { LatentIntervention } from '../protocol/engine.ts';
 import type { TraceBlock } from '../trace/schema.ts';
 import { fedVector } from './intervention.ts';
-import type { KvCache } from './kvCache.ts';
+import { KvBranch, type BranchRead } from './kvBranch.ts';
 import { LatentProtocol, type Decision, type LatentMode } from './latentProtocol.ts';
 import { probabilityOf, type Sequence } from './logitRules.ts';
-import type { Model, Reading } from './model.ts';
+import type { DecoderStep, Model, Reading } from './model.ts';
 import type { Prompt } from './prompt.ts';
 import { readPrompt, type PromptMemory } from './promptMemory.ts';
 import { Sampler, type SamplerSettings } from './sampler.ts';
@@ -58,6 +62,12 @@ export interface Fed {
   vector?: Float32Array;
 }
 
+export interface Step {
+  token: NewToken;
+  /** Absent for the token that ends a run. */
+  fed?: Fed;
+}
+
 /** Why a run ends by itself. */
 export type StopReason = 'end' | 'limit';
 
@@ -67,7 +77,7 @@ interface State {
   /** Of the prompt: how many ids, and next position minus length. */
   readonly promptLength: number;
   readonly delta: number;
-  readonly cache: KvCache;
+  readonly branch: KvBranch;
   readonly protocol: LatentProtocol;
   readonly sampler: Sampler;
   /** Positions of the prompt that an earlier run had read. */
@@ -85,6 +95,9 @@ interface State {
   /** Places that latents left free by an intervention. */
   skipped: number;
 }
+
+/** Of a run at some point; without another seed it goes on with the same random numbers. */
+export type SettingChanges = Partial<Omit<GenerationSettings, 'latents'>>;
 
 export class Generation {
   private readonly state: State;
@@ -108,6 +121,7 @@ export class Generation {
     const { config, generation } = model.checkpoint;
     const { ids, delta } = prompt;
     const { cache, hidden, reused } = await readPrompt(model, prompt, memory, onChunk);
+    const branch = KvBranch.of(cache);
     try {
       const protocol = new LatentProtocol({
         tokens: config.tokens.latent,
@@ -120,7 +134,7 @@ export class Generation {
         settings,
         promptLength: ids.length,
         delta,
-        cache,
+        branch,
         protocol,
         sampler: new Sampler(settings, generation),
         ids: [...ids],
@@ -131,7 +145,7 @@ export class Generation {
         skipped: 0,
       });
     } catch (error) {
-      cache.dispose();
+      branch.dispose();
       throw error;
     }
   }
@@ -164,20 +178,115 @@ export class Generation {
   }
 
   /** Decides the next token and, unless the run ends with it, feeds it. */
-  async step(input: StepInput = {}): Promise<{ token: NewToken; fed?: Fed }> {
-    const token = await this.decide(input);
-    return this.ended === undefined ? { token, fed: await this.feed() } : { token };
+  async step(input: StepInput = {}): Promise<Step> {
+    return (await Generation.stepAll([this], [input]))[0]!;
   }
 
   /** The first half of a step. A fork made between the two feeds the same token. */
-  async decide({ force, ban = [], intervention }: StepInput = {}): Promise<NewToken> {
+  async decide(input: StepInput = {}): Promise<NewToken> {
+    return (await Generation.decideAll([this], [input]))[0]!;
+  }
+
+  /** The second half of a step: feeds what was decided. */
+  async feed(): Promise<Fed> {
+    return (await Generation.feedAll([this]))[0]!;
+  }
+
+  /**
+   * A step of each of several runs that stand side by side; none of them may have ended.
+   * @param inputs one for each run
+   * @throws what any of them throws; all of them are then of no use
+   */
+  static async stepAll(runs: readonly Generation[], inputs: readonly StepInput[]): Promise<Step[]> {
+    const tokens = await Generation.decideAll(runs, inputs);
+    const going = runs.filter((run) => run.ended === undefined);
+    const fed = await Generation.feedAll(going);
+    return runs.map((run, i) => {
+      const index = going.indexOf(run);
+      return { token: tokens[i]!, ...(index >= 0 && { fed: fed[index]! }) };
+    });
+  }
+
+  /** The first half: the head reads all their states in one run. */
+  static async decideAll(runs: readonly Generation[], inputs: readonly StepInput[]): Promise<NewToken[]> {
+    const open = runs.filter((run, i) => run.needsLogits(inputs[i]!));
+    const logits = await logitsOf(open.map(({ state }) => state));
+    return runs.map((run, i) => run.decideBy(inputs[i]!, logits[open.indexOf(run)]));
+  }
+
+  /** The second half: the decoder reads what was decided, in one run for all that share a cache. */
+  static async feedAll(runs: readonly Generation[]): Promise<Fed[]> {
+    if (runs.length === 0) return [];
+    const { model, hidden } = runs[0]!.state;
+    const inputs = runs.map((run) => run.input());
+    const words = inputs.flatMap(({ id, replaced }) => (replaced === undefined ? [id] : []));
+    const embedded = words.length === 0 ? undefined : await model.embed(words);
+    const width = hidden.length;
+    let word = 0;
+    const reads = runs.map((run, i): BranchRead => {
+      const { replaced, place } = inputs[i]!;
+      const data = replaced ?? embedded!.data.subarray(word * width, ++word * width);
+      return {
+        branch: run.state.branch,
+        embeddings: { shape: [1, width], data },
+        positions: [[place, place, place]],
+        reading: run.reading(),
+      };
+    });
+    const steps = await KvBranch.read(model, reads);
+    return runs.map((run, i) => run.take(steps[i]!, reads[i]!.embeddings.data));
+  }
+
+  /**
+   * Another run at the same point, to be disposed of by itself.
+   * @param changes of the settings from here on; without another seed it goes on with the same random numbers
+   */
+  fork(changes: SettingChanges = {}): Generation {
+    return new Generation(this.copy(this.state.branch.fork(), changes));
+  }
+
+  /**
+   * The same as a fork, but to go on side by side with this one, by `stepAll`. What was read up to here, and whatever
+   * either reads, lies in one cache, which is freed with the last of them.
+   */
+  beside(changes: SettingChanges = {}): Generation {
+    return new Generation(this.copy(this.state.branch.beside(), changes));
+  }
+
+  /** Frees what it holds alone; others keep what they share with it. */
+  dispose(): void {
+    this.state.branch.dispose();
+  }
+
+  private copy(branch: KvBranch, changes: SettingChanges): State {
+    const { state } = this;
+    return {
+      ...state,
+      settings: { ...state.settings, ...changes },
+      branch,
+      protocol: state.protocol.fork(),
+      sampler: state.sampler.fork(changes),
+      ids: [...state.ids],
+    };
+  }
+
+  /** How many pads fill the block that is open; the model's own number if undefined. */
+  private padsFor(intervention: LatentIntervention | undefined): number | undefined {
+    return this.state.protocol.open !== undefined && this.touches(intervention, 'markers') ? 0 : undefined;
+  }
+
+  private needsLogits({ intervention }: StepInput): boolean {
+    const { pending, protocol } = this.state;
+    if (pending !== undefined || this.ended !== undefined) throw new Error('there is nothing to decide now');
+    return protocol.needsLogits(this.padsFor(intervention));
+  }
+
+  /** @param logits where the protocol leaves a choice */
+  private decideBy({ force, ban = [], intervention }: StepInput, logits: Float32Array | undefined): NewToken {
     const { state } = this;
     const { protocol, ids, promptLength } = state;
-    if (state.pending !== undefined || this.ended !== undefined)
-      throw new Error('there is nothing to decide now');
     const inside = protocol.open !== undefined;
-    const size = inside && this.touches(intervention, 'markers') ? 0 : undefined;
-    const logits = protocol.needsLogits(size) ? await this.logits() : undefined;
+    const size = this.padsFor(intervention);
     const choice = logits === undefined ? undefined : (force ?? this.choose(logits, ban, intervention));
     const decision = protocol.next(choice, size);
     const token: NewToken = {
@@ -217,6 +326,19 @@ export class Generation {
     return intervention?.kind === kind && inScope(intervention.scope, this.state.removed + block);
   }
 
+  /** What is to be fed and where it stands: a vector at a latent, else the token's embedding. */
+  private input(): { id: number; replaced: Float32Array | undefined; place: number } {
+    const { state } = this;
+    const { model, delta, pending } = state;
+    if (pending === undefined || this.ended === 'end') throw new Error('there is nothing to feed now');
+    const { token, intervention } = pending;
+    // What follows markers alone stands where it would have stood: only the latents are gone, not their places.
+    if (token.kind === 'latent-end' && this.touches(intervention, 'markers', token.block))
+      state.skipped += model.checkpoint.config.latentSize - token.closed!.latents;
+    const replaced = token.feed === 'latent' ? this.latentFor(token, intervention) : undefined;
+    return { id: token.id, replaced, place: token.position + delta + state.skipped };
+  }
+
   /** What is fed at a pad; undefined for the pad's own embedding. */
   private latentFor(
     { block, latentIndex }: NewToken,
@@ -227,63 +349,24 @@ export class Generation {
     return fedVector(hidden, place, intervention, settings.seed);
   }
 
-  /** The second half of a step: feeds what was decided. */
-  async feed(): Promise<Fed> {
+  /** The run goes on from what the decoder gave for `input`. */
+  private take({ hidden, attention }: DecoderStep, input: Float32Array): Fed {
     const { state } = this;
-    const { model, cache, delta, pending } = state;
-    if (pending === undefined || this.ended === 'end') throw new Error('there is nothing to feed now');
-    const { token, intervention } = pending;
-    // What follows markers alone stands where it would have stood: only the latents are gone, not their places.
-    if (token.kind === 'latent-end' && this.touches(intervention, 'markers', token.block))
-      state.skipped += model.checkpoint.config.latentSize - token.closed!.latents;
-    const replaced = token.feed === 'latent' ? this.latentFor(token, intervention) : undefined;
-    const input =
-      replaced === undefined
-        ? await model.embed([token.id])
-        : { shape: [1, replaced.length], data: replaced };
-    const vector = token.feed === 'latent' ? input.data : undefined;
-    const place = token.position + delta + state.skipped;
-    const { hidden, attention } = await model.step(cache, input, [[place, place, place]], this.reading());
+    const isLatent = state.pending!.token.feed === 'latent';
     state.hidden = hidden.data;
     state.pending = undefined;
-    if (vector !== undefined) state.latents++;
+    if (isLatent) state.latents++;
     const [layers, heads, , keys] = attention.shape;
     return {
       attention: { shape: [layers!, heads!, keys!], data: attention.data },
-      ...(vector !== undefined && { vector }),
+      ...(isLatent && { vector: input }),
     };
-  }
-
-  /**
-   * Another run at the same point, to be disposed of by itself.
-   * @param changes of the settings from here on; without another seed it goes on with the same random numbers
-   */
-  fork(changes: Partial<Omit<GenerationSettings, 'latents'>> = {}): Generation {
-    const { state } = this;
-    return new Generation({
-      ...state,
-      settings: { ...state.settings, ...changes },
-      cache: state.cache.fork(),
-      protocol: state.protocol.fork(),
-      sampler: state.sampler.fork(changes),
-      ids: [...state.ids],
-    });
-  }
-
-  /** Frees what it holds alone; forks keep what they share with it. */
-  dispose(): void {
-    this.state.cache.dispose();
   }
 
   private sequence(): Sequence {
     const { model, settings, ids, promptLength } = this.state;
     const { maxPositions } = model.checkpoint.config.text;
     return { ids, promptLength, maxLength: Math.min(promptLength + settings.maxTokens, maxPositions) };
-  }
-
-  private async logits(): Promise<Float32Array> {
-    const { model, hidden } = this.state;
-    return (await model.logits({ shape: [1, hidden.length], data: hidden })).data;
   }
 
   /** In a control model the mask hides what latents do not reach. */
@@ -298,4 +381,15 @@ export class Generation {
     }));
     return { sees: (query, key) => visible(query, key, blocks, latentReach) };
   }
+}
+
+/** (V) of each */
+async function logitsOf(states: readonly State[]): Promise<Float32Array[]> {
+  if (states.length === 0) return [];
+  const width = states[0]!.hidden.length;
+  const data = new Float32Array(states.length * width);
+  states.forEach(({ hidden }, i) => data.set(hidden, i * width));
+  const logits = await states[0]!.model.logits({ shape: [states.length, width], data });
+  const size = logits.shape[1]!;
+  return states.map((_, i) => logits.data.subarray(i * size, (i + 1) * size));
 }
