@@ -1,6 +1,6 @@
 /** What a command gets from its surroundings, so that tests can give something else. */
 
-import type { TrainingMessage } from '../protocol/training.ts';
+import type { ChildMessage } from '../protocol/child.ts';
 import type { Device } from '../tensor/device.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 import type { Terminal } from './terminal.ts';
@@ -23,7 +23,7 @@ export interface CliContext {
   debug: boolean;
   runConformance: RunConformance;
   /** Tells the program that started this one as a child, if one did. */
-  tellParent?: (message: TrainingMessage) => void;
+  tellParent?: (message: ChildMessage) => void;
 }
 
 export type RunConformance = (options: {

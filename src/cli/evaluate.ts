@@ -1,21 +1,23 @@
 /** `ilvr evaluate`: a samples file, scored. */
 
-import { join, parse, resolve } from 'node:path';
-import { UserError } from '../base/errors.ts';
-import { readAllSamples, type Sample } from '../dataset/samples.ts';
+import type { Sample } from '../dataset/samples.ts';
+import type { FedResults } from '../evaluation/comparison.ts';
 import { FED, type Fed } from '../evaluation/fed.ts';
-import { ResultsFile, type ResultsHeader, type SampleResult } from '../evaluation/results.ts';
+import { paperTable, writeTable, type TableForm } from '../evaluation/paperTable.ts';
+import { passPath, ResultsFile, type ResultsHeader, type SampleResult } from '../evaluation/results.ts';
+import { questionFor, samplesToEvaluate, type OtherQuestion } from '../evaluation/samples.ts';
 import { fileHash } from '../files/plainFile.ts';
 import type { LoadedModel } from '../protocol/engine.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
 import { requestOptions, type ModelOptions } from './options.ts';
+import { tellingParent } from './parent.ts';
 import { SamplePass, type PassOptions } from './samplePass.ts';
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
 import { label, type Terminal } from './terminal.ts';
 
-export interface EvaluateOptions extends ModelOptions, PassOptions {
+export interface EvaluationOptions extends ModelOptions, PassOptions {
   /** What is fed at the latents; all: each of them in turn. */
   intervene: Fed | 'all';
   /** Engines at a time. */
@@ -30,37 +32,93 @@ export interface EvaluateOptions extends ModelOptions, PassOptions {
   sampleQuestions?: boolean;
 }
 
+export interface EvaluateOptions extends EvaluationOptions {
+  /** Print this table and nothing else. */
+  table?: TableForm;
+}
+
+/** A samples file evaluated, as far as it came. */
+export interface Evaluation {
+  /** As they were asked. */
+  samples: Sample[];
+  header: ResultsHeader;
+  passes: FedResults[];
+  /** False if it was cancelled. */
+  finished: boolean;
+  sessions: Session[];
+}
+
 /**
- * Runs the command. Samples that were done in an earlier run of the same results file are not done again.
- * One that cannot be asked, or scored, is told at the start and counts as not answered.
+ * Runs the command.
  * @returns the exit code
- * @throws UserError for a file without a sample that can, or for a damaged results file, before the first is run
+ * @throws UserError as `withEvaluation`
  */
 export async function evaluate(context: CliContext, file: string, options: EvaluateOptions): Promise<number> {
   const { terminal } = context;
-  terminal.quiet = options.quiet === true;
-  const samples = await firstSamples(file, options);
+  const { table, quiet } = options;
+  terminal.quiet = quiet === true;
+  const silent = table !== undefined;
+  return tellingParent(context, () =>
+    withEvaluation(context, file, { ...options, silent }, async ({ samples, passes, finished }) => {
+      if (table !== undefined) terminal.print(writeTable(paperTable(passes), table));
+      else {
+        reportScores(terminal, samples, passes[0]!.results);
+        if (passes.length > 1) reportInterventions(terminal, passes);
+      }
+      return finished ? EXIT.ok : EXIT.cancelled;
+    }),
+  );
+}
+
+/**
+ * Evaluates a samples file. Samples that were done in an earlier run of the same results file are not done again.
+ * One that cannot be asked, or scored, is told at the start and counts as not answered.
+ * @param options.silent whether nothing but progress and problems is printed
+ * @param use gets what there is, with the models still loaded
+ * @throws UserError for a file without a sample that can, or for a damaged results file, before the first is run
+ */
+export async function withEvaluation<T>(
+  context: CliContext,
+  file: string,
+  options: EvaluationOptions & { silent: boolean },
+  use: (evaluation: Evaluation) => Promise<T>,
+): Promise<T> {
+  const { terminal } = context;
+  const { silent } = options;
+  const samples = await samplesToEvaluate(file, options);
   tellProblems(terminal, samples);
   const passes = options.intervene === 'all' ? FED : [options.intervene];
-  return withModels(context, options, { jobs: options.jobs, tasks: samples.length }, async (sessions) => {
+  const share = { jobs: options.jobs, tasks: samples.length, silent };
+  return withModels(context, options, share, async (sessions) => {
     const [{ loaded }] = sessions as [Session];
-    const other = otherQuestion(context, loaded, options);
-    const asked = samples.map((sample) =>
-      other === undefined || (other.forMapsOnly && sample.map === undefined)
-        ? sample
-        : { ...sample, question: other.question },
-    );
-    const header = await headerFor(loaded, file, options, other);
+    const other = otherQuestion(loaded, options);
+    if (!silent && other !== undefined && other.forMapsOnly) tellQuestion(terminal, other.question);
+    const asked = samples.map((sample) => ({ ...sample, question: questionFor(sample, other) }));
+    const header = await headerFor(context, loaded, file, options, other);
     const runs: Run[] = [];
     try {
       for (const fed of passes) runs.push(await openRun(header, fed, samples.length, options));
       const kept = runs.reduce((sum, { done }) => sum + done.size, 0);
-      if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
-      const pass = new SamplePass(context, sessions, asked, options, passes.includes('swap'));
+      if (kept > 0 && !silent) terminal.line(`Kept from an earlier run: ${kept}.`);
+      context.tellParent?.({
+        type: 'evaluating',
+        results: runs.flatMap(({ written }) => written?.path ?? []),
+      });
+      const pass = new SamplePass(
+        context,
+        sessions,
+        asked,
+        { ...options, quiet: silent || options.quiet === true },
+        passes.includes('swap'),
+      );
       let finished = true;
       for (const { fed, done, written } of runs) finished &&= await pass.run(fed, done, written);
-      report(terminal, samples, runs);
-      return finished ? EXIT.ok : EXIT.cancelled;
+      const results = runs.map(({ fed, done, written }): FedResults & { header: ResultsHeader } => ({
+        fed,
+        results: asked.flatMap(({ line }) => done.get(line) ?? []),
+        header: written?.header ?? header,
+      }));
+      return await use({ samples: asked, header: results[0]!.header, passes: results, finished, sessions });
     } finally {
       for (const { written } of runs) await written?.close();
     }
@@ -80,10 +138,10 @@ async function openRun(
   header: ResultsHeader,
   fed: Fed,
   count: number,
-  { results, intervene }: EvaluateOptions,
+  { results, intervene }: EvaluationOptions,
 ): Promise<Run> {
   if (results === undefined) return { fed, done: new Map(), written: undefined };
-  const path = intervene === 'all' ? resultsPath(results, fed) : results;
+  const path = intervene === 'all' ? passPath(results, fed) : results;
   const settings = {
     ...header.settings,
     ...(fed !== 'own' && { intervention: fed }),
@@ -94,64 +152,22 @@ async function openRun(
   return { fed, done: new Map(written.kept), written };
 }
 
-/** "out/r.jsonl" → "out/r.zero.jsonl" */
-function resultsPath(path: string, fed: Fed): string {
-  const { dir, name, ext } = parse(path);
-  return join(dir, `${name}.${fed}${ext}`);
-}
-
-function report(terminal: Terminal, samples: Sample[], runs: Run[]): void {
-  const resultsOf = ({ done }: Run): SampleResult[] => samples.flatMap(({ line }) => done.get(line) ?? []);
-  reportScores(terminal, samples, resultsOf(runs[0]!));
-  if (runs.length === 1) return;
-  reportInterventions(
-    terminal,
-    runs.map((run) => ({ fed: run.fed, results: resultsOf(run) })),
-  );
-}
-
 /**
  * The question to put instead of the samples' own: the caller's for every sample, or the one that the
  * model was trained to answer, for maps.
  */
 function otherQuestion(
-  { terminal }: CliContext,
   loaded: LoadedModel,
-  { question, sampleQuestions }: EvaluateOptions,
-): { question: string; forMapsOnly: boolean } | undefined {
+  { question, sampleQuestions }: EvaluationOptions,
+): OtherQuestion | undefined {
   if (question !== undefined) return { question, forMapsOnly: false };
   const own = loaded.defaults.question;
-  if (sampleQuestions || own === undefined) return undefined;
-  terminal.line(label('asking'), `the model's own question of every map: ${own}`);
+  return sampleQuestions || own === undefined ? undefined : { question: own, forMapsOnly: true };
+}
+
+function tellQuestion(terminal: Terminal, question: string): void {
+  terminal.line(label('asking'), `the model's own question of every map: ${question}`);
   terminal.line(`${' '.repeat(9)}(--sample-questions asks in the file's words)`);
-  return { question: own, forMapsOnly: true };
-}
-
-/** All are read first, so that a fault in the last one shows before hours of work. */
-async function firstSamples(
-  file: string,
-  { limit = Infinity, pictures }: EvaluateOptions,
-): Promise<Sample[]> {
-  const samples: Sample[] = [];
-  const root = pictures === undefined ? undefined : resolve(pictures);
-  // The sample's own answer is not looked at, so its helper pictures need not be there.
-  for await (const sample of readAllSamples(file, { plans: false, root })) {
-    if (samples.length >= limit) break;
-    samples.push(withScoring(sample, file));
-  }
-  if (samples.length === 0) throw new UserError({ problem: 'This file holds no samples', where: file });
-  if (samples.every(({ problem }) => problem !== undefined)) throw samples[0]!.problem!;
-  return samples;
-}
-
-function withScoring(sample: Sample, file: string): Sample {
-  if (sample.problem !== undefined || sample.map !== undefined || sample.answer !== undefined) return sample;
-  const problem = new UserError({
-    problem: 'This sample cannot be scored',
-    expected: 'map_desc or original_final_answer',
-    where: `${file}:${sample.line}`,
-  });
-  return { ...sample, problem };
 }
 
 function tellProblems(terminal: Terminal, samples: readonly Sample[]): void {
@@ -162,13 +178,15 @@ function tellProblems(terminal: Terminal, samples: readonly Sample[]): void {
 }
 
 async function headerFor(
+  { version }: CliContext,
   loaded: LoadedModel,
   file: string,
-  options: EvaluateOptions,
-  question: ReturnType<typeof otherQuestion>,
+  options: EvaluationOptions,
+  question: OtherQuestion | undefined,
 ): Promise<ResultsHeader> {
   const { repetitionPenalty = loaded.defaults.repetitionPenalty, ...rest } = requestOptions(options);
   const { weights } = loaded.model;
+  const { model, adapter } = options;
   return {
     format: 'ilvr-results',
     version: 1,
@@ -178,9 +196,17 @@ async function headerFor(
     settings: {
       ...rest,
       repetitionPenalty,
-      ...(question !== undefined && { question }),
+      ...(question !== undefined && { question: question.question }),
       // Results that were made before there was a choice are of float32.
       ...(weights !== undefined && weights !== 'float32' && { weights }),
+    },
+    made: {
+      at: new Date().toISOString(),
+      version,
+      name: loaded.model.name,
+      ...(model !== undefined && { model }),
+      ...(adapter !== undefined && { adapter }),
+      ...(question?.forMapsOnly === true && { ownQuestions: true }),
     },
   };
 }

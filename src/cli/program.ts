@@ -5,6 +5,7 @@ import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import { outOfMemory } from '../process/memory.ts';
 import { FED } from '../evaluation/fed.ts';
+import { TABLE_FORMS } from '../evaluation/paperTable.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { addAnalyse } from './analyse.ts';
 import { compare } from './compare.ts';
@@ -154,6 +155,11 @@ function addEvaluate(program: Command, context: CliContext, finished: (code: num
       integer('a number of engines', 1),
     )
     .option('--quiet', 'print the figures only, neither progress nor a line per sample')
+    .addOption(
+      new Option('--table <form>', 'print the figures as a table for a paper, and nothing else').choices(
+        TABLE_FORMS,
+      ),
+    )
     .addHelpText(
       'after',
       `

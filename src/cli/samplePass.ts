@@ -9,6 +9,7 @@ import { EngineDiedError } from '../client/ends.ts';
 import type { Sample } from '../dataset/samples.ts';
 import type { Fed } from '../evaluation/fed.ts';
 import type { ResultsFile, SampleResult } from '../evaluation/results.ts';
+import { placementOf } from '../evaluation/samples.ts';
 import { score } from '../evaluation/score.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
@@ -244,7 +245,7 @@ async function requestFor(sample: Sample, options: GenerationOptions): Promise<R
     // A sample's helper images belong to its own answer; nothing of them may reach the model.
     helpers: [],
     helperMode: 'reference',
-    placement: question.includes('<image>') ? 'placeholder' : 'first',
+    placement: placementOf(question),
     ...requestOptions(options),
   };
 }

@@ -3,7 +3,6 @@
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import type { RunResult } from '../train/run/run.ts';
-import { messageOf, UserError } from '../base/errors.ts';
 import { requireDevice } from '../process/gpuProbe.ts';
 import { TRAINING_DEVICES, type TrainingDevice } from '../tensor/device.ts';
 import { lossName } from '../watch/lossNames.ts';
@@ -11,6 +10,7 @@ import type { Metric } from '../watch/metrics.ts';
 import { progressOf, timeText } from '../watch/progress.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
+import { tellingParent } from './parent.ts';
 
 /** Steps whose pace counts. */
 const MAX_REMEMBERED = 100;
@@ -52,22 +52,8 @@ export function addTrain(program: Command, context: CliContext, finished: (code:
     .addOption(new Option('--device <device>', 'where it runs').choices(TRAINING_DEVICES).default('cpu'))
     .addHelpText('after', ABOUT)
     .action(async (config: string, options: TrainOptions) => {
-      finished(await train(context, config, options));
+      finished(await tellingParent(context, () => runToEnd(context, config, options)));
     });
-}
-
-async function train(context: CliContext, config: string, options: TrainOptions): Promise<number> {
-  try {
-    return await runToEnd(context, config, options);
-  } catch (error) {
-    const where = error instanceof UserError ? error.details.where : undefined;
-    context.tellParent?.({
-      type: 'failed',
-      message: messageOf(error),
-      ...(where !== undefined && { where }),
-    });
-    throw error;
-  }
 }
 
 async function runToEnd(

@@ -53,7 +53,10 @@ export async function* readLines(file: string): AsyncGenerator<Line> {
 }
 
 /** A line's text, read again. @throws UserError if the file has changed so that it is no text any more */
-export async function rereadLine(file: string, { offset, length }: Line): Promise<string> {
+export async function rereadLine(
+  file: string,
+  { offset, length }: Pick<Line, 'offset' | 'length'>,
+): Promise<string> {
   const { handle } = await openPlainFile(file, 'samples file');
   try {
     const { buffer, bytesRead } = await handle.read(new Uint8Array(length), 0, length, offset);

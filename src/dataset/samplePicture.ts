@@ -139,13 +139,15 @@ function inlinePicture(
   const where = `${file}:${line.number}`;
   // Here, so that a fault shows before anything is asked; the bytes are not kept.
   decoded(text, where);
+  // Not the line's text, which holds the picture.
+  const { number, offset, length } = line;
   return {
-    id: `${resolve(file)}:${line.number}#${place}`,
-    name: `line ${line.number}, ${place}`,
+    id: `${resolve(file)}:${number}#${place}`,
+    name: `line ${number}, ${place}`,
     read: async () => {
       const value = field.reduce<unknown>(
         (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
-        parseJson(await rereadLine(file, line)),
+        parseJson(await rereadLine(file, { offset, length })),
       );
       return decoded(typeof value === 'string' ? value : '', where);
     },

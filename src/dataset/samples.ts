@@ -95,17 +95,22 @@ export async function* readSamples(file: string, options: SampleOptions = {}): A
 }
 
 /**
- * The same with every line: one that cannot be used comes with its problem.
+ * The same with every line: a sample that cannot be used comes with its problem.
  * @throws UserError if the file cannot be read
  */
-export async function* readAllSamples(file: string, options: SampleOptions = {}): AsyncGenerator<Sample> {
-  for await (const line of readLines(file)) {
-    try {
-      yield await parseSample(line, file, options);
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      yield { line: line.number, question: '', images: [], ...identityOf(line), problem: error };
-    }
+export async function* readAllSamples(
+  file: string,
+  options: SampleOptions = {},
+): AsyncGenerator<{ sample: Sample; line: Line }> {
+  for await (const line of readLines(file)) yield { sample: await sampleOf(line, file, options), line };
+}
+
+async function sampleOf(line: Line, file: string, options: SampleOptions): Promise<Sample> {
+  try {
+    return await parseSample(line, file, options);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { line: line.number, question: '', images: [], ...identityOf(line), problem: error };
   }
 }
 

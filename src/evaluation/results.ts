@@ -4,7 +4,7 @@
  */
 
 import { open, stat, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join, parse as parsePath } from 'node:path';
 import * as z from 'zod';
 import { messageOf, UserError } from '../base/errors.ts';
 import { lockFile } from '../files/lock.ts';
@@ -12,6 +12,7 @@ import { makeFolder } from '../files/makeFolder.ts';
 import { readPlainFile } from '../files/plainFile.ts';
 import { replaceFile, targetOf } from '../files/replaceFile.ts';
 import { DEVICES } from '../tensor/device.ts';
+import type { Fed } from './fed.ts';
 
 /** Tens of thousands of answers of a thousand words; as much as one text can hold. */
 const MAX_BYTES = 500_000_000;
@@ -28,6 +29,20 @@ const header = z.strictObject({
   provider: z.enum(DEVICES),
   /** Everything else that decides an answer. */
   settings: z.record(z.string(), z.unknown()),
+  /** How it came about; decides nothing. Files of earlier versions do not say. */
+  made: z
+    .strictObject({
+      /** When it was begun, ISO 8601. */
+      at: z.iso.datetime(),
+      version: z.string(),
+      /** Name of the model, and its folder as it was given; absent for the bundled one. */
+      name: z.string(),
+      model: z.string().optional(),
+      adapter: z.string().optional(),
+      /** Samples without a map were asked their own question. */
+      ownQuestions: z.boolean().optional(),
+    })
+    .optional(),
 });
 
 const result = z.strictObject({
@@ -60,17 +75,20 @@ export type SampleResult = z.output<typeof result>;
 export class ResultsFile {
   /** Answers that it holds already, by line of the sample. */
   readonly kept: ReadonlyMap<number, SampleResult>;
-  private readonly path: string;
+  /** As it stands in the file. */
+  readonly header: ResultsHeader;
+  readonly path: string;
   private readonly handle: FileHandle;
   private readonly unlock: () => Promise<void>;
 
   private constructor(
     path: string,
-    kept: Map<number, SampleResult>,
+    { header: found, kept }: Prepared,
     handle: FileHandle,
     unlock: () => Promise<void>,
   ) {
     this.path = path;
+    this.header = found;
     this.kept = kept;
     this.handle = handle;
     this.unlock = unlock;
@@ -85,8 +103,8 @@ export class ResultsFile {
     await makeFolder(dirname(path));
     const unlock = await lockFile(path);
     try {
-      const kept = await prepare(path, expected);
-      return new ResultsFile(path, kept, await open(path, 'a'), unlock);
+      const prepared = await prepare(path, expected);
+      return new ResultsFile(path, prepared, await open(path, 'a'), unlock);
     } catch (error) {
       await unlock();
       throw error;
@@ -107,13 +125,18 @@ export class ResultsFile {
   }
 }
 
-/** Makes the file one that can be added to. @returns the answers that it keeps */
-async function prepare(path: string, expected: ResultsHeader): Promise<Map<number, SampleResult>> {
+/** A file that can be added to. */
+interface Prepared {
+  header: ResultsHeader;
+  /** The answers that it keeps. */
+  kept: Map<number, SampleResult>;
+}
+
+async function prepare(path: string, expected: ResultsHeader): Promise<Prepared> {
   const bytes = await readIfPresent(path);
-  const start = Buffer.from(`${JSON.stringify(expected)}\n`);
-  if (bytes === undefined || (bytes.length < start.length && start.subarray(0, bytes.length).equals(bytes))) {
-    await replaceFile(path, start);
-    return new Map();
+  if (bytes === undefined || isCutHeader(bytes, expected)) {
+    await replaceFile(path, `${JSON.stringify(expected)}\n`);
+    return { header: expected, kept: new Map() };
   }
   const { header: found, results, isWhole } = parseResults(bytes, path);
   checkHeader(found, expected, path);
@@ -122,7 +145,16 @@ async function prepare(path: string, expected: ResultsHeader): Promise<Map<numbe
     const lines = [found, ...answered.map(([, entry]) => entry)];
     await replaceFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
-  return new Map(answered);
+  return { header: found, kept: new Map(answered) };
+}
+
+/** Whether a file ends within the header of this evaluation, whenever that was begun. */
+function isCutHeader(bytes: Uint8Array, expected: ResultsHeader): boolean {
+  if (bytes.includes(NEWLINE)) return false;
+  const { made: _, ...deciding } = expected;
+  const start = Buffer.from(JSON.stringify(deciding).slice(0, -1));
+  const length = Math.min(start.length, bytes.length);
+  return start.subarray(0, length).equals(bytes.subarray(0, length));
 }
 
 /**
@@ -139,6 +171,30 @@ export interface Results {
   header: ResultsHeader;
   /** By line of the sample. */
   results: Map<number, SampleResult>;
+}
+
+/** The header in a file's first line; undefined if it is something else. */
+export function headerIn(line: string): ResultsHeader | undefined {
+  return parseQuietly(header, line);
+}
+
+/** The result in a line; undefined if it is something else. */
+export function resultIn(line: string): SampleResult | undefined {
+  return parseQuietly(result, line);
+}
+
+function parseQuietly<T>(schema: z.ZodType<T>, line: string): T | undefined {
+  try {
+    return schema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** "out/r.jsonl" → "out/r.zero.jsonl": of one pass among several. */
+export function passPath(path: string, fed: Fed): string {
+  const { dir, name, ext } = parsePath(path);
+  return join(dir, `${name}.${fed}${ext}`);
 }
 
 /** `isWhole` is false where the last line was cut off, which is then left out. */
@@ -176,7 +232,7 @@ function checkHeader(found: ResultsHeader, expected: ResultsHeader, path: string
   });
 }
 
-const DIFFERENCES: Record<keyof ResultsHeader, string> = {
+const DIFFERENCES: Record<keyof Omit<ResultsHeader, 'made'>, string> = {
   format: 'the format differs',
   version: 'the version differs',
   samples: 'the samples file is another, or has changed',

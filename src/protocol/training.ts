@@ -9,12 +9,6 @@ import type { Metric } from '../watch/metrics.ts';
 import type { RunStatus, WatchRequest } from '../watch/status.ts';
 import type { WatchedStep } from '../watch/watched.ts';
 
-/** Run → who started it, on Node's IPC channel. When that closes, the run ends after its step, saved. */
-export type TrainingMessage =
-  | { type: 'opened'; folder: string }
-  /** `where` names files, the most telling first: "samples.jsonl:3". */
-  | { type: 'failed'; message: string; where?: string };
-
 /** Host → page. */
 export interface TrainingPageMethods {
   /** Replaces everything shown. */

@@ -13,7 +13,7 @@ const ROWS = join(CASES, '24-evaluate-rows');
 
 async function all(file: string, options: SampleOptions = {}): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for await (const sample of readAllSamples(file, options)) samples.push(sample);
+  for await (const { sample } of readAllSamples(file, options)) samples.push(sample);
   return samples;
 }
 

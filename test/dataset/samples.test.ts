@@ -179,7 +179,7 @@ describe('a samples file', () => {
     ];
     writeFileSync(file, Buffer.concat([Buffer.from(text.join('\n')), Buffer.from([10, 0xff, 0x7b])]));
     const samples: Sample[] = [];
-    for await (const sample of readAllSamples(file)) samples.push(sample);
+    for await (const { sample } of readAllSamples(file)) samples.push(sample);
     expect(samples.map(({ line, problem }) => [line, problem?.details.problem])).toEqual([
       [1, undefined],
       [2, 'A picture of this sample is missing'],

@@ -9,7 +9,7 @@ import { startChild } from '../../process/children.ts';
 import { endOf, likelyCause, shortEnding, unexpectedEnd, type Ending } from '../../process/ending.ts';
 import { tryDevice } from '../../process/gpuProbe.ts';
 import { TRAINING_DEVICES, type DeviceChoice, type TrainingDevice } from '../../tensor/device.ts';
-import type { TrainingMessage } from '../../protocol/training.ts';
+import type { ChildMessage } from '../../protocol/child.ts';
 
 /**
  * The runtime hands a batch's gradients over in 10 MB of new arrays, which V8 collects beside the computing and
@@ -60,9 +60,9 @@ export class TrainingProcess {
       if (lines.length > 0) log('warn', lines.join('\n'));
     });
     const opened = new Promise<string>((resolve) => {
-      this.child.on('message', (message: TrainingMessage) => {
+      this.child.on('message', (message: ChildMessage) => {
         if (message.type === 'opened') resolve(message.folder);
-        else failure = new TrainingError(message.message, message.where);
+        else if (message.type === 'failed') failure = new TrainingError(message.message, message.where);
       });
     });
     this.ended = endOf(this.child).then((ending) => {
