@@ -185,7 +185,7 @@ function describe(measures: Measure[]): string {
   );
   if (worst === undefined) return 'nothing to compare';
   if (worst.tolerance === 0) return worst.error === 0 ? 'exact' : `${worst.what} differs`;
-  return `largest error ${worst.error.toExponential(1)} of ${worst.tolerance.toExponential(0)} (${worst.what})`;
+  return `largest error ${worst.error.toExponential(1)} of ${Number(worst.tolerance.toPrecision(2)).toExponential()} (${worst.what})`;
 }
 
 /** One model open at a time: cases come checkpoint by checkpoint. */
