@@ -18,25 +18,15 @@ import { readArray, readBytes } from '../../src/trace/arrays.ts';
 import type { ArrayRef } from '../../src/trace/schema.ts';
 import { EXPORT_FORMS, exportTrace } from '../../src/traceFile/export.ts';
 import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
-import { sampleRun, type SampleSize } from '../../test/webview/sampleTrace.ts';
+import { sampleRun } from '../../test/webview/sampleTrace.ts';
+import { SAMPLE_CASES, type SampleCase } from './sampleSizes.ts';
 
-const SHORT = { latents: 2, helpers: 1, lines: 4, words: 1 };
-const LARGE = { layers: 28, heads: 28, side: 28, hiddenSize: 3584, helpers: 1 };
-const CASES: Record<string, Partial<SampleSize>> = {
-  '28 layers × 28 heads × 784 patches × 64 latents, 300 words': {
-    ...LARGE,
-    blocks: 8,
-    latents: 8,
-    lines: 1,
-    words: 36,
-  },
-  '3,000 short steps': { ...SHORT, blocks: 600 },
-};
+const CASES: SampleCase[] = [SAMPLE_CASES['7b'], SAMPLE_CASES['3000']];
 
 export async function benchHost(): Promise<void> {
   const folder = mkdtempSync(path.join(tmpdir(), 'ilvr-bench-'));
   try {
-    for (const [name, size] of Object.entries(CASES)) {
+    for (const { name, size } of CASES) {
       console.log(`\n${name}`);
       await benchRun(sampleRun(size), folder);
     }

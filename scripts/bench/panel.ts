@@ -4,41 +4,40 @@
  * are decoded in the page and count, so that real figures are a little better.
  *
  * - open: from the moment the manifest is sent until the map, the picture and the small maps in sight are drawn;
- * - a key: CPU time of the page's main thread, the 95th percentile; 30 presses of each kind, going and coming;
+ * - return: the page is loaded anew, as VS Code does when a hidden panel is shown again; the time from its first script
+ *   to the same view, without the stand-in's own work;
+ * - a key: CPU time of the page's main thread, as the 95th percentile and the median; 30 presses of each kind, going
+ *   and coming;
  * - memory: JavaScript's objects and arrays after a collection, once all keys have been pressed.
+ *
+ * A busy machine makes CPU time longer, too: before each press a fixed piece of script is timed, and its median is told as
+ * a multiple of the fastest it has been.
+ *
+ *   --case 7b,1000,3000   (all)
+ *   --key latent,layer    (all)
+ *   --presses N           (30)
+ *   --beside FOLDER       another checkout of the repository, on a page of its own, each key in turn
+ *   --profile             what the time of a key is spent on
  */
 
+import { parseArgs } from 'node:util';
 import type { Browser, CDPSession, Page } from 'playwright-core';
-import { bundle, openPreview } from '../../test/webview/previewPage.ts';
-import { sampleRun, type SampleSize } from '../../test/webview/sampleTrace.ts';
+import { bundle, openPreview, type Preview } from '../../test/webview/previewPage.ts';
+import { sampleRun } from '../../test/webview/sampleTrace.ts';
+import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { launchBrowser } from '../host/browser.ts';
+import { profiled, profileLines } from './pageProfile.ts';
+import { SAMPLE_CASES, type SampleCase } from './sampleSizes.ts';
 
-interface Case {
-  name: string;
-  size: Partial<SampleSize>;
-  /** Targets: milliseconds until it is drawn. */
-  open: number;
-}
-
-const LARGE = { layers: 28, heads: 28, side: 28, hiddenSize: 3584, helpers: 1 };
-/** Short steps: lines of one word and blocks of two latents. */
-const SHORT = { latents: 2, helpers: 1, lines: 4, words: 1 };
-const CASES: Case[] = [
-  {
-    name: '28 layers × 28 heads × 784 patches × 64 latents, 300 words',
-    size: { ...LARGE, blocks: 8, latents: 8, lines: 1, words: 36 },
-    open: 1500,
-  },
-  { name: '1,000 short steps', size: { ...SHORT, blocks: 200 }, open: 1000 },
-  { name: '3,000 short steps', size: { ...SHORT, blocks: 600 }, open: 1000 },
-];
-
+/** Milliseconds until it is drawn. */
+const OPEN_MS: Record<string, number> = { '7b': 1500, '1000': 1000, '3000': 1000 };
+const RETURN_MS = 200;
 const KEY_MS = 16;
 const HEAP_MB = 300;
 const SIZE = { width: 1440, height: 900 };
-const PRESSES = 30;
-/** Long enough for what a key asks for to arrive and be drawn. */
+/** Long enough for what a key asks for to arrive and be drawn; less than what is read ahead waits. */
 const REST_MS = 150;
+const OPENINGS = 5;
 
 /** By what they move; half of the presses go there, half come back. */
 const KEYS: Record<string, [there: string, back: string]> = {
@@ -49,11 +48,38 @@ const KEYS: Record<string, [there: string, back: string]> = {
   step: ['ArrowDown', 'ArrowUp'],
 };
 
+/** A page with a run in it. */
+interface Panel {
+  name: string;
+  preview: Preview;
+  page: Page;
+  session: CDPSession;
+}
+
+const { values: options } = parseArgs({
+  allowPositionals: true,
+  options: {
+    case: { type: 'string', default: Object.keys(SAMPLE_CASES).join() },
+    key: { type: 'string', default: Object.keys(KEYS).join() },
+    presses: { type: 'string', default: '30' },
+    beside: { type: 'string' },
+    profile: { type: 'boolean', default: false },
+  },
+});
+
+const presses = Number(options.presses);
+
 export async function benchPanel(): Promise<void> {
-  const files = await bundle({ minify: true });
+  const folders = options.beside === undefined ? ['.'] : [options.beside, '.'];
+  const bundles = await Promise.all(folders.map((folder) => bundle({ folder, minify: !options.profile })));
   const browser = await launchBrowser();
   try {
-    for (const entry of CASES) await benchCase(browser, files, entry);
+    const cases: Record<string, SampleCase> = SAMPLE_CASES;
+    for (const id of options.case.split(',')) {
+      const entry = cases[id];
+      if (entry === undefined) throw new Error(`no case ${id}; there are ${Object.keys(cases).join(', ')}`);
+      await benchCase(browser, bundles, entry);
+    }
   } finally {
     await browser.close();
   }
@@ -61,28 +87,110 @@ export async function benchPanel(): Promise<void> {
 
 async function benchCase(
   browser: Browser,
-  files: Map<string, string>,
-  { name, size, open }: Case,
+  bundles: Map<string, string>[],
+  { id, name, size }: SampleCase,
 ): Promise<void> {
   const run = sampleRun(size);
   const { tokens, latents, arrays } = run.trace;
-  console.log(
-    `\n${name}: ${tokens.length} tokens, ${latents.length} latents, ${megabytes(arrays.bytes)} of arrays`,
-  );
+  const megabytes = (arrays.bytes / 1e6).toFixed(0);
+  console.log(`\n${name}: ${tokens.length} tokens, ${latents.length} latents, ${megabytes} MB of arrays`);
+  const panels: Panel[] = [];
+  for (const [i, files] of bundles.entries()) {
+    panels.push(await openPanel(browser, files, i === bundles.length - 1 ? 'this' : 'beside'));
+  }
+  const isNothingAsked = options.key === '';
+  const opens = panels.map((): number[] => []);
+  for (let i = 0; i < OPENINGS; i++) {
+    for (const [p, panel] of panels.entries()) {
+      if (i > 0) await reload(panel);
+      opens[p]!.push(await timeToOpen(panel.page, () => panel.preview.show(run)));
+    }
+  }
+  panels.forEach((panel, p) => report(panel, 'open', opens[p]!, OPEN_MS[id]!, 'ms'));
+  for (const { page } of panels) {
+    await page
+      .locator('#latent-0')
+      .click()
+      .catch(() => undefined);
+  }
+  if (!isNothingAsked) for (const kind of options.key.split(',')) await benchKey(panels, kind);
+  for (const panel of panels) await finish(panel, run);
+}
+
+async function openPanel(browser: Browser, files: Map<string, string>, name: string): Promise<Panel> {
   const preview = await openPreview(browser, files, { theme: 'dark', ...SIZE });
   const { page } = preview;
   const session = await page.context().newCDPSession(page);
   await session.send('Performance.enable', { timeDomain: 'threadTicks' });
-  report('open', await timeToOpen(page, () => preview.show(run)), open, 'ms');
-  await page
-    .locator('#latent-0')
-    .click()
-    .catch(() => undefined);
-  for (const [kind, keys] of Object.entries(KEYS)) {
-    await page.waitForTimeout(REST_MS * 2);
-    report(`${kind} key`, percentile(await pressAll(page, session, keys), 0.95), KEY_MS, 'ms');
+  return { name, preview, page, session };
+}
+
+async function reload({ page }: Panel): Promise<void> {
+  await page.reload();
+  await page.waitForFunction('window.preview?.calls.includes("ready")');
+}
+
+async function benchKey(panels: Panel[], kind: string): Promise<void> {
+  const keys = KEYS[kind];
+  if (keys === undefined) throw new Error(`no key ${kind}; there are ${Object.keys(KEYS).join(', ')}`);
+  const times = panels.map((): number[] => []);
+  const fixed: number[] = [];
+  await panels[0]!.page.waitForTimeout(REST_MS * 2);
+  for (let i = 0; i < presses; i++) {
+    for (const [p, panel] of panels.entries()) {
+      fixed.push(await fixedWork(panel));
+      times[p]!.push(await press(panel, keyAt(keys, i)));
+    }
   }
-  report('memory', (await heapOf(session)) / 1e6, HEAP_MB, 'MB');
+  const slowness = percentile(fixed, 0.5) / fastest;
+  panels.forEach((panel, p) => report(panel, `${kind} key`, times[p]!, KEY_MS, 'ms', slowness));
+  if (!options.profile) return;
+  for (const panel of panels) {
+    const profile = await profiled(panel.session, async () => {
+      for (let i = 0; i < presses; i++) await press(panel, keyAt(keys, i));
+    });
+    for (const line of profileLines(profile, presses)) console.log(line);
+  }
+}
+
+/** The fastest that the fixed piece of script has been, in milliseconds. */
+let fastest = Infinity;
+
+/** Milliseconds of CPU time that a fixed piece of script takes; about one on a machine of its own. */
+async function fixedWork({ page, session }: Panel): Promise<number> {
+  const before = await cpuOf(session);
+  await page.evaluate(() => {
+    const values = new Float64Array(2 ** 16);
+    for (let times = 0; times < 16; times++) {
+      for (let i = 0; i < values.length; i++) values[i] = values[(i * 7919) % values.length]! + i;
+    }
+    return values[1];
+  });
+  const took = (await cpuOf(session)) - before;
+  fastest = Math.min(fastest, took);
+  return took;
+}
+
+/** The kinds are alternated, all else goes there and then comes back. */
+function keyAt([there, back]: [string, string], i: number): string {
+  if (there === '2') return i % 2 === 0 ? there : back;
+  return i < presses / 2 ? there : back;
+}
+
+/** @returns milliseconds that the page's main thread has computed for it */
+async function press({ page, session }: Panel, key: string): Promise<number> {
+  const before = await cpuOf(session);
+  await page.keyboard.press(key);
+  await page.waitForTimeout(REST_MS);
+  return (await cpuOf(session)) - before;
+}
+
+async function finish(panel: Panel, run: OpenTrace): Promise<void> {
+  const { page, session, preview } = panel;
+  report(panel, 'memory', [(await heapOf(session)) / 1e6], HEAP_MB, 'MB');
+  const returns: number[] = [];
+  for (let i = 0; i < OPENINGS; i++) returns.push(await timeToReturn(panel, run));
+  report(panel, 'return', returns, RETURN_MS, 'ms');
   const nodes = await page.evaluate(() => document.querySelectorAll('#steps *').length);
   console.log(`  elements in the list of steps ${nodes}`);
   // What is said of reading a canvas back is said of this benchmark's own look at it.
@@ -107,23 +215,23 @@ async function timeToOpen(page: Page, show: () => Promise<void>): Promise<number
     { polling: 'raf' },
   );
   await show();
-  const sent = await page.evaluate(
-    () => (window as unknown as { preview: { sentAt: number } }).preview.sentAt,
-  );
-  return Number(await (await drawn).jsonValue()) - sent;
+  return Number(await (await drawn).jsonValue()) - (await sentAt(page));
 }
 
-async function pressAll(page: Page, session: CDPSession, [there, back]: [string, string]): Promise<number[]> {
-  const times: number[] = [];
-  for (let i = 0; i < PRESSES; i++) {
-    // The kinds are alternated, all else goes there and then comes back.
-    const key = there === '2' ? (i % 2 === 0 ? there : back) : i < PRESSES / 2 ? there : back;
-    const before = await cpuOf(session);
-    await page.keyboard.press(key);
-    await page.waitForTimeout(REST_MS);
-    times.push((await cpuOf(session)) - before);
-  }
-  return times;
+/** From the page's first script to its call for the state, and from the answer until it is drawn. */
+async function timeToReturn(panel: Panel, run: OpenTrace): Promise<number> {
+  const { page, preview } = panel;
+  await reload(panel);
+  const start = await page.evaluate(
+    () =>
+      (window as unknown as { preview: { readyAt: number } }).preview.readyAt -
+      performance.getEntriesByType('mark').find(({ name }) => name === 'script')!.startTime,
+  );
+  return start + (await timeToOpen(page, () => preview.show(run)));
+}
+
+function sentAt(page: Page): Promise<number> {
+  return page.evaluate(() => (window as unknown as { preview: { sentAt: number } }).preview.sentAt);
 }
 
 /** Milliseconds that the page's main thread has computed. */
@@ -142,13 +250,23 @@ function percentile(values: number[], share: number): number {
   return values.toSorted((a, b) => a - b)[Math.ceil(values.length * share) - 1]!;
 }
 
-function report(what: string, value: number, target: number, unit: string): void {
-  const verdict = value <= target ? 'met' : 'MISSED';
+/** @param slowness of the machine while it was measured, as a multiple of its best */
+function report(
+  { name }: Panel,
+  what: string,
+  values: number[],
+  target: number,
+  unit: string,
+  slowness?: number,
+): void {
+  const most = percentile(values, 0.95);
+  const isPair = options.beside !== undefined;
   console.log(
-    `  ${what.padEnd(11)} ${value.toFixed(1).padStart(8)} ${unit}   target ${target} ${unit}, ${verdict}`,
+    [
+      `  ${what.padEnd(11)} ${isPair ? name.padEnd(7) : ''}${most.toFixed(1).padStart(8)} ${unit}`,
+      ...(values.length > 1 ? [`median ${percentile(values, 0.5).toFixed(1)}`] : []),
+      `target ${target} ${unit}, ${most <= target ? 'met' : 'MISSED'}`,
+      ...(slowness === undefined ? [] : [`fixed work ×${slowness.toFixed(2)}`]),
+    ].join('   '),
   );
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
 }

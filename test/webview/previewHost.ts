@@ -27,6 +27,8 @@ export interface PreviewControls {
   remembered: unknown;
   /** When the last trace was sent to the panel, by the page's clock in milliseconds. */
   sentAt: number;
+  /** When the panel asked for its state, likewise. */
+  readyAt: number;
   /** The trace keeps these from now on. */
   keep(methods: AnalysisName[]): void;
   /** What is being computed is done. */
@@ -45,6 +47,8 @@ let remembered: unknown;
 /** Bytes of what was saved. */
 const saved: number[][] = [];
 let sentAt = 0;
+let readyAt = 0;
+performance.mark('script');
 let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
 
 const record = (name: string) => async (): Promise<void> => {
@@ -101,7 +105,10 @@ const ask = async (question: ArrayQuestion): Promise<Uint8Array[]> => {
 
 const panel = connect<PanelMethods, PanelHost>(
   {
-    ready: record('ready'),
+    ready: async () => {
+      readyAt = performance.now();
+      calls.push('ready');
+    },
     slice: async (request) =>
       (await ask({ type: 'slice', ...request })).map((bytes) => new Float32Array(bytes.buffer)),
     cancelSlice: async (id) => void (await ask({ type: 'cancel', id })),
@@ -159,6 +166,9 @@ Object.assign(window, {
     },
     get sentAt() {
       return sentAt;
+    },
+    get readyAt() {
+      return readyAt;
     },
     keep: (methods) => methods.forEach((method) => kept.add(method)),
     finishAnalysis: () => finishAnalysis(),

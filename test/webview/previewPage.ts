@@ -1,6 +1,7 @@
 /** The panel in a headless Chromium, under the same policy and theme variables as in VS Code. */
 
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import type { Bundle } from '../../src/base/l10n.ts';
@@ -52,9 +53,10 @@ export interface Preview {
   calls(): Promise<string[]>;
 }
 
-/** The files a page is served, built from the sources. */
-export async function bundle({ minify = false } = {}): Promise<Map<string, string>> {
+/** The files a page is served, built from the sources of a checkout. */
+export async function bundle({ minify = false, folder = '.' } = {}): Promise<Map<string, string>> {
   const { outputFiles } = await build({
+    absWorkingDir: resolve(folder),
     entryPoints: {
       webview: 'src/webview/main.tsx',
       'webview-host': 'test/webview/previewHost.ts',
