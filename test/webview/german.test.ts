@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { launchBrowser } from '../../scripts/host/browser.ts';
-import { bundle, hasChromium, openPreview, type Preview, type PreviewOptions } from './previewPage.ts';
+import { bundle, emptyPreview, hasChromium, type Preview, type PreviewOptions } from './previewPage.ts';
 import { sampleRun } from './sampleTrace.ts';
 import { sampleLook, sampleTraining } from './sampleTraining.ts';
 
@@ -31,20 +31,18 @@ describe.skipIf(!hasChromium)('in German', () => {
   /** English sentences that are no German ones too. */
   const english = new Set(Object.keys(german).filter((message) => !words.has(message)));
   let browser: Browser;
-  let files: Map<string, string>;
   let preview: Preview;
 
   beforeAll(async () => {
-    [browser, files] = await Promise.all([launchBrowser(), bundle()]);
+    const [launched, files] = await Promise.all([launchBrowser(), bundle()]);
+    browser = launched;
+    preview = await emptyPreview(browser, files);
   });
   afterAll(() => browser.close());
-  afterEach(async () => {
-    await preview.page.close();
-    expect(preview.problems).toEqual([]);
-  });
+  afterEach(() => expect(preview.problems).toEqual([]));
 
   const open = async (more: Partial<PreviewOptions> = {}): Promise<Preview> => {
-    preview = await openPreview(browser, files, {
+    await preview.open({
       theme: 'light',
       width: 1200,
       height: 800,

@@ -9,7 +9,7 @@ import type { Query } from '../../src/trace/queries.ts';
 import type { Trace } from '../../src/trace/schema.ts';
 import { stepsOf } from '../../src/trace/steps.ts';
 import { OpenTrace } from '../../src/traceFile/openTrace.ts';
-import { bundle, hasChromium, openPreview, type Preview } from './previewPage.ts';
+import { bundle, emptyPreview, hasChromium, type Preview } from './previewPage.ts';
 import { launchBrowser } from '../../scripts/host/browser.ts';
 import { sampleRun } from './sampleTrace.ts';
 import type { ThemeName } from './themes.ts';
@@ -25,20 +25,18 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   /** The latent that looks at the picture most: what a reader begins with. */
   const most = openingOf(trace).latent();
   let browser: Browser;
-  let files: Map<string, string>;
   let preview: Preview;
 
   beforeAll(async () => {
-    [browser, files] = await Promise.all([launchBrowser(), bundle()]);
+    const [launched, files] = await Promise.all([launchBrowser(), bundle()]);
+    browser = launched;
+    preview = await emptyPreview(browser, files);
   });
   afterAll(() => browser.close());
-  afterEach(async () => {
-    await preview.page.close();
-    expect(preview.problems).toEqual([]);
-  });
+  afterEach(() => expect(preview.problems).toEqual([]));
 
   const open = async (size = SIZE, theme: ThemeName = 'dark'): Promise<Preview> => {
-    preview = await openPreview(browser, files, { theme, ...size });
+    await preview.open({ theme, ...size });
     return preview;
   };
   const show = async (shown: OpenTrace = run, size = SIZE, theme: ThemeName = 'dark'): Promise<Preview> => {
@@ -273,15 +271,15 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   test('figures are saved as SVG and PNG, the same bytes when saved again, and numbers as CSV', async () => {
     const { page } = await show();
     const save = async (name: string) => {
-      const count = () => page.evaluate('window.preview.saved.length') as Promise<number>;
+      const count = () => page.evaluate<number>('window.preview.saved.length');
       const before = await count();
       await page.getByRole('button', { name: 'Save figure' }).click();
       await page.getByRole('button', { name, exact: true }).click();
       await expect.poll(count, { timeout: 8000 }).toBe(before + 1);
       // As one text: an array of a million numbers takes seconds on its way here.
-      const saved = (await page.evaluate(
+      const saved = await page.evaluate<string>(
         'window.preview.saved.at(-1).reduce((text, byte) => text + String.fromCharCode(byte), "")',
-      )) as string;
+      );
       return Buffer.from(saved, 'latin1');
     };
     for (const kind of ['SVG', 'PNG']) {
@@ -334,7 +332,6 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
       );
     await expect.poll(async () => (await remembered())?.law).toBe('heat');
     const preferences = await remembered();
-    await page.close();
     await open();
     await preview.show(run, { canRun: true, preferences });
     await expect.poll(height).toBe(before + 36);
@@ -369,25 +366,31 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
   });
 
   describe('for everyone', () => {
-    for (const theme of ['dark', 'light', 'hc-dark', 'hc-light'] as const) {
-      test(`axe finds nothing in ${theme}`, async () => {
-        const { page } = await show(
-          changed({ verdict: { right: true, source: 'samples.jsonl' } }),
-          SIZE,
-          theme,
-        );
-        expect(await violations(page)).toEqual([]);
-        await page.locator('#token-2').click();
-        await preview.host('keep', ['attention', 'lens', 'pca', 'relevance', 'similarity']);
-        const tabs = ['Sources', 'Narrowing', 'Latent similarity', 'Lens', 'PCA', 'Relevance', 'All heads'];
-        for (const name of tabs) {
-          await page.getByRole('tab', { name }).click();
-          expect(await violations(page)).toEqual([]);
-        }
-        await page.getByText('More', { exact: true }).click();
-        expect(await violations(page)).toEqual([]);
-      });
-    }
+    /** Every rule in one theme; in the others those that depend on colours. */
+    const violations = async (within?: string): Promise<string[]> => {
+      const found = await axeFinds(preview.page, within);
+      for (const theme of ['light', 'hc-dark', 'hc-light'] as const) {
+        await preview.dress(theme);
+        const more = await axeFinds(preview.page, within, COLOUR_RULES);
+        found.push(...more.map((text) => `${theme}: ${text}`));
+      }
+      await preview.dress('dark');
+      return found;
+    };
+
+    test('axe finds nothing in any theme', async () => {
+      const { page } = await show(changed({ verdict: { right: true, source: 'samples.jsonl' } }));
+      expect(await violations()).toEqual([]);
+      await page.locator('#token-2').click();
+      await preview.host('keep', ['attention', 'lens', 'pca', 'relevance', 'similarity']);
+      const tabs = ['Sources', 'Narrowing', 'Latent similarity', 'Lens', 'PCA', 'Relevance', 'All heads'];
+      for (const name of tabs) {
+        await page.getByRole('tab', { name }).click();
+        expect(await violations('.evidence')).toEqual([]);
+      }
+      await page.getByText('More', { exact: true }).click();
+      expect(await violations()).toEqual([]);
+    });
   });
 
   test('every tab stop has a name and a visible place', async () => {
@@ -442,8 +445,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await press('ArrowRight', '3');
     await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('cosine');
     await page.waitForFunction('JSON.stringify(window.preview.state).includes("similarity")');
-    await page.reload();
-    await page.waitForFunction('window.preview?.calls.includes("ready")');
+    await preview.reload();
     await preview.show(run, { canRun: true });
     await expect.poll(title).toContain('Block 1, latent 2');
     await expect.poll(() => page.locator('.colour-bar-title').innerText()).toBe('cosine');
@@ -705,15 +707,34 @@ function overlaps(page: Page): Promise<string[]> {
   });
 }
 
-/** What axe finds: the rule, and the first element that breaks it. */
-async function violations(page: Page): Promise<string[]> {
-  const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  await page.evaluate(source);
-  return page.evaluate(async () => {
-    interface Axe {
-      run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }>;
-    }
-    const found = await (window as unknown as { axe: Axe }).axe.run();
-    return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
-  });
+/** Of axe's rules that are on, those whose outcome depends on colours. */
+const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
+
+/**
+ * What axe finds: the rule, and the first element that breaks it.
+ * @param within a selector; the whole page unless told
+ * @param rules all unless told
+ */
+async function axeFinds(page: Page, within?: string, rules?: readonly string[]): Promise<string[]> {
+  if (!(await page.evaluate(() => 'axe' in window))) {
+    const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+    await page.evaluate(source);
+  }
+  return page.evaluate(
+    async ([selector, values]) => {
+      interface Axe {
+        run(
+          context: Document | string,
+          options: object,
+        ): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }>;
+      }
+      const { axe } = window as unknown as { axe: Axe };
+      const found = await axe.run(selector ?? document, {
+        resultTypes: ['violations'],
+        ...(values && { runOnly: { type: 'rule', values } }),
+      });
+      return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
+    },
+    [within, rules] as const,
+  );
 }

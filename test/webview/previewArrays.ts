@@ -31,6 +31,15 @@ export class PreviewArrays {
     this.runs.set(run.trace.id, run);
   }
 
+  /** As if nothing had been shown or asked yet. */
+  forget(): void {
+    this.release();
+    this.fails = () => false;
+    this.runs.clear();
+    this.asked.length = 0;
+    this.cancelled.length = 0;
+  }
+
   /** Lets go what is held back. */
   release(): void {
     this.holds = () => false;

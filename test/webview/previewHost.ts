@@ -15,6 +15,7 @@ import type { AnalysisName } from '../../src/analysis/table.ts';
 import type { AnalysisAnswer } from '../../src/protocol/panelAnalyses.ts';
 import { sampleResult } from './sampleAnalyses.ts';
 import type { ArrayAnswer, ArrayQuestion } from './previewArrays.ts';
+import { keptState } from './previewState.ts';
 import { eventsOf } from './replay.ts';
 
 /** What the script outside the page does with it. */
@@ -29,6 +30,8 @@ export interface PreviewControls {
   sentAt: number;
   /** When the panel asked for its state, likewise. */
   readyAt: number;
+  /** Nothing is stored of the page when it goes. */
+  forget(): void;
   /** The trace keeps these from now on. */
   keep(methods: AnalysisName[]): void;
   /** What is being computed is done. */
@@ -49,7 +52,7 @@ const saved: number[][] = [];
 let sentAt = 0;
 let readyAt = 0;
 performance.mark('script');
-let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
+const state = keptState();
 
 const record = (name: string) => async (): Promise<void> => {
   calls.push(name);
@@ -149,17 +152,14 @@ function traceOf(json: string): Trace {
 Object.assign(window, {
   acquireVsCodeApi: () => ({
     postMessage: (message: unknown) => toHost.forEach((listener) => listener(structuredClone(message))),
-    getState: () => state,
-    setState: (next: unknown) => {
-      state = next;
-      sessionStorage.setItem('state', JSON.stringify(next));
-    },
+    getState: state.get,
+    setState: state.set,
   }),
   preview: {
     calls,
     saved,
     get state() {
-      return state;
+      return state.get();
     },
     get remembered() {
       return remembered;
@@ -170,6 +170,7 @@ Object.assign(window, {
     get readyAt() {
       return readyAt;
     },
+    forget: state.forget,
     keep: (methods) => methods.forEach((method) => kept.add(method)),
     finishAnalysis: () => finishAnalysis(),
     show: (json, rest) => {

@@ -37,6 +37,12 @@ export interface Preview {
   problems: string[];
   /** The arrays of the runs it was shown. */
   arrays: PreviewArrays;
+  /** Loads the page from its beginning; of what was shown or done before nothing is left. */
+  open(options: PreviewOptions): Promise<void>;
+  /** The reader's reload, which finds the state that the page stored. */
+  reload(): Promise<void>;
+  /** Another theme, as VS Code changes it while a page is open. */
+  dress(theme: ThemeName): Promise<void>;
   /** Shows a run, or replays as many of its events. */
   show(run: OpenTrace, rest?: Parameters<PreviewControls['show']>[1]): Promise<void>;
   replay(run: OpenTrace, count: number): Promise<void>;
@@ -77,29 +83,35 @@ export async function bundle({ minify = false, folder = '.' } = {}): Promise<Map
   return new Map(outputFiles.map(({ path, text }) => [path.replaceAll('\\', '/').replace(/^\w:/, ''), text]));
 }
 
+/** A page with the panel in it. */
 export async function openPreview(
   browser: Browser,
   files: Map<string, string>,
   options: PreviewOptions,
 ): Promise<Preview> {
-  const { width, height } = options;
-  const page = await browser.newPage({ viewport: { width, height } });
+  const preview = await emptyPreview(browser, files);
+  await preview.open(options);
+  return preview;
+}
+
+/** A page that nothing has been opened in. Opening it again takes a third of the time of a new one. */
+export async function emptyPreview(browser: Browser, files: Map<string, string>): Promise<Preview> {
+  const page = await browser.newPage();
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
   });
+  let shown: PreviewOptions = { theme: 'dark', width: 0, height: 0 };
   await page.route(`${ORIGIN}/**`, (route) => {
     const path = new URL(route.request().url()).pathname;
-    if (path === '/') return route.fulfill({ contentType: 'text/html', body: shell(options) });
+    if (path === '/') return route.fulfill({ contentType: 'text/html', body: shell(shown) });
     const body = files.get(path);
     if (body === undefined) return route.fulfill({ status: path === '/favicon.ico' ? 204 : 404 });
     return route.fulfill({ contentType: path.endsWith('.css') ? 'text/css' : 'text/javascript', body });
   });
   const arrays = new PreviewArrays();
   await page.exposeFunction('askForArrays', (question: ArrayQuestion) => arrays.answer(question));
-  await page.goto(`${ORIGIN}/`);
-  await page.waitForFunction('window.preview?.calls.includes("ready")');
   const ask = (name: string, ...args: unknown[]): Promise<void> =>
     page.evaluate(
       ([method, values]) =>
@@ -112,10 +124,39 @@ export async function openPreview(
     arrays.add(run);
     return manifestOf(run);
   };
+  const isReady = (): Promise<unknown> => page.waitForFunction('window.preview?.calls.includes("ready")');
   return {
     page,
     problems,
     arrays,
+    open: async (options) => {
+      if (page.url() !== 'about:blank') await page.evaluate('window.preview.forget()');
+      shown = options;
+      problems.length = 0;
+      arrays.forget();
+      const { width, height } = options;
+      await page.setViewportSize({ width, height });
+      // Where the pointer rests, a new page would find it again.
+      await page.mouse.move(0, 0);
+      await page.goto(`${ORIGIN}/`);
+      await isReady();
+    },
+    reload: async () => {
+      await page.reload();
+      await isReady();
+    },
+    dress: (theme) =>
+      page.evaluate(
+        async ([style, name]) => {
+          document.getElementById('theme')!.textContent = style;
+          document.body.className = name;
+          // The toolkit's elements follow a frame later.
+          for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+          const transitions = document.getAnimations().filter((one) => one instanceof CSSTransition);
+          await Promise.all(transitions.map(({ finished }) => finished));
+        },
+        [themeStyle(theme), bodyClass(theme)] as const,
+      ),
     show: (run, rest = { canRun: true }) => ask('show', sent(run), rest),
     replay: (run, count) => ask('replay', sent(run), count),
     host: ask,
@@ -136,9 +177,6 @@ function bundleOf(language: PreviewOptions['language']): Bundle | undefined {
 
 /** The shell that main.tsx asks of its host. */
 function shell({ theme, of = 'webview', language }: PreviewOptions): string {
-  const variables = Object.entries(themeVariables(theme))
-    .map(([name, value]) => `${name}: ${value};`)
-    .join(' ');
   return `<!DOCTYPE html>
 <html lang="${language ?? 'en'}">
   <head>
@@ -146,15 +184,25 @@ function shell({ theme, of = 'webview', language }: PreviewOptions): string {
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta http-equiv="Content-Security-Policy" content="${pagePolicy(ORIGIN, NONCE)}">
     <meta property="csp-nonce" content="${NONCE}">
-    <style nonce="${NONCE}">:root { ${variables} } body { padding: 0 20px; }</style>
+    <style nonce="${NONCE}" id="theme">${themeStyle(theme)}</style>
+    <style nonce="${NONCE}">body { padding: 0 20px; }</style>
     <link rel="stylesheet" href="/${of}.css">
     <title>ILVR</title>
   </head>
-  <body class="ilvr ${BODY_CLASSES[theme]}">
+  <body class="${bodyClass(theme)}">
     <div id="root"></div>
     ${bundleElement(bundleOf(language))}
     <script type="module" nonce="${NONCE}" src="/${of}-host.js"></script>
     <script type="module" nonce="${NONCE}" src="/${of}.js"></script>
   </body>
 </html>`;
+}
+
+function themeStyle(theme: ThemeName): string {
+  const variables = Object.entries(themeVariables(theme)).map(([name, value]) => `${name}: ${value};`);
+  return `:root { ${variables.join(' ')} }`;
+}
+
+function bodyClass(theme: ThemeName): string {
+  return `ilvr ${BODY_CLASSES[theme]}`;
 }

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { launchBrowser } from '../../scripts/host/browser.ts';
 import { curvesOf, nearest, placeOf, rangeOf, tableRows, thinned } from '../../src/webview/logic/curve.ts';
 import { selectedTokens, shared, tokenValues } from '../../src/webview/logic/selection.ts';
-import { bundle, hasChromium, openPreview, type Preview } from './previewPage.ts';
+import { bundle, emptyPreview, hasChromium, type Preview } from './previewPage.ts';
 import { sampleLook, sampleMetrics, sampleTraining } from './sampleTraining.ts';
 
 describe('curves', () => {
@@ -67,20 +67,18 @@ test('candidates of several tokens cover all of them, and what is left over has 
 
 describe.skipIf(!hasChromium)('training page in Chromium', () => {
   let browser: Browser;
-  let files: Map<string, string>;
   let preview: Preview;
 
   beforeAll(async () => {
-    [browser, files] = await Promise.all([launchBrowser(), bundle()]);
+    const [launched, files] = await Promise.all([launchBrowser(), bundle()]);
+    browser = launched;
+    preview = await emptyPreview(browser, files);
   });
   afterAll(() => browser.close());
-  afterEach(async () => {
-    await preview.page.close();
-    expect(preview.problems).toEqual([]);
-  });
+  afterEach(() => expect(preview.problems).toEqual([]));
 
   const show = async (...args: Parameters<typeof sampleTraining>): Promise<Preview> => {
-    preview = await openPreview(browser, files, { theme: 'dark', width: 1200, height: 900, of: 'training' });
+    await preview.open({ theme: 'dark', width: 1200, height: 900, of: 'training' });
     await preview.training('show', sampleTraining(...args), [0, 10, 20, 30].map(sampleLook));
     return preview;
   };
@@ -160,7 +158,7 @@ describe.skipIf(!hasChromium)('training page in Chromium', () => {
   });
 
   test('a helper picture that cannot be shown is told, and takes no more room than another', async () => {
-    preview = await openPreview(browser, files, { theme: 'dark', width: 1200, height: 900, of: 'training' });
+    await preview.open({ theme: 'dark', width: 1200, height: 900, of: 'training' });
     const look = sampleLook(0);
     for (const { picture } of look.watched.blocks) Object.assign(picture, { width: 1, height: 4_000_000 });
     await preview.training('show', sampleTraining(5, { looks: [0] }), [look]);

@@ -12,19 +12,22 @@ import type {
   TrainingPageMethods,
   TrainingState,
 } from '../../src/protocol/training.ts';
+import { keptState } from './previewState.ts';
 
 /** What the script outside the page does with it. */
 export interface TrainingControls {
   /** What the page asked for, in order: "watch 3 5". */
   calls: string[];
   state: unknown;
+  /** Nothing is stored of the page when it goes. */
+  forget(): void;
   show(state: TrainingState, looks: Look[]): Promise<void>;
   change(change: TrainingChange): Promise<void>;
 }
 
 const toHost: ((message: unknown) => void)[] = [];
 const calls: string[] = [];
-let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
+const state = keptState();
 let known: Look[] = [];
 
 const record =
@@ -61,17 +64,15 @@ const page = connect<TrainingPageMethods, TrainingPageHost>(
 Object.assign(window, {
   acquireVsCodeApi: () => ({
     postMessage: (message: unknown) => toHost.forEach((listener) => listener(structuredClone(message))),
-    getState: () => state,
-    setState: (next: unknown) => {
-      state = next;
-      sessionStorage.setItem('state', JSON.stringify(next));
-    },
+    getState: state.get,
+    setState: state.set,
   }),
   preview: {
     calls,
     get state() {
-      return state;
+      return state.get();
     },
+    forget: state.forget,
     show: (next, looks) => {
       known = looks;
       return page.show(next);
