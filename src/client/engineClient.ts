@@ -77,22 +77,24 @@ export class EngineClient implements Disposable {
   }
 
   /**
-   * Runs a question; `onEvent` gets every event before the promise settles.
+   * Runs a question; `onEvent` gets every event before the promise settles, with the place of its run: 0 for the
+   * request's own, then its variants.
    * @throws EngineDiedError if the engine ends, or the one that had opened the model has ended
    * @throws EngineStoppedError if it did not answer a cancel
    */
   async reason(
     request: ReasonRequest,
-    onEvent: (event: ReasonEvent) => void,
+    onEvent: (event: ReasonEvent, run: number) => void,
     signal?: AbortSignal,
   ): Promise<{ status: 'complete' | 'cancelled' }> {
     const engine = await this.connect(signal);
     if (this.loadedIn?.failure !== undefined) throw new EngineDiedError('since the model was opened');
-    this.listeners.set(request.id, onEvent);
+    const ids = [request, ...(request.variants ?? [])].map(({ id }) => id);
+    ids.forEach((id, run) => this.listeners.set(id, (event) => onEvent(event, run)));
     try {
       return await this.cancellable(engine, request.id, signal, () => engine.rpc.reason(request));
     } finally {
-      this.listeners.delete(request.id);
+      for (const id of ids) this.listeners.delete(id);
     }
   }
 

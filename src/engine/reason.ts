@@ -16,26 +16,49 @@ import type { ReasonEvent } from '../trace/events.ts';
 import { PART_TIMINGS, TOTAL_TIMING } from '../trace/format.ts';
 import type { TracePicture } from '../trace/schema.ts';
 import type { PictureFeatures } from '../inference/compare.ts';
-import { generate } from '../inference/generate.ts';
+import { generateVariants, type Variant } from '../inference/generate.ts';
 import type { Model } from '../inference/model.ts';
 import { checkRoom, type RoomContext, type SizedPicture } from '../inference/room.ts';
 import { notesOn } from './notes.ts';
 import { pictureKey, PictureMemory, type KeptPicture } from './pictureMemory.ts';
 import { Recorder } from './recorder.ts';
-import type { RunContext } from './runContext.ts';
+import type { RunContext, RunOutput } from './runContext.ts';
 
-/** Runs a request; everything it finds goes out as events, `done` included when it ends by itself. */
-export async function reason(context: RunContext, request: ReasonRequest): Promise<void> {
+/** A run of the request beside the first: what is fed at its latents, and where its findings go. */
+export interface VariantRun extends RunOutput {
+  id: string;
+  intervention?: LatentIntervention;
+}
+
+/**
+ * Runs a request; everything it finds goes out as events, `done` included when it ends by itself.
+ * @param variants go through the model together with the request's own run
+ */
+export async function reason(
+  context: RunContext,
+  request: ReasonRequest,
+  variants: readonly VariantRun[] = [],
+): Promise<void> {
   checkRequest(request, context.model);
+  for (const variant of variants) checkIntervention(variant, context.model);
   const started = performance.now();
   const { config, generation, processor: own } = context.model.checkpoint;
   const processor = withBudget(own, request);
   const penalty = request.repetitionPenalty ?? generation.repetitionPenalty;
-  const recorder = new Recorder(context, startEvent(context, request, processor, penalty));
+  const { intervention: _, ...asked } = request;
+  const rows = [{ ...request, emit: context.emit, sink: context.sink }, ...variants].map(
+    ({ id, intervention, emit, sink }) => {
+      const row = { ...context, emit, sink };
+      const ownRequest = { ...asked, id, ...(intervention !== undefined && { intervention }) };
+      const recorder = new Recorder(row, startEvent(row, ownRequest, processor, penalty));
+      return { context: row, intervention, recorder };
+    },
+  );
 
   const given = await sizePictures(request);
   const { ids, text, textTokens } = writePrompt(context, request, given, processor);
-  makeRoom(context, given, { config, processor, provider: context.model.provider, textTokens });
+  const answers = rows.length;
+  makeRoom(context, given, { config, processor, provider: context.model.provider, textTokens, answers });
   const pictures = await encodePictures(context, given, processor);
   const encoded = performance.now();
   const seen = pictures.filter((picture) => picture.given.inPrompt);
@@ -45,27 +68,42 @@ export async function reason(context: RunContext, request: ReasonRequest): Promi
     pictureKeys: seen.map(({ key }) => key),
   };
   const starts = startsOf(ids, pictures, config.tokens.imagePad);
-  const described: TracePicture[] = [];
-  for (const [i, picture] of pictures.entries()) {
-    described.push(await describePicture(context, picture, starts[i]));
+  for (const { context: row, recorder } of rows) {
+    const described: TracePicture[] = [];
+    for (const [i, picture] of pictures.entries())
+      described.push(await describePicture(row, picture, starts[i]));
+    recorder.begin(
+      { type: 'prompt', prompt: { text, ids, ropeDelta: prompt.delta }, pictures: described },
+      pictures,
+    );
   }
-  recorder.begin(
-    { type: 'prompt', prompt: { text, ids, ropeDelta: prompt.delta }, pictures: described },
-    pictures,
-  );
+  const finish = (recorder: Recorder): void => {
+    const ended = performance.now();
+    const timing = (name: string, milliseconds: number): void =>
+      recorder.emit({ type: 'timing', timing: { name, milliseconds } });
+    const kept = pictures.filter((picture) => picture.kept).length;
+    timing(partName('pictures', kept, pictures.length), encoded - started);
+    timing(partName('prompt', recorder.reused, ids.length), recorder.firstToken - encoded);
+    timing(answerName(rows.length), ended - recorder.firstToken);
+    timing(TOTAL_TIMING, ended - started);
+    recorder.emit({ type: 'done', status: 'complete' });
+  };
   const settings = { ...request, ...prompt, repetitionPenalty: penalty };
-  await generate(context.model, settings, recorder, context.memory?.prompt);
-  const ended = performance.now();
-  const timing = (name: string, milliseconds: number): void =>
-    recorder.emit({ type: 'timing', timing: { name, milliseconds } });
-  timing(
-    partName('pictures', pictures.filter(({ kept }) => kept).length, pictures.length),
-    encoded - started,
-  );
-  timing(partName('prompt', recorder.reused, ids.length), recorder.firstToken - encoded);
-  timing(PART_TIMINGS.answer, ended - recorder.firstToken);
-  timing(TOTAL_TIMING, ended - started);
-  recorder.emit({ type: 'done', status: 'complete' });
+  const observed = rows.map(({ intervention, recorder }): Variant => ({
+    intervention,
+    observer: {
+      token: (token, run) => recorder.token(token, run),
+      fed: (token, fed) => recorder.fed(token, fed),
+      ended: () => finish(recorder),
+    },
+  }));
+  const onChunk = (read: number): Promise<void> => rows[0]!.recorder.prefill(read, ids.length);
+  await generateVariants(context.model, settings, observed, onChunk, context.memory?.prompt);
+}
+
+/** Several runs share the time of their steps, which is then no measure of one. */
+function answerName(runs: number): string {
+  return runs === 1 ? PART_TIMINGS.answer : `${PART_TIMINGS.answer}, of ${runs} runs together`;
 }
 
 /** A part of the run for the list of timings; what an earlier run had done is said, as the time is then no measure. */
@@ -87,7 +125,8 @@ function makeRoom({ memory }: RunContext, given: readonly GivenPicture[], room: 
   }
 }
 
-function checkRequest(request: ReasonRequest, { checkpoint }: Model): void {
+function checkRequest(request: ReasonRequest, model: Model): void {
+  const { checkpoint } = model;
   const { question, latents, images } = request;
   if (question.trim() === '') {
     throw new UserError({
@@ -103,7 +142,7 @@ function checkRequest(request: ReasonRequest, { checkpoint }: Model): void {
   }
   if (latents === 'forced' && checkpoint.config.tokens.latent === undefined) throw noLatents(checkpoint);
   checkForced(request, checkpoint.config.text.vocabularySize);
-  checkIntervention(request, checkpoint.config.text.hiddenSize);
+  checkIntervention(request, model);
 }
 
 function checkForced({ force }: ReasonRequest, vocabularySize: number): void {
@@ -117,8 +156,12 @@ function checkForced({ force }: ReasonRequest, vocabularySize: number): void {
 }
 
 /** Vectors come from another run, scopes from a person. */
-function checkIntervention({ intervention }: ReasonRequest, hiddenSize: number): void {
+function checkIntervention(
+  { intervention }: Pick<ReasonRequest, 'intervention'>,
+  { checkpoint }: Model,
+): void {
   if (intervention === undefined) return;
+  const { hiddenSize } = checkpoint.config.text;
   const { kind, scope } = intervention;
   if (scope?.latent !== undefined && (kind === 'markers' || kind === 'none')) {
     throw new UserError({

@@ -13,16 +13,20 @@ export interface RunMemory {
   pictures: PictureMemory;
 }
 
-export interface RunContext {
+/** Where a run's findings go. */
+export interface RunOutput {
+  emit: (event: ReasonEvent) => void;
+  /** Takes the run's arrays. */
+  sink: ArraySink;
+}
+
+export interface RunContext extends RunOutput {
   model: Model;
   /** Absent: everything is computed anew, and nothing kept. */
   memory?: RunMemory;
   /** How the model and its device describe themselves in a trace. */
   describe: { model: TraceModel; device: TraceDevice };
   version: string;
-  emit: (event: ReasonEvent) => void;
-  /** Takes the run's arrays. */
-  sink: ArraySink;
   progress: (message: string, fraction?: number) => void;
   /** Lets messages in; throws CancelledError if the run was cancelled. */
   pause: () => Promise<void>;

@@ -19,8 +19,9 @@ import { analyse } from './analyse.ts';
 import { describeDevices } from './device.ts';
 import { modifiedOf, openModel, type LoadSettings, type OpenedModel } from './load.ts';
 import { PictureMemory } from './pictureMemory.ts';
-import { reason } from './reason.ts';
-import type { RunMemory } from './runContext.ts';
+import { reason, type VariantRun } from './reason.ts';
+import type { RunMemory, RunOutput } from './runContext.ts';
+import type { ReasonEvent } from '../trace/events.ts';
 import { ContainerWriter } from '../traceFile/container.ts';
 
 interface Loaded extends OpenedModel {
@@ -74,30 +75,30 @@ export class EngineServer implements EngineMethods {
     return this.exclusively(request.id, 'start a run', async () => {
       if (this.loaded === undefined) throw new UserError({ problem: 'No model is loaded' });
       const { model, reply, memory } = this.loaded;
-      const emit = (event: Parameters<EngineEvents['event']>[1]): void =>
-        this.client.event(request.id, event);
-      const sink = await ContainerWriter.create(request.arrays);
+      const outputs = new Outputs((id, event) => this.client.event(id, event));
       try {
-        await reason(
-          {
-            model,
-            memory,
-            describe: { model: reply.model, device: reply.device },
-            version: this.settings.version,
-            emit,
-            sink,
-            progress: this.progressOf(request.id),
-            pause: () => this.pause(request.id),
-          },
-          request,
-        );
+        const { emit, sink } = await outputs.open(request);
+        const variants: VariantRun[] = [];
+        for (const variant of request.variants ?? [])
+          variants.push({ ...variant, ...(await outputs.open(variant)) });
+        const context = {
+          model,
+          memory,
+          describe: { model: reply.model, device: reply.device },
+          version: this.settings.version,
+          emit,
+          sink,
+          progress: this.progressOf(request.id),
+          pause: () => this.pause(request.id),
+        };
+        await reason(context, request, variants);
         return { status: 'complete' };
       } catch (error) {
         if (!(error instanceof CancelledError)) throw error;
-        emit({ type: 'done', status: 'cancelled' });
+        outputs.cancel();
         return { status: 'cancelled' };
       } finally {
-        await sink.close();
+        await outputs.close();
       }
     });
   }
@@ -176,6 +177,37 @@ export class EngineServer implements EngineMethods {
       this.busy = undefined;
       this.cancelled.delete(id);
     }
+  }
+}
+
+/** Where the findings of a request's runs go: events to the client, arrays into a file of each. */
+class Outputs {
+  private readonly send: EngineEvents['event'];
+  private readonly running = new Set<string>();
+  private readonly files: ContainerWriter[] = [];
+
+  constructor(send: EngineEvents['event']) {
+    this.send = send;
+  }
+
+  async open({ id, arrays }: Pick<ReasonRequest, 'id' | 'arrays'>): Promise<RunOutput> {
+    const sink = await ContainerWriter.create(arrays);
+    this.files.push(sink);
+    this.running.add(id);
+    const emit = (event: ReasonEvent): void => {
+      if (event.type === 'done') this.running.delete(id);
+      this.send(id, event);
+    };
+    return { emit, sink };
+  }
+
+  /** Runs that had ended by themselves stay as they are. */
+  cancel(): void {
+    for (const id of this.running) this.send(id, { type: 'done', status: 'cancelled' });
+  }
+
+  async close(): Promise<void> {
+    for (const file of this.files) await file.close();
   }
 }
 

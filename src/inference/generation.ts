@@ -56,7 +56,7 @@ export interface NewToken extends Decision {
 
 /** What is known of a token once it was fed. */
 export interface Fed {
-  /** (L, H, keys) of its own query. */
+  /** (L, H, keys) of its own query; without keys where it was not wanted. */
   attention: NumericArray;
   /** What was fed at a latent. */
   vector?: Float32Array;
@@ -195,12 +195,17 @@ export class Generation {
   /**
    * A step of each of several runs that stand side by side; none of them may have ended.
    * @param inputs one for each run
+   * @param wanted attention of many rows over long sequences takes more time than they do: leave it out where it is not looked at
    * @throws what any of them throws; all of them are then of no use
    */
-  static async stepAll(runs: readonly Generation[], inputs: readonly StepInput[]): Promise<Step[]> {
+  static async stepAll(
+    runs: readonly Generation[],
+    inputs: readonly StepInput[],
+    wanted?: { attention: boolean },
+  ): Promise<Step[]> {
     const tokens = await Generation.decideAll(runs, inputs);
     const going = runs.filter((run) => run.ended === undefined);
-    const fed = await Generation.feedAll(going);
+    const fed = await Generation.feedAll(going, wanted);
     return runs.map((run, i) => {
       const index = going.indexOf(run);
       return { token: tokens[i]!, ...(index >= 0 && { fed: fed[index]! }) };
@@ -215,7 +220,10 @@ export class Generation {
   }
 
   /** The second half: the decoder reads what was decided, in one run for all that share a cache. */
-  static async feedAll(runs: readonly Generation[]): Promise<Fed[]> {
+  static async feedAll(
+    runs: readonly Generation[],
+    wanted: { attention: boolean } = { attention: true },
+  ): Promise<Fed[]> {
     if (runs.length === 0) return [];
     const { model, hidden } = runs[0]!.state;
     const inputs = runs.map((run) => run.input());
@@ -230,7 +238,7 @@ export class Generation {
         branch: run.state.branch,
         embeddings: { shape: [1, width], data },
         positions: [[place, place, place]],
-        reading: run.reading(),
+        reading: { ...run.reading(), ...(!wanted.attention && { rows: [] }) },
       };
     });
     const steps = await KvBranch.read(model, reads);

@@ -131,11 +131,13 @@ function inputsOf(
   const data = new Float32Array(positions.length * width);
   reads.forEach(({ embeddings }, i) => data.set(embeddings.data, laid[i]!.first * width));
   const states = laid.flatMap((one) => one.states.map((index) => one.first + index));
+  const rows = laid.flatMap((one) => one.rows.map((index) => one.first + index));
   return [
     { shape: [positions.length, width], data },
     positions,
     {
-      rows: laid.flatMap((one) => one.rows.map((index) => one.first + index)),
+      // Empty tensors have no kernels on WebGPU.
+      rows: rows.length === 0 ? [0] : rows,
       ...(states.length > 0 && { states }),
       sees: visibilityOf(laid),
     },
@@ -175,7 +177,7 @@ function split({ hidden, attention, states }: DecoderStep, laid: readonly Laid[]
   });
 }
 
-/** (L, H, Q, T) → (L, H, rows, keys of the path) */
+/** (L, H, Q, T) → (L, H, rows, keys of the path); no keys without rows */
 function attentionOf(
   { shape, data }: NumericArray,
   first: number,
@@ -183,7 +185,7 @@ function attentionOf(
   path: readonly number[],
 ): NumericArray {
   const [layers = 0, heads = 0, queries = 0, places = 0] = shape;
-  const keys = path.length;
+  const keys = rows === 0 ? 0 : path.length;
   // One branch that has read all there is.
   if (rows === queries && keys === places) return { shape, data };
   const result = new Float32Array(layers * heads * rows * keys);

@@ -32,6 +32,8 @@ export interface RoomContext {
   provider: Provider;
   /** Tokens of the prompt that are no picture's. */
   textTokens: number;
+  /** Variants that are answered together; 1 if absent. */
+  answers?: number;
 }
 
 export interface RunNeeds {
@@ -44,7 +46,7 @@ export interface RunNeeds {
 
 /** What pictures and prompt will take at the most. One picture at a time is decoded and goes through the tower. */
 export function needsOf(pictures: readonly SizedPicture[], context: RoomContext): RunNeeds {
-  const { config, processor, provider, textTokens } = context;
+  const { config, processor, provider, textTokens, answers = 1 } = context;
   const inMain = !DEVICE_FACTS[provider].ownMemory;
   const memory = { pixels: 0, tower: 0, features: 0, prompt: 0, attention: 0 };
   let [patches, tokens] = [0, textTokens];
@@ -57,7 +59,7 @@ export function needsOf(pictures: readonly SizedPicture[], context: RoomContext)
     memory.features += featureMemory(config.vision, grid);
   }
   if (inMain) memory.prompt = promptMemory(config.text, tokens);
-  memory.attention = attentionMemory(config.text, tokens);
+  memory.attention = answers * attentionMemory(config.text, tokens);
   return { patches, tokens, memory };
 }
 

@@ -15,7 +15,7 @@ import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 import type { AnalyseRequest, AnalysisOutcome } from './analyse.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 8;
+export const ENGINE_PROTOCOL_VERSION = 9;
 
 export interface EngineMethods {
   /** Version handshake; must be the first call. */
@@ -24,7 +24,7 @@ export interface EngineMethods {
   load(request: LoadRequest): Promise<LoadedModel>;
   /** Frees the model's memory. */
   unload(): Promise<void>;
-  /** Answers one question. Resolves when the run ended, also when it was cancelled. */
+  /** Answers one question, with all its variants. Resolves when they ended, also when they were cancelled. */
   reason(request: ReasonRequest): Promise<{ status: 'complete' | 'cancelled' }>;
   /** Analyses a run of the loaded model: see ../analysis/table.ts. Resolves also when it was cancelled. */
   analyse(request: AnalyseRequest): Promise<AnalysisOutcome>;
@@ -169,6 +169,16 @@ export interface ReasonRequest {
   maxTokens: number;
   /** Index of a new token → id to put there. */
   force: Record<number, number>;
+  /** More runs of the same, which go through the model together with this one; absent: none. */
+  variants?: ReasonVariant[];
+}
+
+/** A run that differs from another in what is fed at its latents. Its events come under its own id. */
+export interface ReasonVariant {
+  id: string;
+  /** As of the request. */
+  arrays: string;
+  intervention?: LatentIntervention;
 }
 
 /** What a question is asked with unless the user says otherwise. */
