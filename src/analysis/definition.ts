@@ -4,8 +4,8 @@ import * as z from 'zod';
 import type { Message } from '../base/l10n.ts';
 import type { NumericArray } from '../tensor/array.ts';
 
-/** Where a reader finds the result. */
-export type AnalysisTab = 'attention' | 'lens' | 'space' | 'relevance' | 'similarity';
+/** Where a reader finds the result: a tab of a run's panel, or the page that compares two runs. */
+export type AnalysisTab = 'attention' | 'lens' | 'space' | 'relevance' | 'similarity' | 'comparison';
 
 export interface AnalysisDefinition<
   Parameters extends z.ZodType = z.ZodType,

@@ -8,6 +8,7 @@ import type * as z from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { attention } from './attention.ts';
+import { divergence } from './divergence.ts';
 import { lens } from './lens.ts';
 import { pca } from './pca.ts';
 import { relevance } from './relevance.ts';
@@ -15,6 +16,7 @@ import { similarity } from './similarity.ts';
 
 export const ANALYSES = {
   attention,
+  divergence,
   lens,
   pca,
   relevance,
@@ -26,6 +28,11 @@ export type AnalysisName = keyof typeof ANALYSES;
 /** Names of those that need the model, or the trace alone. */
 export type AnalysisThatNeeds<Need extends AnalysisDefinition['needs']> = {
   [Name in AnalysisName]: (typeof ANALYSES)[Name]['needs'] extends Need ? Name : never;
+}[AnalysisName];
+
+/** Names of those that a run's panel shows; the others stand on a page of their own. */
+export type PanelAnalysis = {
+  [Name in AnalysisName]: (typeof ANALYSES)[Name]['tab'] extends 'comparison' ? never : Name;
 }[AnalysisName];
 
 /** Parameters with their defaults filled in. */

@@ -2,7 +2,6 @@
 
 import { basename } from 'node:path';
 import { Argument, InvalidArgumentError, type Command } from 'commander';
-import type { AnalysedRun } from '../analysis/run.ts';
 import { runOnTrace } from '../analysis/runners.ts';
 import {
   ANALYSES,
@@ -165,19 +164,19 @@ function checkOther(name: AnalysisName, run: OpenTrace, other: OpenTrace | undef
 async function compute(context: CliContext, { run, other }: Runs, asked: Asked): Promise<Computed> {
   const { key } = asked;
   const { method: name } = key;
-  const second = other && (await analysedRun(other.trace, other.container));
   if (!needsModel(name)) {
     const own = await analysedRun(run.trace, run.container);
+    const second = other && (await analysedRun(other.trace, other.container));
     const result = runOnTrace(name, [own, second], parametersOf(name, key.parameters));
     return { result, origin: { status: 'complete' } };
   }
-  return computeWithModel(context, run, second, asked);
+  return computeWithModel(context, run, other, asked);
 }
 
 async function computeWithModel(
   context: CliContext,
   run: OpenTrace,
-  other: AnalysedRun | undefined,
+  other: OpenTrace | undefined,
   { key, options }: Asked,
 ): Promise<Computed> {
   const originals = await originalsOf(run.trace.pictures, options.image);

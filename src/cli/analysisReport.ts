@@ -15,6 +15,7 @@ type Reporter<Name extends AnalysisName> = (
 
 const REPORTERS: { [Name in AnalysisName]: Reporter<Name> } = {
   attention: reportAttention,
+  divergence: reportDivergence,
   lens: reportLens,
   pca: reportPca,
   relevance: reportRelevance,
@@ -66,6 +67,16 @@ function reportAttention(terminal: Terminal, { rows }: AnalysisResult<'attention
       );
     }
   }
+}
+
+function reportDivergence(terminal: Terminal, { words }: AnalysisResult<'divergence'>, trace: Trace): void {
+  const mean = words.reduce((total, { kl }) => total + kl, 0) / Math.max(1, words.length);
+  terminal.line(label('words'), `${words.length} in both · KL(A ‖ B) mean ${mean.toPrecision(3)} nats`);
+  for (const { a, b, kl, reverse, logA, logB } of words)
+    terminal.line(
+      label(`${a + 1} / ${b + 1}`),
+      `${JSON.stringify(trace.tokens[a]?.text ?? '')}  KL ${kl.toPrecision(3)}, back ${reverse.toPrecision(3)} · log p ${logA.toFixed(3)} → ${logB.toFixed(3)}`,
+    );
 }
 
 const WORDS_SHOWN = 3;

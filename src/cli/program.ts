@@ -9,6 +9,7 @@ import { TABLE_FORMS } from '../evaluation/paperTable.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { addAnalyse } from './analyse.ts';
 import { compare } from './compare.ts';
+import { compareTraces, isTrace } from './compareRuns.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
@@ -174,17 +175,19 @@ last such sample for the first; its n-th latent for the n-th, from the first aga
 function addCompare(program: Command, context: CliContext, finished: (code: number) => void): void {
   program
     .command('compare')
-    .description('compare two results files of `evaluate` over the same samples')
-    .argument('<a>', 'results of the one model or setting')
-    .argument('<b>', 'results of the other')
+    .description('compare two traces, or two results files of `evaluate` over the same samples')
+    .argument('<a>', 'a trace; or results of the one model or setting')
+    .argument('<b>', 'another trace; or results of the other')
+    .option('--json', 'traces: print the whole comparison as JSON')
     .addHelpText(
       'after',
       `
-Samples are paired, so that only those on which the two differ decide. The difference
-comes with Newcombe's 95 % interval, the p value is of McNemar's exact test.`,
+Traces: the texts aligned word by word with blocks as units, where they part, what each shared word's probability
+became, cosines of the latents, times. Results: samples are paired, so that only those on which the two differ
+decide. The difference comes with Newcombe's 95 % interval, the p value is of McNemar's exact test.`,
     )
-    .action(async (a: string, b: string) => {
-      finished(await compare(context, a, b));
+    .action(async (a: string, b: string, { json = false }: { json?: boolean }) => {
+      finished(await (isTrace(a) ? compareTraces(context, a, b, json) : compare(context, a, b)));
     });
 }
 

@@ -13,6 +13,7 @@ import {
 } from '../analysis/table.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import { runAttention } from './analyses/attention.ts';
+import { runDivergence } from './analyses/divergence.ts';
 import { runLens } from './analyses/lens.ts';
 import { prepareRun, type AnalyseContext, type ModelRun, type RunnerContext } from './analyses/modelRun.ts';
 import { runPca } from './analyses/pca.ts';
@@ -25,11 +26,17 @@ interface ModelRunner<Name extends AnalysisName> {
     run: ModelRun,
     parameters: AnalysisParameters<Name>,
     context: RunnerContext<Name>,
+    /** The run to compare with, where one was given. */
+    other: ModelRun | undefined,
   ) => Promise<AnalysisResult<Name>>;
 }
 
 const MODEL_RUNNERS: { [Name in AnalysisThatNeeds<'model'>]: ModelRunner<Name> } = {
   attention: { helpers: false, compute: runAttention },
+  divergence: {
+    helpers: false,
+    compute: (run, _, context, other) => runDivergence(run, other, context),
+  },
   lens: { helpers: false, compute: runLens },
   pca: { helpers: true, compute: runPca },
   relevance: { helpers: false, compute: runRelevance },
@@ -71,5 +78,9 @@ async function computeWithModel<Name extends AnalysisThatNeeds<'model'>>(
 ): Promise<AnalysisResult<Name>> {
   const parameters = parametersOf(name, request.parameters);
   const { helpers, compute: runner } = MODEL_RUNNERS[name];
-  return runner(await prepareRun(context, request, helpers), parameters, context);
+  const run = await prepareRun(context, request, helpers);
+  const { other, otherInput } = request;
+  const second =
+    other && otherInput && (await prepareRun(context, { ...request, ...otherInput, run: other }, helpers));
+  return runner(run, parameters, context, second);
 }

@@ -30,7 +30,8 @@ export type Reading = (typeof READINGS)[number];
 
 export interface HeatMap extends MapGrid {
   kind: MapKind;
-  reading: Reading;
+  /** `difference`: of two maps, which a reader does not choose as a way to show one. */
+  reading: Reading | 'difference';
   /** Row-major, in the kind's own unit; NaN where there is no value. */
   values: Float32Array;
   /** Title of the colour bar. */

@@ -55,6 +55,25 @@ export function relative(map: HeatMap, mean: Float32Array): HeatMap {
   };
 }
 
+/**
+ * What the second map has more or less than the first, patch by patch; undefined where they are not of one kind on one
+ * grid, and so have nothing to subtract.
+ */
+export function difference(a: HeatMap, b: HeatMap): HeatMap | undefined {
+  if (a.kind !== b.kind || a.rows !== b.rows || a.columns !== b.columns) return undefined;
+  const values = a.values.map((value, i) => b.values[i]! - value);
+  return {
+    kind: a.kind,
+    reading: 'difference',
+    rows: a.rows,
+    columns: a.columns,
+    values,
+    peak: peakOf(values.map(Math.abs)),
+    unit: t('{0}, B less A', a.unit),
+    caption: t('What B has more (red) or less (blue) than A at each patch. The same scale up and down.'),
+  };
+}
+
 function percentText(share: number): string {
   return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 }

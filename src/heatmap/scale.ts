@@ -4,7 +4,7 @@
  */
 
 import { SCALE_PERCENTILE } from './constants.ts';
-import type { HeatMap, MapKind, Reading } from './map.ts';
+import type { HeatMap, MapKind } from './map.ts';
 import { percentile } from './statistics.ts';
 
 /** Whose values a scale spans. */
@@ -43,9 +43,9 @@ export function scaleOf(maps: readonly HeatMap[]): Scale {
 /**
  * - attention: from 0, since a probability has a natural zero;
  * - selection: nothing is what is not above chance, the uniform value;
- * - similarity, and attention against its mean: as far below 0 as above.
+ * - similarity, attention against its mean, and one map less another: as far below 0 as above.
  */
-export function scaleFrom(kind: MapKind, reading: Reading, { least, most, top, mean }: Spread): Scale {
+export function scaleFrom(kind: MapKind, reading: HeatMap['reading'], { least, most, top, mean }: Spread): Scale {
   const diverging = isDiverging(kind, reading);
   const ends = { least, most, diverging };
   if (diverging) return { ...ends, min: -top, max: top, zero: 0 };
@@ -72,8 +72,8 @@ export function barValue(at: number, { min, max }: Scale): number {
   return min + at * (max - min);
 }
 
-function isDiverging(kind: MapKind, reading: Reading): boolean {
-  return kind === 'similarity' || reading === 'relative';
+function isDiverging(kind: MapKind, reading: HeatMap['reading']): boolean {
+  return kind === 'similarity' || reading === 'relative' || reading === 'difference';
 }
 
 function spreadOf(maps: readonly HeatMap[], diverging: boolean): Spread {

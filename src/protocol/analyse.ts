@@ -15,7 +15,18 @@ export interface AnalysedImage {
   height: number;
 }
 
-export interface AnalyseRequest {
+/** What a run was given, besides its prompt. */
+export interface AnalysedInput {
+  /** Of all its pictures, in its order. */
+  images: AnalysedImage[];
+  /** Bounds that the run had; absent: the checkpoint's own. */
+  minPixels?: number | undefined;
+  maxPixels?: number | undefined;
+  /** What was fed in place of the model's own latents; absent where nothing was. */
+  intervention?: { kind: InterventionKind; scope?: InterventionScope | undefined } | undefined;
+}
+
+export interface AnalyseRequest extends AnalysedInput {
   /** For progress and cancel. */
   id: string;
   name: AnalysisName;
@@ -24,15 +35,10 @@ export interface AnalyseRequest {
   run: AnalysedRun;
   /** To compare with, where the analysis takes a second run. */
   other?: AnalysedRun | undefined;
+  /** What the other run was given, where the model is to read it too. */
+  otherInput?: AnalysedInput | undefined;
   /** Who made the run: the loaded model must be the same. */
   model: { name: string; fingerprint: string; sha256?: string | undefined };
-  /** Of all its pictures, in its order. */
-  images: AnalysedImage[];
-  /** Bounds that the run had; absent: the checkpoint's own. */
-  minPixels?: number | undefined;
-  maxPixels?: number | undefined;
-  /** What was fed in place of the model's own latents; absent where nothing was. */
-  intervention?: { kind: InterventionKind; scope?: InterventionScope | undefined } | undefined;
 }
 
 /** What came of it. After a cancel it is what had been computed, if anything. */

@@ -11,7 +11,7 @@ import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/pan
 import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
 import { traceSchema, type Trace } from '../../src/trace/schema.ts';
-import type { AnalysisName } from '../../src/analysis/table.ts';
+import type { PanelAnalysis } from '../../src/analysis/table.ts';
 import type { AnalysisAnswer } from '../../src/protocol/panelAnalyses.ts';
 import { sampleResult } from './sampleAnalyses.ts';
 import type { ArrayAnswer, ArrayQuestion } from './previewArrays.ts';
@@ -33,7 +33,7 @@ export interface PreviewControls {
   /** Nothing is stored of the page when it goes. */
   forget(): void;
   /** The trace keeps these from now on. */
-  keep(methods: AnalysisName[]): void;
+  keep(methods: PanelAnalysis[]): void;
   /** What is being computed is done. */
   finishAnalysis(): void;
   show(json: string | undefined, rest: Omit<PanelState, 'trace'>): Promise<void>;
@@ -61,11 +61,11 @@ const record = (name: string) => async (): Promise<void> => {
 let shown: Trace | undefined;
 let canCompute = false;
 /** Analyses that the trace keeps, as the page sees it. */
-const kept = new Set<AnalysisName>();
+const kept = new Set<PanelAnalysis>();
 /** Ends what is being computed, by the request's id. */
 const stopped = new Map<number, () => void>();
 
-const answerOf = (method: AnalysisName, status: 'partial' | 'complete' = 'complete'): AnalysisAnswer => ({
+const answerOf = (method: PanelAnalysis, status: 'partial' | 'complete' = 'complete'): AnalysisAnswer => ({
   method,
   about: {
     title: method,
@@ -81,7 +81,7 @@ const answerOf = (method: AnalysisName, status: 'partial' | 'complete' = 'comple
 });
 
 /** Half of the answer at once, the whole when it is let go on or stopped. */
-const analyse = async (id: number, method: AnalysisName): Promise<AnalysisAnswer> => {
+const analyse = async (id: number, method: PanelAnalysis): Promise<AnalysisAnswer> => {
   calls.push(`analyse ${method}`);
   await panel.found({ id, progress: 'Layer 3 of 8' });
   await panel.found({ id, result: sampleResult(shown!, method) });
@@ -116,8 +116,8 @@ const panel = connect<PanelMethods, PanelHost>(
       (await ask({ type: 'slice', ...request })).map((bytes) => new Float32Array(bytes.buffer)),
     cancelSlice: async (id) => void (await ask({ type: 'cancel', id })),
     picture: async (request) => (await ask({ type: 'picture', ...request }))[0]!,
-    analysis: async ({ method }) => answerOf(method),
-    analyse: ({ id, method }) => analyse(id, method),
+    analysis: async ({ method }) => answerOf(method as PanelAnalysis),
+    analyse: ({ id, method }) => analyse(id, method as PanelAnalysis),
     cancelAnalysis: async (id) => stopped.get(id)?.(),
     saveFigure: async ({ name, kind, bytes }) => {
       calls.push(`save ${name}.${kind}`);

@@ -1,6 +1,6 @@
 /** Results of analyses with invented numbers, of the right form for a trace. */
 
-import type { AnalysisName, AnalysisResult } from '../../src/analysis/table.ts';
+import type { AnalysisResult, PanelAnalysis } from '../../src/analysis/table.ts';
 import type { NumericArray } from '../../src/tensor/array.ts';
 import type { Trace } from '../../src/trace/schema.ts';
 
@@ -13,7 +13,7 @@ function numbersOf(shape: number[], seed: number, value = (x: number) => x): Num
   return { shape, data: Float32Array.from({ length }, (_, i) => value(Math.abs(wave(i)))) };
 }
 
-const RESULTS: { [Name in AnalysisName]: (trace: Trace) => AnalysisResult<Name> } = {
+const RESULTS: { [Name in PanelAnalysis]: (trace: Trace) => AnalysisResult<Name> } = {
   attention: ({ model, tokens, prompt }) => ({
     rows: [tokens.length - 4, tokens.length - 3].map((token) => {
       const keys = prompt.ids.length + token;
@@ -75,7 +75,7 @@ const RESULTS: { [Name in AnalysisName]: (trace: Trace) => AnalysisResult<Name> 
 };
 
 /** A result of that analysis for the trace. */
-export function sampleResult<Name extends AnalysisName>(trace: Trace, method: Name): AnalysisResult<Name> {
+export function sampleResult<Name extends PanelAnalysis>(trace: Trace, method: Name): AnalysisResult<Name> {
   return RESULTS[method](trace);
 }
 

@@ -1,7 +1,7 @@
 /** What shows each analysis: a table over the same names as src/analysis/table.ts, so that a new one needs its view. */
 
 import type { VNode } from 'preact';
-import type { AnalysisName, AnalysisResult } from '../../../analysis/table.ts';
+import type { AnalysisName, AnalysisResult, PanelAnalysis } from '../../../analysis/table.ts';
 import type { Scene } from '../scene.ts';
 import { AttentionView } from './AttentionView.tsx';
 import { LensView } from './LensView.tsx';
@@ -15,7 +15,7 @@ export type ResultView<Name extends AnalysisName> = (props: {
   result: AnalysisResult<Name>;
 }) => VNode | null;
 
-export const ANALYSIS_VIEWS: { [Name in AnalysisName]: ResultView<Name> } = {
+export const ANALYSIS_VIEWS: { [Name in PanelAnalysis]: ResultView<Name> } = {
   attention: AttentionView,
   lens: LensView,
   pca: PcaView,
