@@ -76,14 +76,17 @@ function reportText(terminal: Terminal, a: Trace, b: Trace, { rows, first, cut }
   for (const row of rows) {
     if (row.kind === 'same') terminal.line(label(''), shown(textOf(a, row.a)));
     else if (row.kind === 'block') {
-      const [one, other] = [row.a, row.b].map((block) => (block === undefined ? 'none' : `block ${block + 1}`));
+      const [one, other] = [row.a, row.b].map((block) =>
+        block === undefined ? 'none' : `block ${block + 1}`,
+      );
       terminal.line(label('latents'), new Styled('cyan', one === other ? one! : `A ${one}, B ${other}`));
     } else {
       if (row.a) terminal.line(label('only A'), new Styled('red', shown(textOf(a, row.a))));
       if (row.b) terminal.line(label('only B'), new Styled('green', shown(textOf(b, row.b))));
     }
   }
-  const place = (index: number | undefined): string => (index === undefined ? 'its end' : `token ${index + 1}`);
+  const place = (index: number | undefined): string =>
+    index === undefined ? 'its end' : `token ${index + 1}`;
   terminal.line(
     label('first'),
     first === undefined
@@ -94,14 +97,17 @@ function reportText(terminal: Terminal, a: Trace, b: Trace, { rows, first, cut }
 }
 
 function reportWords(terminal: Terminal, { words, noDivergence }: RunComparison): void {
-  const known = words.flatMap(({ text, a, difference }) => (difference === undefined ? [] : [{ text, a, difference }]));
+  const known = words.flatMap(({ text, a, difference }) =>
+    difference === undefined ? [] : [{ text, a, difference }],
+  );
   const most = known.toSorted((one, other) => Math.abs(other.difference) - Math.abs(one.difference));
   terminal.line(
     label('words'),
     `${words.length} in both; log p of the word itself, B less A: mean ${signed(meanOf(Float32Array.from(known, ({ difference }) => difference)))} nats`,
   );
   for (const { text, a, difference } of most.slice(0, WORDS_SHOWN))
-    if (difference !== 0) terminal.line(label(''), `token ${a + 1} ${JSON.stringify(text)} ${signed(difference)}`);
+    if (difference !== 0)
+      terminal.line(label(''), `token ${a + 1} ${JSON.stringify(text)} ${signed(difference)}`);
   terminal.line(
     label('KL'),
     noDivergence ?? 'not in the traces: ilvr analyse A divergence --other B computes it with the model',
@@ -109,10 +115,14 @@ function reportWords(terminal: Terminal, { words, noDivergence }: RunComparison)
 }
 
 function reportLatents(terminal: Terminal, likeness: BlockLikeness[] | undefined): void {
-  if (likeness === undefined) terminal.line(label('latents'), 'of other sizes, so without an angle between them');
+  if (likeness === undefined)
+    terminal.line(label('latents'), 'of other sizes, so without an angle between them');
   for (const { a, b, cosines } of likeness ?? []) {
     const name = a === b ? `block ${a + 1}` : `block ${a + 1} / ${b + 1}`;
-    terminal.line(label('latents'), `${name}: cosines ${cosines.map((cosine) => cosine.toFixed(3)).join(' ')}`);
+    terminal.line(
+      label('latents'),
+      `${name}: cosines ${cosines.map((cosine) => cosine.toFixed(3)).join(' ')}`,
+    );
   }
 }
 

@@ -121,7 +121,9 @@ function timingsOf(a: Trace, b: Trace): RunComparison['timings'] {
     ...(right !== undefined && { b: right }),
   });
   return [
-    ...[...new Set([...one.keys(), ...other.keys()])].map((name) => row(name, one.get(name), other.get(name))),
+    ...[...new Set([...one.keys(), ...other.keys()])].map((name) =>
+      row(name, one.get(name), other.get(name)),
+    ),
     row(TOTAL_TIMING, totalA, totalB),
   ];
 }

@@ -36,7 +36,9 @@ export async function likenessOf(
     found.push({
       ...pair,
       cosines: both.map(([one, other]) => cosine(one, other)),
-      distances: both.map(([one, other]) => lengthOf(one.map((x, c) => other[c]! - x)) / (lengthOf(one) || 1)),
+      distances: both.map(
+        ([one, other]) => lengthOf(one.map((x, c) => other[c]! - x)) / (lengthOf(one) || 1),
+      ),
     });
   }
   return found;

@@ -10,6 +10,7 @@ import { analyseRequest } from '../../src/client/analyseRequest.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { largestDifference } from '../../src/conformance/check.ts';
 import { analyse } from '../../src/engine/analyse.ts';
+import { divergences } from '../../src/engine/analyses/divergence.ts';
 import { largest } from '../../src/engine/analyses/lens.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../../src/protocol/analyse.ts';
@@ -84,6 +85,36 @@ describe('of the bundled model', () => {
   it('the run has several blocks, or the claims below say little', () => {
     expect(trace.blocks.length).toBeGreaterThan(1);
     expect(trace.latents).toHaveLength(trace.blocks.length * 8);
+  });
+
+  describe('the divergence', () => {
+    it('is that of the two distributions', () => {
+      const found = divergences(Float32Array.of(0, Math.log(3)), Float32Array.of(5, 5), 1);
+      expect(found.kl).toBeCloseTo(0.25 * Math.log(0.5) + 0.75 * Math.log(1.5), 6);
+      expect(found.reverse).toBeCloseTo(0.5 * Math.log(2) + 0.5 * Math.log(2 / 3), 6);
+      expect([found.logA, found.logB]).toEqual(
+        [Math.log(0.75), Math.log(0.5)].map((x) => expect.closeTo(x, 6)),
+      );
+    });
+
+    it('is nothing of a run to itself, and finds the probabilities that each run had', async () => {
+      const own = await requestFor('divergence', made);
+      await expect(run(model, own)).rejects.toThrow(/only one was given/);
+      const question = (other: OpenTrace) =>
+        analyseRequest(trace, made.container, { name: 'divergence', parameters: {}, other });
+      const same = (await run(model, await question(made))).result!;
+      expect(same.words.length).toBe(
+        trace.tokens.filter(({ text, kind }) => text !== '' || kind === 'end').length,
+      );
+      expect(same.words.every(({ kl, reverse, a, b }) => kl === 0 && reverse === 0 && a === b)).toBe(true);
+      const zeroed = await runOf(model, { intervention: { kind: 'zero' } });
+      const { words } = (await run(model, await question(zeroed))).result!;
+      expect(Math.max(...words.map(({ kl }) => kl))).toBeGreaterThan(0);
+      for (const { a, b, logA, logB } of words) {
+        expect(Math.exp(logA)).toBeCloseTo(trace.tokens[a]!.probability!, 4);
+        expect(Math.exp(logB)).toBeCloseTo(zeroed.trace.tokens[b]!.probability!, 4);
+      }
+    });
   });
 
   describe('the lens', () => {

@@ -13,6 +13,7 @@ const FOLDERS = [
   'heatmap',
   'analysis',
   'trace',
+  'comparison',
   'evidence',
   'figure',
   'watch',

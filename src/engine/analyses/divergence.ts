@@ -26,15 +26,23 @@ export async function runDivergence(
     });
   }
   const pairs = align(of.run, other.run, true).words;
-  const a = await statesBefore(of, pairs.map((pair) => pair.a), context);
-  const b = await statesBefore(other, pairs.map((pair) => pair.b), context);
+  const a = await statesBefore(
+    of,
+    pairs.map((pair) => pair.a),
+    context,
+  );
+  const b = await statesBefore(
+    other,
+    pairs.map((pair) => pair.b),
+    context,
+  );
   const words: Word[] = [];
   for (let first = 0; first < pairs.length; first += ROWS) {
     const count = Math.min(ROWS, pairs.length - first);
     const [one, two] = [await logitsOf(of, a, first, count), await logitsOf(other, b, first, count)];
     for (let i = 0; i < count; i++) {
       const pair = pairs[first + i]!;
-      words.push({ ...pair, ...between(one[i]!, two[i]!, of.run.tokens[pair.a]!.id) });
+      words.push({ ...pair, ...divergences(one[i]!, two[i]!, of.run.tokens[pair.a]!.id) });
     }
     context.found({ words: [...words] });
     context.progress('comparing words', words.length / pairs.length);
@@ -82,7 +90,7 @@ async function logitsOf(
 }
 
 /** Both divergences of two rows of logits, in double precision. */
-function between(a: Float32Array, b: Float32Array, id: number): Omit<Word, 'a' | 'b'> {
+export function divergences(a: Float32Array, b: Float32Array, id: number): Omit<Word, 'a' | 'b'> {
   const [logA, logB] = [logProbabilityOf(a, id), logProbabilityOf(b, id)];
   // log p is the logit less the same number for every word of a row.
   const [lessA, lessB] = [a[id]! - logA, b[id]! - logB];
