@@ -45,7 +45,11 @@ export function scaleOf(maps: readonly HeatMap[]): Scale {
  * - selection: nothing is what is not above chance, the uniform value;
  * - similarity, attention against its mean, and one map less another: as far below 0 as above.
  */
-export function scaleFrom(kind: MapKind, reading: HeatMap['reading'], { least, most, top, mean }: Spread): Scale {
+export function scaleFrom(
+  kind: MapKind,
+  reading: HeatMap['reading'],
+  { least, most, top, mean }: Spread,
+): Scale {
   const diverging = isDiverging(kind, reading);
   const ends = { least, most, diverging };
   if (diverging) return { ...ends, min: -top, max: top, zero: 0 };
