@@ -44,7 +44,11 @@ const bundles: BuildOptions[] = [
     platform: 'browser',
     target: 'es2022',
     format: 'esm',
-    entryPoints: { webview: 'src/webview/main.tsx', training: 'src/webview/training.tsx' },
+    entryPoints: {
+      webview: 'src/webview/main.tsx',
+      training: 'src/webview/training.tsx',
+      comparison: 'src/webview/comparison.tsx',
+    },
     outdir: 'dist',
     jsx: 'automatic',
     jsxImportSource: 'preact',

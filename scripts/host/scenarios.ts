@@ -293,6 +293,43 @@ export const scenarios: Scenario[] = [
     ],
   },
   {
+    name: 'compare',
+    steps: [
+      {
+        name: '1-two-pictures',
+        run: async (stage) => {
+          for (const picture of ['map-05.png', 'map-01.png']) {
+            await reasonAbout(stage, picture);
+            await acceptQuickInput(stage.page);
+            await acceptQuickInput(stage.page);
+            await waitForRun(stage);
+          }
+          const frame = await panelFrame(stage.page);
+          await frame.locator(':text-is("Compare with…")').click();
+          await stage.page.getByRole('option', { name: /^map-05\.png/ }).click();
+          const shown = await panelFrame(stage.page);
+          await shown.locator('.compared-bar').nth(2).waitFor({ timeout: 20_000 });
+        },
+      },
+      {
+        name: '2-divergence',
+        run: async ({ page }) => {
+          const frame = await panelFrame(page);
+          await frame.getByRole('radio', { name: 'KL of the distributions' }).click();
+          await frame.locator(':text-is("Compute")').click();
+          await frame.locator(':text-is("Compute again")').waitFor({ timeout: runTimeoutMs });
+        },
+      },
+      {
+        name: '3-lower',
+        run: async ({ page }) => {
+          const frame = await panelFrame(page);
+          await frame.locator('.compared-times').scrollIntoViewIfNeeded();
+        },
+      },
+    ],
+  },
+  {
     name: 'training',
     steps: [
       {

@@ -8,6 +8,7 @@ import type { ActiveTrace } from './trace/active.ts';
 import { manageCaches } from './cachesCommand.ts';
 import { diagnose } from './diagnose.ts';
 import type { EngineService } from './engineService.ts';
+import type { CompareCommand } from './comparison/command.ts';
 import type { TraceExporter } from './trace/exportCommand.ts';
 import type { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
@@ -40,6 +41,7 @@ export interface CommandServices {
   reason: ReasonCommand;
   ofRuns: RunCommands;
   links: TraceLinks;
+  compare: CompareCommand;
   train: TrainCommand;
   /** Folder of packed weights. */
   weightsCache: string;
@@ -84,6 +86,12 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       reporter,
       (target: unknown) => links.openCommand(target),
       (target) => typeof target === 'string',
+    ),
+    registerCommand(
+      'ilvr.compare',
+      reporter,
+      (...given: unknown[]) => services.compare.compare(...given),
+      (...[, , options]) => options !== undefined,
     ),
     ...ofRuns.register(),
     registerCommand(

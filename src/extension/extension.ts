@@ -6,6 +6,8 @@ import { ActiveTrace } from './trace/active.ts';
 import { setBundle } from '../base/l10n.ts';
 import type { InspectorApi } from './api.ts';
 import { registerCommands, showTrace } from './commands.ts';
+import { CompareCommand } from './comparison/command.ts';
+import { ComparisonPanels, type ComparisonServices } from './comparison/panels.ts';
 import { Drawer } from './draw/drawer.ts';
 import { EngineService } from './engineService.ts';
 import { TraceExporter } from './trace/exportCommand.ts';
@@ -22,7 +24,7 @@ import { StatusBar } from './statusBar.ts';
 import { TraceDocuments } from './trace/document.ts';
 import { registerTraceEditor, TraceEditors } from './trace/editor.ts';
 import { registerTraceHover } from './trace/hover.ts';
-import { TraceLibrary } from './trace/library.ts';
+import { TraceLibrary, type TraceRef } from './trace/library.ts';
 import { registerTraceOutline } from './trace/outline.ts';
 import { TraceLinks, type LinkServices } from './trace/links.ts';
 import { RunAnalyses } from './trace/runAnalyses.ts';
@@ -71,6 +73,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     memory: context.globalState,
     exportTrace: exporter.export.bind(exporter),
     openAsText: documents.show.bind(documents),
+    compareWith: (ref: TraceRef) => compare.compareWith(ref),
     analyses: new RunAnalyses({ context, engine, runs, runStore: store, library }),
   };
   const panels = own(
@@ -96,6 +99,10 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const drawer = own(new Drawer({ workerPath: context.asAbsolutePath('dist/drawWorker.cjs') }));
   own(registerTraceHover(library, drawer));
   own(registerTraceOutline(library));
+  const compare = compareCommand(
+    { ...views, runStore: store, tree, show: (ref) => showTrace({ panels, editors, library }, ref) },
+    own,
+  );
   own(new StatusBar(context, engine, runs));
   for (const command of registerCommands({
     context,
@@ -113,6 +120,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     reason,
     ofRuns,
     links,
+    compare,
     train,
     weightsCache,
   })) {
@@ -135,6 +143,16 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
 /** The window closes or the extension is switched off: what a run has given so far is kept. */
 export async function deactivate(): Promise<void> {
   await atEnd?.();
+}
+
+/** The command that compares two runs, with its pages. */
+function compareCommand(
+  services: ComparisonServices & { active: ActiveTrace; runStore: RunStore; tree: RunTree },
+  own: <T extends vscode.Disposable>(item: T) => T,
+): CompareCommand {
+  const { active, runStore, tree } = services;
+  const panels = own(new ComparisonPanels(services));
+  return new CompareCommand({ panels, active, runStore, selectedRuns: () => tree.selection });
 }
 
 /** The command about training, with all that it needs. */

@@ -52,6 +52,8 @@ export interface PanelHost extends AnalysesHost {
   showOther(by: -1 | 1): Promise<void>;
   exportTrace(): Promise<void>;
   openAsText(): Promise<void>;
+  /** Compares the run with another that is asked for. */
+  compareWith(): Promise<void>;
   /** Pictures dropped into the panel or chosen: compared with the run's latents on the next run. */
   addHelpers(files: { name: string; bytes: Uint8Array }[]): Promise<void>;
   chooseHelpers(): Promise<void>;

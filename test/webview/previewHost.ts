@@ -128,6 +128,9 @@ const panel = connect<PanelMethods, PanelHost>(
     askAgain: record('askAgain'),
     showOther: record('showOther'),
     exportTrace: record('exportTrace'),
+    compareWith: async () => {
+      calls.push('compareWith');
+    },
     openAsText: async () => {
       calls.push('openAsText');
       throw new Error('The preview has no text editor.');

@@ -25,6 +25,7 @@ export interface EditorServices {
   memory: vscode.Memento;
   exportTrace: (ref: TraceRef) => Promise<unknown>;
   openAsText: (ref: TraceRef) => Promise<unknown>;
+  compareWith: (ref: TraceRef) => Promise<unknown>;
   analyses: RunAnalyses;
 }
 
@@ -108,10 +109,11 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
   }
 
   private actions(ref: TraceRef): PanelActions {
-    const { reporter, exportTrace, openAsText } = this.services;
+    const { reporter, exportTrace, openAsText, compareWith } = this.services;
     return {
       exportTrace: async () => reporter.watch(exportTrace(ref)),
       openAsText: async () => reporter.watch(openAsText(ref)),
+      compareWith: async () => reporter.watch(compareWith(ref)),
       // A viewer says canRun: false, so its page offers none of these.
       cancel: nothing,
       runAgain: nothing,

@@ -12,14 +12,17 @@ interface TraceItem extends Choice {
 }
 
 /** Asks which trace; undefined when the dialog was left. */
-export async function chooseTrace(runStore: RunStore): Promise<TraceRef | undefined> {
+export async function chooseTrace(
+  runStore: RunStore,
+  title = vscode.l10n.t('Open which trace?'),
+): Promise<TraceRef | undefined> {
   const runs = await runStore.list();
   const items: TraceItem[] = [
     { label: vscode.l10n.t('Choose a file…'), icon: 'folder-opened' },
     ...runs.map(itemOf),
   ];
   const picked = await choose(items, {
-    title: vscode.l10n.t('Open which trace?'),
+    title,
     matchOnDetail: true,
   });
   if (picked === undefined) return undefined;

@@ -33,6 +33,7 @@ export interface PanelServices {
   runAgain: (panel: TracePanel, edit?: boolean) => Promise<unknown>;
   exportTrace: (ref: TraceRef) => Promise<unknown>;
   openAsText: (ref: TraceRef) => Promise<unknown>;
+  compareWith: (ref: TraceRef) => Promise<unknown>;
 }
 
 /** The runs of a panel, oldest first. */
@@ -203,7 +204,7 @@ export class TracePanel implements Disposable {
   }
 
   private actions(): PanelActions {
-    const { reporter, runs, runAgain, exportTrace, openAsText } = this.services;
+    const { reporter, runs, runAgain, exportTrace, openAsText, compareWith } = this.services;
     // The page cannot show errors as well as the window can, so none goes back to it.
     const shown =
       <Args extends unknown[]>(action: (...args: Args) => Promise<unknown>) =>
@@ -217,6 +218,7 @@ export class TracePanel implements Disposable {
       showOther: shown((by: -1 | 1) => this.showOther(by)),
       exportTrace: shown(() => exportTrace(this.ref)),
       openAsText: shown(() => openAsText(this.ref)),
+      compareWith: shown(() => compareWith(this.ref)),
       addHelpers: async (files) => this.addHelpers(files),
       chooseHelpers: shown(() => this.chooseHelpers()),
     };

@@ -10,7 +10,7 @@ import { RUNS_NEED_TRUST, type Runs } from '../run/runs.ts';
 import type { RunStore } from '../run/store.ts';
 import { readRunSettings } from '../settings.ts';
 import { requireTrust } from '../trust.ts';
-import type { TraceLibrary } from './library.ts';
+import type { TraceLibrary, TraceRef } from './library.ts';
 import { chooseTrace } from './openCommand.ts';
 import type { AnalysisMeans, ChooseOther } from './pageAnalyses.ts';
 
@@ -35,24 +35,36 @@ export class RunAnalyses {
   /** @param runId the run that the panel shows */
   meansOf(runId: () => string): AnalysisMeans {
     return {
-      compute: (request, heard, signal) => compute(this.services, runId(), request, heard, signal),
-      keep: (make) => keepInRun(this.services, runId(), make),
+      compute: (...asked) => this.compute({ run: runId() }, ...asked),
+      keep: (make) => this.keep(runId(), make),
       chooseOther: this.chooseOther,
     };
   }
+
+  /** Asks the model of a run, or the one that is set today where that is not known any more. */
+  async compute(ref: TraceRef, ...asked: Parameters<Compute>): ReturnType<Compute> {
+    return compute(this.services, ref, ...asked);
+  }
+
+  /** Keeps a result with a run. */
+  async keep(run: string, make: Parameters<NonNullable<AnalysisMeans['keep']>>[0]): Promise<void> {
+    return keepInRun(this.services, run, make);
+  }
 }
 
-/** Opens the model of the run, or the one that is set today where that is not known any more. */
+type Compute = NonNullable<AnalysisMeans['compute']>;
+
 async function compute(
   { context, engine, runs, library }: Services,
-  run: string,
-  ...[request, { progress, found }, signal]: Parameters<NonNullable<AnalysisMeans['compute']>>
-): ReturnType<NonNullable<AnalysisMeans['compute']>> {
+  ref: TraceRef,
+  ...[request, { progress, found }, signal]: Parameters<Compute>
+): ReturnType<Compute> {
   requireTrust(RUNS_NEED_TRUST);
-  const settings = runs.get(run)?.request.settings ?? readRunSettings(context);
+  const own = 'run' in ref ? runs.get(ref.run)?.request.settings : undefined;
+  const settings = own ?? readRunSettings(context);
   const { model: folder, adapter, device } = settings;
   // Computed as the run was.
-  const { weights = settings.weights } = (await library.trace({ run })).model;
+  const { weights = settings.weights } = (await library.trace(ref)).model;
   const listener = engine.onProgress(({ id, message, fraction }) => {
     if (id === request.id) progress(withPercentage(message, fraction));
   });

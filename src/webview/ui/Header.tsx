@@ -183,6 +183,14 @@ function Actions({ trace, canRun, locked, call }: Omit<HeaderProps, 'fileName' |
       )}
       {!canRun && <Button onClick={() => call((host) => host.openAsText())}>{t('Open as text')}</Button>}
       {!running && (
+        <Button
+          title={t('Beside another run or branch: texts, maps, latents, probabilities')}
+          onClick={() => call((host) => host.compareWith())}
+        >
+          {t('Compare with…')}
+        </Button>
+      )}
+      {!running && (
         <Button appearance="primary" onClick={() => call((host) => host.exportTrace())}>
           {t('Export…')}
         </Button>

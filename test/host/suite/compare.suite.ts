@@ -1,0 +1,71 @@
+/** Claims about two runs beside each other, from the view, the explorer and code. */
+
+import assert from 'node:assert/strict';
+import * as vscode from 'vscode';
+import type { ComparisonResult } from '../../../src/extension/comparison/panels.ts';
+import { smallRun } from '../../fixtures/smallTrace.ts';
+import { eventually, type DeclareClaim } from './claims.ts';
+import { file, inspector, reason, RUN_MS, writeTraceFile } from './inspector.ts';
+
+const COMPARE = 'ilvr.compare';
+
+async function compared(a: unknown, b: unknown, options = {}): Promise<ComparisonResult> {
+  return vscode.commands.executeCommand<ComparisonResult>(COMPARE, a, b, options);
+}
+
+/** Tabs of pages that compare, by their labels. */
+function pages(): string[] {
+  return vscode.window.tabGroups.all
+    .flatMap(({ tabs }) => tabs)
+    .filter(
+      ({ input }) => input instanceof vscode.TabInputWebview && input.viewType.endsWith('ilvr.comparison'),
+    )
+    .map(({ label }) => label);
+}
+
+export function suite(claim: DeclareClaim): void {
+  claim(
+    'two runs are compared: where they part, cosines of latents, KL by their model, which is kept',
+    async () => {
+      const own = await reason(file('map-01.png'));
+      const other = await reason(file('map-05.png'));
+      const { comparison, latents, divergence } = await compared(own.runId, other.runId, {
+        divergence: true,
+      });
+      assert.ok(comparison.first, 'the answers differ');
+      assert.deepEqual(
+        comparison.differences.map(({ what }) => what),
+        ['pictures'],
+      );
+      assert.equal(latents?.length, comparison.blocks.length);
+      assert.ok(
+        latents?.every(({ cosines }) => cosines.length === 8 && cosines.every((cosine) => cosine < 1)),
+      );
+      assert.equal(divergence?.words.length, comparison.words.length);
+      assert.ok(divergence?.words.every(({ kl }) => kl >= 0) && divergence.words.some(({ kl }) => kl > 0));
+      const trace = await (await inspector()).traceOf(own.runId);
+      assert.ok(
+        trace.analyses?.some(({ method, other: id }) => method === 'divergence' && id === other.runId),
+      );
+      assert.deepEqual(pages(), ['map-01 and map-05']);
+      await assert.rejects(compared(own.runId, own.runId), /not compared with itself/);
+    },
+    { timeoutMs: 3 * RUN_MS },
+  );
+
+  claim('two trace files are compared from the explorer, without a model', async () => {
+    const [one, two] = [smallRun(), smallRun()];
+    two.trace.id = 'another';
+    two.trace.tokens[0]!.id += 1;
+    two.trace.tokens[0]!.text = 'Other';
+    const files = [
+      await writeTraceFile('one.ilvr.json', one),
+      await writeTraceFile('two.ilvr.json', two),
+    ] as const;
+    // As the explorer calls it: the file that was clicked, then all that are selected.
+    await vscode.commands.executeCommand(COMPARE, files[0], [...files]);
+    await eventually('the page', () => pages().includes('one and two'));
+    const { comparison } = await compared(...files);
+    assert.deepEqual(comparison.first, { a: 0, b: 0 });
+  });
+}
