@@ -32,6 +32,9 @@ import { createPage } from '../window.ts';
 /** Also the serializer's key and part of an activation event, so it must never change. */
 export const COMPARISON_PANEL = 'ilvr.comparison';
 
+/** The analysis that compares distributions. */
+const METHOD = 'divergence';
+
 export interface ComparisonServices {
   extensionUri: vscode.Uri;
   library: TraceLibrary;
@@ -227,13 +230,13 @@ export class ComparisonPanel implements Disposable {
 
   private async state(): Promise<ComparisonState> {
     return this.withBoth(async (a, b) => {
-      const kept = keptAnalysis(a.trace, { method: 'divergence', parameters: {}, other: b.trace.id });
+      const kept = keptAnalysis(a.trace, { method: METHOD, parameters: {}, other: b.trace.id });
       const locked = lockedReason();
       return {
         a: this.named('a', a),
         b: this.named('b', b),
         refs: { a: textOf(this.refs.a), b: textOf(this.refs.b) },
-        ...(kept && { divergence: await loadResult('divergence', kept, a.container) }),
+        ...(kept && { divergence: await loadResult(METHOD, kept, a.container) }),
         ...(locked !== undefined && { locked }),
       };
     });
@@ -254,7 +257,7 @@ export class ComparisonPanel implements Disposable {
     try {
       await this.withBoth(async (a, b) => {
         const request = await analyseRequest(a.trace, a.container, {
-          name: 'divergence',
+          name: METHOD,
           parameters: {},
           other: b,
         });
@@ -264,7 +267,7 @@ export class ComparisonPanel implements Disposable {
         if (result === undefined) return;
         tell({ result });
         if (status !== 'complete' || !('run' in this.refs.a)) return;
-        const key: AnalysisKey<'divergence'> = { method: 'divergence', parameters: {}, other: b.trace.id };
+        const key: AnalysisKey<'divergence'> = { method: METHOD, parameters: {}, other: b.trace.id };
         await analyses.keep(this.refs.a.run, (sink) =>
           storedAnalysis(key, result, { ...origin, status }, sink),
         );
