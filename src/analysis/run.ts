@@ -14,7 +14,7 @@ export interface AnalysedLatent {
 export interface AnalysedToken {
   id: number;
   text: string;
-  kind: 'text' | 'latent-start' | 'latent-pad' | 'latent-end' | 'end';
+  kind: 'text' | 'latent-start' | 'latent' | 'latent-end' | 'end';
 }
 
 export interface AnalysedPicture {

@@ -36,7 +36,7 @@ export function kindsOfPositions(trace: Trace): (PositionKind | undefined)[] {
   const answer = new Set(answerTokens(trace));
   return trace.tokens.map(({ kind }, i) => {
     if (answer.has(i)) return 'answer';
-    if (kind === 'latent-pad') return 'latents';
+    if (kind === 'latent') return 'latents';
     if (kind === 'latent-start' || kind === 'latent-end') return 'markers';
     return kind === 'text' ? 'words' : undefined;
   });

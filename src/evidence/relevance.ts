@@ -103,7 +103,7 @@ export function relevanceBySource(trace: Trace, { values }: Measure): MassBySour
   const first = trace.prompt.ids.length;
   values.forEach((value, position) => {
     if (position >= first) {
-      sums[trace.tokens[position - first]?.kind === 'latent-pad' ? 'latents' : 'answer'] += value;
+      sums[trace.tokens[position - first]?.kind === 'latent' ? 'latents' : 'answer'] += value;
     } else sums[isPicture(trace, position) ? 'pictures' : 'prompt'] += value;
   });
   return sums;

@@ -113,7 +113,7 @@ export class LatentProtocol {
     }
     return {
       id: pad,
-      kind: 'latent-pad',
+      kind: 'latent',
       feed: 'latent',
       forced: mode === 'forced' || choice !== pad,
       block: block.index,

@@ -86,7 +86,7 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
     case 'token':
       // Copied where later events change it: the event itself may be folded once more elsewhere.
       trace.tokens.push({ ...event.token });
-      if (event.token.kind === 'latent-pad') countLatent(trace.blocks.at(-1));
+      if (event.token.kind === 'latent') countLatent(trace.blocks.at(-1));
       return;
     case 'looks': {
       const { index, looks, attention } = event;

@@ -3,7 +3,7 @@
 import { message, translated } from '../base/l10n.ts';
 
 export const TRACE_FORMAT = 'ilvr-trace';
-export const TRACE_VERSION = 2;
+export const TRACE_VERSION = 3;
 
 /** Names of the timings that are parts of a run. */
 export const PART_TIMINGS = {

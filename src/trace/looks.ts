@@ -70,7 +70,7 @@ export function massBySource(trace: Sequence, row: Float32Array): MassBySource {
   for (let key = first; key < row.length; key++) {
     const value = row[key]!;
     if (Number.isNaN(value)) continue;
-    if (trace.tokens[key - first]?.kind === 'latent-pad') latents += value;
+    if (trace.tokens[key - first]?.kind === 'latent') latents += value;
     else answer += value;
   }
   return { pictures, prompt: Math.max(0, prompt), latents, answer };

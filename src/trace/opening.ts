@@ -42,7 +42,7 @@ export class Opening {
     const end = of === 'latents' ? (latents.at(-1)?.token ?? -1) + 1 : tokens.length;
     for (; evidence.tokens < end; evidence.tokens++) {
       const token = tokens[evidence.tokens]!;
-      if (of === 'latents' ? token.kind !== 'latent-pad' : token.kind !== 'text') continue;
+      if (of === 'latents' ? token.kind !== 'latent' : token.kind !== 'text') continue;
       if (token.looks === undefined && evidence.tokens === tokens.length - 1) break;
       evidence.layers.forEach((looks, layer) => {
         const look = lookAt(token, layer);

@@ -194,7 +194,7 @@ const token = z.strictObject({
   id: count,
   /** Text this token completed; empty while a character is unfinished. */
   text: z.string(),
-  kind: z.enum(['text', 'latent-start', 'latent-pad', 'latent-end', 'end']),
+  kind: z.enum(['text', 'latent-start', 'latent', 'latent-end', 'end']),
   /** Index in the whole sequence, prompt included. */
   position: count,
   /** Probability the model gave it, before sampling settings; absent inside a block. */

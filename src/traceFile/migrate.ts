@@ -5,9 +5,10 @@ import type { ArraySink } from '../trace/arrays.ts';
 import { TRACE_VERSION } from '../trace/format.ts';
 import type { AnyTrace, MigrationStep } from './migrationStep.ts';
 import { fromVersion1 } from './version1.ts';
+import { fromVersion2 } from './version2.ts';
 
 /** By the version that a step reads. There is none before 1. */
-const STEPS: Readonly<Record<number, MigrationStep>> = { 1: fromVersion1 };
+const STEPS: Readonly<Record<number, MigrationStep>> = { 1: fromVersion1, 2: fromVersion2 };
 
 /**
  * A trace of today's version.

@@ -13,6 +13,7 @@ import { meanOfHeads } from '../trace/queries.ts';
 import type { ArrayRef } from '../trace/schema.ts';
 import { checkNumbers } from '../trace/values.ts';
 import type { AnyTrace } from './migrationStep.ts';
+import { kindToday } from './version2.ts';
 
 const count = z.int().min(0);
 /** More elements than any real array has; a base64 text is never made longer by its shape. */
@@ -35,7 +36,7 @@ const version1 = z.looseObject({
       range: z.strictObject({ start: count, count: z.int().min(1) }).optional(),
     }),
   ),
-  tokens: z.array(z.looseObject({ kind: z.string(), attention: array.optional() })),
+  tokens: z.array(z.looseObject({ kind: z.preprocess(kindToday, z.string()), attention: array.optional() })),
   latents: z.array(
     z.looseObject({
       token: count,

@@ -138,7 +138,7 @@ it('the nearest patches are those with the largest cosines, in order', () => {
 
 describe('the tokens of the answer', () => {
   const words = (...texts: string[]): AnalysedToken[] => texts.map((text) => ({ id: 0, text, kind: 'text' }));
-  const pad: AnalysedToken = { id: 1, text: '', kind: 'latent-pad' };
+  const pad: AnalysedToken = { id: 1, text: '', kind: 'latent' };
   const end: AnalysedToken = { id: 2, text: '', kind: 'end' };
 
   it.each<[string, AnalysedToken[], number[]]>([

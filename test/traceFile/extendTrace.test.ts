@@ -13,6 +13,7 @@ import {
 } from '../../src/trace/analyses.ts';
 import { computeSimilarity } from '../../src/analysis/similarity.ts';
 import { readArray } from '../../src/trace/arrays.ts';
+import { TRACE_VERSION } from '../../src/trace/format.ts';
 import { extendTrace } from '../../src/traceFile/extendTrace.ts';
 import { writeManifest } from '../../src/traceFile/manifest.ts';
 import { namedArrays } from '../../src/traceFile/npz.ts';
@@ -109,7 +110,7 @@ describe('an analysis is added', () => {
     const file = join(temporaryFolder(), 'old.ilvr.json');
     writeFileSync(file, readFileSync(new URL('version1.ilvr.json', import.meta.url)));
     await addSimilarity(file);
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ version: 2 });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ version: TRACE_VERSION });
     expect(await countIn(file)).toBe(1);
   });
 });

@@ -8,7 +8,7 @@ import { readArray } from '../../src/trace/arrays.ts';
 import { TRACE_VERSION } from '../../src/trace/format.ts';
 import { lookAt } from '../../src/trace/looks.ts';
 import { MemoryContainer } from '../../src/traceFile/container.ts';
-import { readManifest } from '../../src/traceFile/manifest.ts';
+import { readManifest, writeManifest } from '../../src/traceFile/manifest.ts';
 import { migrated } from '../../src/traceFile/migrate.ts';
 import type { AnyTrace } from '../../src/traceFile/migrationStep.ts';
 import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
@@ -34,7 +34,7 @@ describe('a trace file', () => {
   it('of a newer version is refused with the advice to update', async () => {
     const newer = text.replace(`"version":${TRACE_VERSION}`, `"version":${TRACE_VERSION + 1}`);
     await expect(readManifest(newer, 'newer')).rejects.toThrow(
-      /written by a newer.*expected version 2 or older, found version 3, in newer\. Update/,
+      /written by a newer.*expected version 3 or older, found version 4, in newer\. Update/,
     );
   });
 
@@ -58,9 +58,9 @@ describe('a trace file', () => {
     await expect(migrated({ ...old, version: 0 }, sink, 'old', versions)).rejects.toThrow(
       /older than any.*expected version 1 to 3, found version 0/,
     );
-    await expect(readManifest(text.replace('"version":2', '"version":0'), 'old')).rejects.toThrow(
-      /older than any/,
-    );
+    await expect(
+      readManifest(text.replace(`"version":${TRACE_VERSION}`, '"version":0'), 'old'),
+    ).rejects.toThrow(/older than any/);
   });
 
   it.each([1.5, '1', null, undefined])('with %j for its version is refused as such', async (version) => {
@@ -186,6 +186,18 @@ describe('slices of a trace', () => {
     expect(read.trace).toEqual(run.trace);
     await read.maps.load(needs);
     expect(read.maps.map(read.trace.latents.at(-1)!, needs)!.values.every(Number.isNaN)).toBe(true);
+  });
+});
+
+describe('a trace of version 2', () => {
+  it('opens as the same run: only the kind of its latents had another name', async () => {
+    const { trace } = smallRun();
+    const text = writeManifest(trace, { file: 'x.ilvr.bin' });
+    const old = text
+      .replace('"version":3', '"version":2')
+      .replaceAll('"kind":"latent"', '"kind":"latent-pad"');
+    expect(old).not.toBe(text);
+    expect((await readManifest(old, 'old')).trace).toEqual((await readManifest(text, 'new')).trace);
   });
 });
 

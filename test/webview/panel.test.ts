@@ -294,7 +294,7 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     const layer = openingOf(trace).layer();
     const at = trace.latents[0]!.token;
     const { data } = trace.tokens[at]!.looks!;
-    const row = rows.find((line) => line.startsWith(`${at + 1},latent-pad`))!.split(',');
+    const row = rows.find((line) => line.startsWith(`${at + 1},latent`))!.split(',');
     expect(Number(row[5])).toBe(data[layer * 6]);
     expect(Number(row[9])).toBe(data[layer * 6 + 4]);
   });

@@ -216,7 +216,7 @@ function answerOf(size: SampleSize, prompt: number): { tokens: TraceToken[]; blo
     }
     const startToken = tokens.length;
     add('<|latent_start|>', 'latent-start');
-    for (let i = 0; i < size.latents; i++) add('<|latent_pad|>', 'latent-pad', true);
+    for (let i = 0; i < size.latents; i++) add('<|latent_pad|>', 'latent', true);
     add('<|latent_end|>', 'latent-end', true);
     blocks.push({ index, startToken, endToken: tokens.length - 1, latents: size.latents, ended: 'forced' });
   }

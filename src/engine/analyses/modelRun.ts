@@ -95,7 +95,7 @@ function checkRun({ checkpoint }: Model, { promptIds, tokens, latents }: Analyse
   const count = promptIds.length + tokens.length;
   if (count > maxPositions) fail(`at most ${maxPositions} tokens`, String(count));
   for (const { token, vector } of latents) {
-    if (tokens[token]?.kind !== 'latent-pad') fail('latents at pads', `one at token ${token}`);
+    if (tokens[token]?.kind !== 'latent') fail('latents at pads', `one at token ${token}`);
     if (vector.length !== hiddenSize) fail(`latents of ${hiddenSize} numbers`, String(vector.length));
   }
 }

@@ -71,6 +71,6 @@ test.each([
 });
 
 test('a latent is no word', () => {
-  const pad = trace.tokens.findIndex(({ kind }) => kind === 'latent-pad');
+  const pad = trace.tokens.findIndex(({ kind }) => kind === 'latent');
   expect(() => placeIn(trace, parseLink(`id=small&token=${pad + 1}`))).toThrow(/expected one of a word/);
 });
