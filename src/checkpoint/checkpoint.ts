@@ -3,6 +3,8 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/config.ts';
+import { ILVR } from '../model/families/ilvr.ts';
+import type { Protocol } from '../model/protocol.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import { openAdapter } from './adapter/adapter.ts';
 import type { Adapter } from './adapter/adapter.ts';
@@ -106,9 +108,28 @@ function completeConfig(
 ): ModelConfig {
   const vocabularySize = adaptedVocabulary ?? parsed.text.vocabularySize;
   const config = { ...parsed, text: { ...parsed.text, tiedEmbeddings: tied, vocabularySize } };
-  if (protocol === undefined) return withLatentTokens(config, (token) => tokenizer.idOf(token));
+  if (protocol === undefined) return withProtocol(withLatentTokens(config, (token) => tokenizer.idOf(token)));
   const { latent: _, ...tokens } = config.tokens;
   return { ...config, tokens };
+}
+
+/** The config with the protocol that its latent tokens are for. */
+function withProtocol(config: ModelConfig): ModelConfig {
+  const { latent } = config.tokens;
+  if (latent === undefined) return config;
+  const [pad, start, end] = [latent.pad, latent.start, latent.end];
+  const { tokens } = ILVR.record;
+  const protocol: Protocol = {
+    ...ILVR.record,
+    tokens: {
+      start: { name: tokens.start!, id: start },
+      pad: { name: tokens.pad!, id: pad },
+      end: { name: tokens.end!, id: end },
+    },
+    count: config.latentSize,
+    countFrom: 'config',
+  };
+  return { ...config, protocol };
 }
 
 /** What a reader should know before a run. */

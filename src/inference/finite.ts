@@ -14,6 +14,7 @@ const STAGES = {
   embeddings: ['model.embed_tokens.'],
   'hidden states': ['model.layers.', 'model.norm.'],
   logits: ['lm_head.'],
+  latents: ['lvr_head.'],
 } as const;
 
 export type Stage = keyof typeof STAGES;

@@ -9,18 +9,21 @@
  * one run of the decoder for all, which takes little longer than for one (docs/log.md). They decide as runs of their own
  * would; their numbers equal those within rounding, as products of more rows round differently (./kvBranch.ts).
  *
- * At a pad the hidden state after the final norm, at the position before, is fed as it is (arXiv 2512.05665), or what
- * an intervention puts in its place. A latent's attention is that of its own query, so it is known once it is fed.
+ * At a latent the hidden state after the final norm, at the position before, is fed as it is (arXiv 2512.05665), or
+ * what the model's protocol makes of it (../model/protocol.ts), or what an intervention puts in its place. A latent's
+ * attention is that of its own query, so it is known once it is fed.
  */
 
 import { inScope } from '../analysis/intervention.ts';
 import type { NumericArray } from '../tensor/array.ts';
+import { freed } from '../model/families/ilvr.ts';
 import { visible, type LatentBlock } from '../model/latentReach.ts';
+import { firstLatent, missingPlaces, type Protocol } from '../model/protocol.ts';
 import type { LatentIntervention } from '../protocol/engine.ts';
 import type { TraceBlock } from '../trace/schema.ts';
 import { fedVector } from './intervention.ts';
 import { KvBranch, type BranchRead } from './kvBranch.ts';
-import { LatentProtocol, type Decision, type LatentMode } from './latentProtocol.ts';
+import { LatentProtocol, type Decision } from './latentProtocol.ts';
 import { probabilityOf, type Sequence } from './logitRules.ts';
 import type { DecoderStep, Model, Reading } from './model.ts';
 import type { Prompt } from './prompt.ts';
@@ -28,7 +31,8 @@ import { readPrompt, type PromptMemory } from './promptMemory.ts';
 import { Sampler, type SamplerSettings } from './sampler.ts';
 
 export interface GenerationSettings extends SamplerSettings {
-  latents: LatentMode;
+  /** Whether blocks are as the protocol has them, or as free as they can be; see ../model/families/ilvr.ts. */
+  latents: 'forced' | 'free';
   /** Most new tokens, pads included. */
   maxTokens: number;
 }
@@ -58,7 +62,7 @@ export interface NewToken extends Decision {
 export interface Fed {
   /** (L, H, keys) of its own query; without keys where it was not wanted. */
   attention: NumericArray;
-  /** What was fed at a latent. */
+  /** A latent: what was fed there or, where nothing is fed back, the state that it left. */
   vector?: Float32Array;
 }
 
@@ -68,8 +72,8 @@ export interface Step {
   fed?: Fed;
 }
 
-/** Why a run ends by itself. */
-export type StopReason = 'end' | 'limit';
+/** Why a run ends by itself; "endless": nothing would have ended its last block. */
+export type StopReason = 'end' | 'limit' | 'endless';
 
 interface State {
   readonly model: Model;
@@ -78,14 +82,20 @@ interface State {
   readonly promptLength: number;
   readonly delta: number;
   readonly branch: KvBranch;
-  readonly protocol: LatentProtocol;
+  /** That it thinks by; absent for a model that only writes. */
+  readonly protocol: Protocol | undefined;
+  readonly machine: LatentProtocol;
   readonly sampler: Sampler;
   /** Positions of the prompt that an earlier run had read. */
   readonly reused: number;
   /** Of the sequence so far, pads included. */
   readonly ids: number[];
-  /** (C), of the last position that was fed. */
+  /** (C), of the last position that was fed: what logits are computed from. */
   hidden: Float32Array;
+  /** (C), of the same position: what a latent after it would be. */
+  feedback: Float32Array;
+  /** Whether both are still to go through the model's head for latents. */
+  headed: boolean;
   /** Decided, and not fed yet. */
   pending?: { token: NewToken; intervention: LatentIntervention | undefined } | undefined;
   /** Latents fed so far. */
@@ -123,12 +133,9 @@ export class Generation {
     const { cache, hidden, reused } = await readPrompt(model, prompt, memory, onChunk);
     const branch = KvBranch.of(cache);
     try {
-      const protocol = new LatentProtocol({
-        tokens: config.tokens.latent,
-        size: config.latentSize,
-        mode: settings.latents,
-        endIds: generation.eosIds,
-      });
+      const own = config.protocol;
+      const protocol = own && settings.latents === 'free' ? freed(own) : own;
+      const machine = new LatentProtocol({ protocol, endIds: generation.eosIds });
       return new Generation({
         model,
         settings,
@@ -136,9 +143,12 @@ export class Generation {
         delta,
         branch,
         protocol,
+        machine,
         sampler: new Sampler(settings, generation),
         ids: [...ids],
         hidden,
+        feedback: hidden,
+        headed: false,
         reused,
         latents: 0,
         removed: 0,
@@ -162,7 +172,7 @@ export class Generation {
 
   /** The account of the blocks so far. */
   get blocks(): readonly Readonly<TraceBlock>[] {
-    return this.state.protocol.blocks;
+    return this.state.machine.blocks;
   }
 
   /** The state (C) that the last token was, or the next one is, chosen from. */
@@ -172,9 +182,11 @@ export class Generation {
 
   /** Why there is nothing more to decide; the last token is then not fed. */
   get ended(): StopReason | undefined {
-    if (this.state.pending?.token.kind === 'end') return 'end';
-    const { ids, maxLength } = this.sequence();
-    return ids.length >= maxLength ? 'limit' : undefined;
+    const { pending, machine, model, ids } = this.state;
+    if (pending?.token.kind === 'end') return 'end';
+    if (ids.length >= model.checkpoint.config.text.maxPositions) return 'limit';
+    if (machine.isEndless) return 'endless';
+    return ids.length >= this.sequence().maxLength && !machine.outlastsLimit ? 'limit' : undefined;
   }
 
   /** Decides the next token and, unless the run ends with it, feeds it. */
@@ -242,7 +254,9 @@ export class Generation {
       };
     });
     const steps = await KvBranch.read(model, reads);
-    return runs.map((run, i) => run.take(steps[i]!, reads[i]!.embeddings.data));
+    const taken = runs.map((run, i) => run.take(steps[i]!, reads[i]!.embeddings.data));
+    await throughHeads(runs.map(({ state }) => state));
+    return taken;
   }
 
   /**
@@ -272,7 +286,7 @@ export class Generation {
       ...state,
       settings: { ...state.settings, ...changes },
       branch,
-      protocol: state.protocol.fork(),
+      machine: state.machine.fork(),
       sampler: state.sampler.fork(changes),
       ids: [...state.ids],
     };
@@ -280,23 +294,23 @@ export class Generation {
 
   /** How many pads fill the block that is open; the model's own number if undefined. */
   private padsFor(intervention: LatentIntervention | undefined): number | undefined {
-    return this.state.protocol.open !== undefined && this.touches(intervention, 'markers') ? 0 : undefined;
+    return this.state.machine.open !== undefined && this.touches(intervention, 'markers') ? 0 : undefined;
   }
 
   private needsLogits({ intervention }: StepInput): boolean {
-    const { pending, protocol } = this.state;
+    const { pending, machine } = this.state;
     if (pending !== undefined || this.ended !== undefined) throw new Error('there is nothing to decide now');
-    return protocol.needsLogits(this.padsFor(intervention));
+    return machine.needsLogits(this.padsFor(intervention), this.touches(intervention, 'none'));
   }
 
   /** @param logits where the protocol leaves a choice */
   private decideBy({ force, ban = [], intervention }: StepInput, logits: Float32Array | undefined): NewToken {
     const { state } = this;
-    const { protocol, ids, promptLength } = state;
-    const inside = protocol.open !== undefined;
+    const { machine, ids, promptLength } = state;
+    const inside = machine.open !== undefined;
     const size = this.padsFor(intervention);
     const choice = logits === undefined ? undefined : (force ?? this.choose(logits, ban, intervention));
-    const decision = protocol.next(choice, size);
+    const decision = machine.next(choice, size);
     const token: NewToken = {
       ...decision,
       forced: decision.forced || (force !== undefined && decision.id === force),
@@ -317,19 +331,25 @@ export class Generation {
     intervention: LatentIntervention | undefined,
   ): number {
     const { state } = this;
-    const start = state.model.checkpoint.config.tokens.latent?.start;
-    const banned = [...state.protocol.banned, ...ban];
+    const { openers } = state.machine;
+    const banned = [...state.machine.banned, ...ban];
     const choice = state.sampler.choose(logits, this.sequence(), banned);
-    if (choice !== start || !this.touches(intervention, 'none')) return choice;
+    if (!openers.includes(choice) || !this.removesBlock(intervention)) return choice;
     state.removed++;
-    return state.sampler.choose(logits, this.sequence(), [...banned, start]);
+    return state.sampler.choose(logits, this.sequence(), [...banned, ...openers]);
+  }
+
+  /** Without markers, a block of markers alone is none. */
+  private removesBlock(intervention: LatentIntervention | undefined): boolean {
+    const isBare = this.state.protocol?.source === 'token' && this.touches(intervention, 'markers');
+    return isBare || this.touches(intervention, 'none');
   }
 
   /** Whether an intervention of this kind means a block: that one, or the one that is open or would begin now. */
   private touches(
     intervention: LatentIntervention | undefined,
     kind: LatentIntervention['kind'],
-    block = this.state.protocol.open?.index ?? this.blocks.length,
+    block = this.state.machine.open?.index ?? this.blocks.length,
   ): boolean {
     return intervention?.kind === kind && inScope(intervention.scope, this.state.removed + block);
   }
@@ -337,37 +357,44 @@ export class Generation {
   /** What is to be fed and where it stands: a vector at a latent, else the token's embedding. */
   private input(): { id: number; replaced: Float32Array | undefined; place: number } {
     const { state } = this;
-    const { model, delta, pending } = state;
+    const { delta, pending, protocol } = state;
     if (pending === undefined || this.ended === 'end') throw new Error('there is nothing to feed now');
     const { token, intervention } = pending;
     // What follows markers alone stands where it would have stood: only the latents are gone, not their places.
-    if (token.kind === 'latent-end' && this.touches(intervention, 'markers', token.block))
-      state.skipped += model.checkpoint.config.latentSize - token.closed!.latents;
-    const replaced = token.feed === 'latent' ? this.latentFor(token, intervention) : undefined;
-    return { id: token.id, replaced, place: token.position + delta + state.skipped };
+    const { closed } = token;
+    if (closed !== undefined && this.touches(intervention, 'markers', closed.index))
+      state.skipped += missingPlaces(protocol!, closed);
+    const place = token.position + delta + state.skipped;
+    const isOwnToken = token.feed === 'embedding' && intervention === undefined;
+    if (token.kind !== 'latent' || isOwnToken) return { id: token.id, replaced: undefined, place };
+    const replaced = this.latentFor(token, intervention);
+    return { id: protocol?.tokens.pad?.id ?? token.id, replaced, place };
   }
 
-  /** What is fed at a pad; undefined for the pad's own embedding. */
+  /** What is fed at a latent; undefined for the pad's embedding. */
   private latentFor(
     { block, latentIndex }: NewToken,
     intervention: LatentIntervention | undefined,
   ): Float32Array | undefined {
-    const { hidden, removed, latents, settings } = this.state;
+    const { feedback, removed, latents, settings } = this.state;
     const place = { block: removed + block!, latent: latentIndex!, index: latents };
-    return fedVector(hidden, place, intervention, settings.seed);
+    return fedVector(feedback, place, intervention, settings.seed);
   }
 
   /** The run goes on from what the decoder gave for `input`. */
   private take({ hidden, attention }: DecoderStep, input: Float32Array): Fed {
     const { state } = this;
-    const isLatent = state.pending!.token.feed === 'latent';
-    state.hidden = hidden.data;
+    const { kind, feed } = state.pending!.token;
+    const isLatent = kind === 'latent';
+    state.machine.fed(feed === 'latent' ? input : state.feedback);
+    state.hidden = state.feedback = hidden.data;
+    state.headed = feed === 'latent' && state.protocol?.source === 'head';
     state.pending = undefined;
     if (isLatent) state.latents++;
     const [layers, heads, , keys] = attention.shape;
     return {
       attention: { shape: [layers!, heads!, keys!], data: attention.data },
-      ...(isLatent && { vector: input }),
+      ...(isLatent && { vector: state.protocol?.source === 'token' ? hidden.data : input }),
     };
   }
 
@@ -379,15 +406,25 @@ export class Generation {
 
   /** In a control model the mask hides what latents do not reach. */
   private reading(): Reading {
-    const { model, promptLength } = this.state;
+    const { model, promptLength, protocol } = this.state;
     const { latentReach } = model.checkpoint.config;
-    if (latentReach === undefined) return {};
+    if (latentReach === undefined || protocol === undefined) return {};
     const blocks = this.blocks.map(({ startToken, latents, endToken }): LatentBlock => ({
-      first: promptLength + startToken + 1,
+      first: promptLength + firstLatent(protocol, startToken),
       pads: latents,
       ...(endToken !== undefined && { end: promptLength + endToken }),
     }));
     return { sees: (query, key) => visible(query, key, blocks, latentReach) };
+  }
+}
+
+/** What comes out at a latent goes through the model's head for latents, where it has one, before it is used. */
+async function throughHeads(states: readonly State[]): Promise<void> {
+  for (const state of states) {
+    if (!state.headed) continue;
+    state.feedback = await state.model.latentHead(state.hidden);
+    if (state.protocol!.headLogits) state.hidden = state.feedback;
+    state.headed = false;
   }
 }
 

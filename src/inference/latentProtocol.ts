@@ -1,26 +1,19 @@
 /**
- * When to write and when to think: ILVR's latent blocks as a small state machine over token ids, and the
- * account of a run's blocks. Everything else that knows of blocks (mask, trace, reference answers) reads it here.
- *
- * A block is start, K pads at which the model's own hidden state is fed back, end.
- * - forced (the released code of August 2026): exactly K pads, then end; pad and end are banned outside.
- * - free (without its logits processor): inside a block the model's end leaves it early, its start
- *   begins it again, anything else becomes a pad; after K pads end is forced all the same.
+ * When to write and when to think: a latent protocol (../model/protocol.ts) as a small state machine over token ids,
+ * and the account of a run's blocks. Everything else that knows of blocks (mask, trace, reference answers) reads it
+ * here. What a field of the protocol means stands there; which models have which values, in ../model/families.
  */
 
-import type { SpecialTokens } from '../model/config.ts';
+import { distance, type Protocol } from '../model/protocol.ts';
 import type { TraceBlock, TraceToken } from '../trace/schema.ts';
-
-export type LatentMode = 'forced' | 'free';
 
 export interface LatentRules {
   /** Absent for a model that only writes. */
-  tokens: SpecialTokens['latent'];
-  /** K, pads of a full block. */
-  size: number;
-  mode: LatentMode;
-  /** Ids that end the answer, outside blocks. */
+  protocol: Protocol | undefined;
+  /** Ids that end the answer. */
   endIds: readonly number[];
+  /** What a distance protocol compares with. */
+  endVector?: Float32Array | undefined;
 }
 
 export interface Decision {
@@ -30,30 +23,59 @@ export interface Decision {
   feed: 'embedding' | 'latent';
   /** The protocol's choice, not the model's. */
   forced: boolean;
-  /** Index of the block that it lies in, its markers included, and for a pad its place there. */
+  /** Id that the model (or the caller) chose inside a block, where it was asked. */
+  chosen?: number;
+  /** Index of the block that it lies in, its markers included, and for a latent its place there. */
   block?: number;
   latentIndex?: number;
   /** The block that begins with this token. */
   opened?: TraceBlock;
-  /** The block that ends with this token or, where it is begun again, before it. */
+  /** The block that ends with this token or, where it has no end token or is begun again, before it. */
   closed?: TraceBlock;
 }
+
+type Ended = Exclude<TraceBlock['ended'], 'running' | 'limit' | 'cancelled' | 'endless'>;
+
+/** What a protocol remembers beside the blocks. */
+interface Memory {
+  /** Ids decided. */
+  tokens: number;
+  /** Latents that count towards K. */
+  count: number;
+  /** The last vector lay near the learned one. */
+  near: boolean;
+  /** The last id that was chosen at a latent, and how often in a row. */
+  repeated: { id: number | undefined; times: number };
+  /** The model has chosen an end token, anywhere. */
+  choseEnd: boolean;
+  /** A block has ended. */
+  closedOne: boolean;
+}
+
+const NOTHING: Memory = {
+  tokens: 0,
+  count: 0,
+  near: false,
+  repeated: { id: undefined, times: 0 },
+  choseEnd: false,
+  closedOne: false,
+};
 
 export class LatentProtocol {
   private readonly rules: LatentRules;
   /** Those of the run so far; only the last can be open, its `ended` is then "running". */
   private readonly account: TraceBlock[];
-  private tokens: number;
+  private readonly memory: Memory;
 
-  constructor(rules: LatentRules, account: readonly TraceBlock[] = [], tokens = 0) {
+  constructor(rules: LatentRules, account: readonly TraceBlock[] = [], memory: Readonly<Memory> = NOTHING) {
     this.rules = rules;
     this.account = account.map((block) => ({ ...block }));
-    this.tokens = tokens;
+    this.memory = { ...memory };
   }
 
   /** An independent one at the same point. */
   fork(): LatentProtocol {
-    return new LatentProtocol(this.rules, this.account, this.tokens);
+    return new LatentProtocol(this.rules, this.account, this.memory);
   }
 
   /** The run's blocks so far. */
@@ -67,75 +89,208 @@ export class LatentProtocol {
     return last?.ended === 'running' ? last : undefined;
   }
 
+  /** Whether the limit of tokens does not count now. */
+  get outlastsLimit(): boolean {
+    const { open } = this;
+    // A start token at the limit is not fed any more, and a block begins when it is.
+    return (
+      this.rules.protocol?.limitInside === 'ignored' &&
+      open !== undefined &&
+      open.startToken < this.memory.tokens - 1
+    );
+  }
+
+  /** Whether nothing has ended a block for so long that the run is to be stopped. */
+  get isEndless(): boolean {
+    const { open } = this;
+    return open !== undefined && open.latents >= this.rules.protocol!.bound;
+  }
+
   /**
    * Whether the next id depends on the logits; if not, the LM head need not be run.
-   * @param size pads after which the block is full, here and below; K unless the caller wants fewer
+   * @param size latents after which a block is full, here and below; K unless the caller wants fewer
+   * @param noBlock whether the caller lets no block begin
    */
-  needsLogits(size = this.rules.size): boolean {
-    return this.open === undefined || (this.rules.mode === 'free' && this.open.latents < size);
+  needsLogits(size?: number, noBlock = false): boolean {
+    const { protocol } = this.rules;
+    if (protocol === undefined) return true;
+    if (this.open === undefined) return noBlock || !this.mustStart;
+    if (protocol.source === 'token') return true;
+    if (this.isFull(size)) return !protocol.forcedEnd || protocol.state === 'run';
+    const { stop, append, startInside, stopInside } = protocol;
+    return (
+      append === 'own' ||
+      stop.endToken ||
+      stop.repeats !== undefined ||
+      startInside !== 'ignored' ||
+      stopInside === 'ends'
+    );
   }
 
   /** Ids that must not be chosen now. */
   get banned(): number[] {
-    const { tokens, mode } = this.rules;
-    if (tokens === undefined || mode === 'free' || this.open !== undefined) return [];
-    return [tokens.pad, tokens.end];
+    const { protocol } = this.rules;
+    if (protocol?.bansOutside !== true || this.open !== undefined) return [];
+    const { pad, end } = protocol.tokens;
+    return [pad, end].flatMap((token) => token?.id ?? []);
+  }
+
+  /** Ids with which a block begins. */
+  get openers(): number[] {
+    const { start, visual = [] } = this.rules.protocol?.tokens ?? {};
+    return [...(start === undefined ? [] : [start]), ...visual].map(({ id }) => id);
   }
 
   /** What comes next, given the model's (or the caller's) choice where one is needed. */
-  next(choice: number | undefined, size = this.rules.size): Decision {
+  next(choice: number | undefined, size?: number): Decision {
+    const { open, memory } = this;
     const decision =
-      this.open === undefined ? this.outside(choice!) : this.inside(this.account.at(-1)!, choice, size);
-    this.tokens++;
+      open === undefined ? this.outside(choice, size) : this.inside(this.account.at(-1)!, choice, size);
+    memory.tokens++;
+    memory.choseEnd ||= choice !== undefined && choice === this.rules.protocol?.tokens.end?.id;
     return decision;
   }
 
-  private outside(id: number): Decision {
-    const { tokens, endIds } = this.rules;
-    if (id === tokens?.start) return this.start(id);
+  /**
+   * A position was fed.
+   * @param state what a latent there would be: the vector that was fed, or the state before an embedding
+   */
+  fed(state: Float32Array): void {
+    const { protocol, endVector } = this.rules;
+    const rule = protocol?.stop.distance;
+    if (rule === undefined || endVector === undefined || this.open === undefined) return;
+    this.memory.near = distance(rule.measure, state, endVector) < rule.threshold;
+  }
+
+  private get mustStart(): boolean {
+    return this.rules.protocol?.firstToken === 'start' && this.memory.tokens === 0;
+  }
+
+  private isFull(size = this.rules.protocol!.count): boolean {
+    const { protocol } = this.rules;
+    const { count, near, repeated, closedOne } = this.memory;
+    if (size === 0 || near) return true;
+    const { state, stop } = protocol!;
+    if (stop.repeats !== undefined && repeated.times >= stop.repeats) return true;
+    return count >= size && !(state === 'run' && closedOne);
+  }
+
+  private outside(choice: number | undefined, size: number | undefined): Decision {
+    const { protocol, endIds } = this.rules;
+    const { start, visual } = protocol?.tokens ?? {};
+    if (choice === undefined) return { ...this.start(start!.id, size), forced: true };
+    const id = choice;
+    if (id === start?.id) return this.start(id, size);
+    if (visual?.some((token) => token.id === id)) return this.visual(id);
     const kind = endIds.includes(id) ? 'end' : 'text';
     return { id, kind, feed: 'embedding', forced: false };
   }
 
-  private inside(block: TraceBlock, choice: number | undefined, size: number): Decision {
-    const { tokens, mode } = this.rules;
-    const { pad, start, end } = tokens!;
-    const full = block.latents >= size;
-    if (full || (mode === 'free' && choice === end)) {
-      block.endToken = this.tokens;
-      block.ended = full ? 'forced' : 'end-token';
-      const closed = { ...block };
-      return { id: end, kind: 'latent-end', feed: 'embedding', forced: full, block: block.index, closed };
+  private inside(block: TraceBlock, choice: number | undefined, size: number | undefined): Decision {
+    const { protocol, endIds } = this.rules;
+    const { tokens, source, forcedEnd, stop, state, startInside, stopInside } = protocol!;
+    if (source === 'token') return this.visualNext(block, choice!);
+    if (this.isFull(size)) {
+      const how = this.howFull();
+      if (forcedEnd) return this.end(block, how, true);
+      const closed = this.close(block, how);
+      return { ...this.outside(choice, size), closed };
     }
-    if (mode === 'free' && choice === start) {
-      block.ended = 'restart';
-      return { ...this.start(start), closed: { ...block } };
+    const obeysEnd = stop.endToken && !(state === 'run' && this.memory.choseEnd);
+    if (obeysEnd && choice === tokens.end?.id) return this.end(block, 'end-token', false);
+    if (startInside === 'restart' && choice === tokens.start?.id) {
+      const closed = this.close(block, 'restart');
+      return { ...this.start(choice!, size), closed };
     }
+    if (stopInside === 'ends' && endIds.includes(choice!)) {
+      const closed = this.close(block, 'stop');
+      return { id: choice!, kind: 'end', feed: 'embedding', forced: false, closed };
+    }
+    return this.latent(block, choice);
+  }
+
+  private howFull(): Ended {
+    const { near, repeated } = this.memory;
+    if (near) return 'distance';
+    return repeated.times >= (this.rules.protocol!.stop.repeats ?? Infinity) ? 'repeats' : 'forced';
+  }
+
+  private start(id: number, size: number | undefined): Decision {
+    const { memory } = this;
+    const { firstFeed, state } = this.rules.protocol!;
+    const opened = this.begin();
+    if (state === 'block') memory.count = 0;
+    memory.near = false;
+    memory.repeated = { id: undefined, times: 0 };
+    const common = { id, forced: false, block: opened.index } as const;
+    if (firstFeed === 'after-start' || size === 0)
+      return { ...common, kind: 'latent-start', feed: 'embedding', opened: { ...opened } };
+    memory.count++;
+    const latentIndex = opened.latents++;
+    return { ...common, kind: 'latent', feed: 'latent', latentIndex, opened: { ...opened } };
+  }
+
+  private latent(block: TraceBlock, choice: number | undefined): Decision {
+    const { memory } = this;
+    const { tokens, append, stop, startInside } = this.rules.protocol!;
+    const { pad, start, end } = tokens;
+    // An end token that has no effect keeps its id.
+    const keeps = append === 'own' || (stop.endToken && choice === end?.id);
+    const id = keeps ? choice! : pad!.id;
+    memory.count = startInside === 'reset' && choice === start?.id ? 0 : memory.count + 1;
+    const times = memory.repeated.id === choice ? memory.repeated.times + 1 : 1;
+    memory.repeated = { id: choice, times };
     return {
-      id: pad,
+      id,
       kind: 'latent',
       feed: 'latent',
-      forced: mode === 'forced' || choice !== pad,
+      forced: id !== choice,
+      ...(choice !== undefined && { chosen: choice }),
       block: block.index,
       latentIndex: block.latents++,
     };
   }
 
-  private start(id: number): Decision {
-    const opened: TraceBlock = {
+  private end(block: TraceBlock, how: Ended, forced: boolean): Decision {
+    const { id } = this.rules.protocol!.tokens.end!;
+    block.endToken = this.memory.tokens;
+    const closed = this.close(block, how);
+    this.memory.closedOne = true;
+    return { id, kind: 'latent-end', feed: 'embedding', forced, block: block.index, closed };
+  }
+
+  /** A latent that is an ordinary token opens a block, or goes on with one of its own kind. */
+  private visual(id: number): Decision {
+    const block = this.begin();
+    this.memory.repeated = { id, times: 1 };
+    return { ...this.visualIn(block, id), opened: { ...block } };
+  }
+
+  private visualNext(block: TraceBlock, id: number): Decision {
+    if (id === this.memory.repeated.id) return this.visualIn(block, id);
+    const closed = this.close(block, 'text');
+    return { ...this.outside(id, undefined), closed };
+  }
+
+  private visualIn(block: TraceBlock, id: number): Decision {
+    const latentIndex = block.latents++;
+    return { id, kind: 'latent', feed: 'embedding', forced: false, block: block.index, latentIndex };
+  }
+
+  private begin(): TraceBlock {
+    const { tokens } = this.memory;
+    const block: TraceBlock = {
       index: this.account.length,
-      startToken: this.tokens,
+      startToken: tokens,
       latents: 0,
       ended: 'running',
     };
-    this.account.push(opened);
-    return {
-      id,
-      kind: 'latent-start',
-      feed: 'embedding',
-      forced: false,
-      block: opened.index,
-      opened: { ...opened },
-    };
+    this.account.push(block);
+    return block;
+  }
+
+  private close(block: TraceBlock, how: Ended): TraceBlock {
+    block.ended = how;
+    return { ...block };
   }
 }

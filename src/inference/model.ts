@@ -5,6 +5,7 @@
 
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { cacheNames, decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
+import { latentHeadGraph } from '../model/latentHead.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import { mropePositions, textRotation, type PatchGrid, type Position } from '../model/positions.ts';
 import {
@@ -52,6 +53,8 @@ interface Parts {
   decoder: Session;
   head: Session;
   merge: Session;
+  /** Of models whose latents go through one. */
+  latentHead?: Session;
 }
 
 export class Model {
@@ -69,7 +72,7 @@ export class Model {
   }
 
   /**
-   * Opens the five graphs.
+   * Opens the graphs.
    * @param onProgress is told before each; throwing there stops the load
    * @param threads of the CPU; absent: all cores
    */
@@ -85,6 +88,7 @@ export class Model {
     const prepack = weights.packed !== undefined;
     const open = (graph: Uint8Array, keepOnDevice: string[] = []): Promise<Session> =>
       openSession(graph, { ...options, provider, prepack, keepOnDevice });
+    const { latentHead } = config;
     const steps: { [Name in keyof Parts]: () => Promise<Parts[Name]> } = {
       tower: () => Tower.open(config.vision, weights, { ...options, provider, prepack }),
       // A few rows of a table that stays in its file: a GPU would need all of it, and has no bfloat16.
@@ -96,6 +100,9 @@ export class Model {
           present.flatMap((names) => [names.presentKey, names.presentValue]),
         ),
       merge: () => openMergeSession(config.text, { provider, threads }),
+      ...(latentHead !== undefined && {
+        latentHead: () => open(latentHeadGraph(latentHead, config.text.hiddenSize, weights)),
+      }),
     };
     const parts: Partial<Parts> = {};
     try {
@@ -148,6 +155,16 @@ export class Model {
     const width = this.checkpoint.config.text.vocabularySize;
     await this.checkFinite('logits', logits, (i) => `for token ${i % width}`);
     return { shape: [hidden.shape[0]!, width], data: logits };
+  }
+
+  /** What a state (C) becomes before it is fed as a latent (C), where the model has a head for that. */
+  async latentHead(hidden: Float32Array): Promise<Float32Array> {
+    const { latentHead } = this.parts;
+    if (latentHead === undefined) throw new Error('the model has no head for latents');
+    const result = await latentHead.run({ hidden: floatTensor(hidden, [1, hidden.length]) });
+    const latent = floats(result['latents']);
+    await this.checkFinite('latents', latent, () => 'after the head for latents');
+    return latent;
   }
 
   newCache(): KvCache {

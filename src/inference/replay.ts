@@ -6,6 +6,7 @@
 
 import type { NumericArray } from '../tensor/array.ts';
 import { visible, type LatentBlock } from '../model/latentReach.ts';
+import { firstLatent, missingPlaces } from '../model/protocol.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import type { Position } from '../model/positions.ts';
 import type { Prompt } from './prompt.ts';
@@ -21,7 +22,7 @@ const HEAD_ROWS = 16;
 /** What followed the prompt. Indices count from its first new token. */
 export interface Continuation {
   ids: readonly number[];
-  /** What was fed at each pad, by index. */
+  /** The latents, by index. */
   latents: ReadonlyMap<number, Float32Array>;
   blocks: readonly { startToken: number; latents: number; endToken?: number | undefined }[];
   /** Blocks that were left empty, so that what follows stands where it would have stood with latents. */
@@ -48,16 +49,16 @@ export async function sequenceOf(
   prompt: Prompt,
   continuation: Continuation,
 ): Promise<Sequence> {
-  const { tokens, latentReach } = model.checkpoint.config;
-  const pad = tokens.latent?.pad;
-  const { latents } = continuation;
-  const unknown = continuation.ids.findIndex((id, i) => id === pad && !latents.has(i));
-  const added = unknown < 0 ? continuation.ids : continuation.ids.slice(0, unknown);
+  const { protocol, latentReach } = model.checkpoint.config;
+  // Without a protocol there are no blocks.
+  const first = (startToken: number): number => (protocol ? firstLatent(protocol, startToken) : startToken);
+  const latents = protocol?.source === 'token' ? new Map<number, Float32Array>() : continuation.latents;
+  const added = continuation.ids.slice(0, knownUntil(continuation, first));
   const promptLength = prompt.ids.length;
-  const blocks = continuation.blocks.map((block): LatentBlock => ({
-    first: promptLength + block.startToken + 1,
-    pads: block.latents,
-    ...(block.endToken !== undefined && { end: promptLength + block.endToken }),
+  const blocks = continuation.blocks.map(({ startToken, latents: pads, endToken }): LatentBlock => ({
+    first: promptLength + first(startToken),
+    pads,
+    ...(endToken !== undefined && { end: promptLength + endToken }),
   }));
   return {
     promptLength,
@@ -67,6 +68,15 @@ export async function sequenceOf(
     sees: (query, key) => visible(query, key, blocks, latentReach),
     blocks,
   };
+}
+
+/** Index of the first latent whose vector is not known. */
+function knownUntil({ ids, latents, blocks }: Continuation, first: (startToken: number) => number): number {
+  for (const { startToken, latents: count } of blocks) {
+    const start = first(startToken);
+    for (let i = start; i < Math.min(start + count, ids.length); i++) if (!latents.has(i)) return i;
+  }
+  return ids.length;
 }
 
 async function embeddingsOf(
@@ -93,11 +103,12 @@ function placesOf(
   count: number,
   { blocks, emptied = () => false }: Continuation,
 ): Position[] {
-  const { latentSize } = model.checkpoint.config;
+  const { protocol } = model.checkpoint.config;
   let skipped = 0;
   return Array.from({ length: count }, (_, i): Position => {
-    const ended = blocks.findIndex(({ endToken }) => endToken === i);
-    if (ended >= 0 && emptied(ended)) skipped += latentSize - blocks[ended]!.latents;
+    const before = blocks.findIndex(({ startToken }) => startToken === i - 1);
+    if (before >= 0 && emptied(before) && protocol !== undefined)
+      skipped += missingPlaces(protocol, blocks[before]!);
     const place = prompt.ids.length + i + prompt.delta + skipped;
     return [place, place, place];
   });

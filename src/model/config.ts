@@ -3,7 +3,9 @@
  * Field names follow the paper and Hugging Face; ids are token ids. No I/O here: ../checkpoint reads files.
  */
 
+import type { LatentHead } from './latentHead.ts';
 import type { LatentReach } from './latentReach.ts';
+import type { Protocol } from './protocol.ts';
 
 /** Language model: pre-norm decoder with grouped-query attention, M-RoPE and SwiGLU. */
 export interface TextConfig {
@@ -57,10 +59,20 @@ export interface ModelConfig {
   text: TextConfig;
   vision: VisionConfig;
   tokens: SpecialTokens;
+  /** How it thinks in latents; absent for a model that only writes. */
+  protocol?: Protocol;
+  /** What latents go through before they are fed; absent where they are fed as they are. */
+  latentHead?: LatentHead;
   /** K: vectors fed back per latent block (`latent_size`). */
   latentSize: number;
   /** What latents reach in a control model (`latent_reach`); absent for an ordinary one. */
   latentReach?: LatentReach;
+}
+
+/** The config with another number of latents in a full block. */
+export function withLatentSize(config: ModelConfig, latentSize: number): ModelConfig {
+  const { protocol } = config;
+  return { ...config, latentSize, ...(protocol && { protocol: { ...protocol, count: latentSize } }) };
 }
 
 /** `generation_config.json`: what the checkpoint's makers decode with. */

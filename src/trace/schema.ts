@@ -210,13 +210,34 @@ const token = z.strictObject({
   attention: arrayRef.optional(),
 });
 
+/** How a latent block ends. */
+const BLOCK_ENDS = [
+  'running',
+  /** It was full. */
+  'forced',
+  'end-token',
+  'restart',
+  /** A vector lay near the one that the model learnt for this. */
+  'distance',
+  /** The model chose one id several times. */
+  'repeats',
+  /** Its latents are ordinary tokens, and another one followed. */
+  'text',
+  /** The model ended its answer inside. */
+  'stop',
+  'limit',
+  /** Nothing would have ended it. */
+  'endless',
+  'cancelled',
+] as const;
+
 const block = z.strictObject({
   index: count,
   /** Indices into tokens. */
   startToken: count,
   endToken: count.optional(),
   latents: count,
-  ended: z.enum(['running', 'forced', 'end-token', 'restart', 'limit', 'cancelled']),
+  ended: z.enum(BLOCK_ENDS),
 });
 
 const comparison = z.strictObject({

@@ -64,7 +64,12 @@ const ENDS: Record<TraceBlock['ended'], Message> = {
   forced: message('of fixed length'),
   'end-token': message('ended by the model'),
   restart: message('restarted by the model'),
+  distance: message('ended near the learned vector'),
+  repeats: message('ended by repetition'),
+  text: message('ended by other text'),
+  stop: message('ended with the answer'),
   limit: message('cut off at the token limit'),
+  endless: message('stopped, as nothing would have ended it'),
   cancelled: message('stopped'),
 };
 
@@ -114,7 +119,12 @@ const END_REASONS: Record<TraceBlock['ended'], Message> = {
   forced: message('Every block was ended after a fixed number of latents; the model did not choose the end.'),
   'end-token': message('The model wrote the end of the block itself.'),
   restart: message('The model wrote the start of a block inside this one.'),
+  distance: message('A latent lay nearer to the vector that ends blocks than the threshold.'),
+  repeats: message('The model chose the same token several times in a row.'),
+  text: message('The latents of this model are ordinary tokens, and another one followed.'),
+  stop: message('The model ended its answer inside this block.'),
   limit: message('The answer reached its limit of tokens inside this block.'),
+  endless: message('Nothing would have ended this block, so the run was stopped.'),
   cancelled: message('The run was stopped inside this block.'),
 };
 

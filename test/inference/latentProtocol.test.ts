@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { LatentProtocol, type Decision, type LatentMode } from '../../src/inference/latentProtocol.ts';
+import { LatentProtocol, type Decision } from '../../src/inference/latentProtocol.ts';
+import { freed, ILVR } from '../../src/model/families/ilvr.ts';
+import type { Protocol } from '../../src/model/protocol.ts';
+
+type LatentMode = 'forced' | 'free';
 
 const [pad, start, end, stop] = [100, 101, 102, 55];
 
@@ -14,7 +18,10 @@ function run(mode: LatentMode, size: number, choices: number[], protocol = open(
 }
 
 function open(mode: LatentMode, size: number): LatentProtocol {
-  return new LatentProtocol({ tokens: { pad, start, end }, size, mode, endIds: [stop] });
+  const marker = (name: string, id: number) => ({ name, id });
+  const tokens = { pad: marker('pad', pad), start: marker('start', start), end: marker('end', end) };
+  const forced: Protocol = { ...ILVR.record, tokens, count: size, countFrom: 'config' };
+  return new LatentProtocol({ protocol: mode === 'free' ? freed(forced) : forced, endIds: [stop] });
 }
 
 const ids = (decisions: Decision[]): number[] => decisions.map(({ id }) => id);
@@ -72,7 +79,7 @@ describe('a free block', () => {
 });
 
 it('a model without latent tokens only writes, until it ends its answer', () => {
-  const protocol = new LatentProtocol({ tokens: undefined, size: 8, mode: 'free', endIds: [stop] });
+  const protocol = new LatentProtocol({ protocol: undefined, endIds: [stop] });
   expect([start, stop].map((id) => protocol.next(id).kind)).toEqual(['text', 'end']);
 });
 

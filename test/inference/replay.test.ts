@@ -110,7 +110,7 @@ describe.each(DEVICES)('a replay on $device', ({ device, available }) => {
         blocks,
         emptied: () => intervention?.kind === 'markers',
       };
-      return { steps, latents, sequence: await sequenceOf(model, prompt, continuation) };
+      return { steps, latents, blocks, sequence: await sequenceOf(model, prompt, continuation) };
     }
 
     it.each<[string, LatentIntervention | undefined, Partial<GenerationSettings>]>([
@@ -185,10 +185,10 @@ describe.each(DEVICES)('a replay on $device', ({ device, available }) => {
     });
 
     it('ends before a latent that nobody knows, and where its caller wants no more', async () => {
-      const { latents, sequence, steps } = await run();
+      const { latents, sequence, steps, blocks } = await run();
       const known = new Map([...latents].slice(0, 2));
       const ids = steps.map(({ token }) => token.id);
-      const cut = await sequenceOf(model, prompt, { ids, latents: known, blocks: [] });
+      const cut = await sequenceOf(model, prompt, { ids, latents: known, blocks });
       const third = [...latents.keys()][2]!;
       expect(cut.ids).toEqual(sequence.ids.slice(0, prompt.ids.length + third));
       const { hidden } = await collect(model, sequence, { end: 4 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll } from 'vitest';
 import { seededNumbers } from '../../src/base/random.ts';
 import { openCheckpoint, type Checkpoint } from '../../src/checkpoint/checkpoint.ts';
-import type { TextConfig } from '../../src/model/config.ts';
+import { withLatentSize, type TextConfig } from '../../src/model/config.ts';
 import { sizeOf } from '../../src/tensor/array.ts';
 import type { Picture } from '../../src/train/data/sequence.ts';
 import { bundledModel } from '../fixtures/paths.ts';
@@ -33,7 +33,7 @@ export async function smallCheckpoint(): Promise<Checkpoint> {
     root: folder,
     ...randomWeights(join(folder, 'weights'), 2_500_000),
   };
-  return { ...checkpoint, config: { ...checkpoint.config, text, latentSize: 3 }, weights };
+  return { ...checkpoint, config: withLatentSize({ ...checkpoint.config, text }, 3), weights };
 }
 
 /** 2 × 3 merged tokens of random features. */

@@ -1,6 +1,7 @@
 /** What a run begins with, as its config says: checkpoint and learner, the same in the run's process and in its workers. */
 
 import { openCheckpoint, type Checkpoint } from '../../checkpoint/checkpoint.ts';
+import { withLatentSize } from '../../model/config.ts';
 import type { Runtime } from '../../ort/session.ts';
 import { BaseLearner } from '../base/learner.ts';
 import type { Learner } from '../learner.ts';
@@ -34,10 +35,7 @@ export async function openLearner(config: RunConfig, start: Checkpoint, runtime:
 
 /** The checkpoint with the config's number of latents and what they reach. */
 function withLatents(checkpoint: Checkpoint, { latentSize, latentReach }: RunConfig): Checkpoint {
-  const config = {
-    ...checkpoint.config,
-    ...(latentSize !== undefined && { latentSize }),
-    ...(latentReach !== undefined && { latentReach }),
-  };
-  return { ...checkpoint, config };
+  const own = checkpoint.config;
+  const sized = latentSize === undefined ? own : withLatentSize(own, latentSize);
+  return { ...checkpoint, config: { ...sized, ...(latentReach !== undefined && { latentReach }) } };
 }

@@ -1,0 +1,69 @@
+/**
+ * A head for latents: what a state goes through before it is fed back. LVR (VincentLeebang/lvr) has two kinds.
+ * - simple: LayerNorm, Linear, GELU, Linear
+ * - glu: down(silu(gate(x)) · up(x)), all with biases
+ */
+
+import { add, mean, sub } from '../onnx/arithmetic.ts';
+import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import { product, rmsNorm, swiGlu } from './layers.ts';
+import type { WeightSource } from './weightSource.ts';
+
+export interface LatentHead {
+  kind: 'simple' | 'glu';
+  /** Of the layer between. */
+  width: number;
+}
+
+/** Names of all its tensors begin so. */
+export const LATENT_HEAD = 'lvr_head';
+const NORM_EPSILON = 1e-6;
+
+/** Tensor whose first dimension is the width. */
+export const WIDTH_OF = {
+  simple: `${LATENT_HEAD}.mlp.0.weight`,
+  glu: `${LATENT_HEAD}.gate_proj.weight`,
+} as const satisfies Record<LatentHead['kind'], string>;
+
+/** hidden (S, C) → what is fed (S, C) */
+export function latentHeadGraph(
+  { kind, width }: LatentHead,
+  hiddenSize: number,
+  weights: WeightSource,
+): Uint8Array {
+  const graph = new GraphBuilder('latent head');
+  const hidden = graph.input('hidden', 'float32', ['S', hiddenSize]);
+  const size = { hidden: hiddenSize, feedForward: width, bias: true };
+  const fed =
+    kind === 'glu'
+      ? swiGlu(graph, weights, hidden, LATENT_HEAD, size)
+      : simple(graph, weights, hidden, hiddenSize, width);
+  graph.output('latents', fed, ['S', hiddenSize]);
+  return graph.build();
+}
+
+function simple(
+  graph: GraphBuilder,
+  weights: WeightSource,
+  x: Value,
+  hiddenSize: number,
+  width: number,
+): Value {
+  const matrix = (name: string, rows: number, columns: number) => ({
+    name: `${LATENT_HEAD}.mlp.${name}`,
+    rows,
+    columns,
+    bias: true,
+  });
+  // LayerNorm is RMSNorm of what is left without the mean.
+  const centred = sub(graph, x, mean(graph, x, [1]));
+  const scaled = rmsNorm(
+    graph,
+    centred,
+    weights.get(`${LATENT_HEAD}.ln_q.weight`, [hiddenSize]),
+    NORM_EPSILON,
+  );
+  const normed = add(graph, scaled, graph.weight(weights.get(`${LATENT_HEAD}.ln_q.bias`, [hiddenSize])));
+  const wide = graph.op('Gelu', [product(graph, weights, normed, matrix('0', width, hiddenSize))]);
+  return product(graph, weights, wide, matrix('2', hiddenSize, width));
+}
