@@ -365,20 +365,20 @@ export class Generation {
     if (closed !== undefined && this.touches(intervention, 'markers', closed.index))
       state.skipped += missingPlaces(protocol!, closed);
     const place = token.position + delta + state.skipped;
-    const isOwnToken = token.feed === 'embedding' && intervention === undefined;
-    if (token.kind !== 'latent' || isOwnToken) return { id: token.id, replaced: undefined, place };
+    if (token.kind !== 'latent') return { id: token.id, replaced: undefined, place };
     const replaced = this.latentFor(token, intervention);
     return { id: protocol?.tokens.pad?.id ?? token.id, replaced, place };
   }
 
-  /** What is fed at a latent; undefined for the pad's embedding. */
+  /** What is fed at a latent; undefined for the pad's embedding, or that of a latent which is a token. */
   private latentFor(
-    { block, latentIndex }: NewToken,
+    { block, latentIndex, feed }: NewToken,
     intervention: LatentIntervention | undefined,
   ): Float32Array | undefined {
     const { feedback, removed, latents, settings } = this.state;
     const place = { block: removed + block!, latent: latentIndex!, index: latents };
-    return fedVector(feedback, place, intervention, settings.seed);
+    const vector = fedVector(feedback, place, intervention, settings.seed);
+    return feed === 'embedding' && vector === feedback ? undefined : vector;
   }
 
   /** The run goes on from what the decoder gave for `input`. */

@@ -6,7 +6,7 @@
 
 import type { NumericArray } from '../tensor/array.ts';
 import { visible, type LatentBlock } from '../model/latentReach.ts';
-import { firstLatent, missingPlaces } from '../model/protocol.ts';
+import { firstLatent, missingPlaces, type Protocol } from '../model/protocol.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import type { Position } from '../model/positions.ts';
 import type { Prompt } from './prompt.ts';
@@ -106,12 +106,16 @@ function placesOf(
   const { protocol } = model.checkpoint.config;
   let skipped = 0;
   return Array.from({ length: count }, (_, i): Position => {
-    const before = blocks.findIndex(({ startToken }) => startToken === i - 1);
-    if (before >= 0 && emptied(before) && protocol !== undefined)
-      skipped += missingPlaces(protocol, blocks[before]!);
+    const ended = blocks.findIndex((block) => protocol && afterLatents(protocol, block) === i);
+    if (ended >= 0 && emptied(ended)) skipped += missingPlaces(protocol!, blocks[ended]!);
     const place = prompt.ids.length + i + prompt.delta + skipped;
     return [place, place, place];
   });
+}
+
+/** Index of the first token after a block's latents. */
+function afterLatents(protocol: Protocol, { startToken, latents }: Continuation['blocks'][number]): number {
+  return Math.max(startToken + 1, firstLatent(protocol, startToken) + latents);
 }
 
 /** What is wanted of a replay, as indices in the sequence; nothing of what is absent. */
