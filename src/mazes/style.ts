@@ -114,10 +114,10 @@ export function withOtherFigures(style: Style, seed: number): Style {
 }
 
 const ANY_HUE = [0, 360] as const;
-const LIVELY: ColourRange = { hue: ANY_HUE, saturation: [0.5, 1], lightness: [0.3, 0.65] };
+export const LIVELY: ColourRange = { hue: ANY_HUE, saturation: [0.5, 1], lightness: [0.3, 0.65] };
 /** Also grey, dark and pale things. */
-const MUTED: ColourRange = { hue: ANY_HUE, saturation: [0.1, 1], lightness: [0.1, 0.8] };
-const DARK: ColourRange = { hue: ANY_HUE, saturation: [0.1, 0.6], lightness: [0.03, 0.15] };
+export const MUTED: ColourRange = { hue: ANY_HUE, saturation: [0.1, 1], lightness: [0.1, 0.8] };
+export const DARK: ColourRange = { hue: ANY_HUE, saturation: [0.1, 0.6], lightness: [0.03, 0.15] };
 
 /** Ice most often, but also sand, grass, stone and night. */
 const GROUNDS: Record<'ice' | 'pale' | 'middle' | 'dark', ColourRange> = {
@@ -226,7 +226,7 @@ function skinColour(random: Random, grounds: Rgb[]): Rgb {
 const COLOUR_TRIES = 40;
 
 /** A colour of this range that is at least `least` from all others; of any hue if the range has none. */
-function standingOut(random: Random, range: ColourRange, others: readonly Rgb[], least: number): Rgb {
+export function standingOut(random: Random, range: ColourRange, others: readonly Rgb[], least: number): Rgb {
   let best = { colour: drawColour(random, range), distance: -1 };
   for (const allowed of [range, LIVELY, WIDE]) {
     for (let i = 0; i < COLOUR_TRIES; i++) {

@@ -1,0 +1,60 @@
+/** Worlds and moves by chance. */
+
+import { pick, wholeBetween, type Random } from '../base/random.ts';
+import { moved, MOVES, statesAfter, type Dynamics, type Move, type World } from './world.ts';
+
+/**
+ * A world of these dynamics: a crate less than cells a side (of doors, one less again), up to a wall less than that,
+ * a hole in some, everything in cells of its own.
+ */
+export function drawWorld(random: Random, dynamics: Dynamics, size: number): World {
+  const cells = Array.from({ length: size * size }, (_, cell) => cell);
+  const take = (count: number): number[] =>
+    Array.from(
+      { length: count },
+      () => cells.splice(wholeBetween(random, 0, cells.length - 1), 1)[0]!,
+    ).toSorted((a, b) => a - b);
+  const doors = dynamics === 'doors';
+  const [player] = take(1);
+  const crates = take(Math.max(1, size - (doors ? 2 : 1)));
+  const walls = take(wholeBetween(random, 0, size - 2));
+  const holes = doors ? [] : take(wholeBetween(random, 0, size - 3));
+  const [door, plate] = doors ? take(2) : [];
+  return {
+    layout: {
+      dynamics,
+      size,
+      walls,
+      ...(door !== undefined && plate !== undefined && { door, switch: plate }),
+    },
+    state: { player: player!, crates, holes, open: doors && random() < 0.5 },
+  };
+}
+
+/** Share of moves that are drawn among those that do something. */
+const MOVING_SHARE = 0.75;
+
+/** Moves by chance; some do nothing. */
+export function drawMoves(random: Random, { layout, state }: World, count: number): Move[] {
+  let now = state;
+  return Array.from({ length: count }, () => {
+    const doing = MOVES.filter((move) => moved(layout, now, move) !== now);
+    const move = pick(random, doing.length > 0 && random() < MOVING_SHARE ? doing : MOVES);
+    now = moved(layout, now, move);
+    return move;
+  });
+}
+
+/** Tries for moves that leave the door as wanted. */
+const DOOR_TRIES = 60;
+
+/** Moves after which the door is open as often as closed, as far as tries go. */
+export function drawMovesToDoor(random: Random, world: World, count: number): Move[] {
+  const wanted = random() < 0.5;
+  let moves: Move[] = [];
+  for (let i = 0; i < DOOR_TRIES; i++) {
+    moves = drawMoves(random, world, count);
+    if ((statesAfter(world, moves).at(-1) ?? world.state).open === wanted) break;
+  }
+  return moves;
+}
