@@ -35,7 +35,8 @@ import { GradientSum } from '../../src/train/parameters/gradientSum.ts';
 import { AdamW, clipFactor, RELEASED_ADAMW } from '../../src/train/parameters/optimiser.ts';
 import { readParameters, type ParameterSet } from '../../src/train/parameters/parameters.ts';
 import { wholePart } from '../../src/train/graphs/parts.ts';
-import { isHead, perceptionLabels } from '../../src/train/base/perception.ts';
+import { mapLabels } from '../../src/train/base/mapLabels.ts';
+import { isHead } from '../../src/train/base/perception.ts';
 import { sequenceOf, type Picture, type TrainingSample } from '../../src/train/data/sequence.ts';
 import type { Lesson } from '../../src/train/recipe/student.ts';
 import { lossGraph } from '../../src/train/recipe/studentGraphs.ts';
@@ -179,7 +180,7 @@ function baseLessonOf(checkpoint: Checkpoint, seed: number): BaseLesson {
   return {
     pixels: pixels.map(() => random() - 0.5),
     grid,
-    labels: perceptionLabels(drawGrid(random, 4), grid, mergeSize),
+    labels: mapLabels(drawGrid(random, 4), grid, mergeSize),
     sequences: [sequence, sequence],
   };
 }

@@ -1,15 +1,14 @@
 /** `ilvr generate-maps`: maps with questions and answers, drawn in many styles. */
 
 import { resolve } from 'node:path';
-import { InvalidArgumentError, Option, type Command } from 'commander';
-import { UserError } from '../base/errors.ts';
+import { Option, type Command } from 'commander';
 import { generateMaps, type GeneratorSettings } from '../mazes/generate.ts';
 import { parseQuestions, parseSizes, parseStyle } from '../mazes/parse.ts';
 import { PLAN_FORMS, WORDINGS } from '../mazes/questions.ts';
 import { SPLITS } from '../mazes/split.ts';
 import { MAP_DEFAULTS, questionsPerMap } from '../mazes/stream.ts';
 import { EXIT, type CliContext } from './context.ts';
-import { integer } from './options.ts';
+import { integer, readWith } from './options.ts';
 
 const ABOUT = `
 Writes pictures, samples.jsonl in the official ILVR format and generator.json, which holds the settings. The
@@ -85,15 +84,4 @@ async function generate(
   if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
   terminal.line(`${count} maps, ${count * questionsPerMap(settings)} questions: ${samplesFile}`);
   return EXIT.ok;
-}
-
-/** What a reader of ours refuses is a wrong argument. */
-function readWith<T>(read: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return read(text);
-    } catch (error) {
-      throw error instanceof UserError ? new InvalidArgumentError(error.message) : error;
-    }
-  };
 }

@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { UserError } from '../base/errors.ts';
 import { REASON_DEFAULTS, type LoadRequest, type ReasonRequest } from '../protocol/engine.ts';
 import { weightsCacheFolder } from '../files/cacheFolder.ts';
 import { DEVICE_CHOICES, type DeviceChoice } from '../tensor/device.ts';
@@ -177,4 +178,15 @@ export function forcedTokens(text: string, earlier: Record<number, number>): Rec
 /** Number('') is 0, which no one means. */
 function numberIn(text: string): number {
   return text.trim() === '' ? NaN : Number(text);
+}
+
+/** What a reader of ours refuses is a wrong argument. */
+export function readWith<T>(read: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return read(text);
+    } catch (error) {
+      throw error instanceof UserError ? new InvalidArgumentError(error.message) : error;
+    }
+  };
 }

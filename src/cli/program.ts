@@ -16,6 +16,7 @@ import { evaluate, type EvaluateOptions } from './evaluate.ts';
 import { addExport } from './export.ts';
 import { addFigure } from './figure.ts';
 import { addGenerateMaps } from './generateMaps.ts';
+import { addGenerateWorlds } from './generateWorlds.ts';
 import { addCaches } from './caches.ts';
 import { addCompareWeights } from './compareWeights.ts';
 import { addCuda } from './cuda.ts';
@@ -95,6 +96,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addAnalyse(program, context, finished);
   addConformance(program, context, finished);
   addGenerateMaps(program, context, finished);
+  addGenerateWorlds(program, context, finished);
   addTrain(program, context, finished);
   addInitialise(program, context, finished);
   addExport(program, context, finished);

@@ -22,9 +22,9 @@ interface TrainOptions {
 
 const ABOUT = `
 The config is JSON; paths count from its folder. Needed are "model" (a Hugging Face folder), "data" (a
-samples file in the official ILVR format, or {"generator": {…}} with the settings of generate-maps), "run"
-(a folder for metrics, curves and checkpoints) and "steps". Where the samples file's paths to pictures do not count
-from its own folder, "pictures" names the folder that they count from. What else it may hold has the release's values:
+samples file in the official ILVR format, {"generator": {…}} with the settings of generate-maps, or
+{"worlds": {…}} with those of generate-worlds), "run" (a folder for metrics, curves and checkpoints) and "steps".
+Where the samples file's paths to pictures do not count from its own folder, "pictures" names the folder that they count from. What else it may hold has the release's values:
 stage, batch, schedule, learningRate, warmupSteps, beta1, beta2, epsilon, weightDecay, clip, teacherDecay
 (a number or "frozen"), latentSize, coverage, temperature, noise, seed, vision ("frozen" or "trained"), checkpointEvery, watch (which sample to look
 at, and every how many steps).

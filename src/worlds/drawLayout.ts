@@ -1,7 +1,7 @@
 /** Worlds and moves by chance. */
 
 import { pick, wholeBetween, type Random } from '../base/random.ts';
-import { moved, MOVES, statesAfter, type Dynamics, type Move, type World } from './world.ts';
+import { changedCells, moved, MOVES, statesAfter, type Dynamics, type Move, type World } from './world.ts';
 
 /**
  * A world of these dynamics: a crate less than cells a side (of doors, one less again), up to a wall less than that,
@@ -34,8 +34,18 @@ export function drawWorld(random: Random, dynamics: Dynamics, size: number): Wor
 /** Share of moves that are drawn among those that do something. */
 const MOVING_SHARE = 0.75;
 
+/** From so many moves on, those that lead back to the start are drawn once more: it would be a guess too good. */
+const RETURNING = 3;
+
 /** Moves by chance; some do nothing. */
-export function drawMoves(random: Random, { layout, state }: World, count: number): Move[] {
+export function drawMoves(random: Random, world: World, count: number): Move[] {
+  const moves = walk(random, world, count);
+  const end = statesAfter(world, moves).at(-1) ?? world.state;
+  const returned = changedCells(world.layout, world.state, end).length === 0;
+  return returned && count >= RETURNING ? walk(random, world, count) : moves;
+}
+
+function walk(random: Random, { layout, state }: World, count: number): Move[] {
   let now = state;
   return Array.from({ length: count }, () => {
     const doing = MOVES.filter((move) => moved(layout, now, move) !== now);

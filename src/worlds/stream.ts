@@ -24,7 +24,7 @@ import { DYNAMICS, statesAfter, type Dynamics, type Move, type State, type World
 
 export const MIN_WORLD_SIZE = 3;
 export const MAX_WORLD_SIZE = 6;
-const MAX_MOVES = 64;
+export const MAX_MOVES = 64;
 
 export interface WorldOptions {
   /** A whole number from 0; other seeds give other worlds, styles and questions. */

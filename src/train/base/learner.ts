@@ -54,11 +54,12 @@ export class BaseLearner implements Learner<LocatedLesson[]> {
     const { config, weights } = checkpoint;
     const { withText, perceptionWeight, batchSize } = settings;
     const data = await openMaps(settings, checkpoint);
-    const values = await readParameters(baseWeights(config, weights, withText), async (ref, name) =>
-      isHead(name) ? headOf(head.get(name), ref.length / 4) : readTensor(ref),
+    const values = await readParameters(
+      baseWeights(config, weights, withText, data.properties),
+      async (ref, name) => (isHead(name) ? headOf(head.get(name), ref.length / 4) : readTensor(ref)),
     );
     const parameters = await resident(values, runtime);
-    const student = new BaseStudent(config, weights, parameters, perceptionWeight, runtime);
+    const student = new BaseStudent(config, weights, parameters, perceptionWeight, runtime, data.properties);
     return new BaseLearner(batchSize, data, student, new GradientSum(await parameters.zeros()));
   }
 

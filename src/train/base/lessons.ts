@@ -7,15 +7,18 @@ import { readSamples, type Sample } from '../../dataset/samples.ts';
 import type { GridMap } from '../../dataset/scoring.ts';
 import { MAX_SIZE } from '../../mazes/grid.ts';
 import { checkMapOptions, galleryItem, mapItem, type MapOptions } from '../../mazes/stream.ts';
+import { checkWorldOptions, worldItem, type WorldOptions } from '../../worlds/stream.ts';
 import { drawnPicture, patchReader, pictureIn } from '../data/pictures.ts';
-import { checkCount, checkSample, located, mapName, Shuffle } from '../data/samples.ts';
+import { checkCount, checkSample, located, mapName, Shuffle, worldName } from '../data/samples.ts';
 import { sequenceOf, type Patches, type SampleText, type TrainingSequence } from '../data/sequence.ts';
-import { perceptionLabels } from './perception.ts';
+import { MAP_PROPERTIES, mapLabels } from './mapLabels.ts';
+import type { Properties } from './perception.ts';
 import type { BaseLesson } from './student.ts';
+import { WORLD_PROPERTIES, worldLabels } from './worldLabels.ts';
 
 export interface LessonSettings {
-  /** A samples file, or maps drawn as they are needed. */
-  data: string | { generator: BaseMapOptions };
+  /** A samples file, or maps or worlds drawn as they are needed. */
+  data: string | { generator: BaseMapOptions } | { worlds: WorldOptions };
   /** Of the orders of a file's maps. */
   seed: number;
   /** Folder that a samples file's paths to pictures count from; its own if absent. */
@@ -38,6 +41,8 @@ export interface LocatedLesson {
 }
 
 export interface MapData {
+  /** What its pictures are asked. */
+  properties: Properties;
   /** By position in an endless sequence, a function of the config alone. */
   at: (position: number) => Promise<LocatedLesson>;
 }
@@ -45,9 +50,30 @@ export interface MapData {
 /** @throws UserError with file and line for the first sample that cannot be learnt */
 export async function openMaps(settings: LessonSettings, checkpoint: Checkpoint): Promise<MapData> {
   const { data, withText } = settings;
-  return typeof data === 'string'
-    ? fileMaps(data, settings, checkpoint)
+  if (typeof data === 'string') return fileMaps(data, settings, checkpoint);
+  return 'worlds' in data
+    ? drawnWorlds(data.worlds, withText, checkpoint)
     : drawnMaps(data.generator, withText, checkpoint);
+}
+
+/** Without words, each world is shown as it is after some of its moves: with things on switches and in doors. */
+function drawnWorlds(options: WorldOptions, withText: boolean, checkpoint: Checkpoint): MapData {
+  checkWorldOptions(options);
+  const pictures = patchReader(checkpoint.processor);
+  const { mergeSize } = checkpoint.config.vision;
+  return {
+    properties: WORLD_PROPERTIES,
+    at: async (index) => {
+      const where = worldName(index);
+      const { world, states, question, drawHelper } = worldItem(options, index);
+      const all = withText ? [world.state] : [world.state, ...states];
+      const state = all[index % all.length]!;
+      const picture = await pictures.read(drawnPicture(where, () => drawHelper(state)));
+      const sequences = withText ? [asked(checkpoint, picture, question.text, question.steps)] : [];
+      const labels = worldLabels(world.layout, state, picture.grid, mergeSize);
+      return { where, lesson: { ...picture, labels, sequences } };
+    },
+  };
 }
 
 function drawnMaps(options: BaseMapOptions, withText: boolean, checkpoint: Checkpoint): MapData {
@@ -58,6 +84,7 @@ function drawnMaps(options: BaseMapOptions, withText: boolean, checkpoint: Check
   // A map, then its galleries.
   const period = 1 + options.galleries;
   return {
+    properties: MAP_PROPERTIES,
     at: async (position) => {
       const [index, place] = [Math.floor(position / period), position % period];
       if (place > 0) {
@@ -106,6 +133,7 @@ async function fileMaps(
   const order = new Shuffle(maps.length, seed);
   const pictures = patchReader(checkpoint.processor);
   return {
+    properties: MAP_PROPERTIES,
     at: async (position) => {
       const { image, map, samples } = maps[order.at(position)]!;
       const where = `${file}:${samples[0]!.line}`;
@@ -168,5 +196,5 @@ function lessonOf(
   { pixels, grid }: Patches,
   sequences: readonly TrainingSequence[],
 ): BaseLesson {
-  return { pixels, grid, labels: perceptionLabels(map, grid, config.vision.mergeSize), sequences };
+  return { pixels, grid, labels: mapLabels(map, grid, config.vision.mergeSize), sequences };
 }

@@ -23,7 +23,9 @@ import {
   withPerceptionHead,
   type Accuracy,
   type PerceptionLabels,
+  type Properties,
 } from './perception.ts';
+import { MAP_PROPERTIES } from './mapLabels.ts';
 import { partFeeds, wholePart } from '../graphs/parts.ts';
 import { opening, readPart } from '../graphs/decoder.ts';
 import { IGNORED, type TrainingSequence } from '../data/sequence.ts';
@@ -63,6 +65,7 @@ export class BaseStudent {
   private readonly config: ModelConfig;
   private readonly sessions: SessionCache<BaseSize>;
   private readonly pictures: PictureFeeds;
+  private readonly properties: Properties;
 
   constructor(
     config: ModelConfig,
@@ -70,11 +73,14 @@ export class BaseStudent {
     parameters: ParameterSet,
     perceptionWeight: number,
     runtime: Runtime,
+    properties: Properties = MAP_PROPERTIES,
   ) {
     this.config = config;
     this.parameters = parameters;
+    this.properties = properties;
     this.pictures = new PictureFeeds(config.vision);
-    const build = (size: BaseSize): Uint8Array => baseGraph(config, weights, size, perceptionWeight).build();
+    const build = (size: BaseSize): Uint8Array =>
+      baseGraph(config, weights, size, perceptionWeight, properties).build();
     this.sessions = new SessionCache(build, runtime);
   }
 
@@ -91,6 +97,7 @@ export class BaseStudent {
         lessons.map(({ pixels }) => pixels),
       ),
       ...perceptionFeeds(
+        this.properties,
         lessons.map(({ labels }) => labels),
         size.pictures.count,
       ),
@@ -101,6 +108,7 @@ export class BaseStudent {
       text: size.questions > 0 ? floats(result['text'])[0]! : 0,
       perception: floats(result['perception'])[0]!,
       accuracy: perceptionAccuracy(
+        this.properties,
         floats(result['perceived']),
         lessons.map(({ labels }) => labels),
       ),
@@ -138,11 +146,16 @@ export function baseGraph(
   source: WeightSource,
   { pictures, questions, length }: BaseSize,
   perceptionWeight: number,
+  properties: Properties = MAP_PROPERTIES,
 ): GraphBuilder {
   return trainableGraph('base', withPerceptionHead(source), (graph, weights) => {
     const features = readPictures(graph, config.vision, weights, pictures);
     const tokens = tokensOf(config.vision, pictures);
-    const perception = perceptionLoss(graph, weights, features, tokens, config.vision.outputSize);
+    const perception = perceptionLoss(graph, weights, features, {
+      tokens,
+      width: config.vision.outputSize,
+      properties,
+    });
     graph.output('perception', perception, [1, 1]);
     let loss = mul(graph, perception, perceptionWeight);
     if (questions > 0) {
@@ -219,11 +232,12 @@ export function baseWeights(
   config: ModelConfig,
   source: WeightSource,
   withText: boolean,
+  properties: Properties = MAP_PROPERTIES,
 ): ReadonlyMap<string, WeightRef> {
   const { vision } = config;
   return weightsAskedBy(withPerceptionHead(source), (graph, weights) => {
     const features = readPictures(graph, vision, weights, oneToken(vision));
-    perceptionLoss(graph, weights, features, 1, vision.outputSize);
+    perceptionLoss(graph, weights, features, { tokens: 1, width: vision.outputSize, properties });
     if (withText) textLoss(graph, config, weights, features, 1, 1);
   }).learnt;
 }

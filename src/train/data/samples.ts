@@ -8,12 +8,13 @@ import { hashOf, seededNumbers } from '../../base/random.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
 import { fileHash } from '../../files/plainFile.ts';
 import { checkMapOptions, questionAt, type MapOptions } from '../../mazes/stream.ts';
+import { checkWorldOptions, worldItem, type WorldOptions } from '../../worlds/stream.ts';
 import { drawnPicture, pictureIn, type PictureReader, type UnreadPicture } from './pictures.ts';
 import type { Patches, Picture, PlanStep, TrainingSample } from './sequence.ts';
 
 export interface DataSettings {
-  /** A samples file, or maps drawn as they are needed. */
-  data: string | { generator: MapOptions };
+  /** A samples file, or maps or worlds drawn as they are needed. */
+  data: string | { generator: MapOptions } | { worlds: WorldOptions };
   /** Folder that a samples file's paths to pictures count from; its own if absent. */
   pictures?: string | undefined;
   /** Of the orders of a file's samples. */
@@ -48,7 +49,8 @@ export async function openData(
   { helpers }: { helpers: boolean },
 ): Promise<SampleData> {
   const { data } = settings;
-  return typeof data === 'string' ? fileData(data, settings, helpers) : generatedData(data.generator);
+  if (typeof data === 'string') return fileData(data, settings, helpers);
+  return 'worlds' in data ? worldData(data.worlds) : generatedData(data.generator);
 }
 
 /** Tells files of other content apart; empty for drawn maps, whose options say everything. */
@@ -142,6 +144,28 @@ function generatedData(options: MapOptions): SampleData {
     },
   };
 }
+
+function worldData(options: WorldOptions): SampleData {
+  checkWorldOptions(options);
+  return {
+    indexAt: (position) => position,
+    sample: (index) => {
+      const { question, picture, drawHelper } = worldItem(options, index);
+      return {
+        where: worldName(index),
+        question: question.text,
+        pictures: [drawnPicture('world', picture)],
+        plan: question.steps.map((step, i) =>
+          step.type === 'text'
+            ? step
+            : { type: 'latent', helper: drawnPicture(`step ${i + 1}`, () => drawHelper(step.state)) },
+        ),
+      };
+    },
+  };
+}
+
+export const worldName = (index: number): string => `world ${index + 1} of the generator`;
 
 export const mapName = (index: number): string => `map ${index + 1} of the generator`;
 

@@ -7,6 +7,9 @@ import { readText, show } from '../../checkpoint/json.ts';
 import { PLAN_FORMS, QUESTION_KINDS, WORDINGS } from '../../mazes/questions.ts';
 import { SPLITS } from '../../mazes/split.ts';
 import { MAP_DEFAULTS } from '../../mazes/stream.ts';
+import { WORLD_FORMS, WORLD_QUESTIONS } from '../../worlds/questions.ts';
+import { WORLD_DEFAULTS } from '../../worlds/stream.ts';
+import { DYNAMICS } from '../../worlds/world.ts';
 import type { BaseSettings } from '../base/learner.ts';
 import { LORA_TARGETS, RELEASED_LORA } from '../recipe/lora.ts';
 import { RELEASED_ADAMW } from '../parameters/optimiser.ts';
@@ -32,6 +35,21 @@ const MapSettings = z.strictObject({
   gallerySizes: z.array(z.number()).min(1).optional(),
 });
 
+const listOf = <T extends z.ZodType>(each: T) => z.array(each).min(1);
+
+const WorldSettings = z.strictObject({
+  seed: whole(0).default(WORLD_DEFAULTS.seed),
+  sizes: listOf(z.number()).default([...WORLD_DEFAULTS.sizes]),
+  dynamics: listOf(z.enum(DYNAMICS)).default([...WORLD_DEFAULTS.dynamics]),
+  split: z.enum(SPLITS).default(WORLD_DEFAULTS.split),
+  moves: listOf(whole(0)).default([...WORLD_DEFAULTS.moves]),
+  alike: whole(1).default(WORLD_DEFAULTS.alike),
+  questions: listOf(z.enum(WORLD_QUESTIONS)).default([...WORLD_DEFAULTS.questions]),
+  form: z.enum(WORLD_FORMS).default(WORLD_DEFAULTS.form),
+  style: z.union([listOf(whole(0)), z.literal('varied')]).default('varied'),
+  cell: whole(1).optional(),
+});
+
 const Lora = z.strictObject({
   rank: whole(1).default(RELEASED_LORA.rank),
   alpha: z.number().positive().default(RELEASED_LORA.alpha),
@@ -47,8 +65,12 @@ const Settings = z.strictObject({
   model: z.string().min(1),
   /** Adapter of it to begin with, or a run that trained one: merged into the weights, or with `lora` trained on. */
   adapter: z.string().min(1).optional(),
-  /** A samples file, or maps drawn as they are needed. */
-  data: z.union([z.string().min(1), z.strictObject({ generator: MapSettings })]),
+  /** A samples file, or maps or worlds drawn as they are needed. */
+  data: z.union([
+    z.string().min(1),
+    z.strictObject({ generator: MapSettings }),
+    z.strictObject({ worlds: WorldSettings }),
+  ]),
   /** Folder that the paths to pictures in a samples file count from; the file's own if not given. */
   pictures: z.string().min(1).optional(),
   /** Folder for metrics and checkpoints. */

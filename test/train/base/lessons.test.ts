@@ -64,11 +64,11 @@ it.each(['perception', 'base'])(
 it('galleries may have sizes of their own, and each size of maps its least number of moves', async () => {
   const generator = { sizes: [3, 4], minMoves: [1, 4], galleries: 1, gallerySizes: [5, 6, 7] };
   const lessons = await lessonsOf({ generator }, 'perception', 40);
-  const rows = lessons.map(({ lesson: { labels } }) => Math.max(...labels.row) + 1);
+  const rows = lessons.map(({ lesson: { labels } }) => Math.max(...labels['row']!) + 1);
   expect(rows.filter((_, i) => i % 2 === 0)).toEqual(Array.from({ length: 20 }, (_, i) => 3 + (i % 2)));
   expect(rows.filter((_, i) => i % 2 === 1)).toEqual(Array.from({ length: 20 }, (_, i) => 5 + (i % 3)));
   const start = 2;
-  const moves = lessons.map(({ lesson: { labels } }) => labels.distance[labels.cell.indexOf(start)]!);
+  const moves = lessons.map(({ lesson: { labels } }) => labels['distance']![labels['cell']!.indexOf(start)]!);
   expect(Math.min(...moves.filter((_, i) => i % 4 === 0))).toBeLessThan(3);
   expect(Math.min(...moves.filter((_, i) => i % 4 === 2))).toBe(4);
 });

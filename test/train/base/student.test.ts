@@ -13,12 +13,8 @@ import { BaseStudent, baseWeights, type BaseLesson } from '../../../src/train/ba
 import { GradientSum } from '../../../src/train/parameters/gradientSum.ts';
 import { resident } from '../../../src/train/parameters/buffers.ts';
 import { readParameters } from '../../../src/train/parameters/parameters.ts';
-import {
-  isHead,
-  perceptionAccuracy,
-  perceptionLabels,
-  PROPERTY_NAMES,
-} from '../../../src/train/base/perception.ts';
+import { MAP_PROPERTIES, mapLabels } from '../../../src/train/base/mapLabels.ts';
+import { isHead, perceptionAccuracy } from '../../../src/train/base/perception.ts';
 import { sequenceOf } from '../../../src/train/data/sequence.ts';
 import { PictureFeeds, readPictures, tokensOf } from '../../../src/train/graphs/tower.ts';
 import { readTensor } from '../../../src/checkpoint/formats/safetensors.ts';
@@ -44,7 +40,7 @@ function lessonOf(index: number, questions: ('plan' | 'hole')[]): BaseLesson {
   return {
     pixels: Float32Array.from({ length: count }, () => random() - 0.5),
     grid: GRID,
-    labels: perceptionLabels(item.map, GRID, config.vision.mergeSize),
+    labels: mapLabels(item.map, GRID, config.vision.mergeSize),
     sequences: item.questions.map(({ text, steps }) => {
       const plan = steps.map((step) => (step.type === 'text' ? step : { type: 'latent' as const }));
       return sequenceOf(checkpoint, { question: text, pictures: [{ grid: GRID }], plan });
@@ -147,7 +143,7 @@ it('a token is told by the cell at its centre: what lies there, how far the goal
     [HOLE, HOLE, SAFE],
     [SAFE, HOLE, GOAL],
   ];
-  const labels = perceptionLabels(map, { height: 12, width: 12 }, 2); // 6 × 6 tokens: 4 of them a cell
+  const labels = mapLabels(map, { height: 12, width: 12 }, 2); // 6 × 6 tokens: 4 of them a cell
   const at = (row: number, column: number) => 6 * 2 * row + 2 * column;
   expect(labels.cell[at(0, 0)]).toBe(2);
   expect(labels.cell[at(1, 1) + 7]).toBe(1);
@@ -165,7 +161,7 @@ it('where cells do not fall on tokens, a token also tells what its corners show'
     [START, HOLE],
     [SAFE, GOAL],
   ];
-  const labels = perceptionLabels(map, { height: 6, width: 6 }, 2); // 3 × 3 tokens: the middle one lies on all cells
+  const labels = mapLabels(map, { height: 6, width: 6 }, 2); // 3 × 3 tokens: the middle one lies on all cells
   const middle = 4;
   expect(labels.topLeft[middle]).toBe(2);
   expect(labels.topRight[middle]).toBe(1);
@@ -176,15 +172,15 @@ it('where cells do not fall on tokens, a token also tells what its corners show'
 
 it('accuracy counts the four corners as one share', () => {
   const map: GridMap = [[START, GOAL]];
-  const labels = perceptionLabels(map, { height: 2, width: 4 }, 2); // 2 tokens
+  const labels = mapLabels(map, { height: 2, width: 4 }, 2); // 2 tokens
   const widths = [4, 4, 4, 4, 4, 8, 8, 14, 16];
   const perceived = [0, 1].flatMap((token) =>
-    PROPERTY_NAMES.flatMap((name, i) => {
-      const told = name === 'topRight' && token === 0 ? SAFE : labels[name][token];
+    Object.keys(MAP_PROPERTIES).flatMap((name, i) => {
+      const told = name === 'topRight' && token === 0 ? SAFE : labels[name]![token];
       return Array.from({ length: widths[i]! }, (_, n) => (n === told ? 1 : 0));
     }),
   );
-  const { corners, ...others } = perceptionAccuracy(Float32Array.from(perceived), [labels]);
+  const { corners, ...others } = perceptionAccuracy(MAP_PROPERTIES, Float32Array.from(perceived), [labels]);
   expect(corners).toBe(7 / 8);
   expect(others).toEqual({ cell: 1, row: 1, column: 1, distance: 1, moves: 1 });
 });
