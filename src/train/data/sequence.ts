@@ -11,6 +11,7 @@ import {
   type ChatTemplate,
 } from '../../checkpoint/text/chatTemplate.ts';
 import type { Tokenizer } from '../../checkpoint/text/tokenizer.ts';
+import { quickTemplate } from './quickTemplate.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import { mropePositions, type PatchGrid, type Position } from '../../model/positions.ts';
 import type { NumericArray } from '../../tensor/array.ts';
@@ -106,10 +107,12 @@ const frames = new WeakMap<Source, Map<string, Frame>>();
 const turnEnds = new WeakMap<ChatTemplate, string>();
 
 /** @param tokens merged tokens of each picture */
-function frameOf(source: Source, question: string, tokens: readonly number[]): Frame {
-  let known = frames.get(source);
-  if (known === undefined || known.size >= MAX_FRAMES) frames.set(source, (known = new Map()));
+function frameOf(given: Source, question: string, tokens: readonly number[]): Frame {
+  let known = frames.get(given);
+  if (known === undefined || known.size >= MAX_FRAMES) frames.set(given, (known = new Map()));
   const key = JSON.stringify([question, tokens]);
+  const { config, tokenizer, chatTemplate } = given;
+  const source = { config, tokenizer, chatTemplate: quickTemplate(chatTemplate) };
   const frame = known.get(key) ?? renderFrame(source, question, tokens);
   known.set(key, frame);
   return frame;
