@@ -58,7 +58,16 @@ export async function generateWorlds(
 function inOrder(given: WorldSettings): WorldSettings {
   const { count, sizes, dynamics, seed, split, moves, alike, questions, form, style, cell } = given;
   return {
-    ...{ count, sizes, dynamics, seed, split, moves, alike, questions, form, style },
+    count,
+    sizes,
+    dynamics,
+    seed,
+    split,
+    moves,
+    alike,
+    questions,
+    form,
+    style,
     ...(cell !== undefined && { cell }),
   };
 }
