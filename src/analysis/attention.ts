@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { message } from '../base/l10n.ts';
+import { SHARE } from './check.ts';
 import { analysis, numbers } from './definition.ts';
 
 /** Most tokens of one result: with 28 layers of 28 heads over 1,000 positions each is 3 MB. */
@@ -15,6 +16,7 @@ export const attention = analysis({
     /** Indices of new tokens; none: those of the answer, see relevance. */
     tokens: z.array(z.int().min(0)).max(MOST_TOKENS).default([]),
   }),
+  offered: { tokens: { label: message('Tokens, by position') } },
   result: z.strictObject({
     /** In the run's order. */
     rows: z.array(
@@ -25,6 +27,13 @@ export const attention = analysis({
       }),
     ),
   }),
+  check({ rows }, claims) {
+    const { layers, heads, prompt, tokens } = claims.run;
+    for (const { token, attention: values } of rows) {
+      claims.index('each token', token, tokens);
+      claims.array('attention', values, [layers, heads, prompt + token + 1], SHARE);
+    }
+  },
   tab: 'attention',
   title: message('Attention with all heads'),
   method: message(

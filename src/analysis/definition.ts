@@ -2,10 +2,18 @@
 
 import * as z from 'zod';
 import type { Message } from '../base/l10n.ts';
+import type { Claims } from './check.ts';
 import type { NumericArray } from '../tensor/array.ts';
 
 /** Where a reader finds the result: a tab of a run's panel, or the page that compares two runs. */
 export type AnalysisTab = 'attention' | 'lens' | 'space' | 'relevance' | 'similarity' | 'comparison';
+
+/** What a parameter is called; its kind and bounds are its schema's. */
+export interface OfferedParameter {
+  label: Message;
+  /** Of one or several of some words: what these are called, by word. */
+  options?: Record<string, Message>;
+}
 
 export interface AnalysisDefinition<
   Parameters extends z.ZodType = z.ZodType,
@@ -19,8 +27,12 @@ export interface AnalysisDefinition<
   secondRun: boolean;
   /** Each parameter has a default, so that {} is valid. */
   parameters: Parameters;
+  /** Parameters that a reader can set where the result is shown; the others have their defaults there. See form.ts. */
+  offered: { [Name in keyof z.output<Parameters>]?: OfferedParameter };
   /** Parts that are computed later are optional or empty, so that a partial result is valid too. */
   result: Result;
+  /** Claims on what its schema cannot say: sizes, indices and numbers that fit the run. */
+  check(result: z.output<Result>, claims: Claims): void;
   tab: AnalysisTab;
   title: Message;
   /** How it is computed, in a sentence that stands under a figure. */
@@ -33,8 +45,10 @@ export interface AnalysisDefinition<
 
 /** Checks a row, and keeps its own types. */
 export function analysis<
-  const Definition extends AnalysisDefinition<z.ZodType<unknown, Record<string, unknown>>>,
->(definition: Definition): Definition {
+  Parameters extends z.ZodType<Record<string, unknown>, Record<string, unknown>>,
+  Result extends z.ZodType,
+  const Definition extends AnalysisDefinition<Parameters, Result>,
+>(definition: Definition & AnalysisDefinition<Parameters, Result>): Definition {
   return definition;
 }
 

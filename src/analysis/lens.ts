@@ -2,6 +2,8 @@
 
 import * as z from 'zod';
 import { message } from '../base/l10n.ts';
+import type { NumericArray } from '../tensor/array.ts';
+import { COSINE, COUNT, SHARE } from './check.ts';
 import { analysis, numbers } from './definition.ts';
 
 const LENS_WORDS = 20;
@@ -14,6 +16,7 @@ export const lens = analysis({
     /** Words per latent and layer. */
     words: z.int().min(1).max(100).default(LENS_WORDS),
   }),
+  offered: { words: { label: message('Words per layer') } },
   /** N latents in the run's order, L + 1 rows: 0 is what was fed, then the state after each layer. */
   result: z.strictObject({
     words: z
@@ -29,6 +32,23 @@ export const lens = analysis({
     /** Of each picture in the prompt: cosines [N, L + 1, tokens]. */
     patches: z.array(z.strictObject({ picture: z.string(), cosines: numbers(3) })),
   }),
+  check({ words, patches }, claims) {
+    const { latents, layers } = claims.run;
+    const of = (array: NumericArray): number => {
+      const [count = 0] = array.shape;
+      claims.index('latents', count, latents + 1);
+      return count;
+    };
+    if (words !== undefined) {
+      const axes = [of(words.ids), layers + 1, words.ids.shape[2]!];
+      claims.array('words.ids', words.ids, axes, COUNT);
+      claims.array('words.probabilities', words.probabilities, axes, SHARE);
+    }
+    for (const { picture, cosines } of patches) {
+      const tokens = claims.picture('patches.picture', picture);
+      claims.array('patches.cosines', cosines, [of(cosines), layers + 1, tokens], COSINE);
+    }
+  },
   tab: 'lens',
   title: message('Lens'),
   method: message(

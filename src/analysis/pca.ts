@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { message } from '../base/l10n.ts';
 import { lengthOf, type NumericArray } from '../tensor/array.ts';
+import { SHARE } from './check.ts';
 import { analysis, numbers } from './definition.ts';
 import { centred, principalComponents } from './principal.ts';
 
@@ -19,6 +20,17 @@ export const pca = analysis({
     /** all: the directions are those of all points; latents: of the latents alone, the others only projected. */
     fit: z.enum(['all', 'latents']).default('all'),
   }),
+  offered: {
+    components: { label: message('Components') },
+    scale: {
+      label: message('Length of vectors'),
+      options: { unit: message('all alike'), raw: message('as they are') },
+    },
+    fit: {
+      label: message('Directions of'),
+      options: { all: message('all points'), latents: message('the latents alone') },
+    },
+  },
   /** K components; fewer than asked for where the points span fewer directions. */
   result: z.strictObject({
     /** Share of the variance of the fitted points, by component. */
@@ -37,6 +49,15 @@ export const pca = analysis({
     /** Mean length of the vectors before any scaling. */
     lengths: z.strictObject({ latents: z.number(), pictures: z.number(), words: z.number() }),
   }),
+  check({ explained, latents, pictures, words }, claims) {
+    const axes = explained.length;
+    for (const share of explained) claims.number('explained', share, SHARE);
+    claims.array('latents', latents, [claims.run.latents, axes]);
+    for (const { picture, points } of pictures)
+      claims.array('pictures.points', points, [claims.picture('pictures.picture', picture), axes]);
+    claims.index('words.texts', words.texts.length, words.ids.length + 1);
+    claims.array('words.points', words.points, [words.ids.length, axes]);
+  },
   tab: 'space',
   title: message('PCA'),
   method: message(

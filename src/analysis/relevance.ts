@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { message } from '../base/l10n.ts';
+import { SHARE } from './check.ts';
 import { analysis, numbers } from './definition.ts';
 
 export const relevance = analysis({
@@ -28,6 +29,18 @@ export const relevance = analysis({
       .refine(([first, last]) => first <= last, 'the first token must not come after the last')
       .optional(),
   }),
+  offered: {
+    methods: {
+      label: message('Methods'),
+      options: { rollout: message('rollout'), gradient: message('gradient') },
+    },
+    objective: {
+      label: message('Gradient of'),
+      options: { 'log-probability': message('log-probability'), 'log-odds': message('log-odds') },
+    },
+    follow: { label: message('Follow latents back (slow)') },
+    residual: { label: message('Residual share of rollout') },
+  },
   /** T positions of the sequence that stand before the end of the answer, L layers, N latents in the run's order. */
   result: z.strictObject({
     answer: z.strictObject({
@@ -63,6 +76,24 @@ export const relevance = analysis({
       })
       .optional(),
   }),
+  check({ answer, rollout, gradient }, claims) {
+    const { layers, latents, prompt, tokens } = claims.run;
+    for (const token of answer.tokens) claims.index('answer.tokens', token, tokens);
+    const [length] = (rollout?.answer ?? gradient?.input)?.shape ?? [0];
+    claims.index('positions', length!, prompt + tokens + 1);
+    if (rollout !== undefined) {
+      claims.array('rollout.answer', rollout.answer, [length!], SHARE);
+      claims.array('rollout.followed', rollout.followed, [length!], SHARE);
+      claims.array('rollout.latents', rollout.latents, [latents, length!], SHARE);
+    }
+    if (gradient !== undefined) {
+      claims.array('gradient.keys', gradient.keys, [layers, length!]);
+      claims.array('gradient.latents', gradient.latents, [layers, latents, length!]);
+      claims.array('gradient.input', gradient.input, [length!]);
+      if (gradient.followed !== undefined) claims.array('gradient.followed', gradient.followed, [length!]);
+      claims.array('gradient.relevance', gradient.relevance, [length!]);
+    }
+  },
   tab: 'relevance',
   title: message('Relevance'),
   method: message(

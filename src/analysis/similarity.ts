@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { message } from '../base/l10n.ts';
 import { dot, lengthOf, type NumericArray } from '../tensor/array.ts';
 import { COLLAPSE, hasCollapsed } from './collapse.ts';
+import { COSINE } from './check.ts';
 import { analysis, numbers } from './definition.ts';
 import type { AnalysedLatent, AnalysedRun } from './run.ts';
 
@@ -15,6 +16,7 @@ export const similarity = analysis({
     /** Mean cosine of a block's pairs from which on the block counts as collapsed. */
     collapse: z.number().min(-1).max(1).default(COLLAPSE),
   }),
+  offered: {},
   /** N latents of the run, M of the other one, in order. */
   result: z.strictObject({
     /** [N, N] */
@@ -41,6 +43,19 @@ export const similarity = analysis({
       })
       .optional(),
   }),
+  check({ cosines, blocks, other }, claims) {
+    const { latents, blocks: count } = claims.run;
+    claims.array('cosines', cosines, [latents, latents], COSINE);
+    for (const { block, within, between } of blocks) {
+      claims.index('blocks.block', block, count);
+      claims.number('blocks.within', within, COSINE);
+      claims.number('blocks.between', between, COSINE);
+    }
+    if (other === undefined) return;
+    claims.array('other.cosines', other.cosines, [latents, other.cosines.shape[1]!], COSINE);
+    claims.number('other.samePlace', other.samePlace, COSINE);
+    claims.number('other.otherPlaces', other.otherPlaces, COSINE);
+  },
   tab: 'similarity',
   title: message('Similarity of latents'),
   method: message(

@@ -134,7 +134,7 @@ async function answerFrom(context: CliContext, file: string, runs: Runs, asked: 
   const { result, origin } =
     complete === undefined
       ? await compute(context, runs, asked)
-      : { result: await loadResult(key.method, complete, run.container), origin: complete };
+      : { result: await loadResult(key.method, complete, run.trace, run.container), origin: complete };
   if (result !== undefined) {
     if (options.save === true && complete === undefined) await save(context, file, key, { result, origin });
     if (options.json === true) context.terminal.print(`${asJson(key, origin, result)}\n`);

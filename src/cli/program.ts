@@ -35,6 +35,7 @@ import { DEVICES } from '../tensor/device.ts';
 import { WEIGHT_FORMATS } from '../tensor/weightFormat.ts';
 import { Styled } from './terminal.ts';
 import { addTrain } from './train.ts';
+import { UsageError } from './usage.ts';
 
 const EXIT_CODES = `
 Exit codes:
@@ -226,6 +227,7 @@ function report(thrown: unknown, { terminal, debug, signal }: CliContext): numbe
     return EXIT.cancelled;
   }
   terminal.error(new Styled('red', messageOf(error)));
+  if (error instanceof UsageError) return EXIT.usage;
   if (debug && error instanceof Error) terminal.errorLines(error.stack ?? '');
   else if (!(error instanceof UserError || error instanceof EngineDiedError))
     terminal.error('This is a defect of the program; ILVR_DEBUG=1 shows where.');

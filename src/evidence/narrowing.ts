@@ -4,12 +4,24 @@
  * confirmed, so these definitions are ours.
  */
 
+import { message, type Message } from '../base/l10n.ts';
 import { answerTokens } from '../analysis/answer.ts';
 import { lookAt } from '../trace/looks.ts';
 import type { Trace } from '../trace/schema.ts';
 
 export const POSITIONS = ['words', 'markers', 'latents', 'answer'] as const;
 export type PositionKind = (typeof POSITIONS)[number];
+
+/** What they are called, and what they are. */
+export const KIND_NAMES: Record<PositionKind, { name: Message; title: Message }> = {
+  words: { name: message('words before the answer'), title: message('Text that is not part of the answer') },
+  markers: { name: message('markers'), title: message('Start and end tokens of blocks') },
+  latents: { name: message('latents'), title: message('Positions inside blocks') },
+  answer: {
+    name: message('answer'),
+    title: message('The tokens in the last box, else the words after the last block'),
+  },
+};
 
 export interface PositionLooks {
   kind: PositionKind;

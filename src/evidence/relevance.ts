@@ -10,8 +10,11 @@ import type { NumericArray } from '../tensor/array.ts';
 
 type Relevance = AnalysisResult<'relevance'>;
 
+export const MEASURES = ['rollout', 'attention', 'input', 'followed', 'chefer'] as const;
+export type MeasureId = (typeof MEASURES)[number];
+
 export interface Measure {
-  id: 'rollout' | 'attention' | 'input' | 'followed' | 'chefer';
+  id: MeasureId;
   name: string;
   unit: string;
   /** What was computed, as a sentence. */

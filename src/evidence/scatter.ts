@@ -3,6 +3,15 @@
 import type { AnalysisResult } from '../analysis/table.ts';
 import type { NumericArray } from '../tensor/array.ts';
 
+/** Two of the first three components: from left to right, and upwards. */
+export const PLANES = ['0 1', '0 2', '1 2'] as const;
+export type Plane = (typeof PLANES)[number];
+
+export function axesOf(plane: Plane): [across: number, up: number] {
+  const [across = 0, up = 1] = plane.split(' ').map(Number);
+  return [across, up];
+}
+
 export interface ScatterPoint {
   of: 'latent' | 'patch' | 'word';
   /** Index among the latents, the picture's patches, or the words. */

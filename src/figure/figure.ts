@@ -15,9 +15,22 @@ export interface Figure {
 
 export type Shape =
   | { shape: 'rect'; x: number; y: number; width: number; height: number; colour: Rgb; alpha?: number }
-  /** Lines through points; closed ones come back to the first. */
-  | { shape: 'line'; points: Point[]; closed?: boolean; colour: Rgb; width: number }
-  | { shape: 'text'; x: number; y: number; text: string; size: number; anchor?: Anchor; colour?: Rgb }
+  /** Lines through points; closed ones come back to the first. Dashes are lengths of line and gap. */
+  | { shape: 'line'; points: Point[]; closed?: boolean; colour: Rgb; width: number; dashes?: number[] }
+  /** What lies within points. */
+  | { shape: 'area'; points: Point[]; colour: Rgb }
+  | { shape: 'dot'; x: number; y: number; radius: number; colour: Rgb }
+  /** A turned one reads upwards. */
+  | {
+      shape: 'text';
+      x: number;
+      y: number;
+      text: string;
+      size: number;
+      anchor?: Anchor;
+      colour?: Rgb;
+      turned?: boolean;
+    }
   /** A PNG, stretched to the box. */
   | { shape: 'picture'; x: number; y: number; width: number; height: number; png: Uint8Array };
 

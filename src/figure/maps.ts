@@ -1,17 +1,21 @@
 /** Maps over their picture as a figure: one latent's, or those of a block in a row, with colour bar and caption. */
 
+import { message, t, translated, type Message } from '../base/l10n.ts';
 import { contourLine, enclosed, inset, loopsAround } from '../heatmap/contour.ts';
 import { lineAt, patchBox } from '../heatmap/grid.ts';
-import { paintOf, type Drawing } from '../heatmap/law.ts';
+import { paintOf, type Drawing, type Law } from '../heatmap/law.ts';
 import type { HeatMap } from '../heatmap/map.ts';
 import type { Rgb } from '../heatmap/palettes.ts';
 import { barValue } from '../heatmap/scale.ts';
 import type { Trace } from '../trace/schema.ts';
+import type { NumberTable } from './csv.ts';
 import { captionShapes, FAINT, INK, TEXT_SIZE, type Figure, type Point, type Shape } from './figure.ts';
 
 const MARGIN = 16;
 const GAP = 10;
-const BAR = { width: 14, room: 96, steps: 64 };
+const BAR = { width: 14, steps: 64 };
+/** What the bar takes beside a map, its labels included. */
+export const BAR_ROOM = 96;
 /** Width of a lone map, and of one in a row. */
 const SINGLE = 480;
 const IN_ROW = 132;
@@ -43,7 +47,7 @@ export function mapsFigure({ maps, picture, drawing, contour, caption }: MapsFig
     return maps.length > 1 ? [name, ...drawn] : drawn;
   });
   const right = MARGIN + maps.length * (width + GAP);
-  const total = right + BAR.room + MARGIN;
+  const total = right + BAR_ROOM + MARGIN;
   const unit = maps[0]?.map.unit ?? '';
   const text = captionShapes(
     [...caption],
@@ -63,7 +67,8 @@ interface Box {
   height: number;
 }
 
-function mapShapes(
+/** A picture with a map over it. */
+export function mapShapes(
   map: HeatMap,
   { at, width, height }: Box,
   { picture, drawing, contour }: Pick<MapsFigure, 'picture' | 'drawing' | 'contour'>,
@@ -99,7 +104,8 @@ function contourShapes(map: HeatMap, { at, width, height }: Box, share: number):
   });
 }
 
-function barShapes(at: Point, height: number, drawing: Drawing, unit: string): Shape[] {
+/** The bar of a map's colours, upright beside it. */
+export function barShapes(at: Point, height: number, drawing: Drawing, unit: string): Shape[] {
   const { min, max } = drawing.scale;
   const top = at.y + TEXT_SIZE + 6;
   const length = Math.max(40, height - TEXT_SIZE - 6);
@@ -134,16 +140,34 @@ function shortNumber(value: number): string {
 
 /** Who made what is shown, as the last sentence of a caption. */
 export function originText({ model, device, question }: Trace): string {
-  const weights = model.weights === undefined ? '' : ` in ${model.weights}`;
-  return `${model.name}${weights} on ${device.provider} (${device.name}), asked “${question}”.`;
+  const name = model.weights === undefined ? model.name : t('{0} in {1}', model.name, model.weights);
+  return t('{0} on {1} ({2}), asked “{3}”.', name, device.provider, device.name, question);
 }
+
+const DRAWN: Record<Law, Message> = {
+  spotlight: message('Drawn as spotlight; scale from {0} to {1}, the 99th percentile of {2}.'),
+  heat: message('Drawn as heat; scale from {0} to {1}, the 99th percentile of {2}.'),
+};
 
 /** How a map is scaled and drawn, as a sentence. @param owner whose values the scale spans: "the run" */
 export function drawnText({ law, scale }: Drawing, owner: string): string {
-  return `Drawn as ${law}; scale from ${shortNumber(scale.min)} to ${shortNumber(scale.max)}, the 99th percentile of ${owner}.`;
+  return translated(DRAWN[law], shortNumber(scale.min), shortNumber(scale.max), owner);
 }
 
 /** Of a block's maps in a row. @param block counted from 0 */
 export function rowTitle(block: number, latents: number, picture: string): string {
-  return `Block ${block + 1}, ${latents} latents over ${picture}`;
+  return t('Block {0}, {1} latents over {2}', block + 1, latents, picture);
+}
+
+/** Values of maps of one picture: a row per patch, a column per map. */
+export function mapNumbers(maps: readonly { map: HeatMap; label: string }[]): NumberTable {
+  const { values, columns } = maps[0]!.map;
+  return {
+    heads: ['row', 'column', ...maps.map(({ label }) => label)],
+    rows: [...values.keys()].map((patch) => [
+      Math.floor(patch / columns) + 1,
+      (patch % columns) + 1,
+      ...maps.map(({ map }) => map.values[patch]),
+    ]),
+  };
 }

@@ -4,7 +4,7 @@ import { toBase64 } from '../base/base64.ts';
 import { unreachable } from '../base/errors.ts';
 import { plainText } from '../base/plainText.ts';
 import type { Rgb } from '../heatmap/palettes.ts';
-import type { Figure, Shape } from './figure.ts';
+import type { Figure, Point, Shape } from './figure.ts';
 
 /** Of all text in a figure; the same on a canvas. */
 export const FONT = 'Helvetica, Arial, sans-serif';
@@ -29,20 +29,29 @@ function elementOf(shape: Shape): string {
       return `<rect ${boxOf(shape)} fill="${cssOf(shape.colour)}"${alpha} shape-rendering="crispEdges"/>`;
     }
     case 'line': {
-      const points = shape.points.map(({ x, y }) => `${round(x)},${round(y)}`).join(' ');
       const element = shape.closed === true ? 'polygon' : 'polyline';
-      return `<${element} points="${points}" fill="none" stroke="${cssOf(shape.colour)}" stroke-width="${round(shape.width)}"/>`;
+      const dashes = shape.dashes === undefined ? '' : ` stroke-dasharray="${shape.dashes.join(' ')}"`;
+      return `<${element} points="${pointsOf(shape)}" fill="none" stroke="${cssOf(shape.colour)}" stroke-width="${round(shape.width)}"${dashes}/>`;
     }
+    case 'area':
+      return `<polygon points="${pointsOf(shape)}" fill="${cssOf(shape.colour)}"/>`;
+    case 'dot':
+      return `<circle cx="${round(shape.x)}" cy="${round(shape.y)}" r="${round(shape.radius)}" fill="${cssOf(shape.colour)}"/>`;
     case 'picture':
       return `<image ${boxOf(shape)} preserveAspectRatio="none" href="data:image/png;base64,${toBase64(shape.png)}"/>`;
     case 'text':
       return (
         `<text x="${round(shape.x)}" y="${round(shape.y)}" font-family="${FONT}" font-size="${shape.size}"` +
-        ` text-anchor="${shape.anchor ?? 'start'}" fill="${cssOf(shape.colour ?? [0, 0, 0])}">${escaped(shape.text)}</text>`
+        ` text-anchor="${shape.anchor ?? 'start'}" fill="${cssOf(shape.colour ?? [0, 0, 0])}"` +
+        `${shape.turned === true ? ` transform="rotate(-90 ${round(shape.x)} ${round(shape.y)})"` : ''}>${escaped(shape.text)}</text>`
       );
     default:
       return unreachable(shape);
   }
+}
+
+function pointsOf({ points }: { points: readonly Point[] }): string {
+  return points.map(({ x, y }) => `${round(x)},${round(y)}`).join(' ');
 }
 
 function boxOf({ x, y, width, height }: { x: number; y: number; width: number; height: number }): string {

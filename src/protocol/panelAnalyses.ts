@@ -1,5 +1,6 @@
 /** What a panel and its host say to each other about analyses of the run that is shown (src/analysis). */
 
+import type { ParameterField } from '../analysis/field.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 
 /** What there is of an analysis, and how to get it. */
@@ -11,6 +12,8 @@ export interface AnalysisAnswer<Name extends AnalysisName = AnalysisName> {
   canCompute: boolean;
   /** What computes it elsewhere and keeps it in the trace. */
   command: string;
+  /** What can be set of how it is computed, holding what the result was computed with, else the defaults. */
+  fields: ParameterField[];
   /** Absent: the trace keeps none. */
   found?: FoundAnalysis<Name>;
 }
@@ -38,8 +41,16 @@ export interface AnalysisPart {
 export interface AnalysesHost {
   /** What the trace keeps of it. */
   analysis(request: { run: string; method: AnalysisName }): Promise<AnalysisAnswer>;
-  /** Computes it with its usual parameters and keeps it with the run; where it compares, the reader chooses with what. */
-  analyse(request: { id: number; run: string; method: AnalysisName }): Promise<AnalysisAnswer>;
+  /**
+   * Computes it and keeps it with the run; where it compares, the reader chooses with what.
+   * @param request `parameters` are by the analysis' own schema; what is left out is its default
+   */
+  analyse(request: {
+    id: number;
+    run: string;
+    method: AnalysisName;
+    parameters: Record<string, unknown>;
+  }): Promise<AnalysisAnswer>;
   /** Stops it: the answer is then what was computed so far. */
   cancelAnalysis(id: number): Promise<void>;
 }

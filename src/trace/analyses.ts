@@ -1,6 +1,7 @@
 /** Analyses of a run as its trace keeps them: arrays go into the container, the rest stands in the manifest. */
 
-import { isNumericArray } from '../analysis/definition.ts';
+import { Claims, type RunSizes } from '../analysis/check.ts';
+import { isNumericArray, type AnalysisDefinition } from '../analysis/definition.ts';
 import type { AnalysedRun } from '../analysis/run.ts';
 import { ANALYSES, type AnalysisName, type AnalysisResult } from '../analysis/table.ts';
 import { UserError } from '../base/errors.ts';
@@ -88,16 +89,24 @@ export function keepAnalysis(trace: Trace, analysis: KeptAnalysis): void {
   trace.analyses = [...kept.filter((each) => each !== earlier), analysis];
 }
 
+/** The last one kept of today's version, whatever its parameters. */
+export function newestAnalysis({ analyses }: Trace, method: AnalysisName): KeptAnalysis | undefined {
+  const { version } = ANALYSES[method];
+  return analyses?.findLast((other) => other.method === method && other.version === version);
+}
+
 /**
  * A kept result with its arrays.
- * @throws UserError if another version of the method made it, its arrays are damaged, or it has not the method's form
+ * @throws UserError if another version of the method made it, its arrays are damaged, it has not the method's form, or
+ *   does not fit the run
  */
 export async function loadResult<Name extends AnalysisName>(
   method: Name,
   { version, result }: KeptAnalysis,
+  trace: Trace,
   source: ByteSource,
 ): Promise<AnalysisResult<Name>> {
-  const definition = ANALYSES[method];
+  const definition: AnalysisDefinition = ANALYSES[method];
   if (version !== definition.version) {
     throw new UserError({
       problem: `This ${definition.title} was computed by another version of the method`,
@@ -107,13 +116,30 @@ export async function loadResult<Name extends AnalysisName>(
     });
   }
   const parsed = definition.result.safeParse(await withArrays(result, source));
-  if (parsed.success) return parsed.data as AnalysisResult<Name>;
-  const [issue] = parsed.error.issues;
-  throw new UserError({
-    problem: `The ${definition.title} in this trace is damaged`,
-    found: `at ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`,
-    remedy: 'Compute it again.',
-  });
+  const claims = new Claims(definition.title, sizesOf(trace));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return claims.fail(
+      issue?.path.join('.') ?? 'the result',
+      'as the analysis writes it',
+      issue?.message ?? '',
+    );
+  }
+  definition.check(parsed.data, claims);
+  return parsed.data as AnalysisResult<Name>;
+}
+
+function sizesOf({ model, prompt, tokens, latents, blocks, pictures }: Trace): RunSizes {
+  const { layers, heads } = model;
+  return {
+    layers,
+    heads,
+    latents: latents.length,
+    blocks: blocks.length,
+    prompt: prompt.ids.length,
+    tokens: tokens.length,
+    pictures: new Map(pictures.map(({ id, grid }) => [id, grid.rows * grid.columns])),
+  };
 }
 
 async function withReferences(value: unknown, sink: ArraySink): Promise<unknown> {

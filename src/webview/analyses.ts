@@ -50,8 +50,8 @@ export class Analyses {
     return state as AnalysisState<Name>;
   }
 
-  /** Has it computed; parts that are known meanwhile replace what was there. */
-  compute(method: AnalysisName): void {
+  /** Has it computed with these parameters; parts that are known meanwhile replace what was there. */
+  compute(method: AnalysisName, parameters: Record<string, unknown>): void {
     const id = this.requests++;
     const before = this.states.get(method);
     const state: AnalysisState = {
@@ -60,7 +60,7 @@ export class Analyses {
     };
     this.states.set(method, state);
     this.changed();
-    void this.settle(method, state, (run) => this.host.analyse({ id, run, method }));
+    void this.settle(method, state, (run) => this.host.analyse({ id, run, method, parameters }));
   }
 
   cancel(method: AnalysisName): void {

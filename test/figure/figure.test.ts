@@ -78,19 +78,19 @@ describe('a figure as SVG', () => {
 describe('CSV', () => {
   test('quotes what has commas, quotes and line ends, and leaves gaps empty', () => {
     expect(
-      csvOf(
-        ['a', 'b'],
-        [
+      csvOf({
+        heads: ['a', 'b'],
+        rows: [
           ['x,"y"', NaN],
           ['\n', undefined],
           ['é', -0.5],
         ],
-      ),
+      }),
     ).toBe('a,b\r\n"x,""y""",\r\n"\n",\r\né,-0.5\r\n');
   });
 
   test('a text is never a formula', () => {
-    expect(csvOf(['t'], [['=1+1'], ['@x'], ['-a']])).toBe("t\r\n'=1+1\r\n'@x\r\n'-a\r\n");
+    expect(csvOf({ heads: ['t'], rows: [['=1+1'], ['@x'], ['-a']] })).toBe("t\r\n'=1+1\r\n'@x\r\n'-a\r\n");
   });
 });
 
@@ -123,7 +123,7 @@ describe('ilvr figure', () => {
       to: 8,
     });
     const [heads, ...rows] = content.trimEnd().split('\r\n');
-    expect(heads).toBe('row,column,latent 1,latent 2,latent 3,latent 4');
+    expect(heads).toBe('row,column,block 2 latent 1,block 2 latent 2,block 2 latent 3,block 2 latent 4');
     expect(rows).toHaveLength(36);
     rows.forEach((row, patch) =>
       expect(row.split(',').map(Number)).toEqual([

@@ -34,7 +34,7 @@ describe('an analysis in a trace', () => {
     const { trace, container } = await reopened(run);
     const kept = keptAnalysis(trace, KEY)!;
     expect(kept).toMatchObject({ method: 'similarity', status: 'complete', parameters: { collapse: 0.95 } });
-    expect(await loadResult('similarity', kept, container)).toEqual(result);
+    expect(await loadResult('similarity', kept, trace, container)).toEqual(result);
     // The manifest refers to numbers; it does not hold them.
     expect(JSON.stringify(kept.result)).toMatch(/"cosines":\{"\$array":\{"dtype":"F32","shape":\[4,4\]/);
   });
@@ -70,7 +70,7 @@ describe('an analysis in a trace', () => {
     run.trace.analyses![0]!.version = 99;
     const { trace, container } = await reopened(run);
     expect(keptAnalysis(trace, KEY)).toBeUndefined();
-    await expect(loadResult('similarity', trace.analyses![0]!, container)).rejects.toThrow(
+    await expect(loadResult('similarity', trace.analyses![0]!, trace, container)).rejects.toThrow(
       /another version of the method: expected version 1, found version 99/,
     );
   });
@@ -86,8 +86,8 @@ describe('an analysis in a trace', () => {
     const { cosines: _, ...rest } = run.trace.analyses![0]!.result as Record<string, unknown>;
     run.trace.analyses![0]!.result = rest;
     const { trace, container } = await reopened(run);
-    await expect(loadResult('similarity', trace.analyses![0]!, container)).rejects.toThrow(
-      /Similarity of latents in this trace is damaged: found at cosines/,
+    await expect(loadResult('similarity', trace.analyses![0]!, trace, container)).rejects.toThrow(
+      /Similarity of latents in this trace is damaged: expected cosines to be as the analysis writes it/,
     );
   });
 

@@ -52,7 +52,7 @@ async function addSimilarity(file: string): Promise<void> {
 /** What stands in the trace afterwards. */
 async function check(file: string): Promise<void> {
   const run = await openTrace(file);
-  const { cosines } = await loadResult('similarity', keptAnalysis(run.trace, KEY)!, run.container);
+  const { cosines } = await loadResult('similarity', keptAnalysis(run.trace, KEY)!, run.trace, run.container);
   expect(cosines.shape).toEqual([4, 4]);
   expect(cosines.data[0]).toBeCloseTo(1, 6);
   const expected = smallRun();

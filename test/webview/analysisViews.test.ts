@@ -100,6 +100,7 @@ describe('while an analysis is computed', () => {
     about: { title: 'Lens', method: '', source: '', limits: '' },
     canCompute: true,
     command: '',
+    fields: [],
   };
   const whole: AnalysisAnswer = {
     ...answer,
@@ -132,7 +133,7 @@ describe('while an analysis is computed', () => {
   test('the host is asked once for what is kept, and parts are shown as they come', async () => {
     const { analyses, calls, settle } = await opened();
     expect(analyses.state('lens').answer).toBe(answer);
-    analyses.compute('lens');
+    analyses.compute('lens', {});
     analyses.hear({ id: 0, progress: 'Layer 1 of 2' });
     expect(analyses.state('lens').running).toEqual({ id: 0, progress: 'Layer 1 of 2' });
     analyses.hear({ id: 0, result: whole.found!.result });
@@ -145,11 +146,11 @@ describe('while an analysis is computed', () => {
 
   test('what goes wrong is told, and a cancel is not', async () => {
     const { analyses, calls, settle } = await opened();
-    analyses.compute('lens');
+    analyses.compute('lens', {});
     settle().reject(new UserError({ problem: 'The model is another one' }));
     await rest();
     expect(analyses.state('lens').problem).toContain('The model is another one');
-    analyses.compute('lens');
+    analyses.compute('lens', {});
     analyses.cancel('lens');
     settle().reject(new CancelledError('The analysis'));
     await rest();
@@ -159,7 +160,7 @@ describe('while an analysis is computed', () => {
 
   test('another run has none of it, and what was being computed is stopped', async () => {
     const { analyses, calls, settle } = await opened();
-    analyses.compute('lens');
+    analyses.compute('lens', {});
     analyses.show({ ...trace, id: 'another' });
     expect(calls.at(-1)).toBe('cancel 0');
     settle().resolve(whole);

@@ -268,13 +268,17 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(async () => (await picture()).equals(before)).toBe(false);
   });
 
-  test('figures are saved as SVG and PNG, the same bytes when saved again, and numbers as CSV', async () => {
+  test('figures and charts are saved, the same bytes when saved again, and copied', async () => {
     const { page } = await show();
-    const save = async (name: string) => {
-      const count = () => page.evaluate<number>('window.preview.saved.length');
-      const before = await count();
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    const count = () => page.evaluate<number>('window.preview.saved.length');
+    const take = async (name: string) => {
       await page.getByRole('button', { name: 'Save figure' }).click();
       await page.getByRole('button', { name, exact: true }).click();
+    };
+    const save = async (name: string) => {
+      const before = await count();
+      await take(name);
       await expect.poll(count, { timeout: 8000 }).toBe(before + 1);
       // As one text: an array of a million numbers takes seconds on its way here.
       const saved = await page.evaluate<string>(
@@ -283,20 +287,43 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
       return Buffer.from(saved, 'latin1');
     };
     for (const kind of ['SVG', 'PNG']) {
-      for (const what of ['this map', 'the block’s row']) {
-        const first = await save(`Save ${what} as ${kind}`);
-        expect((await save(`Save ${what} as ${kind}`)).equals(first)).toBe(true);
+      for (const what of ['This map', 'The block’s row', 'Chart: Span']) {
+        const first = await save(`Save as ${kind}: ${what}`);
+        expect((await save(`Save as ${kind}: ${what}`)).equals(first)).toBe(true);
         expect(first.subarray(0, 4).toString('latin1')).toBe(kind === 'SVG' ? '<svg' : '\x89PNG');
       }
     }
-    const [, ...rows] = (await save('Save the charts’ numbers as CSV')).toString().trimEnd().split('\r\n');
-    expect(rows.length).toBeGreaterThanOrEqual(trace.tokens.length);
+    const [, ...rows] = (await save('Save as CSV: Chart: Span')).toString().trimEnd().split('\r\n');
     const layer = openingOf(trace).layer();
     const at = trace.latents[0]!.token;
     const { data } = trace.tokens[at]!.looks!;
     const row = rows.find((line) => line.startsWith(`${at + 1},latent`))!.split(',');
-    expect(Number(row[5])).toBe(data[layer * 6]);
-    expect(Number(row[9])).toBe(data[layer * 6 + 4]);
+    expect(row.slice(5).map(Number)).toEqual([data[layer * 6], data[layer * 6 + 4]]);
+
+    await take('Copy as PNG: This map');
+    const copied = () =>
+      page.evaluate(async () => {
+        const [item] = await navigator.clipboard.read();
+        const bytes = new Uint8Array(await (await item!.getType('image/png')).arrayBuffer());
+        return [...bytes.subarray(1, 4)].map((byte) => String.fromCharCode(byte)).join('');
+      });
+    await expect.poll(copied, { timeout: 8000 }).toBe('PNG');
+  });
+
+  test('the menu of figures takes the focus and gives it back', async () => {
+    const { page } = await show();
+    const opener = page.getByRole('button', { name: 'Save figure' });
+    const menu = page.locator('.figure-menu');
+    const focused = () => page.evaluate(() => document.activeElement?.getAttribute('aria-label'));
+    for (const leave of ['Escape', 'Close']) {
+      await opener.focus();
+      await page.keyboard.press('Enter');
+      await expect.poll(focused).toBe('Close');
+      if (leave === 'Escape') await page.keyboard.press('Escape');
+      else await page.keyboard.press('Enter');
+      await expect.poll(() => menu.isVisible()).toBe(false);
+      expect(await focused()).toBe('Save figure');
+    }
   });
 
   test('a viewer without a model says what computes an analysis', async () => {
@@ -390,6 +417,11 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
       }
       await page.getByText('More', { exact: true }).click();
       expect(await violations()).toEqual([]);
+      for (const popover of ['Save figure', 'Keyboard shortcuts']) {
+        await page.getByRole('button', { name: popover }).click();
+        expect(await violations(':popover-open')).toEqual([]);
+        await page.getByRole('button', { name: 'Close' }).click();
+      }
     });
   });
 

@@ -5,13 +5,15 @@
  */
 
 import { decode } from 'zod';
+import { translated } from '../../src/base/l10n.ts';
 import { fromBase64 } from '../../src/base/base64.ts';
 import { UserError } from '../../src/base/errors.ts';
 import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/panel.ts';
 import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
 import { traceSchema, type Trace } from '../../src/trace/schema.ts';
-import type { PanelAnalysis } from '../../src/analysis/table.ts';
+import { formOf } from '../../src/analysis/form.ts';
+import { ANALYSES, type PanelAnalysis } from '../../src/analysis/table.ts';
 import type { AnalysisAnswer } from '../../src/protocol/panelAnalyses.ts';
 import { sampleResult } from './sampleAnalyses.ts';
 import type { ArrayAnswer, ArrayQuestion } from './previewArrays.ts';
@@ -62,27 +64,35 @@ let shown: Trace | undefined;
 let canCompute = false;
 /** Analyses that the trace keeps, as the page sees it. */
 const kept = new Set<PanelAnalysis>();
+/** With what each was computed last. */
+const used = new Map<PanelAnalysis, Record<string, unknown>>();
 /** Ends what is being computed, by the request's id. */
 const stopped = new Map<number, () => void>();
 
 const answerOf = (method: PanelAnalysis, status: 'partial' | 'complete' = 'complete'): AnalysisAnswer => ({
   method,
   about: {
-    title: method,
-    method: 'How it is computed.',
-    source: 'where it comes from',
-    limits: 'What it cannot show.',
+    title: translated(ANALYSES[method].title),
+    method: translated(ANALYSES[method].method),
+    source: translated(ANALYSES[method].source),
+    limits: translated(ANALYSES[method].limits),
   },
   canCompute: canCompute || method === 'similarity',
   command: `ilvr analyse TRACE ${method} --save`,
+  fields: formOf(method, used.get(method)),
   ...(kept.has(method) && {
     found: { result: sampleResult(shown!, method), status, model: 'sample-model', device: 'cpu (sample)' },
   }),
 });
 
 /** Half of the answer at once, the whole when it is let go on or stopped. */
-const analyse = async (id: number, method: PanelAnalysis): Promise<AnalysisAnswer> => {
+const analyse = async (
+  id: number,
+  method: PanelAnalysis,
+  parameters: Record<string, unknown>,
+): Promise<AnalysisAnswer> => {
   calls.push(`analyse ${method}`);
+  used.set(method, parameters);
   await panel.found({ id, progress: 'Layer 3 of 8' });
   await panel.found({ id, result: sampleResult(shown!, method) });
   const how = await new Promise<'partial' | 'complete'>((resolve) => {
@@ -117,7 +127,7 @@ const panel = connect<PanelMethods, PanelHost>(
     cancelSlice: async (id) => void (await ask({ type: 'cancel', id })),
     picture: async (request) => (await ask({ type: 'picture', ...request }))[0]!,
     analysis: async ({ method }) => answerOf(method as PanelAnalysis),
-    analyse: ({ id, method }) => analyse(id, method as PanelAnalysis),
+    analyse: ({ id, method, parameters }) => analyse(id, method as PanelAnalysis, parameters),
     cancelAnalysis: async (id) => stopped.get(id)?.(),
     saveFigure: async ({ name, kind, bytes }) => {
       calls.push(`save ${name}.${kind}`);

@@ -14,7 +14,8 @@ import type { PreviewControls } from './previewHost.ts';
 import type { TrainingControls } from './trainingHost.ts';
 import { BODY_CLASSES, themeVariables, type ThemeName } from './themes.ts';
 
-const ORIGIN = 'http://panel.test';
+/** Answered by the test itself; as secure as a webview's, so that it has a clipboard. */
+const ORIGIN = 'https://panel.test';
 const NONCE = 'preview';
 export const CHROMIUM = process.env['ILVR_CHROMIUM'] ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(CHROMIUM);

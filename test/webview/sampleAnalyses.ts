@@ -16,7 +16,7 @@ function numbersOf(shape: number[], seed: number, value = (x: number) => x): Num
 const RESULTS: { [Name in PanelAnalysis]: (trace: Trace) => AnalysisResult<Name> } = {
   attention: ({ model, tokens, prompt }) => ({
     rows: [tokens.length - 4, tokens.length - 3].map((token) => {
-      const keys = prompt.ids.length + token;
+      const keys = prompt.ids.length + token + 1;
       const shape = [model.layers, model.heads, keys];
       return { token, attention: numbersOf(shape, token, (x) => (2 * x) / keys) };
     }),

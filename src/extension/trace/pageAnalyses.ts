@@ -4,6 +4,7 @@
  */
 
 import { translated } from '../../base/l10n.ts';
+import { formOf } from '../../analysis/form.ts';
 import { runOnTrace } from '../../analysis/runners.ts';
 import type { AnalysedRun } from '../../analysis/run.ts';
 import {
@@ -22,7 +23,13 @@ import type {
   AnalysisPart,
   FoundAnalysis,
 } from '../../protocol/panelAnalyses.ts';
-import { analysedRun, loadResult, storedAnalysis, type AnalysisOrigin } from '../../trace/analyses.ts';
+import {
+  analysedRun,
+  loadResult,
+  newestAnalysis,
+  storedAnalysis,
+  type AnalysisOrigin,
+} from '../../trace/analyses.ts';
 import type { ArraySink } from '../../trace/arrays.ts';
 import type { KeptAnalysis } from '../../trace/schema.ts';
 import type { OpenTrace } from '../../traceFile/openTrace.ts';
@@ -50,6 +57,12 @@ export interface AnalysisMeans {
   chooseOther: ChooseOther;
 }
 
+/** With which parameters, all of them. */
+interface Asked {
+  method: AnalysisName;
+  parameters: Record<string, unknown>;
+}
+
 interface Computed {
   result: AnalysisResult<AnalysisName>;
   origin: AnalysisOrigin;
@@ -74,23 +87,26 @@ export class PageAnalyses implements AnalysesHost {
     const { run, method } = parseAnalysisRequest(request);
     return this.use(async (open) => {
       requireRun(open.trace.id, run);
-      return this.answer(method, await keptOf(open, method));
+      const kept = newestAnalysis(open.trace, method);
+      const found = kept && foundOf(await loadResult(method, kept, open.trace, open.container), kept);
+      return this.answer(method, kept?.parameters, found);
     });
   }
 
   /** @throws UserError if another trace is shown, or it cannot be computed; CancelledError before anything was found */
   async analyse(request: unknown): Promise<AnalysisAnswer> {
-    const { id = 0, run, method } = parseAnalysisRequest(request);
+    const { id = 0, run, method, parameters } = parseAnalysisRequest(request);
+    const asked = { method, parameters: { ...parametersOf(method, parameters) } };
     const abort = new AbortController();
     this.running.get(id)?.abort(new CancelledError('The analysis'));
     this.running.set(id, abort);
     try {
       return await this.use(async (open) => {
         requireRun(open.trace.id, run);
-        const computed = await this.compute(open, method, id, abort.signal);
-        await this.keep(method, computed);
+        const computed = await this.compute(open, asked, id, abort.signal);
+        await this.keep(asked, computed);
         const { result, origin, other } = computed;
-        return this.answer(method, foundOf(result, { ...origin, other }));
+        return this.answer(method, asked.parameters, foundOf(result, { ...origin, other }));
       });
     } finally {
       if (this.running.get(id) === abort) this.running.delete(id);
@@ -107,12 +123,11 @@ export class PageAnalyses implements AnalysesHost {
 
   private async compute(
     open: OpenTrace,
-    method: AnalysisName,
+    { method, parameters }: Asked,
     id: number,
     signal: AbortSignal,
   ): Promise<Computed> {
-    const parameters = { ...parametersOf(method, {}) };
-    if (!needsModel(method)) return this.compare(open, method);
+    if (!needsModel(method)) return this.compare(open, method, parameters);
     const { compute } = this.means;
     if (compute === undefined) throw new CancelledError('The analysis');
     const question = await analyseRequest(open.trace, open.container, { name: method, parameters });
@@ -125,21 +140,29 @@ export class PageAnalyses implements AnalysesHost {
     return { result, origin: { ...origin, status: status === 'complete' ? 'complete' : 'partial' } };
   }
 
-  private async compare(open: OpenTrace, method: 'similarity'): Promise<Computed> {
+  private async compare(
+    open: OpenTrace,
+    method: 'similarity',
+    parameters: Asked['parameters'],
+  ): Promise<Computed> {
     const other = await this.means.chooseOther(open.trace.id);
     if (other === undefined) throw new CancelledError('The comparison');
     const own = await analysedRun(open.trace, open.container);
     requireComparable(own, other.run);
-    const result = runOnTrace(method, [own, other.run], parametersOf(method, {}));
+    const result = runOnTrace(method, [own, other.run], parametersOf(method, parameters));
     return { result, origin: { status: 'complete' }, other: other.id };
   }
 
-  private async keep(method: AnalysisName, { result, origin, other }: Computed): Promise<void> {
-    const parameters = { ...parametersOf(method, {}) };
-    await this.means.keep?.((sink) => storedAnalysis({ method, parameters, other }, result, origin, sink));
+  private async keep(asked: Asked, { result, origin, other }: Computed): Promise<void> {
+    await this.means.keep?.((sink) => storedAnalysis({ ...asked, other }, result, origin, sink));
   }
 
-  private answer(method: AnalysisName, found: FoundAnalysis | undefined): AnalysisAnswer {
+  /** @param parameters what was used, if anything was computed */
+  private answer(
+    method: AnalysisName,
+    parameters: Record<string, unknown> | undefined,
+    found: FoundAnalysis | undefined,
+  ): AnalysisAnswer {
     const { title, method: how, source, limits } = ANALYSES[method];
     return {
       method,
@@ -151,6 +174,7 @@ export class PageAnalyses implements AnalysesHost {
       },
       canCompute: !needsModel(method) || this.means.compute !== undefined,
       command: `ilvr analyse TRACE ${method} --save`,
+      fields: formOf(method, parameters),
       ...(found && { found }),
     };
   }
@@ -165,16 +189,6 @@ function requireComparable(own: AnalysedRun, other: AnalysedRun): void {
     found: `${size ?? 'none'} here, ${its ?? 'none'} in the other one`,
     remedy: 'Compare runs of one model, or of models of one size.',
   });
-}
-
-/** The newest of today's version that the trace keeps, whatever its parameters. */
-async function keptOf(
-  { trace, container }: OpenTrace,
-  method: AnalysisName,
-): Promise<FoundAnalysis | undefined> {
-  const { version } = ANALYSES[method];
-  const kept = trace.analyses?.findLast((other) => other.method === method && other.version === version);
-  return kept && foundOf(await loadResult(method, kept, container), kept);
 }
 
 function foundOf(

@@ -40,6 +40,8 @@ const analysisRequest = z.strictObject({
   id: z.int().optional(),
   run: z.string(),
   method: z.enum(ANALYSIS_NAMES as [AnalysisName, ...AnalysisName[]]),
+  /** Of one that is computed; checked by the analysis itself. */
+  parameters: z.record(z.string(), z.unknown()).default({}),
 });
 const pictureRequest = z.strictObject({ run: z.string(), picture: z.string() });
 

@@ -1,6 +1,6 @@
 /** A figure on a canvas, as a PNG. */
 
-import type { Figure, Shape } from '../../figure/figure.ts';
+import type { Figure, Point, Shape } from '../../figure/figure.ts';
 import { cssOf, FONT } from '../../figure/svg.ts';
 
 /** Pixels of the PNG for one of the figure's units: sharp in print. */
@@ -31,14 +31,33 @@ async function draw(context: OffscreenCanvasRenderingContext2D, shape: Shape): P
   } else if (shape.shape === 'line') {
     context.strokeStyle = cssOf(shape.colour);
     context.lineWidth = shape.width;
-    context.beginPath();
-    shape.points.forEach(({ x, y }, i) => (i === 0 ? context.moveTo(x, y) : context.lineTo(x, y)));
+    context.setLineDash(shape.dashes ?? []);
+    trace(context, shape.points);
     if (shape.closed === true) context.closePath();
     context.stroke();
+    context.setLineDash([]);
+  } else if (shape.shape === 'area') {
+    context.fillStyle = cssOf(shape.colour);
+    trace(context, shape.points);
+    context.fill();
+  } else if (shape.shape === 'dot') {
+    context.fillStyle = cssOf(shape.colour);
+    context.beginPath();
+    context.arc(shape.x, shape.y, shape.radius, 0, 2 * Math.PI);
+    context.fill();
   } else {
+    context.save();
+    context.translate(shape.x, shape.y);
+    if (shape.turned === true) context.rotate(-Math.PI / 2);
     context.font = `${shape.size}px ${FONT}`;
     context.textAlign = shape.anchor === 'middle' ? 'center' : (shape.anchor ?? 'start');
     context.fillStyle = cssOf(shape.colour ?? [0, 0, 0]);
-    context.fillText(shape.text, shape.x, shape.y);
+    context.fillText(shape.text, 0, 0);
+    context.restore();
   }
+}
+
+function trace(context: OffscreenCanvasRenderingContext2D, points: readonly Point[]): void {
+  context.beginPath();
+  points.forEach(({ x, y }, i) => (i === 0 ? context.moveTo(x, y) : context.lineTo(x, y)));
 }

@@ -1,7 +1,7 @@
 /** What is looked at as figures to take out. */
 
-import type { Figure } from '../../figure/figure.ts';
-import { drawnText, mapsFigure, originText, rowTitle } from '../../figure/maps.ts';
+import type { Chart, ChartChoices } from '../../figure/chart.ts';
+import { drawnText, mapNumbers, mapsFigure, originText, rowTitle } from '../../figure/maps.ts';
 import { latentsOf } from '../../trace/steps.ts';
 import type { RunMaps } from '../../trace/runMaps.ts';
 import type { Trace } from '../../trace/schema.ts';
@@ -19,22 +19,21 @@ export interface Looked {
 }
 
 /** The picture on the stage with its map; undefined where there is no map. @param png of the picture */
-export function stageFigure({ trace, view, shown, stage }: Looked, png: Uint8Array): Figure | undefined {
+export function stageFigure({ trace, view, shown, stage }: Looked, png: Uint8Array): Chart | undefined {
   const { map, scale, owner, title } = stage;
   const { picture } = shown;
   if (map === undefined || picture === undefined) return undefined;
   const drawing = { law: view.law, scale, strength: view.strength };
-  return mapsFigure({
-    maps: [{ map, label: title }],
-    picture: { ...picture, png },
-    drawing,
-    contour: contourShare(view),
-    caption: [title, map.caption, drawnText(drawing, ownerText(owner)), originText(trace)],
-  });
+  const maps = [{ map, label: title }];
+  const caption = [title, map.caption, drawnText(drawing, ownerText(owner)), originText(trace)];
+  return {
+    figure: mapsFigure({ maps, picture: { ...picture, png }, drawing, contour: contourShare(view), caption }),
+    numbers: mapNumbers([{ map, label: 'value' }]),
+  };
 }
 
 /** The maps of the selected latent's block in a row, on one scale; undefined where there are none. */
-export function rowFigure({ trace, maps, view, shown }: Looked, png: Uint8Array): Figure | undefined {
+export function rowFigure({ trace, maps, view, shown }: Looked, png: Uint8Array): Chart | undefined {
   const { latent, picture, selector } = shown;
   if (latent === undefined || picture === undefined) return undefined;
   const row = latentsOf(trace, latent.block).flatMap((other) => {
@@ -50,11 +49,30 @@ export function rowFigure({ trace, maps, view, shown }: Looked, png: Uint8Array)
     strength: view.strength,
   };
   const title = rowTitle(latent.block, row.length, picture.name);
-  return mapsFigure({
-    maps: row,
-    picture: { ...picture, png },
-    drawing,
-    contour: contourShare(view),
-    caption: [title, row[0]!.map.caption, drawnText(drawing, ownerText(scope)), originText(trace)],
-  });
+  const caption = [title, row[0]!.map.caption, drawnText(drawing, ownerText(scope)), originText(trace)];
+  return {
+    figure: mapsFigure({
+      maps: row,
+      picture: { ...picture, png },
+      drawing,
+      contour: contourShare(view),
+      caption,
+    }),
+    numbers: mapNumbers(row.map(({ map, label }) => ({ map, label: `latent ${label}` }))),
+  };
+}
+
+/** What of a chart a reader has chosen. */
+export function chartChoices({ view, shown }: Pick<Looked, 'view' | 'shown'>): ChartChoices {
+  const { selector, latentIndex, picture } = shown;
+  return {
+    layer: selector.layer,
+    heads: selector.heads,
+    shares: view.shares,
+    latent: latentIndex,
+    picture: picture?.id ?? '',
+    plane: view.plane,
+    measure: view.measure,
+    token: view.headsToken,
+  };
 }

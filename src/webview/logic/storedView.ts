@@ -4,6 +4,8 @@ import { LAWS } from '../../heatmap/law.ts';
 import { MAP_KINDS, READINGS } from '../../heatmap/map.ts';
 import { SCOPES } from '../../heatmap/scale.ts';
 import type { Choice } from '../../trace/choice.ts';
+import { MEASURES } from '../../evidence/relevance.ts';
+import { PLANES } from '../../evidence/scatter.ts';
 import { SHARES } from '../../evidence/sources.ts';
 import { INITIAL_VIEW, SHADINGS, TABS, type View } from './view.ts';
 
@@ -37,6 +39,8 @@ const VALUES: Record<string, readonly string[]> = {
   shading: SHADINGS,
   tab: TABS,
   shares: SHARES,
+  plane: PLANES,
+  measure: MEASURES,
 };
 
 function isChoice(value: unknown): value is Choice {

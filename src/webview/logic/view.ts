@@ -17,6 +17,8 @@ import { latentIndexAt } from '../../trace/columns.ts';
 import { openingOf } from '../../trace/opening.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { movePatch, type Region, regionOf } from './grid.ts';
+import type { MeasureId } from '../../evidence/relevance.ts';
+import type { Plane } from '../../evidence/scatter.ts';
 import type { Shares } from '../../evidence/sources.ts';
 import { stepListOf } from './stepList.ts';
 
@@ -68,6 +70,12 @@ export interface View {
   tab: Tab;
   /** Of what the sources' shares are. */
   shares: Shares;
+  /** Axes of the scatter of components, from left to right and upwards. */
+  plane: Plane;
+  /** What relevance is measured by. */
+  measure: MeasureId;
+  /** Token whose heads are shown; 0 or another that is not known: the first there is. */
+  headsToken: number;
   /** Height of the evidence in pixels, as far as there is room; absent until the reader moves its edge. */
   evidenceHeight?: number | undefined;
   /** Absent until the reader opens or closes it: then it is open where there is room. */
@@ -90,6 +98,9 @@ export const INITIAL_VIEW: View = {
   shading: 'attending',
   tab: 'span',
   shares: 'all',
+  plane: '0 1',
+  measure: 'rollout',
+  headsToken: 0,
   more: false,
 };
 
@@ -133,6 +144,9 @@ export type Settings = Pick<
   | 'shading'
   | 'tab'
   | 'shares'
+  | 'plane'
+  | 'measure'
+  | 'headsToken'
   | 'evidenceHeight'
   | 'evidenceOpen'
   | 'more'
@@ -149,6 +163,8 @@ const PREFERENCES = [
   'outlines',
   'shading',
   'shares',
+  'plane',
+  'measure',
   'evidenceHeight',
   'evidenceOpen',
   'more',

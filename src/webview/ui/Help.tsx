@@ -14,7 +14,12 @@ export function toggleHelp(): void {
 export function Help(): VNode {
   return (
     <div id={HELP_ID} class="help" popover="auto" role="dialog" aria-label={t('Keyboard shortcuts')}>
-      <h2>{t('Keyboard shortcuts')}</h2>
+      <div class="popover-head">
+        <h2>{t('Keyboard shortcuts')}</h2>
+        <button type="button" class="quiet" aria-label={t('Close')} title={t('Close')} onClick={toggleHelp}>
+          ✕
+        </button>
+      </div>
       <table>
         <tbody>
           {KEY_HELP.map(([keys, meaning]) => (

@@ -2,28 +2,13 @@
 
 import type { VNode } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { message, t, translated, type Message } from '../../base/l10n.ts';
+import { t, translated } from '../../base/l10n.ts';
 import { visualCount } from '../../trace/columns.ts';
 import { shareLayer } from '../../trace/looks.ts';
 import { choiceLabel } from '../../trace/choice.ts';
 import { share } from '../logic/format.ts';
-import {
-  narrowing,
-  positionLooks,
-  type BlockNarrowing,
-  type PositionKind,
-} from '../../evidence/narrowing.ts';
+import { KIND_NAMES, narrowing, positionLooks, type BlockNarrowing } from '../../evidence/narrowing.ts';
 import type { Scene } from './scene.ts';
-
-const KIND_NAMES: Record<PositionKind, { name: Message; title: Message }> = {
-  words: { name: message('words before the answer'), title: message('Text that is not part of the answer') },
-  markers: { name: message('markers'), title: message('Start and end tokens of blocks') },
-  latents: { name: message('latents'), title: message('Positions inside blocks') },
-  answer: {
-    name: message('answer'),
-    title: message('The tokens in the last box, else the words after the last block'),
-  },
-};
 
 export function NarrowingTab({ scene: { trace, version, shown } }: { scene: Scene }): VNode {
   const layer = shareLayer(shown.selector.layer);
@@ -31,7 +16,7 @@ export function NarrowingTab({ scene: { trace, version, shown } }: { scene: Scen
   const blocks = useMemo(() => narrowing(trace, layer), [trace, version, layer]);
   const { layers, heads } = trace.model;
   return (
-    <div class="narrowing" tabIndex={0} role="region" aria-label={t('Narrowing of attention')}>
+    <div class="narrowing scrolls" tabIndex={0} role="region" aria-label={t('Narrowing of attention')}>
       {kinds.length === 0 ? (
         <p class="dim">{t('No attention has been recorded yet.')}</p>
       ) : (

@@ -32,7 +32,7 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
   const box = useRef<HTMLDivElement>(null);
   const side = Math.min(MOST, Math.max(LEAST, useSize(box).height - AXIS));
   return (
-    <div ref={box} class="similarity" tabIndex={0} role="region" aria-label={t('Latent similarity')}>
+    <div ref={box} class="similarity scrolls" tabIndex={0} role="region" aria-label={t('Latent similarity')}>
       {trace.latents.length < 2 ? (
         <p class="dim">{t('Two latents or more are needed to compare them.')}</p>
       ) : cosines === undefined ? (
@@ -41,15 +41,15 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
         <>
           <Matrix scene={scene} cosines={cosines} side={side} onHover={setCell} />
           <div class="similarity-text">
+            <Bar />
             <p>
               {t('Mean cosine within blocks:')} <b>{number(cosines.within)}</b>, {t('between blocks:')}{' '}
               <b>{number(cosines.between)}</b>
             </p>
-            <Collapse cosines={cosines} />
             <p class="similarity-pair">
               {cell === undefined ? nearest(trace, cosines, shown.latentIndex) : pair(trace, cosines, cell)}
             </p>
-            <Bar />
+            <Collapse cosines={cosines} />
             <p class="dim">
               {t(
                 'Rows and columns are latents, by block. Cosines of the vectors that were fed back: they say how alike latents are, not what they mean.',

@@ -13,7 +13,7 @@ export function TimingTab({ trace }: { trace: Trace }): VNode {
   if (total === undefined) return <p class="dim">{t('This trace holds no timings.')}</p>;
   const parts = trace.timings.filter(({ name }) => name !== TOTAL_TIMING);
   return (
-    <div class="timing" tabIndex={0} role="region" aria-label={t('Timing')}>
+    <div class="timing scrolls" tabIndex={0} role="region" aria-label={t('Timing')}>
       <table class="table">
         <caption>{t('Parts of the run')}</caption>
         <thead>

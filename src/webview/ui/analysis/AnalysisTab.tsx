@@ -1,12 +1,14 @@
 /** What all analyses have in common: what is kept is shown, what is not can be computed here or is told how. */
 
 import type { ComponentChildren, VNode } from 'preact';
+import { useState } from 'preact/hooks';
 import { t } from '../../../base/l10n.ts';
 import type { AnalysisName, AnalysisResult } from '../../../analysis/table.ts';
 import type { AnalysisAnswer } from '../../../protocol/panelAnalyses.ts';
 import type { AnalysisState } from '../../analyses.ts';
 import { Button, ProgressRing } from '../../toolkit.tsx';
 import type { Scene } from '../scene.ts';
+import { AnalysisForm, valuesOf, type Parameters } from './AnalysisForm.tsx';
 
 interface TabProps<Name extends AnalysisName> {
   scene: Scene;
@@ -14,31 +16,37 @@ interface TabProps<Name extends AnalysisName> {
   view: (result: AnalysisResult<Name>) => ComponentChildren;
 }
 
+/** The result, and at its side how it is computed, by whom, and what it cannot show. */
 export function AnalysisTab<Name extends AnalysisName>({ scene, method, view }: TabProps<Name>): VNode {
   const state = scene.analyses.state(method);
   const { answer } = state;
   const found = answer?.found;
-  const isSettled = found !== undefined && state.running === undefined && state.problem === undefined;
-  const head = (
-    <AnalysisHead
-      scene={scene}
-      method={method}
-      state={state}
-      compute={t('Compute')}
-      again={t('Compute again')}
-    />
-  );
   return (
-    <div class="analysis" tabIndex={0} role="region" aria-label={answer?.about.title ?? method}>
-      {/* What is there comes first; how to compute it anew can wait. */}
-      {isSettled || head}
-      {found !== undefined && <div class="analysis-result">{view(found.result)}</div>}
-      {isSettled && head}
-      {answer !== undefined && (
-        <p class="analysis-about dim">
-          {answer.about.method} {answer.about.limits} {t('Source: {0}', answer.about.source)}
-        </p>
+    <div class="analysis" data-found={found !== undefined}>
+      {found !== undefined && (
+        <div
+          class="analysis-result scrolls"
+          tabIndex={0}
+          role="region"
+          aria-label={answer?.about.title ?? method}
+        >
+          {view(found.result)}
+        </div>
       )}
+      <div class="analysis-side scrolls" tabIndex={0} role="region" aria-label={t('How it is computed')}>
+        <AnalysisHead
+          scene={scene}
+          method={method}
+          state={state}
+          compute={t('Compute')}
+          again={t('Compute again')}
+        />
+        {answer !== undefined && (
+          <p class="analysis-about dim">
+            {answer.about.method} {answer.about.limits} {t('Source: {0}', answer.about.source)}
+          </p>
+        )}
+      </div>
     </div>
   );
 }
@@ -52,22 +60,31 @@ interface HeadProps {
   again: string;
 }
 
-/** Progress and cancel, or what can be done; who computed what is shown. */
+/** Progress and cancel, or what can be done and set; who computed what is shown. */
 export function AnalysisHead({ scene, method, state, compute, again }: HeadProps): VNode {
   const { analyses } = scene;
   const { answer, running, problem } = state;
+  const [changed, change] = useState<Parameters>({});
   return (
     <div class="analysis-head">
+      {answer?.canCompute === true && (
+        <AnalysisForm
+          fields={answer.fields}
+          changed={changed}
+          disabled={running !== undefined}
+          onChange={change}
+        />
+      )}
       {running !== undefined ? (
-        <>
+        <div class="analysis-running">
           <ProgressRing />
           <span>{running.progress || t('Computing…')}</span>
           <Button onClick={() => analyses.cancel(method)}>{t('Cancel')}</Button>
-        </>
+        </div>
       ) : answer === undefined ? (
         problem === undefined && <span class="dim">{t('The trace is being read.')}</span>
       ) : answer.canCompute ? (
-        <Button onClick={() => analyses.compute(method)}>
+        <Button onClick={() => analyses.compute(method, valuesOf(answer.fields, changed))}>
           {answer.found === undefined ? compute : again}
         </Button>
       ) : (

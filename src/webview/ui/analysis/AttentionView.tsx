@@ -1,7 +1,7 @@
 /** Attention of the answer's tokens with all heads: how much of each head lies on the pictures, layer by layer. */
 
 import type { VNode } from 'preact';
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo } from 'preact/hooks';
 import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { headsOnPictures } from '../../../evidence/heads.ts';
@@ -9,23 +9,27 @@ import { tokenLabel } from '../../logic/format.ts';
 import type { Scene } from '../scene.ts';
 
 export function AttentionView({
-  scene: { trace },
+  scene: { trace, view, dispatch },
   result: { rows },
 }: {
   scene: Scene;
   result: AnalysisResult<'attention'>;
 }): VNode {
-  const [chosen, setChosen] = useState(0);
-  const row = rows[Math.min(chosen, rows.length - 1)];
+  const row = rows.find(({ token }) => token === view.headsToken) ?? rows[0];
   const heads = useMemo(() => row && headsOnPictures(trace, row.attention), [trace, row]);
   if (row === undefined || heads === undefined) return <p class="dim">{t('Nothing was computed yet.')}</p>;
   return (
     <div class="heads">
       <label>
         {t('Token')}{' '}
-        <select value={chosen} onChange={(event) => setChosen(Number(event.currentTarget.value))}>
-          {rows.map(({ token }, i) => (
-            <option key={token} value={i}>
+        <select
+          value={row.token}
+          onChange={(event) =>
+            dispatch({ type: 'set', values: { headsToken: Number(event.currentTarget.value) } })
+          }
+        >
+          {rows.map(({ token }) => (
+            <option key={token} value={token}>
               {token + 1}: {tokenLabel(trace.tokens[token]!)}
             </option>
           ))}

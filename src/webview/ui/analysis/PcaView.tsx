@@ -6,47 +6,28 @@ import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { placeText } from '../../../heatmap/grid.ts';
 import { percent, positionName } from '../../logic/format.ts';
-import { nearestIn, scatterOf, type ScatterPoint } from '../../../evidence/scatter.ts';
+import { axesOf, nearestIn, PLANES, scatterOf, type ScatterPoint } from '../../../evidence/scatter.ts';
 import type { Scene } from '../scene.ts';
 import { Segmented } from '../Segmented.tsx';
 import { useSize } from '../useSize.ts';
 
 const MARGIN = { left: 26, right: 12, top: 10, bottom: 22 };
-const LEAST = { width: 240, height: 130 };
-const MOST_WIDTH = 720;
+const LEAST = { width: 200, height: 90 };
+/** A plane much wider than high misleads: its axes have scales of their own already. */
+const WIDEST = 3.2;
 /** How near the pointer must be, in CSS pixels. */
 const REACH = 12;
 
 type Pca = AnalysisResult<'pca'>;
 
 export function PcaView({ scene, result }: { scene: Scene; result: Pca }): VNode {
-  const [plane, setPlane] = useState('0 1');
+  const { plane } = scene.view;
   const [pointed, setPointed] = useState<ScatterPoint>();
-  const [across, up] = plane.split(' ').map(Number) as [number, number];
+  const [across, up] = axesOf(plane);
   const points = useMemo(() => scatterOf(result, [across, up]), [result, across, up]);
   const title = (axis: number): string => t('axis {0}: {1}', axis + 1, percent(result.explained[axis] ?? 0));
   return (
     <div class="pca">
-      <div class="span-legend">
-        {result.explained.length > 2 && (
-          <Segmented
-            label={t('Axes')}
-            value={plane}
-            options={['0 1', '0 2', '1 2'].map((value) => ({
-              value,
-              label: value.replace(/\d/g, (axis) => String(Number(axis) + 1)).replace(' ', ' × '),
-            }))}
-            onChange={setPlane}
-          />
-        )}
-        <span class="key key-source source-latents">{t('latents, in order')}</span>
-        <span class="key key-source source-pictures">{t('picture features')}</span>
-        <span class="key key-source source-answer">{t('words')}</span>
-        <span class="dim">{t('axes: their share of the variance')}</span>
-        <span class="span-value">
-          {pointed === undefined ? t('Point at a mark to read it.') : nameOf(scene, result, pointed)}
-        </span>
-      </div>
       <Plot
         scene={scene}
         points={points}
@@ -54,6 +35,26 @@ export function PcaView({ scene, result }: { scene: Scene; result: Pca }): VNode
         pointed={pointed}
         onPoint={setPointed}
       />
+      <div class="pca-key">
+        {result.explained.length > 2 && (
+          <Segmented
+            label={t('Axes')}
+            value={plane}
+            options={PLANES.map((value) => ({
+              value,
+              label: value.replace(/\d/g, (axis) => String(Number(axis) + 1)).replace(' ', ' × '),
+            }))}
+            onChange={(wanted) => scene.dispatch({ type: 'set', values: { plane: wanted } })}
+          />
+        )}
+        <span class="key key-source source-latents">{t('latents, in order')}</span>
+        <span class="key key-source source-pictures">{t('picture features')}</span>
+        <span class="key key-source source-answer">{t('words')}</span>
+        <span class="dim">{t('axes: their share of the variance')}</span>
+        <span class="pca-value">
+          {pointed === undefined ? t('Point at a mark to read it.') : nameOf(scene, result, pointed)}
+        </span>
+      </div>
     </div>
   );
 }
@@ -77,8 +78,8 @@ function Plot({ scene, points, titles, pointed, onPoint }: PlotProps): VNode {
   const { shown, light, dispatch } = scene;
   const box = useRef<HTMLDivElement>(null);
   const room = useSize(box);
-  const width = Math.min(MOST_WIDTH, Math.max(LEAST.width, room.width));
   const height = Math.max(LEAST.height, room.height);
+  const width = Math.min(WIDEST * height, Math.max(LEAST.width, room.width));
   const inner = {
     width: width - MARGIN.left - MARGIN.right,
     height: height - MARGIN.top - MARGIN.bottom,

@@ -1,7 +1,7 @@
 /** What leads to the answer: maps over the pictures, sums by source, and the latents that count most. */
 
 import type { VNode } from 'preact';
-import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { t } from '../../../base/l10n.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { STRENGTH } from '../../../heatmap/constants.ts';
@@ -21,9 +21,10 @@ import {
 import { sourceName, STACK } from '../../../evidence/sources.ts';
 import type { Scene } from '../scene.ts';
 import { Segmented } from '../Segmented.tsx';
+import { useSize } from '../useSize.ts';
 
-/** Height of a picture in CSS pixels. */
-const HEIGHT = 112;
+/** Height of a picture in CSS pixels: as high as there is room below the choice and above the bar. */
+const HEIGHT = { least: 88, most: 320, around: 92 };
 /** Latents in the table. */
 const RANKED = 5;
 const NOTHING: ReadonlySet<number> = new Set();
@@ -36,18 +37,39 @@ export function RelevanceView({
   result: AnalysisResult<'relevance'>;
 }): VNode {
   const measures = useMemo(() => measuresOf(result), [result]);
-  const [id, setId] = useState<string>('rollout');
-  const measure = measures.find((other) => other.id === id) ?? measures[0];
-  const { text, logProbability } = result.answer;
-  if (measure === undefined) return <p class="dim">{t('Nothing was computed yet.')}</p>;
+  const box = useRef<HTMLDivElement>(null);
+  const height = Math.min(HEIGHT.most, Math.max(HEIGHT.least, useSize(box).height - HEIGHT.around));
+  const measure = measures.find(({ id }) => id === scene.view.measure) ?? measures[0];
   return (
-    <div class="relevance">
+    <div ref={box} class="relevance">
+      {measure === undefined ? (
+        <p class="dim">{t('Nothing was computed yet.')}</p>
+      ) : (
+        <Parts scene={scene} result={result} measures={measures} measure={measure} height={height} />
+      )}
+    </div>
+  );
+}
+
+interface PartsProps {
+  scene: Scene;
+  result: AnalysisResult<'relevance'>;
+  measures: readonly Measure[];
+  measure: Measure;
+  /** Of a picture, in CSS pixels. */
+  height: number;
+}
+
+function Parts({ scene, result, measures, measure, height }: PartsProps): VNode {
+  const { text, logProbability } = result.answer;
+  return (
+    <>
       <div class="span-legend">
         <Segmented
           label={t('Measure')}
           value={measure.id}
           options={measures.map(({ id: value, name }) => ({ value, label: name }))}
-          onChange={setId}
+          onChange={(wanted) => scene.dispatch({ type: 'set', values: { measure: wanted } })}
         />
         <span>
           {t('of the answer “{0}”', text.replaceAll('\n', '↵'))}{' '}
@@ -56,13 +78,13 @@ export function RelevanceView({
       </div>
       <div class="relevance-parts">
         {scene.trace.pictures.map((picture) => (
-          <RelevanceMap key={picture.id} scene={scene} picture={picture} measure={measure} />
+          <RelevanceMap key={picture.id} scene={scene} picture={picture} measure={measure} height={height} />
         ))}
         <Sums scene={scene} measure={measure} />
         <Latents scene={scene} measure={measure} />
         <p class="relevance-about dim">{measure.caption}</p>
       </div>
-    </div>
+    </>
   );
 }
 
@@ -71,14 +93,19 @@ interface PartProps {
   measure: Measure;
 }
 
-function RelevanceMap({ scene, picture, measure }: PartProps & { picture: TracePicture }): VNode | null {
+interface MapProps extends PartProps {
+  picture: TracePicture;
+  height: number;
+}
+
+function RelevanceMap({ scene, picture, measure, height }: MapProps): VNode | null {
   const { pictures } = scene;
   const canvas = useRef<HTMLCanvasElement>(null);
   const map = useMemo(() => relevanceMap(measure, picture), [measure, picture]);
   const scale = useMemo(() => map && scaleOf([map]), [map]);
   const bitmap = pictures.get(picture.id)?.full;
   const ratio = window.devicePixelRatio;
-  const width = Math.round((HEIGHT * picture.width) / picture.height);
+  const width = Math.round((height * picture.width) / picture.height);
   useLayoutEffect(() => {
     if (canvas.current === null || map === undefined || scale === undefined) return;
     const style = { law: 'heat', strength: STRENGTH, smooth: false, enclosed: NOTHING } as const;
@@ -90,8 +117,8 @@ function RelevanceMap({ scene, picture, measure }: PartProps & { picture: TraceP
       <canvas
         ref={canvas}
         width={Math.round(width * ratio)}
-        height={Math.round(HEIGHT * ratio)}
-        style={{ width: `${width}px`, height: `${HEIGHT}px` }}
+        height={Math.round(height * ratio)}
+        style={{ width: `${width}px`, height: `${height}px` }}
         role="img"
         aria-label={t(
           '{0} over {1}: {2} {3} at most',

@@ -1,0 +1,205 @@
+/** Every state of the pages that a reader may meet, as what is done to the page in a preview to come to it. */
+
+import type { TrainingState } from '../src/protocol/training.ts';
+import type { OpenTrace } from '../src/traceFile/openTrace.ts';
+import type { Preview } from '../test/webview/previewPage.ts';
+import { sampleLook, sampleTraining } from '../test/webview/sampleTraining.ts';
+
+export interface PanelScene {
+  act: (preview: Preview, run: OpenTrace) => Promise<void>;
+  /** The page of a training run instead of a trace's. */
+  of?: 'training';
+}
+
+type Act = PanelScene['act'];
+type Control = [role: 'button' | 'radio' | 'tab' | 'checkbox', name: string | RegExp];
+
+const FILE = { fileName: 'map-05.ilvr.json' };
+
+const show: Act = async (preview, run) => {
+  await preview.show(run, { canRun: true, ...FILE });
+  await preview.page.locator('#stage-picture').waitFor();
+};
+
+/** The panel after these keys. */
+const keys =
+  (...pressed: string[]): Act =>
+  async (preview, run) => {
+    await show(preview, run);
+    for (const key of pressed) await preview.page.keyboard.press(key);
+  };
+
+const click = async ({ page }: Preview, clicked: readonly Control[]): Promise<void> => {
+  for (const [role, name] of clicked) await page.getByRole(role, { name }).first().click();
+};
+
+/** The panel after clicks on controls, by role and name. */
+const shown =
+  (...clicked: Control[]): Act =>
+  async (preview, run) => {
+    await show(preview, run);
+    await click(preview, clicked);
+  };
+
+/** With a tab of the evidence open, also where the page has little room; then more clicks. */
+const tab =
+  (name: string, ...clicked: Control[]): Act =>
+  async (preview, run) => {
+    await show(preview, run);
+    await click(preview, [['tab', name], ...clicked]);
+  };
+
+/** The same of a trace that keeps every analysis. */
+const analysed =
+  (name: string, ...clicked: Control[]): Act =>
+  async (preview, run) => {
+    await preview.host('keep', ['attention', 'lens', 'pca', 'relevance', 'similarity']);
+    await tab(name, ...clicked)(preview, run);
+  };
+
+/** A training run after as many steps. */
+const train =
+  (steps: number, more: Partial<TrainingState> = {}) =>
+  async (preview: Preview): Promise<void> => {
+    const looks = Array.from({ length: Math.floor(steps / 10) + 1 }, (_, i) => sampleLook(10 * i));
+    await preview.training('show', sampleTraining(steps, more), looks);
+    await preview.page.locator('.training').waitFor();
+  };
+
+const begun =
+  (events: number): Act =>
+  async (preview, run) => {
+    await preview.host('show', undefined, { canRun: true });
+    await preview.replay(run, events);
+  };
+
+/** By what the pictures are called. */
+export const PANEL_SCENES: Record<string, PanelScene> = {
+  opened: { act: show },
+  heat: { act: keys('h') },
+  masked: { act: keys('m') },
+  relative: { act: keys('r', 'h') },
+  settings: { act: shown(['radio', 'Heat'], ['button', 'More']) },
+  'one-head': { act: keys('}', '}') },
+  layers: {
+    act: async (preview, run) => {
+      await show(preview, run);
+      await preview.page.locator('.layer-bar').nth(1).hover({ force: true });
+    },
+  },
+  helper: {
+    act: async (preview, run) => {
+      await show(preview, run);
+      const list = preview.page.getByRole('combobox', { name: 'Picture' });
+      if ((await list.count()) > 0) await list.selectOption('helper-2');
+      else await preview.page.getByRole('radio', { name: 'Helper 2' }).click();
+    },
+  },
+  similarity: { act: keys('3') },
+  region: {
+    act: async (preview, run) => {
+      await show(preview, run);
+      const picture = preview.page.locator('#stage-picture');
+      await picture.scrollIntoViewIfNeeded();
+      const box = (await picture.boundingBox())!;
+      await preview.page.mouse.move(box.x + box.width * 0.4, box.y + box.height * 0.4);
+      await preview.page.mouse.down();
+      await preview.page.mouse.move(box.x + box.width * 0.75, box.y + box.height * 0.6, { steps: 4 });
+      await preview.page.mouse.up();
+    },
+  },
+  token: {
+    act: async (preview, run) => {
+      await show(preview, run);
+      await preview.page.getByText('boxed', { exact: true }).hover();
+    },
+  },
+  span: {
+    act: async (preview, run) => {
+      await tab('Span')(preview, run);
+      await preview.page.locator('.chart').hover({ position: { x: 130, y: 40 } });
+    },
+  },
+  sources: { act: tab('Sources') },
+  'sources-renormalised': { act: tab('Sources', ['radio', 'Without prompt text']) },
+  narrowing: { act: tab('Narrowing') },
+  'latent-similarity': { act: tab('Latent similarity') },
+  'latent-similarity-other': { act: analysed('Latent similarity') },
+  timing: { act: tab('Timing') },
+  'lens-elsewhere': {
+    act: async (preview, run) => {
+      await preview.show(run, { canRun: false, ...FILE });
+      await click(preview, [['tab', 'Lens']]);
+    },
+  },
+  'lens-before': { act: tab('Lens') },
+  'lens-computing': { act: tab('Lens', ['button', 'Compute']) },
+  lens: { act: analysed('Lens', ['button', 'layer 3']) },
+  'pca-before': { act: tab('PCA') },
+  'pca-computing': { act: tab('PCA', ['button', 'Compute']) },
+  pca: { act: analysed('PCA') },
+  'relevance-before': { act: tab('Relevance') },
+  'relevance-computing': { act: tab('Relevance', ['button', 'Compute']) },
+  relevance: { act: analysed('Relevance') },
+  'relevance-signed': { act: analysed('Relevance', ['radio', 'Gradient × attention']) },
+  'heads-before': { act: tab('All heads') },
+  'heads-computing': { act: tab('All heads', ['button', 'Compute']) },
+  heads: { act: analysed('All heads') },
+  closed: { act: shown(['tab', 'Span'], ['button', /Hide/]) },
+  'figure-menu': { act: shown(['button', 'Save figure']) },
+  'figure-menu-chart': { act: analysed('PCA', ['button', 'Save figure']) },
+  help: { act: keys('?') },
+  notice: {
+    act: async (preview, run) => {
+      await preview.show(run, { canRun: false, ...FILE });
+      await click(preview, [['button', 'Open as text']]);
+      await preview.page.getByRole('alert').waitFor();
+    },
+  },
+  history: {
+    act: async (preview, run) => {
+      const locked = 'Another run is in progress.';
+      await preview.show(run, { canRun: true, history: { at: 1, of: 3 }, locked });
+      await preview.page.locator('#stage-picture').waitFor();
+    },
+  },
+  running: { act: begun(34) },
+  failed: {
+    act: async (preview, run) => {
+      await begun(40)(preview, run);
+      await preview.host('finish', 'failed', 'The engine process ended unexpectedly (exit code 139).');
+    },
+  },
+  stopped: {
+    act: async (preview, run) => {
+      await begun(40)(preview, run);
+      await preview.host('finish', 'cancelled');
+      await click(preview, [['tab', 'Timing']]);
+    },
+  },
+  loading: {
+    act: (preview) => preview.host('show', undefined, { canRun: true, progress: 'Loading the model…' }),
+  },
+  empty: { act: (preview) => preview.host('show', undefined, { canRun: false }) },
+  training: { act: train(240), of: 'training' },
+  'training-failed': {
+    act: train(42, {
+      state: 'failed',
+      error:
+        'The loss is not a finite number: in examples/samples.jsonl:3. Try a lower learning rate, or look at this sample; the state before it is kept.',
+      hasPlace: true,
+    }),
+    of: 'training',
+  },
+  'training-table': {
+    act: async (preview) => {
+      await train(240)(preview);
+      await click(preview, [['checkbox', 'as a table']]);
+    },
+    of: 'training',
+  },
+  'training-starting': { act: train(0, { state: 'starting', looks: [] }), of: 'training' },
+};
+
+/** Those without words to click on, so that another language can be seen. */
+export const WORDLESS = ['opened', 'help', 'running', 'failed', 'training'];
