@@ -9,6 +9,7 @@ export const divergence = analysis({
   needs: 'model',
   secondRun: true,
   parameters: z.strictObject({}),
+  offered: {},
   result: z.strictObject({
     /** Words that both wrote, in order. */
     words: z.array(
@@ -25,6 +26,10 @@ export const divergence = analysis({
       }),
     ),
   }),
+  check({ words }, claims) {
+    // Which words the other run has, only that one tells.
+    for (const { a } of words) claims.index('words.a', a, claims.run.tokens);
+  },
   tab: 'comparison',
   title: message('Divergence of two runs'),
   method: message(

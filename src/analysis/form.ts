@@ -21,12 +21,12 @@ const property = z.object({
  */
 export function formOf(name: AnalysisName, values: Record<string, unknown> = {}): ParameterField[] {
   const { parameters } = ANALYSES[name];
-  const offered: Record<string, OfferedParameter> = ANALYSES[name].offered;
+  const offered: Record<string, OfferedParameter | undefined> = ANALYSES[name].offered;
   const { properties = {} } = z.toJSONSchema(parameters, { io: 'input', unrepresentable: 'any' });
   const parsed = parameters.safeParse(values);
   const held: Record<string, unknown> = parsed.success ? parsed.data : parameters.parse({});
-  return Object.entries(offered).map(([key, about]) =>
-    fieldOf(key, about, property.parse(properties[key]), held[key]),
+  return Object.entries(offered).flatMap(([key, about]) =>
+    about === undefined ? [] : [fieldOf(key, about, property.parse(properties[key]), held[key])],
   );
 }
 

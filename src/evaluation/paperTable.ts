@@ -71,7 +71,7 @@ export function writeTable(table: PaperTable, form: TableForm): string {
     case 'latex':
       return latexOf(table);
     case 'csv':
-      return csvOf(table.heads, table.rows);
+      return csvOf(table);
     default:
       return unreachable(form);
   }

@@ -236,7 +236,7 @@ export class ComparisonPanel implements Disposable {
         a: this.named('a', a),
         b: this.named('b', b),
         refs: { a: textOf(this.refs.a), b: textOf(this.refs.b) },
-        ...(kept && { divergence: await loadResult(METHOD, kept, a.container) }),
+        ...(kept && { divergence: await loadResult(METHOD, kept, a.trace, a.container) }),
         ...(locked !== undefined && { locked }),
       };
     });
