@@ -9,11 +9,7 @@
 
 import { UserError } from '../../base/errors.ts';
 import { hashOf, seededNumbers } from '../../base/random.ts';
-import { add, matMul, mean, mul } from '../../onnx/arithmetic.ts';
 import type { ModelConfig, TextConfig } from '../../model/config.ts';
-import { projection } from '../../model/decoder.ts';
-import { product } from '../../model/layers.ts';
-import { MASKED } from '../../model/positions.ts';
 import {
   candidatesOf,
   cosines,
@@ -21,6 +17,7 @@ import {
   type Selection,
   type SelectionSettings,
 } from '../../model/selection.ts';
+import { promptMeans, promptPartsOf, teacherQuery, textBefore } from '../../model/teacherRule.ts';
 import type { WeightSource } from '../../model/weightSource.ts';
 import { floats, floatTensor, type Runtime } from '../../ort/session.ts';
 import { meanOf, type NumericArray } from '../../tensor/array.ts';
@@ -95,12 +92,7 @@ export class Teacher {
     const blocks: BlockTargets[] = [];
     for (const [index, { features }] of helpers.entries()) {
       const text = textBefore(sequence, index, this.config.latentSize).map((i) => hidden[i]!);
-      const previous = blocks.at(-1)?.targets;
-      const query = meanOf([
-        context,
-        ...(text.length > 0 ? [meanOf(text)] : []),
-        ...(previous === undefined ? [] : [meanOf(previous)]),
-      ]);
+      const query = teacherQuery(context, text, blocks.at(-1)?.targets);
       blocks.push(this.selectFor(query, features, hashOf(index, sequence.ids.join())));
     }
     return { context, blocks };
@@ -127,70 +119,39 @@ export class Teacher {
     const { ids, positions, turnStart } = sequence;
     const part = wholePart([sequence]);
     const S = part.size.text;
-    const vision = new Set([tokens.imagePad, tokens.visionStart, tokens.visionEnd]);
-    const isText = (i: number): boolean => i < turnStart && !vision.has(ids[i]!);
-    const isImage = (i: number): boolean => i < turnStart && ids[i] === tokens.imagePad;
-    const indices = Array.from({ length: S }, (_, i) => i);
-    const textCount = indices.filter(isText).length;
+    const parts = promptPartsOf(ids, turnStart, tokens, S);
     const session = await this.sessions.get(S);
     const result = await session.run({
       ...this.parameters.tensors(),
       ...this.frozen.tensors(),
       ...partFeeds(text, part, [{ ids, positions, fed: pictureVectors(ids, tokens.imagePad, pictures) }]),
-      text: floatTensor(
-        Float32Array.from(indices, (i) => (isText(i) ? 1 / textCount : 0)),
-        [1, S],
-      ),
-      image: floatTensor(
-        Float32Array.from(indices, (i) => (isImage(i) ? 0 : MASKED)),
-        [1, S],
-      ),
+      text: floatTensor(parts.text, [1, S]),
+      image: floatTensor(parts.image, [1, S]),
     });
-    const parts = [floats(result['r_txt'])];
-    if (pictures.length > 0) parts.push(floats(result['r_img']));
+    const means = [floats(result['r_txt'])];
+    if (parts.hasImage) means.push(floats(result['r_img']));
     return {
       hidden: rowsOf({ shape: [S, text.hiddenSize], data: floats(result['hidden']) }),
-      context: meanOf(parts),
+      context: meanOf(means),
     };
   }
 }
 
 /**
- * Inputs: a sequence (see readPart); text (1, S), 1 / count at the prompt's text tokens, else 0;
- * image (1, S), 0 at image tokens, else very negative.
- * Outputs: hidden (S, C); r_txt (1, C), the mean hidden state of the prompt's text; r_img (1, C), that of
- * the image tokens weighted by softmax(q · k / √d), averaged over text tokens and heads. q and k are
- * the last layer's projections of the *final* hidden states, without rotation: so the released code.
+ * Inputs: a sequence (see readPart); text and image (1, S), see PromptParts.
+ * Outputs: hidden (S, C); r_txt and r_img (1, C), see promptMeans.
  */
 function teacherGraph(config: TextConfig, source: WeightSource, length: number): Uint8Array {
-  const { hiddenSize: C, layers, heads: H, kvHeads: K, headSize: d } = config;
-  const S = length;
+  const { hiddenSize: C } = config;
   return trainableGraph('teacher', source, (graph, weights) => {
-    const { hidden } = readPart(graph, config, weights, opening(1, S)); // (S, C)
-    const text = graph.input('text', 'float32', [1, S]);
-    const image = graph.input('image', 'float32', [1, S]);
-
-    const q = product(graph, weights, hidden, projection(config, layers - 1, 'q_proj')); // (S, H·d)
-    const k = product(graph, weights, hidden, projection(config, layers - 1, 'k_proj')); // (S, K·d)
-    const queries = graph.reshape(graph.transpose(graph.reshape(q, [S, H, d]), [1, 0, 2]), [K, -1, d]); // (K, R·S, d)
-    const keys = graph.transpose(graph.reshape(k, [S, K, d]), [1, 2, 0]); // (K, d, S)
-    const scores = graph.reshape(matMul(graph, queries, keys), [H, S, S]);
-    const scaled = add(graph, mul(graph, scores, 1 / Math.sqrt(d)), image);
-    const attention = graph.op('Softmax', [scaled], { axis: -1 }); // (H, S, S)
-    const perToken = graph.reshape(mean(graph, attention, [0]), [S, S]);
-    const weight = matMul(graph, text, perToken); // (1, S)
-
-    graph.output('hidden', hidden, [S, C]);
-    graph.output('r_txt', matMul(graph, text, hidden), [1, C]);
-    graph.output('r_img', matMul(graph, weight, hidden), [1, C]);
+    const { hidden } = readPart(graph, config, weights, opening(1, length)); // (S, C)
+    const text = graph.input('text', 'float32', [1, length]);
+    const image = graph.input('image', 'float32', [1, length]);
+    const means = promptMeans(graph, config, weights, length, { hidden, text, image });
+    graph.output('hidden', hidden, [length, C]);
+    graph.output('r_txt', means.text, [1, C]);
+    graph.output('r_img', means.image, [1, C]);
   }).build();
-}
-
-/** Positions of the assistant's text since the previous block, or since the turn began. */
-function textBefore({ blocks, turnStart }: TrainingSequence, index: number, latentSize: number): number[] {
-  const start = index === 0 ? turnStart : blocks[index - 1]! + latentSize + 1; // after the end token
-  const end = blocks[index]! - 1; // the start token
-  return Array.from({ length: end - start }, (_, i) => start + i);
 }
 
 /** The helper pictures, block by block. @throws UserError if a block has none */
