@@ -53,7 +53,7 @@ const tab =
 const analysed =
   (name: string, ...clicked: Control[]): Act =>
   async (preview, run) => {
-    await preview.host('keep', ['attention', 'lens', 'pca', 'relevance', 'similarity']);
+    await preview.host('keep', ['attention', 'causality', 'lens', 'pca', 'relevance', 'similarity']);
     await tab(name, ...clicked)(preview, run);
   };
 
@@ -145,6 +145,7 @@ export const PANEL_SCENES: Record<string, PanelScene> = {
   'heads-before': { act: tab('All heads') },
   'heads-computing': { act: tab('All heads', ['button', 'Compute']) },
   heads: { act: analysed('All heads') },
+  causality: { act: analysed('Causality', ['button', 'noise of equal norm']) },
   closed: { act: shown(['tab', 'Span'], ['button', /Hide/]) },
   'figure-menu': { act: shown(['button', 'Save figure']) },
   'figure-menu-chart': { act: analysed('PCA', ['button', 'Save figure']) },

@@ -6,7 +6,8 @@ import type { Claims } from './check.ts';
 import type { NumericArray } from '../tensor/array.ts';
 
 /** Where a reader finds the result: a tab of a run's panel, or the page that compares two runs. */
-export type AnalysisTab = 'attention' | 'lens' | 'space' | 'relevance' | 'similarity' | 'comparison';
+export type AnalysisTab =
+  'attention' | 'lens' | 'space' | 'relevance' | 'similarity' | 'causality' | 'comparison';
 
 /** What a parameter is called; its kind and bounds are its schema's. */
 export interface OfferedParameter {

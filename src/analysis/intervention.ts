@@ -1,5 +1,7 @@
 /** What can be done to a run's latents, by name; what is then fed is ../inference/intervention.ts. Free of schemas. */
 
+import { message, type Message } from '../base/l10n.ts';
+
 /**
  * - zero, noise (of equal norm), mean (of the run's own), swap (another run's), shuffle (its own in another order),
  *   oracle (what the trainer's teacher selects from helper pictures), dummy (the pad's embedding): other vectors
@@ -19,6 +21,19 @@ export const INTERVENTION_KINDS = [
 ] as const;
 export type InterventionKind = (typeof INTERVENTION_KINDS)[number];
 
+/** What is fed, in words. */
+export const INTERVENTION_NAMES: Record<InterventionKind, Message> = {
+  zero: message('zeros'),
+  noise: message('noise of equal norm'),
+  mean: message('mean of the run’s latents'),
+  swap: message('another run’s latents'),
+  shuffle: message('own latents in another order'),
+  oracle: message('the teacher’s selection'),
+  dummy: message('pads (dummy slots)'),
+  markers: message('markers alone'),
+  none: message('no block at all'),
+};
+
 /** One block, or one latent of it, both counted from 0. */
 export interface InterventionScope {
   block: number;
@@ -31,3 +46,15 @@ export function inScope(scope: InterventionScope | undefined, block: number, lat
   if (scope.block !== block) return false;
   return scope.latent === undefined || latent === undefined || scope.latent === latent;
 }
+
+/** Why a variant cannot be tried. */
+export const WHY_MISSING = [
+  'no-other-run',
+  'other-has-none',
+  'other-size',
+  'one-latent',
+  'no-helpers',
+  'no-helper-here',
+  'whole-blocks',
+] as const;
+export type WhyMissing = (typeof WHY_MISSING)[number];

@@ -8,6 +8,7 @@ import type * as z from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { attention } from './attention.ts';
+import { causality } from './causality.ts';
 import { divergence } from './divergence.ts';
 import { lens } from './lens.ts';
 import { pca } from './pca.ts';
@@ -16,6 +17,7 @@ import { similarity } from './similarity.ts';
 
 export const ANALYSES = {
   attention,
+  causality,
   divergence,
   lens,
   pca,

@@ -48,8 +48,10 @@ async function inputOf(
     images.push({ id, name, width, height, bytes });
   }
   const { minPixels, maxPixels, intervention, interventionScope } = settings;
+  const { latents, repetitionPenalty, maxTokens } = settings;
   return {
     images,
+    settings: { latents, repetitionPenalty, maxTokens },
     minPixels,
     maxPixels,
     ...(intervention !== undefined && { intervention: { kind: intervention, scope: interventionScope } }),

@@ -13,6 +13,7 @@ import {
 } from '../analysis/table.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import { runAttention } from './analyses/attention.ts';
+import { runCausality } from './analyses/causality.ts';
 import { runDivergence } from './analyses/divergence.ts';
 import { runLens } from './analyses/lens.ts';
 import { prepareRun, type AnalyseContext, type ModelRun, type RunnerContext } from './analyses/modelRun.ts';
@@ -21,25 +22,31 @@ import { runRelevance } from './analyses/relevance.ts';
 
 interface ModelRunner<Name extends AnalysisName> {
   /** Whether it looks at helper pictures that the model did not see. */
-  helpers: boolean;
+  helpers: (parameters: AnalysisParameters<Name>) => boolean;
+  /** Whether the model reads the other run too, and not its latents alone. */
+  readsOther?: boolean;
   compute: (
     run: ModelRun,
     parameters: AnalysisParameters<Name>,
     context: RunnerContext<Name>,
-    /** The run to compare with, where one was given. */
+    /** The run to compare with, where one was given and is read. */
     other: ModelRun | undefined,
   ) => Promise<AnalysisResult<Name>>;
 }
 
+const no = (): boolean => false;
+
 const MODEL_RUNNERS: { [Name in AnalysisThatNeeds<'model'>]: ModelRunner<Name> } = {
-  attention: { helpers: false, compute: runAttention },
+  attention: { helpers: no, compute: runAttention },
+  causality: { helpers: ({ variants }) => variants.includes('oracle'), compute: runCausality },
   divergence: {
-    helpers: false,
+    helpers: no,
+    readsOther: true,
     compute: (run, _, context, other) => runDivergence(run, other, context),
   },
-  lens: { helpers: false, compute: runLens },
-  pca: { helpers: true, compute: runPca },
-  relevance: { helpers: false, compute: runRelevance },
+  lens: { helpers: no, compute: runLens },
+  pca: { helpers: () => true, compute: runPca },
+  relevance: { helpers: no, compute: runRelevance },
 };
 
 /**
@@ -77,10 +84,13 @@ async function computeWithModel<Name extends AnalysisThatNeeds<'model'>>(
   request: AnalyseRequest,
 ): Promise<AnalysisResult<Name>> {
   const parameters = parametersOf(name, request.parameters);
-  const { helpers, compute: runner } = MODEL_RUNNERS[name];
-  const run = await prepareRun(context, request, helpers);
+  const { helpers, readsOther = false, compute: runner } = MODEL_RUNNERS[name];
+  const run = await prepareRun(context, request, helpers(parameters));
   const { other, otherInput } = request;
   const second =
-    other && otherInput && (await prepareRun(context, { ...request, ...otherInput, run: other }, helpers));
-  return runner(run, parameters, context, second);
+    readsOther &&
+    other &&
+    otherInput &&
+    (await prepareRun(context, { ...request, ...otherInput, run: other }, false));
+  return runner(run, parameters, context, second || undefined);
 }

@@ -19,6 +19,8 @@ export interface AnalysedImage {
 export interface AnalysedInput {
   /** Of all its pictures, in its order. */
   images: AnalysedImage[];
+  /** How the run was generated, where the model is to write on. */
+  settings: { latents: 'forced' | 'free'; repetitionPenalty: number; maxTokens: number };
   /** Bounds that the run had; absent: the checkpoint's own. */
   minPixels?: number | undefined;
   maxPixels?: number | undefined;

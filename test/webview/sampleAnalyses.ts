@@ -21,6 +21,43 @@ const RESULTS: { [Name in PanelAnalysis]: (trace: Trace) => AnalysisResult<Name>
       return { token, attention: numbersOf(shape, token, (x) => (2 * x) / keys) };
     }),
   }),
+  causality: ({ tokens, blocks }) => {
+    const after = tokens.flatMap(({ kind, text }, token) =>
+      kind === 'text' && token > 9 ? [{ token, text }] : [],
+    );
+    const own = after.map(({ text }) => text);
+    const draws = (count: number, size: number) => ({
+      forced: {
+        kl: numbersOf([count, after.length], 16 + size, (x) => size * x ** 6),
+        change: numbersOf([count, after.length], 17 + size, (x) => -size * x ** 6),
+      },
+      free: Array.from({ length: count }, (_, draw) =>
+        draw === 1
+          ? {
+              words: [...own.slice(0, 4), ' down', ...own.slice(5)],
+              difference: 4,
+              answer: 'D',
+              right: false,
+              blocks: 1,
+            }
+          : { words: own, answer: 'RRD', right: true, blocks: blocks.length },
+      ),
+    });
+    return {
+      words: after,
+      answer: [after.length - 2],
+      own: { words: own, answer: 'RRD', right: true, blocks: blocks.length },
+      variants: [
+        { kind: 'zero', ...draws(1, 0.2) },
+        { kind: 'noise', ...draws(3, 2) },
+        { kind: 'mean', ...draws(1, 0.01) },
+        { kind: 'swap', missing: 'no-other-run', free: [] },
+        { kind: 'shuffle', ...draws(3, 0.02) },
+        { kind: 'dummy', ...draws(1, 0.3) },
+        { kind: 'markers', ...draws(1, 0.4) },
+      ],
+    };
+  },
   lens: ({ latents, model, pictures }) => {
     const rows = model.layers + 1;
     return {

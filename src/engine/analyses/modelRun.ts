@@ -8,6 +8,7 @@ import { withBudget } from '../../checkpoint/pixels/budget.ts';
 import { decodeImage } from '../../checkpoint/pixels/decodeImage.ts';
 import { prepareImage } from '../../checkpoint/pixels/image.ts';
 import type { Model } from '../../inference/model.ts';
+import type { Prompt } from '../../inference/prompt.ts';
 import { sequenceOf, type ReplayedPart, type Sequence } from '../../inference/replay.ts';
 import type { PatchGrid } from '../../model/positions.ts';
 import type { AnalysedImage, AnalyseRequest } from '../../protocol/analyse.ts';
@@ -31,11 +32,17 @@ export interface AnalyseContext extends RunnerContext<AnalysisName> {
 export interface ModelRun {
   model: Model;
   run: AnalysedRun;
+  /** What it was asked, ready to be read. */
+  prompt: Prompt;
+  /** How it was generated. */
+  settings: AnalyseRequest['settings'];
   sequence: Sequence;
   /** Of each picture in the prompt and, where they were asked for, of the others: features (tokens, C). */
   pictures: { picture: AnalysedPicture; features: NumericArray }[];
   /** Whether its latents were the model's own. */
   own: boolean;
+  /** Another run, whose latents can be fed. */
+  donor: AnalysedRun | undefined;
 }
 
 /**
@@ -50,7 +57,7 @@ export async function prepareRun(
   const { model, identity } = context;
   checkModel(identity, request.model);
   checkRun(model, request.run);
-  const { run, intervention } = request;
+  const { run, intervention, settings } = request;
   const encoded: (ModelRun['pictures'][number] & { grid: PatchGrid })[] = [];
   const wanted = run.pictures.filter(({ start }) => helpers || start !== undefined);
   for (const picture of wanted) {
@@ -66,7 +73,16 @@ export async function prepareRun(
     blocks: run.blocks,
     emptied: (block) => intervention?.kind === 'markers' && inScope(intervention.scope, block),
   });
-  return { model, run, sequence, pictures: encoded, own: intervention === undefined };
+  return {
+    model,
+    run,
+    prompt,
+    settings,
+    sequence,
+    pictures: encoded,
+    own: intervention === undefined,
+    donor: request.other,
+  };
 }
 
 /** The bytes tell models apart that were trained on from one another; large ones are known by their headers only. */
@@ -170,16 +186,21 @@ export function checkReplay(of: ModelRun, { first, hidden }: ReplayedPart): void
     // A latent is the state at the position before.
     const row = positionOf(of, latent) - 1 - first;
     if (row < 0 || row >= count) continue;
-    const state = hidden.data.subarray(row * width, (row + 1) * width);
-    const apart = lengthOf(state.map((value, c) => value - latent.vector[c]!));
-    const share = apart / (lengthOf(latent.vector) || 1);
-    if (share <= SAME) continue;
-    throw new UserError({
-      problem: 'The model does not come to the latents that the run had',
-      expected: 'the same, but for rounding',
-      found: `a difference of ${Math.round(share * 100)} % at latent ${latent.index + 1} of block ${latent.block + 1}`,
-      remedy:
-        'Use the same weights, quantised as they were, and the same pictures; or run the question again.',
-    });
+    checkLatent(of, latent.token, hidden.data.subarray(row * width, (row + 1) * width));
   }
+}
+
+/** The same for one latent, by its index among the new tokens. @throws UserError if the vector is another */
+export function checkLatent(of: ModelRun, token: number, vector: Float32Array): void {
+  const latent = of.run.latents.find((each) => each.token === token);
+  if (latent === undefined) return;
+  const apart = lengthOf(vector.map((value, c) => value - latent.vector[c]!));
+  const share = apart / (lengthOf(latent.vector) || 1);
+  if (share <= SAME) return;
+  throw new UserError({
+    problem: 'The model does not come to the latents that the run had',
+    expected: 'the same, but for rounding',
+    found: `a difference of ${Math.round(share * 100)} % at latent ${latent.index + 1} of block ${latent.block + 1}`,
+    remedy: 'Use the same weights, quantised as they were, and the same pictures; or run the question again.',
+  });
 }

@@ -130,14 +130,20 @@ export class PageAnalyses implements AnalysesHost {
     if (!needsModel(method)) return this.compare(open, method, parameters);
     const { compute } = this.means;
     if (compute === undefined) throw new CancelledError('The analysis');
-    const question = await analyseRequest(open.trace, open.container, { name: method, parameters });
+    const other = wantsOther(parameters) ? await this.otherFor(open.trace.id) : undefined;
+    const request = await analyseRequest(open.trace, open.container, { name: method, parameters });
+    const question = { ...request, ...(other && { other: other.run }) };
     const heard: Heard = {
       progress: (progress) => this.tell({ id, progress }),
       found: (result) => this.tell({ id, result }),
     };
     const { status, result, ...origin } = await compute(question, heard, signal);
     if (result === undefined) throw new CancelledError('The analysis');
-    return { result, origin: { ...origin, status: status === 'complete' ? 'complete' : 'partial' } };
+    return {
+      result,
+      origin: { ...origin, status: status === 'complete' ? 'complete' : 'partial' },
+      ...(other && { other: other.id }),
+    };
   }
 
   private async compare(
@@ -145,12 +151,18 @@ export class PageAnalyses implements AnalysesHost {
     method: 'similarity',
     parameters: Asked['parameters'],
   ): Promise<Computed> {
-    const other = await this.means.chooseOther(open.trace.id);
-    if (other === undefined) throw new CancelledError('The comparison');
+    const other = await this.otherFor(open.trace.id);
     const own = await analysedRun(open.trace, open.container);
     requireComparable(own, other.run);
     const result = runOnTrace(method, [own, other.run], parametersOf(method, parameters));
     return { result, origin: { status: 'complete' }, other: other.id };
+  }
+
+  /** @throws CancelledError if the reader chooses none */
+  private async otherFor(run: string): Promise<NonNullable<Awaited<ReturnType<ChooseOther>>>> {
+    const other = await this.means.chooseOther(run);
+    if (other === undefined) throw new CancelledError('The analysis');
+    return other;
   }
 
   private async keep(asked: Asked, { result, origin, other }: Computed): Promise<void> {
@@ -178,6 +190,11 @@ export class PageAnalyses implements AnalysesHost {
       ...(found && { found }),
     };
   }
+}
+
+/** Another run's latents are to be fed. */
+function wantsOther({ variants }: Record<string, unknown>): boolean {
+  return Array.isArray(variants) && variants.includes('swap');
 }
 
 function requireComparable(own: AnalysedRun, other: AnalysedRun): void {

@@ -31,6 +31,7 @@ export const TABS = [
   'pca',
   'relevance',
   'attention',
+  'causality',
   'timing',
 ] as const;
 export type Tab = (typeof TABS)[number];

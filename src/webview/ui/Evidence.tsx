@@ -25,6 +25,7 @@ const TABS: { id: Tab; title: Message }[] = [
   { id: 'pca', title: message('PCA') },
   { id: 'relevance', title: message('Relevance') },
   { id: 'attention', title: message('All heads') },
+  { id: 'causality', title: message('Causality') },
   { id: 'timing', title: message('Timing') },
 ];
 

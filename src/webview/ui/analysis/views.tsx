@@ -3,6 +3,7 @@
 import type { VNode } from 'preact';
 import type { AnalysisName, AnalysisResult, PanelAnalysis } from '../../../analysis/table.ts';
 import type { Scene } from '../scene.ts';
+import { CausalityView } from '../doubt/CausalityView.tsx';
 import { AttentionView } from './AttentionView.tsx';
 import { LensView } from './LensView.tsx';
 import { OtherRunView } from './OtherRunView.tsx';
@@ -17,6 +18,7 @@ export type ResultView<Name extends AnalysisName> = (props: {
 
 export const ANALYSIS_VIEWS: { [Name in PanelAnalysis]: ResultView<Name> } = {
   attention: AttentionView,
+  causality: CausalityView,
   lens: LensView,
   pca: PcaView,
   relevance: RelevanceView,

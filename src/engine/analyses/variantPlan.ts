@@ -1,0 +1,129 @@
+/** Which variants of a run are tried: what is fed in each, as often as chance wants, and why some are not. */
+
+import type { InterventionKind, InterventionScope, WhyMissing } from '../../analysis/intervention.ts';
+import type { AnalysedRun } from '../../analysis/run.ts';
+import { unreachable, UserError } from '../../base/errors.ts';
+import type { LatentIntervention } from '../../protocol/engine.ts';
+import type { ModelRun } from './modelRun.ts';
+import { teacherTargets } from './oracle.ts';
+
+export interface PlannedVariant {
+  kind: InterventionKind;
+  /** Why there are no draws. */
+  missing?: WhyMissing;
+  draws: LatentIntervention[];
+}
+
+/**
+ * The part of the run that is meant, both counted from 1 and 0 for all.
+ * @throws UserError if it has no such block or latent, or none at all, or if its latents are not the model's own
+ */
+export function scopeOf(
+  { run, own }: ModelRun,
+  { block, latent }: { block: number; latent: number },
+): InterventionScope | undefined {
+  if (!own) {
+    throw new UserError({
+      problem: 'The latents of this run were replaced already',
+      expected: "a run with the model's own latents",
+      remedy: 'Choose another run, or ask again without an intervention.',
+    });
+  }
+  if (run.latents.length === 0) {
+    throw new UserError({
+      problem: 'This run has no latents to replace',
+      remedy: 'Ask a model that thinks in latent blocks, or force the token that begins one.',
+    });
+  }
+  if (block === 0) {
+    if (latent === 0) return undefined;
+    throw new UserError({ problem: 'A latent is named without its block', remedy: 'Name the block too.' });
+  }
+  const count = run.latents.filter((each) => each.block === block - 1).length;
+  if (count >= Math.max(1, latent)) return { block: block - 1, ...(latent > 0 && { latent: latent - 1 }) };
+  throw new UserError({
+    problem: 'This run has no such latent',
+    expected:
+      count === 0
+        ? `a block from 1 to ${run.blocks.length}`
+        : `a latent from 1 to ${count} in block ${block}`,
+    found: latent === 0 ? `block ${block}` : `latent ${latent} of block ${block}`,
+  });
+}
+
+export async function planVariants(
+  of: ModelRun,
+  { variants, repeats, seed }: { variants: readonly InterventionKind[]; repeats: number; seed: number },
+  scope: InterventionScope | undefined,
+): Promise<PlannedVariant[]> {
+  const own = byBlock(of.run);
+  const latents = own.flat();
+  const targets = variants.includes('oracle') ? await teacherTargets(of) : [];
+  const samples = Array.from({ length: repeats }, (_, i) => seed + i);
+  const kinds = of.donor === undefined ? variants : [...variants, 'swap' as const];
+  const inPlace = scope === undefined ? {} : { scope };
+  return [...new Set(kinds)].map((kind): PlannedVariant => {
+    const missing = whyMissing(kind, { of, scope, targets });
+    if (missing !== undefined) return { kind, missing, draws: [] };
+    const draws = ((): LatentIntervention[] => {
+      switch (kind) {
+        case 'noise':
+          return samples.map((sample) => ({ kind, sample }));
+        case 'shuffle':
+          return samples.map((sample) => ({ kind, sample, blocks: own }));
+        case 'mean':
+          return [{ kind, latents }];
+        case 'swap':
+          return [{ kind, latents: of.donor!.latents.map(({ vector }) => vector) }];
+        case 'oracle':
+          return [{ kind, blocks: targets }];
+        case 'zero':
+        case 'dummy':
+        case 'markers':
+        case 'none':
+          return [{ kind }];
+        default:
+          return unreachable(kind);
+      }
+    })();
+    return { kind, draws: draws.map((draw) => ({ ...draw, ...inPlace })) };
+  });
+}
+
+interface Circumstances {
+  of: ModelRun;
+  scope: InterventionScope | undefined;
+  targets: readonly Float32Array[][];
+}
+
+function whyMissing(kind: InterventionKind, { of, scope, targets }: Circumstances): WhyMissing | undefined {
+  const { donor: other } = of;
+  const isOne = scope?.latent !== undefined;
+  switch (kind) {
+    case 'swap':
+      if (other === undefined) return 'no-other-run';
+      if (other.latents.length === 0) return 'other-has-none';
+      if (other.latents[0]!.vector.length !== of.run.latents[0]!.vector.length) return 'other-size';
+      return undefined;
+    case 'shuffle':
+      return isOne ? 'one-latent' : undefined;
+    case 'oracle':
+      if (targets.length === 0) return 'no-helpers';
+      return scope === undefined || scope.block < targets.length ? undefined : 'no-helper-here';
+    case 'markers':
+    case 'none':
+      return isOne ? 'whole-blocks' : undefined;
+    case 'zero':
+    case 'noise':
+    case 'mean':
+    case 'dummy':
+      return undefined;
+    default:
+      return unreachable(kind);
+  }
+}
+
+/** The run's latents, block by block. */
+function byBlock({ blocks, latents }: AnalysedRun): Float32Array[][] {
+  return blocks.map((_, block) => latents.flatMap((each) => (each.block === block ? [each.vector] : [])));
+}

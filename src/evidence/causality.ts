@@ -1,0 +1,190 @@
+/** What causal tests of a run come down to: one line for each variant, and one sentence for all of them. */
+
+import { INTERVENTION_NAMES, type InterventionKind, type WhyMissing } from '../analysis/intervention.ts';
+import type { AnalysisResult } from '../analysis/table.ts';
+import { unreachable } from '../base/errors.ts';
+import { message, t, translated, type Message } from '../base/l10n.ts';
+import { number } from './format.ts';
+
+type Result = AnalysisResult<'causality'>;
+type Variant = Result['variants'][number];
+
+/** Mean KL per word, in nats, from which on words count as moved. Ours; the controls lie far on both sides (docs/log.md). */
+export const MOVED = 0.01;
+
+/** Kinds that change what latents hold, and nothing else: slots, markers and order stay as they were. */
+const CONTENT: readonly InterventionKind[] = ['zero', 'noise', 'mean', 'swap', 'oracle', 'dummy'];
+
+/** What is fed, in words. */
+export function variantName(kind: InterventionKind): string {
+  return translated(INTERVENTION_NAMES[kind]);
+}
+
+const WHY: Record<WhyMissing, Message> = {
+  'no-other-run': message('no other run was chosen'),
+  'other-has-none': message('the other run has no latents'),
+  'other-size': message('the other run has latents of another size'),
+  'one-latent': message('a single latent has no order'),
+  'no-helpers': message('the run has no helper pictures'),
+  'no-helper-here': message('this block has no helper picture'),
+  'whole-blocks': message('it is done to whole blocks'),
+};
+
+/** Why a variant was not tried, in words. */
+export function whyMissing(why: WhyMissing): string {
+  return translated(WHY[why]);
+}
+
+export interface Spread {
+  mean: number;
+  least: number;
+  most: number;
+}
+
+export interface VariantSummary {
+  kind: InterventionKind;
+  missing?: WhyMissing;
+  /** Over the draws: KL per word, in nats; absent while there is none. */
+  kl?: Spread;
+  /** Over the draws: change of the answer's log-probability, all its words together, in nats. */
+  answer?: Spread;
+  /** Draws that have stated an answer, and of these: another than the own; right by the scorer. */
+  stated: number;
+  otherAnswers: number;
+  right?: number;
+  /** Draws whose words differ from the own. */
+  otherWords: number;
+  /** Half of the draws or more state another answer. */
+  changes: boolean;
+  /** The mean KL reaches MOVED. */
+  moves: boolean;
+}
+
+export function summariesOf(result: Result): VariantSummary[] {
+  return result.variants.map((variant) => summaryOf(variant, result));
+}
+
+function summaryOf({ kind, missing, forced, free }: Variant, { own, answer, words }: Result): VariantSummary {
+  const draws = free.length;
+  const rows = (values: Float32Array): number[][] =>
+    Array.from({ length: draws }, (_, draw) => [
+      ...values.subarray(draw * words.length, (draw + 1) * words.length),
+    ]);
+  const kl =
+    forced && spreadOf(rows(forced.kl.data).map((row) => meanOf(row.filter((x) => !Number.isNaN(x)))));
+  const change = forced && spreadOf(rows(forced.change.data).map((row) => sumOf(answer.map((i) => row[i]!))));
+  const stated = free.filter((each) => each.answer !== undefined);
+  const other = stated.filter((each) => each.answer !== own?.answer);
+  const judged = stated.filter(({ right }) => right !== undefined);
+  return {
+    kind,
+    ...(missing !== undefined && { missing }),
+    ...(kl && { kl }),
+    ...(change && answer.length > 0 && { answer: change }),
+    stated: stated.length,
+    otherAnswers: other.length,
+    ...(judged.length > 0 && { right: judged.filter(({ right }) => right).length }),
+    otherWords: free.filter(({ difference }) => difference !== undefined).length,
+    changes: stated.length > 0 && 2 * other.length >= stated.length,
+    moves: kl !== undefined && kl.mean >= MOVED,
+  };
+}
+
+export type Finding = 'needed' | 'mixed' | 'words' | 'nothing' | 'open';
+
+export interface CausalVerdict {
+  finding: Finding;
+  sentence: string;
+  /** How it was reached, thresholds included. */
+  rule: string;
+}
+
+/** What the content of the latents did to this run. */
+export function verdictOf(result: Result): CausalVerdict {
+  const counted = summariesOf(result).filter(({ kind, kl }) => CONTENT.includes(kind) && kl !== undefined);
+  const rule = t(
+    'Counted: latents whose content was replaced while slots and markers stayed (zeros, noise, mean, another run’s, the ' +
+      'teacher’s, pads). A replacement changes the answer if at least half of its draws state another one; it moves the ' +
+      'words if the mean KL per word is {0} nats or more.',
+    MOVED,
+  );
+  const finding = findingOf(counted);
+  return { finding, sentence: sentenceOf(finding, counted), rule };
+}
+
+function findingOf(counted: readonly VariantSummary[]): Finding {
+  if (counted.every(({ stated }) => stated === 0)) return 'open';
+  const changing = counted.filter(({ changes }) => changes).length;
+  if (changing === counted.length) return 'needed';
+  if (changing > 0) return 'mixed';
+  return counted.some(({ moves }) => moves) ? 'words' : 'nothing';
+}
+
+function sentenceOf(finding: Finding, counted: readonly VariantSummary[]): string {
+  const all = counted.length;
+  const changing = counted.filter(({ changes }) => changes).length;
+  const most = number(Math.max(0, ...counted.map(({ kl }) => kl!.mean)));
+  switch (finding) {
+    case 'needed':
+      return t('This answer needs what these latents hold: each of {0} replacements changed it.', all);
+    case 'mixed':
+      return t('Some replacements of what these latents hold changed the answer: {0} of {1}.', changing, all);
+    case 'words':
+      return t(
+        'What these latents hold moves the words, not the answer: none of {0} replacements changed it; KL up to {1} nats per word.',
+        all,
+        most,
+      );
+    case 'nothing':
+      return t(
+        'This answer does not need what these latents hold: none of {0} replacements changed it, and words moved by at most {1} nats.',
+        all,
+        most,
+      );
+    case 'open':
+      return t('Nothing can be said: no replacement was followed to an answer.');
+    default:
+      return unreachable(finding);
+  }
+}
+
+/** Largest KL of each word over a variant's draws, in nats; NaN where none is known. */
+export function klOfWords({ forced, free }: Variant, words: number): Float32Array {
+  const most = new Float32Array(words).fill(NaN);
+  if (forced === undefined) return most;
+  for (let draw = 0; draw < free.length; draw++) {
+    for (let word = 0; word < words; word++) {
+      const value = forced.kl.data[draw * words + word]!;
+      if (!(value <= most[word]!)) most[word] = Number.isNaN(value) ? most[word]! : value;
+    }
+  }
+  return most;
+}
+
+/** Below it differences are rounding: in nats. */
+const ROUNDING = 1e-6;
+
+/** "0.012", or "0.012 (0.003 … 0.04)" where draws differ; nothing where none is known. */
+export function spreadText(values: Spread | undefined, signed = false): string {
+  if (values === undefined) return '';
+  const shown = (value: number): string => {
+    if (Math.abs(value) < ROUNDING) return '0';
+    return `${signed && value > 0 ? '+' : ''}${number(value)}`;
+  };
+  const [mean, least, most] = [values.mean, values.least, values.most].map(shown);
+  return least === most ? mean! : `${mean} (${least} … ${most})`;
+}
+
+function spreadOf(values: readonly number[]): Spread | undefined {
+  const known = values.filter((value) => !Number.isNaN(value));
+  if (known.length === 0) return undefined;
+  return { mean: meanOf(known), least: Math.min(...known), most: Math.max(...known) };
+}
+
+function meanOf(values: readonly number[]): number {
+  return sumOf(values) / values.length;
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
