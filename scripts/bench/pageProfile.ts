@@ -10,6 +10,8 @@ export interface PageProfile {
   functions: [name: string, ms: number][];
   /** Milliseconds of the main thread by kind of work, without what is within it; the largest first. */
   work: [name: string, ms: number][];
+  /** How often each kind was begun. */
+  counts: ReadonlyMap<string, number>;
 }
 
 /** Microseconds between two samples. */
@@ -34,16 +36,18 @@ export async function profiled(session: CDPSession, work: () => Promise<void>): 
   await session.send('Tracing.end');
   await ended;
   session.off('Tracing.dataCollected', collect);
-  return { functions: functionsOf(profile), work: workOf(events) };
+  return { functions: functionsOf(profile), ...workOf(events) };
 }
 
 /** The profile as lines, each figure divided by the number of presses. */
-export function profileLines({ functions, work }: PageProfile, presses: number, most = 24): string[] {
+export function profileLines({ functions, work, counts }: PageProfile, presses: number, most = 24): string[] {
   const line = ([name, ms]: [string, number]): string =>
     `      ${(ms / presses).toFixed(2).padStart(7)}  ${name}`;
   return [
     '    ms a press, by kind of work',
-    ...work.slice(0, most).map(line),
+    ...work
+      .slice(0, most)
+      .map(([name, ms]) => `${line([name, ms])} (${((counts.get(name) ?? 0) / presses).toFixed(1)} times)`),
     '    ms a press, by function (sampled, all that it took of the clock)',
     ...functions.slice(0, most).map(line),
   ];
@@ -53,18 +57,25 @@ interface CpuProfile {
   nodes: {
     id: number;
     callFrame: { functionName: string; url: string; lineNumber: number };
+    children?: number[];
   }[];
   samples?: number[];
   timeDeltas?: number[];
 }
 
+/** The browser's own functions are told with who of ours called them. */
 function functionsOf({ nodes, samples = [], timeDeltas = [] }: CpuProfile): [string, number][] {
-  const names = new Map(
-    nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => [
-      id,
-      `${functionName || '(anonymous)'} ${url === '' ? '' : `${url.split('/').at(-1)}:${lineNumber + 1}`}`,
-    ]),
-  );
+  const names = new Map<number, string>();
+  const named = (node: CpuProfile['nodes'][number], caller: string): void => {
+    const { functionName, url, lineNumber } = node.callFrame;
+    const own = functionName || '(anonymous)';
+    const name = url === '' ? `${own}${caller}` : `${own} ${url.split('/').at(-1)}:${lineNumber + 1}`;
+    names.set(node.id, name);
+    const next = url === '' ? caller : ` < ${name}`;
+    for (const child of node.children ?? []) named(byId.get(child)!, next);
+  };
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  if (nodes[0] !== undefined) named(nodes[0], '');
   const sums = new Map<string, number>();
   samples.forEach((id, i) => add(sums, names.get(id) ?? '', (timeDeltas[i] ?? 0) / 1000));
   return largestFirst(sums).filter(([name]) => !/^\((idle|program|root)\)/.test(name));
@@ -83,7 +94,7 @@ interface TraceEvent {
 }
 
 /** Self times of the events of the thread on which the page's script runs. */
-function workOf(events: readonly TraceEvent[]): [string, number][] {
+function workOf(events: readonly TraceEvent[]): Pick<PageProfile, 'work' | 'counts'> {
   const busiest = new Map<string, number>();
   const thread = ({ pid, tid }: TraceEvent): string => `${pid}/${tid}`;
   for (const event of events) if (event.name === 'FunctionCall') add(busiest, thread(event), event.dur ?? 0);
@@ -92,14 +103,16 @@ function workOf(events: readonly TraceEvent[]): [string, number][] {
     .filter((event) => event.ph === 'X' && thread(event) === main)
     .toSorted((a, b) => a.ts - b.ts || (b.dur ?? 0) - (a.dur ?? 0));
   const sums = new Map<string, number>();
+  const counts = new Map<string, number>();
   const open: { name: string; end: number }[] = [];
   for (const { name, ts, dur = 0, tdur = dur } of own) {
     while (open.length > 0 && open.at(-1)!.end <= ts) open.pop();
     add(sums, name, tdur / 1000);
+    add(counts, name, 1);
     if (open.length > 0) add(sums, open.at(-1)!.name, -tdur / 1000);
     open.push({ name, end: ts + dur });
   }
-  return largestFirst(sums);
+  return { work: largestFirst(sums), counts };
 }
 
 function add(sums: Map<string, number>, name: string, value: number): void {

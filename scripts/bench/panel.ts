@@ -39,8 +39,9 @@ const SIZE = { width: 1440, height: 900 };
 const REST_MS = 150;
 const OPENINGS = 5;
 
-/** By what they move; half of the presses go there, half come back. */
+/** By what they move; half of the presses go there, half come back. The first does nothing: so much is the browser's. */
 const KEYS: Record<string, [there: string, back: string]> = {
+  none: ['q', 'q'],
   latent: ['ArrowRight', 'ArrowLeft'],
   layer: [']', '['],
   head: ['}', '{'],
