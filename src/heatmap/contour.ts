@@ -1,9 +1,9 @@
 /** The contour: a line along patch borders around the fewest patches that hold a share of a map's mass. */
 
 import { NO_MASS } from './constants.ts';
-import type { MapGrid } from './grid.ts';
+import { patchBox, type MapGrid } from './grid.ts';
 import type { HeatMap } from './map.ts';
-import { isNearlyUniform } from './statistics.ts';
+import { isNearlyUniform, largestHolding } from './statistics.ts';
 
 /** A corner of the grid, in patches from its top left. */
 export interface Corner {
@@ -21,9 +21,20 @@ export type Loop = Corner[];
  */
 export function enclosed(map: HeatMap, share: number): ReadonlySet<number> {
   if (map.selected !== undefined) return map.selected;
-  const { kind, entropy, mass = 1, values } = map;
+  if (share === 0 || map.kind === 'similarity') return NONE;
+  let known = found.get(map);
+  if (known?.share !== share) found.set(map, (known = { share, patches: find(map, share) }));
+  return known.patches;
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+/** By map, for the share that was asked for last: a map is drawn small, large, and described in words. */
+const found = new WeakMap<HeatMap, { share: number; patches: ReadonlySet<number> }>();
+
+function find({ mass = 1, entropy, values }: HeatMap, share: number): ReadonlySet<number> {
   const isEven = entropy !== undefined && isNearlyUniform(entropy);
-  return kind === 'similarity' || mass < NO_MASS || isEven ? new Set() : patchesHolding(values, share);
+  return mass < NO_MASS || isEven ? NONE : patchesHolding(values, share);
 }
 
 /**
@@ -31,21 +42,24 @@ export function enclosed(map: HeatMap, share: number): ReadonlySet<number> {
  * Empty for a map without mass, or a share of 0.
  */
 export function patchesHolding(values: Float32Array, share: number): Set<number> {
-  // Sorted by value alone, which a typed array does without a call for each pair: maps are drawn by the dozen.
-  const sorted = values.filter((value) => value > 0).toSorted();
-  const total = sorted.reduceRight((sum, value) => sum + value, 0);
+  const held = new Set<number>();
+  const positive = new Float32Array(values.length);
+  let [count, total] = [0, 0];
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (!(value > 0)) continue;
+    positive[count++] = value;
+    total += value;
+  }
   // Values are float32: a sum may fall short of the share by rounding only.
   const wanted = share * total * (1 - 1e-6);
-  let [sum, first] = [0, sorted.length];
-  while (first > 0 && sum < wanted) sum += sorted[--first]!;
-  const least = sorted[first] ?? Infinity;
-  // Of patches that are equal to the last one, as many as are needed.
-  let equal = 0;
-  for (let i = first; i < sorted.length && sorted[i] === least; i++) equal++;
-  const held = new Set<number>();
-  values.forEach((value, patch) => {
-    if (value > least || (value === least && equal-- > 0)) held.add(patch);
-  });
+  if (wanted <= 0) return held;
+  const { least, equal } = largestHolding(positive.subarray(0, count), wanted);
+  let left = equal;
+  for (let patch = 0; patch < values.length; patch++) {
+    const value = values[patch]!;
+    if (value > least || (value === least && left-- > 0)) held.add(patch);
+  }
   return held;
 }
 
@@ -81,6 +95,57 @@ export function contourLine(patchSide: number): { outer: number; line: number; i
   if (patchSide < 5) return { outer: 0, line: 1, inner: 0 };
   const line = Math.min(2, Math.max(1, Math.round(patchSide / 24)));
   return { outer: line, line, inner: patchSide < 12 ? 0 : line };
+}
+
+/** A band of the contour on pixels: so far from the border inwards. Later ones lie on earlier ones. */
+export interface Band {
+  depth: number;
+  isLine: boolean;
+}
+
+/** The contour's bands. @param ratio pixels of one unit of `patchSide` */
+export function contourBands(patchSide: number, ratio = 1): Band[] {
+  const { outer, line, inner } = contourLine(patchSide);
+  const bands = [
+    { depth: inner === 0 ? 0 : outer + line + inner, isLine: false },
+    { depth: outer + line, isLine: true },
+    { depth: outer, isLine: false },
+  ];
+  return bands
+    .filter(({ depth }) => depth > 0)
+    .map(({ depth, isLine }) => ({ depth: Math.max(1, Math.round(depth * ratio)), isLine }));
+}
+
+/**
+ * Lays a band of a set's borders on pixels, piece by piece: sides of patches, and the corners where the border turns
+ * around a patch that is not in the set.
+ * @param lay is called for the pixels [x0, x1) × [y0, y1); some are laid twice
+ */
+export function layBorders(
+  patches: ReadonlySet<number>,
+  grid: MapGrid,
+  frame: { width: number; height: number },
+  depth: number,
+  lay: (x0: number, y0: number, x1: number, y1: number) => void,
+): void {
+  const { columns } = grid;
+  for (const patch of patches) {
+    const { x0, y0, x1, y1 } = patchBox(grid, patch, frame);
+    const column = patch % columns;
+    const [isFirst, isLast] = [column === 0, column === columns - 1];
+    const up = patches.has(patch - columns);
+    const down = patches.has(patch + columns);
+    const left = !isFirst && patches.has(patch - 1);
+    const right = !isLast && patches.has(patch + 1);
+    if (!up) lay(x0, y0, x1, y0 + depth);
+    if (!down) lay(x0, y1 - depth, x1, y1);
+    if (!left) lay(x0, y0, x0 + depth, y1);
+    if (!right) lay(x1 - depth, y0, x1, y1);
+    if (up && left && !patches.has(patch - columns - 1)) lay(x0, y0, x0 + depth, y0 + depth);
+    if (up && right && !patches.has(patch - columns + 1)) lay(x1 - depth, y0, x1, y0 + depth);
+    if (down && left && !patches.has(patch + columns - 1)) lay(x0, y1 - depth, x0 + depth, y1);
+    if (down && right && !patches.has(patch + columns + 1)) lay(x1 - depth, y1 - depth, x1, y1);
+  }
 }
 
 /** Edges by the corner they start at; `to` are directions: 0 right, 1 down, 2 left, 3 up. */

@@ -46,30 +46,39 @@ export function paintOf(value: number, { law, scale, strength }: Drawing): Paint
   };
 }
 
-/** The same for a whole map: RGBA, one pixel per patch. */
-export function paintMap(values: Float32Array, drawing: Drawing): Uint8ClampedArray<ArrayBuffer> {
+/** The same for a whole map, one pixel per patch: the four bytes of RGBA as they stand in memory, as one word. */
+export function paintWords(values: Float32Array, drawing: Drawing): Uint32Array<ArrayBuffer> {
   const { law, scale, strength } = drawing;
   const known = knownPaints(`${law} ${strength} ${scale.diverging}`);
-  const pixels = new Uint8ClampedArray(values.length * 4);
-  const words = new Uint32Array(pixels.buffer);
+  const words = new Uint32Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    const at = strengthOf(value, scale);
+    const at = strengthOf(values[i]!, scale);
+    const place = (at < 0 ? FINE - Math.sqrt(-at) * FINE : FINE + Math.sqrt(at) * FINE) + 0.5;
     // NaN is on no scale, so it stands behind both halves.
-    const place = Number.isNaN(at) ? 2 * FINE + 1 : Math.round((at + 1) * FINE);
-    words[i] = known[place] ||= wordOf(paintOf(value, drawing));
+    words[i] = known[at === at ? place | 0 : BLANK_PLACE] ||= wordOf(paintOf(values[i]!, drawing));
   }
-  return pixels;
+  return words;
+}
+
+/** The same as bytes. */
+export function paintMap(values: Float32Array, drawing: Drawing): Uint8ClampedArray<ArrayBuffer> {
+  return new Uint8ClampedArray(paintWords(values, drawing).buffer);
+}
+
+/** The word of an opaque colour. */
+export function wordOfColour(colour: Rgb): number {
+  return wordOf({ colour, alpha: 1 });
 }
 
 /**
- * Places between nothing and the end of a scale that are told apart: at the curve's steepest, two neighbours differ by a
- * tenth of a step of alpha.
+ * Places between nothing and the end of a scale that are told apart, by the square root, since the curve is steepest near
+ * nothing: two neighbours differ by less than a tenth of a step of alpha.
  */
-const FINE = 2 ** 16;
+const FINE = 2 ** 12;
+const BLANK_PLACE = 2 * FINE + 1;
 
 /**
- * A pixel's bytes by where it lies on the scale, as they are first drawn; 0, which no law draws but where it draws
+ * A pixel's word by where it lies on the scale, as it is first drawn; 0, which no law draws but where it draws
  * nothing, is not known yet. Maps are drawn by the dozen, mostly with the law of the ones before.
  */
 let paints: { key: string; words: Uint32Array } | undefined;
@@ -79,7 +88,6 @@ function knownPaints(key: string): Uint32Array {
   return paints.words;
 }
 
-/** As the four bytes stand in memory. */
 function wordOf({ colour, alpha }: Paint): number {
   pixel.set(colour);
   pixel[3] = Math.round(alpha * 255);

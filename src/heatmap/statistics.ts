@@ -65,21 +65,66 @@ export function percentile(values: Float32Array, share: number): number {
 function nth(values: Float32Array, index: number): number {
   let [low, high] = [0, values.length - 1];
   while (low < high) {
-    const pivot = values[(low + high) >> 1]!;
-    let [i, j] = [low, high];
-    while (i <= j) {
-      while (values[i]! < pivot) i++;
-      while (values[j]! > pivot) j--;
-      if (i > j) break;
-      const swapped = values[i]!;
-      values[i++] = values[j]!;
-      values[j--] = swapped;
-    }
-    if (index <= j) high = j;
-    else if (index >= i) low = i;
+    const { below, above } = partition(values, low, high);
+    if (index <= below) high = below;
+    else if (index >= above) low = above;
     else break;
   }
   return values[index] ?? NaN;
+}
+
+/**
+ * The largest values that add up to `wanted`, as few as do: all above `least`, and `equal` of those that are `least`.
+ * Their order is changed; none may be NaN, and together they must reach what is wanted.
+ */
+export function largestHolding(values: Float32Array, wanted: number): { least: number; equal: number } {
+  let [low, high] = [0, values.length - 1];
+  // Of what stands above `high`.
+  let held = 0;
+  while (low < high) {
+    const { below, above } = partition(values, low, high);
+    let more = held;
+    for (let i = above; i <= high; i++) more += values[i]!;
+    if (more >= wanted) {
+      low = above;
+      continue;
+    }
+    // What is between the two parts is equal to the pivot.
+    for (let i = below + 1; i < above; i++) more += values[i]!;
+    held = more;
+    if (held >= wanted) {
+      [low, high] = [below + 1, below + 1];
+      break;
+    }
+    high = below;
+  }
+  return countEqual(values, wanted, values[high] ?? Infinity);
+}
+
+function countEqual(values: Float32Array, wanted: number, least: number): { least: number; equal: number } {
+  let held = 0;
+  for (const value of values) if (value > least) held += value;
+  let equal = 0;
+  while (held < wanted && equal < values.length) {
+    held += least;
+    equal++;
+  }
+  return { least, equal };
+}
+
+/** Moves what is less than some value of a range before what is more; what lies between both parts is equal to it. */
+function partition(values: Float32Array, low: number, high: number): { below: number; above: number } {
+  const pivot = values[(low + high) >> 1]!;
+  let [i, j] = [low, high];
+  while (i <= j) {
+    while (values[i]! < pivot) i++;
+    while (values[j]! > pivot) j--;
+    if (i > j) break;
+    const swapped = values[i]!;
+    values[i++] = values[j]!;
+    values[j--] = swapped;
+  }
+  return { below: j, above: i };
 }
 
 /** What many queries have in common at one place of the model: how much they look, how widely, always where. */

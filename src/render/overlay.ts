@@ -4,8 +4,8 @@
  */
 
 import { CONTOUR_SHARE, STRENGTH } from '../heatmap/constants.ts';
-import { contourLine, enclosed, inset, loopsAround, type Loop } from '../heatmap/contour.ts';
-import { lineAt, patchBox, type Box, type MapGrid } from '../heatmap/grid.ts';
+import { contourBands, enclosed, layBorders } from '../heatmap/contour.ts';
+import { patchBox, type Box } from '../heatmap/grid.ts';
 import { HATCH, paintOf, type Law } from '../heatmap/law.ts';
 import type { HeatMap } from '../heatmap/map.ts';
 import type { Rgb } from '../heatmap/palettes.ts';
@@ -53,7 +53,7 @@ export function drawMap(
     tint(raster, box, colour, alpha);
     if (Number.isNaN(value)) hatch(raster, box);
   });
-  for (const loop of loopsAround(enclosed(map, contour), map)) drawLoop(raster, map, loop);
+  drawContour(raster, map, enclosed(map, contour));
   return raster;
 }
 
@@ -68,25 +68,10 @@ function hatch(raster: Raster, { x0, y0, x1, y1 }: Box): void {
   }
 }
 
-function drawLoop(raster: Raster, grid: MapGrid, loop: Loop): void {
-  const { outer, line, inner } = contourLine(
-    Math.min(raster.width / grid.columns, raster.height / grid.rows),
-  );
-  const border = loop.map(({ x, y }) => ({
-    x: lineAt(x, grid.columns, raster.width),
-    y: lineAt(y, grid.rows, raster.height),
-  }));
-  fillBetween(raster, border, inset(border, outer + line + inner), BLACK);
-  fillBetween(raster, inset(border, outer), inset(border, outer + line), WHITE);
-}
-
-/** Fills the ring between a loop and the same loop further in. */
-function fillBetween(raster: Raster, outer: Loop, inner: Loop, colour: Rgb): void {
-  outer.forEach((corner, i) => {
-    const next = (i + 1) % outer.length;
-    const ends = [corner, outer[next]!, inner[i]!, inner[next]!];
-    const [xs, ys] = [ends.map(({ x }) => x), ends.map(({ y }) => y)];
-    const box = { x0: Math.min(...xs), y0: Math.min(...ys), x1: Math.max(...xs), y1: Math.max(...ys) };
-    tint(raster, box, colour, 1);
-  });
+function drawContour(raster: Raster, map: HeatMap, patches: ReadonlySet<number>): void {
+  const side = Math.min(raster.width / map.columns, raster.height / map.rows);
+  for (const { depth, isLine } of contourBands(side)) {
+    const colour = isLine ? WHITE : BLACK;
+    layBorders(patches, map, raster, depth, (x0, y0, x1, y1) => tint(raster, { x0, y0, x1, y1 }, colour, 1));
+  }
 }

@@ -12,7 +12,7 @@
 import { unreachable } from '../base/errors.ts';
 import { t } from '../base/l10n.ts';
 import { MAP_KINDS, type HeatMap, type MapKind } from '../heatmap/map.ts';
-import { entropyOf, peakOf, totalOf } from '../heatmap/statistics.ts';
+import { entropyOf, peakOf, totalOf, type Entropy } from '../heatmap/statistics.ts';
 import { choiceLabel, type Choice } from './choice.ts';
 import { visualRanges } from './columns.ts';
 import type { Family } from './queries.ts';
@@ -83,18 +83,24 @@ export function attentionMap(
   if (place === undefined) return undefined;
   const values = visual.subarray(place.at, place.at + place.count);
   const { layers, heads } = trace.model;
+  let entropy: Entropy | undefined;
   return {
     ...frame('attention', picture, values),
     unit: t('attention probability'),
-    caption: t(
-      'Attention of {0} over {1}: {2}, {3}. It shows where information could flow, not what caused the answer.',
-      who,
-      describe(picture),
-      choiceLabel('layer', selector.layer, layers),
-      choiceLabel('head', selector.heads, heads),
-    ),
     ...(isShare(selector) && { mass: totalOf(values) }),
-    entropy: entropyOf(values),
+    // A scale is made of all latents' maps, few of which are drawn or described.
+    get caption() {
+      return t(
+        'Attention of {0} over {1}: {2}, {3}. It shows where information could flow, not what caused the answer.',
+        who,
+        describe(picture),
+        choiceLabel('layer', selector.layer, layers),
+        choiceLabel('head', selector.heads, heads),
+      );
+    },
+    get entropy() {
+      return (entropy ??= entropyOf(values));
+    },
   };
 }
 

@@ -9,7 +9,7 @@ import type { CancelSignal } from '../base/cancel.ts';
 import { masked, relative, type Sink } from '../heatmap/readings.ts';
 import type { HeatMap, MapKind, Reading } from '../heatmap/map.ts';
 import { scaleOf, type Scale, type Scope } from '../heatmap/scale.ts';
-import { Looks, totalOf } from '../heatmap/statistics.ts';
+import { Looks } from '../heatmap/statistics.ts';
 import type { Choice } from './choice.ts';
 import { latentIndexAt } from './columns.ts';
 import { familyOf, kindsFor, mapOf, type MapSelector } from './maps.ts';
@@ -93,9 +93,8 @@ export class RunMaps {
     const { looks } = this.upToDate(
       this.looks.get(keyOf(selector), () => ({ latents: 0, looks: new Looks() })),
       selector,
-      // The sink goes by peaks, which a map knows; its figures are not worked out again.
-      (entry, { values, peak, mass, entropy }) =>
-        entry.looks.addLook(mass ?? totalOf(values), entropy?.bits ?? 0, peak, values.length),
+      // The sink goes by peaks alone.
+      (entry, { values, peak }) => entry.looks.addLook(0, 0, peak, values.length),
     );
     return looks.sink && { ...looks.sink, of: looks.queries };
   }

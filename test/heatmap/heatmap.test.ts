@@ -2,11 +2,19 @@
 
 import { describe, expect, test } from 'vitest';
 import { CONTOUR_SHARE, CURVE } from '../../src/heatmap/constants.ts';
-import { contourLine, enclosed, inset, loopsAround, patchesHolding } from '../../src/heatmap/contour.ts';
-import { patchBox, placeText } from '../../src/heatmap/grid.ts';
-import { LAWS, paintMap, paintOf } from '../../src/heatmap/law.ts';
+import {
+  contourLine,
+  enclosed,
+  inset,
+  layBorders,
+  loopsAround,
+  patchesHolding,
+} from '../../src/heatmap/contour.ts';
+import { patchBox, placeText, type Box } from '../../src/heatmap/grid.ts';
+import { HATCH, LAWS, paintMap, paintOf, paintWords, wordOfColour } from '../../src/heatmap/law.ts';
 import type { HeatMap } from '../../src/heatmap/map.ts';
 import { diverging, sequential } from '../../src/heatmap/palettes.ts';
+import { layMap } from '../../src/heatmap/pixels.ts';
 import { masked, relative } from '../../src/heatmap/readings.ts';
 import { barPlace, barValue, scaleOf, strengthOf, type Scale } from '../../src/heatmap/scale.ts';
 import { entropyOf, isNearlyUniform, Looks, percentile } from '../../src/heatmap/statistics.ts';
@@ -273,8 +281,7 @@ describe('the contour', () => {
   });
 
   test('uses every border once, whatever the set', () => {
-    let state = 7;
-    const next = (): number => (state = (state * 1103515245 + 12345) % 2 ** 31) / 2 ** 31;
+    const next = numbers(7);
     for (let round = 0; round < 200; round++) {
       const size = { rows: 1 + Math.floor(next() * 6), columns: 1 + Math.floor(next() * 6) };
       const all = Array.from({ length: size.rows * size.columns }, (_, i) => i);
@@ -300,6 +307,68 @@ describe('the contour', () => {
     ).toBe('2,2 18,2 18,8 8,8 8,18 2,18');
   });
 
+  test('holds the same patches as sorting all of them would, whatever the values', () => {
+    const next = numbers(11);
+    for (let round = 0; round < 300; round++) {
+      // Few different values, so that many are equal.
+      const values = Float32Array.from(
+        { length: 1 + Math.floor(next() * 40) },
+        () => Math.floor(next() * 6) / 8,
+      );
+      const share = next();
+      const order = [...values.keys()].toSorted((a, b) => values[b]! - values[a]! || a - b);
+      const wanted = share * values.reduce((sum, value) => sum + value, 0) * (1 - 1e-6);
+      let [held, count] = [0, 0];
+      while (held < wanted) held += values[order[count++]!]!;
+      expect([...patchesHolding(values, share)]).toEqual(order.slice(0, count).toSorted((a, b) => a - b));
+    }
+  });
+
+  test('on pixels is what lies so near to a patch outside of it', () => {
+    const next = numbers(5);
+    for (let round = 0; round < 60; round++) {
+      const size = { rows: 1 + Math.floor(next() * 5), columns: 1 + Math.floor(next() * 5) };
+      const set = new Set([...Array(size.rows * size.columns).keys()].filter(() => next() < 0.6));
+      const frame = { width: size.columns * 6 + 1, height: size.rows * 6 + 2 };
+      const inside = new Uint8Array(frame.width * frame.height);
+      for (const patch of set) fill(inside, frame.width, patchBox(size, patch, frame));
+      const depth = 1 + Math.floor(next() * 3);
+      const laid = new Uint8Array(inside.length);
+      layBorders(set, size, frame, depth, (x0, y0, x1, y1) => fill(laid, frame.width, { x0, y0, x1, y1 }));
+      const isOut = (x: number, y: number): boolean =>
+        x < 0 || y < 0 || x >= frame.width || y >= frame.height || inside[y * frame.width + x] === 0;
+      const isNear = (x: number, y: number): boolean => {
+        for (let dy = -depth; dy <= depth; dy++)
+          for (let dx = -depth; dx <= depth; dx++) if (isOut(x + dx, y + dy)) return true;
+        return false;
+      };
+      const wanted = inside.map((is, at) =>
+        Number(is === 1 && isNear(at % frame.width, Math.floor(at / frame.width))),
+      );
+      expect(laid).toEqual(wanted);
+    }
+  });
+
+  test('of a small map is laid with its cells, in its place, and nowhere else', () => {
+    const size = { rows: 2, columns: 2 };
+    const values = Float32Array.of(0.1, 0.4, NaN, 0.2);
+    const scale: Scale = { min: 0, max: 0.4, zero: 0, least: 0, most: 0.4, diverging: false };
+    const drawing = { law: 'heat', scale, strength: 1 } as const;
+    const pixels = { words: new Uint32Array(30 * 20), width: 30 };
+    const frame = { left: 7, width: 20, height: 20 };
+    layMap(pixels, frame, { ...size, values, ...drawing, enclosed: new Set([1]) }, 1);
+    const paints = paintWords(values, drawing);
+    const at = (x: number, y: number): number => pixels.words[y * 30 + x]!;
+    expect([at(8, 8), at(22, 15), at(24, 13)]).toEqual([paints[0], paints[3], paints[3]]);
+    expect([at(6, 8), at(27, 8)]).toEqual([0, 0]);
+    const [white, black] = [wordOfColour([255, 255, 255]), wordOfColour([0, 0, 0])];
+    // Patches of ten pixels: a black edge, a white line, and the cell.
+    expect([17, 18, 19, 25, 26].map((x) => at(x, 5))).toEqual([black, white, paints[1], white, black]);
+    // Without a value: stripes along the diagonal.
+    const stripe = wordOfColour(HATCH.colour);
+    expect([at(7, 12), at(7, 13), at(7, 14)]).toEqual([stripe, stripe, paints[2]]);
+  });
+
   test('is thin where patches are small, and never thicker than two pixels', () => {
     expect(contourLine(2)).toEqual({ outer: 0, line: 1, inner: 0 });
     expect(contourLine(7)).toEqual({ outer: 1, line: 1, inner: 0 });
@@ -315,6 +384,16 @@ describe('the contour', () => {
     expect([...enclosed(mapOf([0.3, 0.4, 0.3], { selected: new Set([2]) }), CONTOUR_SHARE)]).toEqual([2]);
   });
 });
+
+/** Numbers from 0 to 1, the same ones each time. */
+function numbers(seed: number): () => number {
+  let state = seed;
+  return () => (state = (state * 1103515245 + 12345) % 2 ** 31) / 2 ** 31;
+}
+
+function fill(pixels: Uint8Array, width: number, { x0, y0, x1, y1 }: Box): void {
+  for (let y = y0; y < y1; y++) pixels.fill(1, y * width + x0, y * width + x1);
+}
 
 test('patches cover every pixel exactly once, at any size', () => {
   for (const side of [7, 30, 91, 200]) {

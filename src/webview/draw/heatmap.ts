@@ -1,14 +1,12 @@
 /** Draws a picture with a map over it on a canvas: the colour law of src/heatmap, and the reader's own marks. */
 
-import { contourLine, inset, loopsAround, type Loop } from '../../heatmap/contour.ts';
+import { contourBands, layBorders } from '../../heatmap/contour.ts';
 import { patchBox, placeOf, type Box, type MapGrid } from '../../heatmap/grid.ts';
-import { HATCH, paintMap, type Drawing } from '../../heatmap/law.ts';
+import { HATCH, paintMap } from '../../heatmap/law.ts';
+import { layMap, type Frame, type PixelMap } from '../../heatmap/pixels.ts';
 import type { Region } from '../logic/grid.ts';
 
-export interface MapDrawing extends Drawing, MapGrid {
-  values: Float32Array;
-  /** Patches that the contour goes around. */
-  enclosed: ReadonlySet<number>;
+export interface MapDrawing extends PixelMap {
   /** Interpolates between patches. Off: every patch is one flat cell, as it was measured. */
   smooth: boolean;
 }
@@ -21,12 +19,8 @@ export interface Marks {
   region?: Region | undefined;
 }
 
-/** A part of a canvas, in its own pixels. */
-export interface Frame {
-  left: number;
-  width: number;
-  height: number;
-}
+/** Of a canvas or a part of it, in its own pixels. */
+type Size = Pick<Frame, 'width' | 'height'>;
 
 /**
  * Draws on the whole canvas; without a map, the picture alone.
@@ -38,36 +32,60 @@ export function drawMap(
   map: MapDrawing | undefined,
   ratio: number,
 ): void {
-  drawMapIn(canvas, { left: 0, width: canvas.width, height: canvas.height }, picture, map, ratio);
+  const context = canvas.getContext('2d');
+  if (context === null) return;
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (picture !== undefined) context.drawImage(scaled(picture, canvas), 0, 0, canvas.width, canvas.height);
+  if (map !== undefined) layOn(context, canvas, map, ratio);
 }
 
-/** The same in one part of a canvas, from its upper edge on: maps that stand in a row share a canvas. */
-export function drawMapIn(
+/** The picture once in each frame: maps that stand in a row share a canvas. */
+export function drawPictures(
   canvas: HTMLCanvasElement,
-  frame: Frame,
   picture: ImageBitmap | undefined,
-  map: MapDrawing | undefined,
-  ratio: number,
+  frames: readonly Frame[],
 ): void {
   const context = canvas.getContext('2d');
   if (context === null) return;
-  const { left, width, height } = frame;
-  context.setTransform(1, 0, 0, 1, left, 0);
-  context.clearRect(0, 0, width, height);
-  if (picture !== undefined) context.drawImage(scaled(picture, frame), 0, 0, width, height);
-  if (map !== undefined) {
-    context.imageSmoothingEnabled = map.smooth;
-    context.drawImage(cellsOf(map), 0, 0, width, height);
-    hatchBlanks(context, map, frame);
-    drawContour(context, map, frame, ratio);
-  }
-  context.resetTransform();
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  if (picture === undefined) return;
+  for (const frame of frames)
+    context.drawImage(scaled(picture, frame), frame.left, 0, frame.width, frame.height);
+}
+
+/** The maps of a row, each in its frame, without the picture that shows through them. */
+export function drawMaps(
+  canvas: HTMLCanvasElement,
+  frames: readonly Frame[],
+  maps: readonly (MapDrawing | undefined)[],
+  ratio: number,
+): void {
+  const context = canvas.getContext('2d');
+  if (context === null || canvas.width === 0 || canvas.height === 0) return;
+  const image = new ImageData(canvas.width, canvas.height);
+  const pixels = { words: new Uint32Array(image.data.buffer), width: canvas.width };
+  const isFlat = (map: MapDrawing | undefined): map is MapDrawing => map?.smooth === false;
+  maps.forEach((map, i) => isFlat(map) && layMap(pixels, frames[i]!, map, ratio));
+  context.putImageData(image, 0, 0);
+  maps.forEach((map, i) => {
+    if (map === undefined || isFlat(map)) return;
+    context.setTransform(1, 0, 0, 1, frames[i]!.left, 0);
+    layOn(context, frames[i]!, map, ratio);
+    context.resetTransform();
+  });
+}
+
+function layOn(context: CanvasRenderingContext2D, size: Size, map: MapDrawing, ratio: number): void {
+  context.imageSmoothingEnabled = map.smooth;
+  context.drawImage(cellsOf(map), 0, 0, size.width, size.height);
+  hatchBlanks(context, map, size);
+  drawContour(context, map, size, ratio);
 }
 
 /** Of each picture the size it was drawn in last: to scale it well takes longer than all that is drawn over it. */
 const inSize = new WeakMap<ImageBitmap, OffscreenCanvas>();
 
-function scaled(picture: ImageBitmap, { width, height }: Frame): OffscreenCanvas {
+function scaled(picture: ImageBitmap, { width, height }: Size): OffscreenCanvas {
   const known = inSize.get(picture);
   if (known?.width === width && known.height === height) return known;
   const canvas = new OffscreenCanvas(width, height);
@@ -150,7 +168,7 @@ function cellsOf({ values, rows, columns, ...drawing }: MapDrawing): OffscreenCa
   return cells;
 }
 
-function hatchBlanks(context: CanvasRenderingContext2D, map: MapDrawing, frame: Frame): void {
+function hatchBlanks(context: CanvasRenderingContext2D, map: PixelMap, size: Size): void {
   const blanks: number[] = [];
   for (let patch = 0; patch < map.values.length; patch++) {
     if (Number.isNaN(map.values[patch]!)) blanks.push(patch);
@@ -158,7 +176,7 @@ function hatchBlanks(context: CanvasRenderingContext2D, map: MapDrawing, frame: 
   if (blanks.length === 0) return;
   context.strokeStyle = `rgb(${HATCH.colour.join(' ')})`;
   context.lineWidth = HATCH.stripe / Math.SQRT2;
-  for (const patch of blanks) hatch(context, patchBox(map, patch, frame));
+  for (const patch of blanks) hatch(context, patchBox(map, patch, size));
 }
 
 function hatch(context: CanvasRenderingContext2D, { x0, y0, x1, y1 }: Box): void {
@@ -178,28 +196,17 @@ function hatch(context: CanvasRenderingContext2D, { x0, y0, x1, y1 }: Box): void
 
 function drawContour(
   context: CanvasRenderingContext2D,
-  map: MapDrawing,
-  { width, height }: Frame,
+  map: PixelMap,
+  { width, height }: Size,
   ratio: number,
 ): void {
-  const patch = { x: width / map.columns, y: height / map.rows };
-  const { outer, line, inner } = contourLine(Math.min(patch.x, patch.y) / ratio);
-  const loops = loopsAround(map.enclosed, map).map((loop) =>
-    loop.map(({ x, y }) => ({ x: Math.round(x * patch.x), y: Math.round(y * patch.y) })),
-  );
-  const stroke = (from: number, to: number, colour: string): void => {
-    const middle = ((from + to) / 2) * ratio;
-    context.lineWidth = (to - from) * ratio;
-    context.strokeStyle = colour;
+  const side = Math.min(width / map.columns, height / map.rows) / ratio;
+  for (const { depth, isLine } of contourBands(side, ratio)) {
+    context.fillStyle = isLine ? '#fff' : '#000';
     context.beginPath();
-    for (const loop of loops) trace(context, inset(loop, middle));
-    context.stroke();
-  };
-  stroke(0, outer + line + inner, '#000');
-  stroke(outer, outer + line, '#fff');
-}
-
-function trace(context: CanvasRenderingContext2D, loop: Loop): void {
-  loop.forEach(({ x, y }, i) => (i === 0 ? context.moveTo(x, y) : context.lineTo(x, y)));
-  context.closePath();
+    layBorders(map.enclosed, map, { width, height }, depth, (x0, y0, x1, y1) =>
+      context.rect(x0, y0, x1 - x0, y1 - y0),
+    );
+    context.fill();
+  }
 }

@@ -1,13 +1,14 @@
 /**
- * The small maps of a row, on one canvas under the row's buttons: a canvas for each took longer to hand over to the
- * screen than to draw.
+ * The small maps of a row, under the row's buttons: the picture, once for each, and over it the maps on a canvas of their
+ * own. A key draws the maps only; a canvas for each took longer to hand over to the screen than to draw.
  */
 
 import type { VNode } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import { enclosed } from '../../heatmap/contour.ts';
+import type { Frame } from '../../heatmap/pixels.ts';
 import type { TraceLatent } from '../../trace/schema.ts';
-import { drawMapIn, type MapDrawing } from '../draw/heatmap.ts';
+import { drawMaps, drawPictures, type MapDrawing } from '../draw/heatmap.ts';
 import { GAP, mapHeight } from '../logic/thumbnails.ts';
 import { contourShare } from '../logic/view.ts';
 import type { Scene } from './scene.ts';
@@ -21,37 +22,46 @@ interface RowMapsProps {
 
 export function RowMaps({ scene, latents, side }: RowMapsProps): VNode {
   const { shown, pictures } = scene;
-  const canvas = useRef<HTMLCanvasElement>(null);
+  const ground = useRef<HTMLCanvasElement>(null);
+  const maps = useRef<HTMLCanvasElement>(null);
   const drawn = useRef<unknown[]>([]);
   const bitmap = pictures.get(shown.picture?.id ?? '')?.small;
   const ratio = window.devicePixelRatio;
   const height = mapHeight(side, shown.picture);
   const width = latents.length * (side + GAP) - GAP;
+  const size = { width: Math.round(width * ratio), height: Math.round(height * ratio) };
+  const frames = (): Frame[] =>
+    latents.map((_, i) => ({
+      left: Math.round(i * (side + GAP) * ratio),
+      width: Math.round(side * ratio),
+      height: size.height,
+    }));
   useLayoutEffect(() => {
-    if (canvas.current === null) return;
-    const made = madeOf(scene, latents, [bitmap, side, height, ratio]);
+    if (ground.current !== null) drawPictures(ground.current, bitmap, frames());
+  }, [bitmap, latents.length, side, height, ratio]);
+  useLayoutEffect(() => {
+    if (maps.current === null) return;
+    const made = madeOf(scene, latents, [side, height, ratio]);
     // A key that moves the selection changes nothing here.
     if (made.length === drawn.current.length && made.every((part, i) => part === drawn.current[i])) return;
     drawn.current = made;
-    for (const [i, latent] of latents.entries()) {
-      const left = Math.round(i * (side + GAP) * ratio);
-      const frame = { left, width: Math.round(side * ratio), height: canvas.current.height };
-      drawMapIn(canvas.current, frame, bitmap, drawingOf(scene, latent), ratio);
-    }
+    drawMaps(
+      maps.current,
+      frames(),
+      latents.map((latent) => drawingOf(scene, latent)),
+      ratio,
+    );
   });
+  const style = { width: `${width}px`, height: `${height}px` };
   return (
-    <canvas
-      ref={canvas}
-      class="row-maps"
-      aria-hidden="true"
-      width={Math.round(width * ratio)}
-      height={Math.round(height * ratio)}
-      style={{ width: `${width}px`, height: `${height}px` }}
-    />
+    <>
+      <canvas ref={ground} class="row-maps" aria-hidden="true" {...size} style={style} />
+      <canvas ref={maps} class="row-maps" aria-hidden="true" {...size} style={style} />
+    </>
   );
 }
 
-/** All that the row's drawing depends on. */
+/** All that the row's maps depend on. */
 function madeOf({ shown, maps, view }: Scene, latents: readonly TraceLatent[], rest: unknown[]): unknown[] {
   const { law, reading, scope, strength, smooth } = view;
   const parts = [...rest, law, contourShare(view), strength, smooth];
@@ -67,5 +77,6 @@ function drawingOf({ shown, maps, view }: Scene, latent: TraceLatent): MapDrawin
   const map = maps.map(latent, shown.selector, reading);
   if (map === undefined) return undefined;
   const scale = maps.scale(shown.selector, reading, scope, latent);
-  return { ...map, scale, law, strength, smooth, enclosed: enclosed(map, contourShare(view)) };
+  const { values, rows, columns } = map;
+  return { values, rows, columns, scale, law, strength, smooth, enclosed: enclosed(map, contourShare(view)) };
 }
