@@ -76,6 +76,19 @@ export function App({ model, host }: AppProps): VNode {
     () => trace && <Header {...{ trace, fileName, canRun, locked, history, call }} />,
     [trace, model.traceVersion, fileName, canRun, locked, history, call],
   );
+  // A key whose slices are still being read changes nothing of what is drawn.
+  const work = useMemo(
+    () =>
+      scene && (
+        <main class="work">
+          <Steps scene={scene} />
+          <Stage scene={scene} />
+          <Evidence scene={scene} />
+          <Announcer scene={scene} />
+        </main>
+      ),
+    [scene],
+  );
   return (
     <div class="panel" data-empty={scene === undefined}>
       {header}
@@ -85,16 +98,7 @@ export function App({ model, host }: AppProps): VNode {
           {progress}
         </p>
       )}
-      {scene === undefined ? (
-        <Empty connected={model.connected} canRun={canRun} progress={progress} call={call} />
-      ) : (
-        <main class="work">
-          <Steps scene={scene} />
-          <Stage scene={scene} />
-          <Evidence scene={scene} />
-          <Announcer scene={scene} />
-        </main>
-      )}
+      {work ?? <Empty connected={model.connected} canRun={canRun} progress={progress} call={call} />}
       <Help />
       {dropping && <div class="drop-target">{t('Drop to add helper images')}</div>}
     </div>

@@ -132,6 +132,15 @@ interface HeadControlProps {
 
 function HeadControl({ heads, count, onChange }: HeadControlProps): VNode {
   const one = typeof heads === 'number';
+  const options = useMemo(
+    () =>
+      Array.from({ length: count }, (_, head) => (
+        <option key={head} value={head}>
+          {t('{0} of {1}', head + 1, count)}
+        </option>
+      )),
+    [count],
+  );
   return (
     <div class="field">
       <Segmented
@@ -147,11 +156,7 @@ function HeadControl({ heads, count, onChange }: HeadControlProps): VNode {
           value={heads}
           onChange={(event) => onChange(Number(event.currentTarget.value))}
         >
-          {Array.from({ length: count }, (_, head) => (
-            <option key={head} value={head}>
-              {t('{0} of {1}', head + 1, count)}
-            </option>
-          ))}
+          {options}
         </select>
       )}
     </div>

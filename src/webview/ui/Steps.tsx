@@ -1,7 +1,7 @@
 /** The reasoning in order: text, and each latent block as one row of small maps. */
 
 import type { VNode } from 'preact';
-import { useMemo, useRef } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import { t } from '../../base/l10n.ts';
 import { hasTextAttention } from '../../trace/columns.ts';
 import type { Step } from '../../trace/steps.ts';
@@ -77,39 +77,68 @@ function focusedStep(list: HTMLElement | null): number {
   return row ? Number((row as HTMLElement).dataset['index']) : -1;
 }
 
-/** What stands in each row. Scrolling draws new rows only; so does a key that changes nothing in the steps. */
+/**
+ * What stands in each row, made anew only where something that it shows has changed: scrolling makes new rows, moving
+ * the selection the two blocks it leaves and enters, the patch cursor none.
+ */
 function useContents(
   scene: Scene,
   steps: readonly Step[],
   width: number,
 ): (index: number) => VNode | undefined {
-  const { pictures, shown, view, token, brush, maps } = scene;
-  const made = useMemo(
-    () => new Map<number, VNode>(),
-    // Moving the patch cursor or switching tabs changes nothing here.
-    [steps, width, brush, pictures.size, shown.latentIndex, mapKey(scene), view.token, token, maps.slices],
-  );
+  const last = useRef(new Map<number, { from: readonly unknown[]; content: VNode }>());
+  // Rows that have left the page are forgotten with it.
+  const before = last.current;
+  const made = (last.current = new Map<number, { from: readonly unknown[]; content: VNode }>());
+  const drawing = mapKey(scene);
   return (index) => {
     const step = steps[index]!;
+    const from = step.kind === 'text' ? lineParts(step, scene) : [...blockParts(step, scene), width, drawing];
+    const known = before.get(index);
     const content =
-      made.get(index) ??
-      (step.kind === 'text' ? (
+      known !== undefined && isSame(known.from, from) ? (
+        known.content
+      ) : step.kind === 'text' ? (
         <TextStep step={step} scene={scene} />
       ) : (
         <BlockStep step={step} scene={scene} width={width} />
-      ));
-    made.set(index, content);
+      );
+    made.set(index, { from, content });
     return content;
   };
 }
 
+/** What a line of words shows. */
+function lineParts(step: Step, { trace, version, brush, view, shown }: Scene): unknown[] {
+  const isOnlyStop = view.token === undefined && shown.latentIndex < 0;
+  const isWithin = view.token !== undefined && step.first <= view.token && view.token <= step.last;
+  return [trace, step, version, brush, isWithin ? view.token : undefined, isOnlyStop];
+}
+
+/** What a block shows, but for how its maps are drawn. */
+function blockParts(
+  { block, latents, ...step }: Extract<Step, { kind: 'block' }>,
+  { trace, pictures, shown, view, brush, maps }: Scene,
+): unknown[] {
+  const isSelected = shown.latent?.block === block.index;
+  const own = isSelected ? [shown.latentIndex, view.token === undefined] : [];
+  // Of most brushes, latents have no part.
+  const brushed = brush !== undefined && brush.latents.size > 0 ? brush : undefined;
+  const { picture } = shown;
+  return [trace, block, latents.length, step.number, pictures.get(picture?.id ?? ''), brushed, maps, ...own];
+}
+
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((part, i) => part === b[i]);
+}
+
 /** Everything that changes how thumbnails are drawn. */
-function mapKey({ shown, view, maps, covered }: Scene): string {
+function mapKey({ shown, view, maps, covered, version }: Scene): string {
   const { kind, picture, layer, heads } = shown.selector;
   const { law, reading, scope, contour, share, strength, smooth } = view;
   const { min, zero, max } = maps.scale(shown.selector, reading, 'run');
   const drawing = [law, reading, scope, contour, share, strength, smooth];
-  return [kind, picture, layer, heads, ...drawing, min, zero, max, covered].join();
+  return [kind, picture, layer, heads, ...drawing, min, zero, max, covered, version].join();
 }
 
 /** What the shading of the tokens means, and how strong the strongest is. */

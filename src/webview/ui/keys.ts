@@ -1,6 +1,6 @@
 /** Connects the keyboard map to the page: where the focus is, and where it goes. */
 
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { keyEffect, type Place } from '../logic/keyboard.ts';
 import type { Scene } from './scene.ts';
 import { SETTLE_MS } from './useStepScroll.ts';
@@ -74,7 +74,8 @@ function useFollowingFocus(scene: Scene | undefined): void {
   const { token } = scene?.view ?? {};
   const latent = scene?.shown.latentIndex;
   const isFirst = useRef(true);
-  useEffect(() => {
+  // Before the page is drawn: afterwards it would be drawn twice.
+  useLayoutEffect(() => {
     // Where a page begins is the steps' own affair.
     if (isFirst.current) {
       isFirst.current = false;

@@ -14,8 +14,8 @@ import type { PanelModel } from '../panelModel.ts';
  */
 const PATIENCE_MS = 150;
 
-/** After so long without a key, what the next one may ask for is read ahead. */
-const REST_MS = 250;
+/** After so long without a key the reader rests: what the next one may ask for is read ahead, and words are named anew. */
+export const REST_MS = 250;
 
 export interface Drawn {
   target: Target;
