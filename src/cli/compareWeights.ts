@@ -3,6 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
+import { activityText } from '../base/activity.ts';
 import { CancelledError, UserError } from '../base/errors.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { WeightsComparison } from '../conformance/weights/compare.ts';
@@ -96,7 +97,7 @@ async function run(
       threads: availableParallelism(),
       ...(weightsCache !== undefined && { folder: resolve(weightsCache) }),
       signal,
-      progress: (message, fraction) => terminal.progress(message, fraction),
+      progress: (activity, fraction) => terminal.progress(activityText(activity), fraction),
       warn: (text) => terminal.error(text),
     },
   );

@@ -1,5 +1,6 @@
 /** Engines with a model loaded, for the length of one command. */
 
+import { activityText } from '../base/activity.ts';
 import { randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { UserError } from '../base/errors.ts';
@@ -104,8 +105,9 @@ class Engine {
         if (shows && this.loading) terminal.progress(reason);
       },
       // Loading can take minutes and belongs in a log; the preparation of each run does not.
-      progress: ({ message, fraction }) => {
+      progress: ({ activity, fraction }) => {
         if (!shows) return;
+        const message = activityText(activity);
         if (this.loading) terminal.progress(message, fraction);
         else terminal.passing(message, fraction);
       },

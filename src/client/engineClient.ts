@@ -23,7 +23,7 @@ export interface EngineClientOptions {
   /** The engine's bundle, dist/engine.cjs. */
   enginePath: string;
   log: EngineLog;
-  progress?: (progress: { id: string; message: string; fraction?: number }) => void;
+  progress?: EngineEvents['progress'];
   /** What a load will take, before anything is opened. */
   planned?: (plan: MemoryPlan) => void;
   /** The process has gone; `reason` says how. The next call starts a new one. */

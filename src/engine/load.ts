@@ -1,5 +1,6 @@
 /** Opening a model: its checkpoint, the device, the plan of memory, its weights in the format of the plan, its graphs. */
 
+import type { Activity, OnActivity } from '../base/activity.ts';
 import { stat } from 'node:fs/promises';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { checkpointHash, withAdapter } from '../checkpoint/hash.ts';
@@ -28,7 +29,7 @@ export interface LoadObserver {
   log: (level: 'info' | 'warn', text: string) => void;
   /** Before anything is opened. */
   planned: (plan: MemoryPlan) => void;
-  progress: (message: string, fraction?: number) => void;
+  progress: OnActivity;
   /** Lets messages in; throws CancelledError if the load was cancelled. */
   pause: () => Promise<void>;
   isCancelled: () => boolean;
@@ -52,16 +53,16 @@ export async function openModel(
   const { folder, adapter, device, threads } = request;
   const { log, progress, pause } = observer;
   const started = performance.now();
-  progress('reading the checkpoint');
+  progress({ code: 'read-checkpoint' });
   const checkpoint = await openCheckpoint(folder, { adapter });
   for (const text of checkpoint.notes) log('warn', text);
-  progress(device === 'cpu' ? 'using the CPU' : 'trying the GPU in a process of its own');
+  progress({ code: device === 'cpu' ? 'use-cpu' : 'try-gpu' });
   const chosen = await chooseDevice(device);
   log('info', `device ${chosen.provider}: ${chosen.reason}`);
   const plan = planFor(checkpoint, chosen, request, settings, observer);
   const formatted = await weightsIn(plan.chosen, checkpoint, request, chosen.provider, settings, observer);
-  const onProgress = async (message: string, fraction: number): Promise<void> => {
-    progress(message, fraction);
+  const onProgress = async (activity: Activity, fraction: number): Promise<void> => {
+    progress(activity, fraction);
     await pause();
   };
   const model = await Model.open(formatted, chosen.provider, onProgress, threads).catch((error: unknown) => {
@@ -113,8 +114,8 @@ async function weightsIn(
     threads,
     folder: weightsCache,
     signal: abort.signal,
-    progress: (message, fraction) => {
-      progress(message, fraction);
+    progress: (activity, fraction) => {
+      progress(activity, fraction);
       if (isCancelled()) abort.abort();
     },
     warn: (text) => log('warn', text),

@@ -284,7 +284,7 @@ async function encodePictures(
     const known = memory.get(key);
     const share = (done: number): number => (pictures.length + done) / given.length;
     const onRun = async (done: number): Promise<void> => {
-      context.progress(`encoding ${picture.name}`, share(done));
+      context.progress({ code: 'encode', of: picture.name }, share(done));
       await context.pause();
     };
     await onRun(0);

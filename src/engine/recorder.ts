@@ -46,7 +46,7 @@ export class Recorder implements GenerateObserver {
   }
 
   async prefill(read: number, total: number): Promise<void> {
-    this.context.progress('reading the prompt', read / total);
+    this.context.progress({ code: 'read-prompt' }, read / total);
     await this.context.pause();
   }
 

@@ -1,5 +1,6 @@
 /** What a run works with, given by whoever has the model and the channel. */
 
+import type { OnActivity } from '../base/activity.ts';
 import type { Model } from '../inference/model.ts';
 import type { PromptMemory } from '../inference/promptMemory.ts';
 import type { ArraySink } from '../trace/arrays.ts';
@@ -27,7 +28,7 @@ export interface RunContext extends RunOutput {
   /** How the model and its device describe themselves in a trace. */
   describe: { model: TraceModel; device: TraceDevice };
   version: string;
-  progress: (message: string, fraction?: number) => void;
+  progress: OnActivity;
   /** Lets messages in; throws CancelledError if the run was cancelled. */
   pause: () => Promise<void>;
 }

@@ -1,5 +1,6 @@
 /** The engine's side of the protocol: one model, one run at a time, cancel between steps. */
 
+import type { OnActivity } from '../base/activity.ts';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { PromptMemory } from '../inference/promptMemory.ts';
@@ -149,9 +150,9 @@ export class EngineServer implements EngineMethods {
     await loaded?.model.release();
   }
 
-  private progressOf(id: string): (message: string, fraction?: number) => void {
-    return (message, fraction) =>
-      this.client.progress({ id, message, ...(fraction !== undefined && { fraction }) });
+  private progressOf(id: string): OnActivity {
+    return (activity, fraction) =>
+      this.client.progress({ id, activity, ...(fraction !== undefined && { fraction }) });
   }
 
   /** `run` blocks the event loop, so messages are read only here. */

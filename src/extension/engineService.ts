@@ -7,6 +7,7 @@
  */
 
 import * as vscode from 'vscode';
+import { activityText } from '../base/activity.ts';
 import { DisposableStore, type Disposable } from '../base/disposable.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import { EngineClient } from '../client/engineClient.ts';
@@ -28,6 +29,7 @@ export interface EngineStatus {
 
 export interface EngineProgress {
   id: string;
+  /** In the window's language. */
   message: string;
   fraction?: number;
 }
@@ -56,7 +58,8 @@ export class EngineService implements Disposable {
       new EngineClient({
         enginePath,
         log: (level, text) => log.write(level, text),
-        progress: (progress) => this.progressed.fire(progress),
+        progress: ({ activity, ...rest }) =>
+          this.progressed.fire({ ...rest, message: activityText(activity) }),
         exited: (reason) => this.exited(reason),
       }),
     );

@@ -141,7 +141,7 @@ function shortNumber(value: number): string {
 /** Who made what is shown, as the last sentence of a caption. */
 export function originText({ model, device, question }: Trace): string {
   const name = model.weights === undefined ? model.name : t('{0} in {1}', model.name, model.weights);
-  return t('{0} on {1} ({2}), asked “{3}”.', name, device.provider, device.name, question);
+  return t('{0} on {1} ({2}), asked “{3}”', name, device.provider, device.name, question);
 }
 
 const DRAWN: Record<Law, Message> = {

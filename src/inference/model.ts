@@ -3,6 +3,7 @@
  * hidden state → logits. It knows graphs and caches; it knows nothing of prompts or latent blocks.
  */
 
+import type { Activity } from '../base/activity.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { cacheNames, decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
 import { latentHeadGraph } from '../model/latentHead.ts';
@@ -79,7 +80,7 @@ export class Model {
   static async open(
     checkpoint: Checkpoint,
     provider: Provider,
-    onProgress: (message: string, fraction: number) => Promise<void> = async () => undefined,
+    onProgress: (activity: Activity, fraction: number) => Promise<void> = async () => undefined,
     threads?: number,
   ): Promise<Model> {
     const { config, weights } = checkpoint;
@@ -108,7 +109,7 @@ export class Model {
     try {
       let done = 0;
       for (const [name, openStep] of Object.entries(steps)) {
-        await onProgress(`opening the ${name} graph`, done++ / Object.keys(steps).length);
+        await onProgress({ code: 'open-graph', of: name }, done++ / Object.keys(steps).length);
         Object.assign(parts, { [name]: await openStep() });
       }
     } catch (error) {

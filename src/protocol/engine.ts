@@ -6,6 +6,7 @@
  * before the run's own promise settles.
  */
 
+import type { Activity } from '../base/activity.ts';
 import type { InterventionKind, InterventionScope } from '../analysis/intervention.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import type { ReasonEvent } from '../trace/events.ts';
@@ -36,7 +37,7 @@ export interface EngineMethods {
 
 export interface EngineEvents {
   /** Progress of a load or of a run's preparation; `fraction` from 0 to 1 where it is known. */
-  progress(progress: { id: string; message: string; fraction?: number }): void;
+  progress(progress: { id: string; activity: Activity; fraction?: number }): void;
   /** What a load will take; told before anything is opened. */
   planned(plan: MemoryPlan): void;
   /** An event of the run `id`. */

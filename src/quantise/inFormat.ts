@@ -1,5 +1,6 @@
 /** A checkpoint's weights in the format that they are computed in. */
 
+import type { OnActivity } from '../base/activity.ts';
 import { availableParallelism } from 'node:os';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import { weightsCacheFolder } from '../files/cacheFolder.ts';
@@ -15,12 +16,12 @@ export interface FormatOptions {
   /** Of quantised weights; absent: the user's own. */
   folder?: string | undefined;
   signal?: AbortSignal;
-  progress?: (message: string, fraction?: number) => void;
+  progress?: OnActivity;
   /** Told why a cache cannot be used. */
   warn?: (text: string) => void;
 }
 
-const BITS: Record<Scheme, string> = { '8bit': '8 bits', '4bit': '4 bits', '4bit-fast': '4 bits' };
+const BITS: Record<Scheme, string> = { '8bit': '8', '4bit': '4', '4bit-fast': '4' };
 /** More wait for the disk. */
 const MOST_THREADS = 16;
 
@@ -39,8 +40,8 @@ export async function inFormat(
   const result = await quantised(checkpoint, format, folder, {
     ...(worker !== undefined && { workers: { script: worker, count } }),
     ...(signal !== undefined && { signal }),
-    onProgress: (fraction) => progress?.(`packing weights to ${BITS[format]}`, fraction),
-    onCheck: (fraction) => progress?.('checking the packed weights', fraction),
+    onProgress: (fraction) => progress?.({ code: 'pack', of: BITS[format] }, fraction),
+    onCheck: (fraction) => progress?.({ code: 'check-packed' }, fraction),
     onDamage: (message) => warn?.(message),
   });
   return result.checkpoint;

@@ -170,7 +170,7 @@ it('what a stopped analysis had found is kept as partial, and computed again whe
     let [out, err] = ['', ''];
     const write = (text: string): void => {
       err += text;
-      if (text.includes('waiting to be stopped')) cancel.abort();
+      if (text.includes('walking back from the answer')) cancel.abort();
     };
     const terminal = new Terminal({
       out: { write: (text) => (out += text) },

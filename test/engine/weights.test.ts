@@ -5,6 +5,7 @@ import { appendFile, cp, open, readdir, truncate, utimes } from 'node:fs/promise
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeRandomCheckpoint } from '../../scripts/randomCheckpoint.ts';
+import { activityText } from '../../src/base/activity.ts';
 import { CancelledError } from '../../src/base/errors.ts';
 import { EngineServer } from '../../src/engine/server.ts';
 import type { LoadedModel, LoadRequest, MemoryPlan } from '../../src/protocol/engine.ts';
@@ -22,7 +23,8 @@ let onProgress: (message: string, fraction?: number) => void;
 function newServer(memory?: number): EngineServer {
   return new EngineServer(
     {
-      progress: ({ message, fraction }) => {
+      progress: ({ activity, fraction }) => {
+        const message = activityText(activity);
         messages.push(message);
         onProgress(message, fraction);
       },

@@ -36,7 +36,7 @@ export async function runAttention(
       rows.push({ token: query - sequence.promptLength, attention: rowOf(values, i, query + 1) });
     });
     if (read.length > 0) found({ rows: [...rows] });
-    progress('reading the run again', (part.first + part.hidden.shape[0]!) / end);
+    progress({ code: 'read-run' }, (part.first + part.hidden.shape[0]!) / end);
     await pause();
   }
   return { rows };

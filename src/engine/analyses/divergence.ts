@@ -45,7 +45,7 @@ export async function runDivergence(
       words.push({ ...pair, ...divergences(one[i]!, two[i]!, of.run.tokens[pair.a]!.id) });
     }
     context.found({ words: [...words] });
-    context.progress('comparing words', words.length / pairs.length);
+    context.progress({ code: 'compare-words' }, words.length / pairs.length);
     await context.pause();
   }
   return { words };
@@ -70,7 +70,7 @@ async function statesBefore(
       const row = rowAt.get(part.first + i);
       if (row !== undefined) data.set(part.hidden.data.subarray(i * width, (i + 1) * width), row * width);
     }
-    progress('reading the runs again', (part.first + count) / end);
+    progress({ code: 'read-runs' }, (part.first + count) / end);
     await pause();
   }
   return { shape: [tokens.length, width], data };

@@ -36,7 +36,7 @@ async function latentStates(of: ModelRun, { progress, pause }: RunnerContext<'le
     part.states.positions.forEach((position, i) =>
       byPosition.get(position)!.push(...rowsAt(part.states.values, i)),
     );
-    progress('reading the run again', (part.first + part.hidden.shape[0]!) / end);
+    progress({ code: 'read-run' }, (part.first + part.hidden.shape[0]!) / end);
     await pause();
   }
   return [...byPosition.values()];
@@ -69,7 +69,7 @@ async function wordsOf(
   });
   try {
     for (const [i, [fed, ...after]] of states.entries()) {
-      progress('reading states as words', i / states.length);
+      progress({ code: 'read-states' }, i / states.length);
       await pause();
       const stack = concatenated(after);
       const { hidden } = await norm.run({ states: floatTensor(stack, [after.length, text.hiddenSize]) });
@@ -165,7 +165,7 @@ async function patchesOf(
         });
       });
     });
-    progress('comparing with patches', (first + hidden.shape[0]!) / end);
+    progress({ code: 'compare-patches' }, (first + hidden.shape[0]!) / end);
     await pause();
   }
   return places.map(({ picture, cosines }) => ({ picture, cosines }));

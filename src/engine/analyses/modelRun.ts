@@ -1,5 +1,6 @@
 /** What analyses with a model begin with: the same model, the same pictures, and the sequence as it was fed. */
 
+import type { OnActivity } from '../../base/activity.ts';
 import { inScope } from '../../analysis/intervention.ts';
 import type { AnalysedPicture, AnalysedRun } from '../../analysis/run.ts';
 import type { AnalysisName, AnalysisResult } from '../../analysis/table.ts';
@@ -17,7 +18,7 @@ import { lengthOf, type NumericArray } from '../../tensor/array.ts';
 export interface RunnerContext<Name extends AnalysisName> {
   /** Takes a partial result. */
   found: (result: AnalysisResult<Name>) => void;
-  progress: (message: string, fraction?: number) => void;
+  progress: OnActivity;
   /** Lets messages in; throws CancelledError if it was cancelled. */
   pause: () => Promise<void>;
 }
@@ -61,7 +62,7 @@ export async function prepareRun(
   const encoded: (ModelRun['pictures'][number] & { grid: PatchGrid })[] = [];
   const wanted = run.pictures.filter(({ start }) => helpers || start !== undefined);
   for (const picture of wanted) {
-    context.progress(`encoding ${picture.name}`, encoded.length / wanted.length);
+    context.progress({ code: 'encode', of: picture.name }, encoded.length / wanted.length);
     await context.pause();
     encoded.push({ picture, ...(await encode(context, request, picture)) });
   }
@@ -150,7 +151,7 @@ async function encode(
     });
   }
   const onRun = async (done: number): Promise<void> => {
-    progress(`encoding ${name}`, done);
+    progress({ code: 'encode', of: name }, done);
     await pause();
   };
   return { features: await model.encodeImage(prepared.pixelValues, grid, { onRun }), grid };

@@ -18,7 +18,7 @@ export async function runPca(
       remedy: 'Find the directions of all points: fit "all".',
     });
   }
-  progress('computing the directions');
+  progress({ code: 'find-directions' });
   await pause();
   const spoken = [...run.promptIds, ...run.tokens.map(({ id }) => id)];
   const ids = [...new Set(spoken)].filter((id) => id !== imagePad && id !== latent?.pad);

@@ -81,7 +81,7 @@ async function readAttention(
     const ids = chosen.map((word) => sequence.ids[word]!);
     const logs = await logProbabilities(model, stackRows(rows, width), ids);
     logProbability += logs.reduce((sum, value) => sum + value, 0);
-    progress('reading the run again', (part.first + count) / length);
+    progress({ code: 'read-run' }, (part.first + count) / length);
     await pause();
   }
   return { logProbability, ...(means !== undefined && { means }) };
@@ -134,7 +134,7 @@ async function gradientOf(
   const latents = new Float32Array(layers * positions.length * length);
   let relevance = new Float64Array(length);
   for (const word of words) relevance[word - 1]! += 1 / words.length;
-  progress('walking back from the answer', 0);
+  progress({ code: 'walk-from-answer' }, 0);
   const onLayer: WalkOptions['onLayer'] = async ({ layer, flow, positive }) => {
     keys.set(columnSums(flow), layer * length);
     positions.forEach((position, i) => {
@@ -143,11 +143,11 @@ async function gradientOf(
       latents.set(row, (layer * positions.length + i) * length);
     });
     relevance = passedOn(relevance, positive);
-    progress('walking back from the answer', (layers - layer) / layers);
+    progress({ code: 'walk-from-answer' }, (layers - layer) / layers);
     await pause();
   };
   const onLatent = async (index: number): Promise<void> => {
-    progress('walking back from latents', index / positions.length);
+    progress({ code: 'walk-from-latents' }, index / positions.length);
     await pause();
   };
   const options = { objective, onLayer, follow: follow ? positions : [], onLatent };
