@@ -22,6 +22,7 @@ const ACTIVITIES = {
   'read-states': message('reading states as words'),
   'compare-patches': message('comparing with patches'),
   'compare-words': message('comparing words'),
+  'follow-variants': message('following the variants'),
   'find-directions': message('computing the directions'),
 } as const;
 

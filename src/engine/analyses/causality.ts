@@ -83,7 +83,7 @@ async function follow(
     const logits = await own.logitsAt(words.flatMap((word) => (isCompared(word) ? [word.own] : [])));
     going.forEach((variant, i) => variant.take(words[i]!, logits));
     if (steps % STEPS_BETWEEN === 0) found(result());
-    progress('following the variants', Math.min(1, steps / own.left));
+    progress({ code: 'follow-variants' }, Math.min(1, steps / own.left));
     await pause();
   }
 }
@@ -184,7 +184,7 @@ class OwnWords {
       prompt,
       { ...settings, temperature: 0, topP: 1, seed: 0 },
       async (read) => {
-        context.progress('reading the prompt', read / prompt.ids.length);
+        context.progress({ code: 'read-prompt' }, read / prompt.ids.length);
         await context.pause();
       },
     );
@@ -196,7 +196,7 @@ class OwnWords {
         if (own !== undefined) own.states.set(i, begun.hidden);
         const { fed } = await begun.step({ force: id });
         if (fed?.vector !== undefined) checkLatent(of, i, fed.vector);
-        context.progress('reading the run again', i / run.tokens.length);
+        context.progress({ code: 'read-run' }, i / run.tokens.length);
         await context.pause();
       }
       return own!;
