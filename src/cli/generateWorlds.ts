@@ -61,6 +61,7 @@ export function addGenerateWorlds(
     )
     .option('--cell <pixels>', "a cell's side, if not the style's own", integer('a number of pixels', 8))
     .option('--alike <n>', 'as many in a row have the same number of moves', integer('a number', 1), 1)
+    .option('--walks <n>', 'lines for each world, with moves of their own', integer('a number', 1), 1)
     .addHelpText('after', ABOUT)
     .action(async (out: string, settings: WorldSettings) => {
       finished(await generate(context, out, settings));

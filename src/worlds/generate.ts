@@ -56,7 +56,7 @@ export async function generateWorlds(
 }
 
 function inOrder(given: WorldSettings): WorldSettings {
-  const { count, sizes, dynamics, seed, split, moves, alike, questions, form, style, cell } = given;
+  const { count, sizes, dynamics, seed, split, moves, alike, walks, questions, form, style, cell } = given;
   return {
     count,
     sizes,
@@ -65,6 +65,7 @@ function inOrder(given: WorldSettings): WorldSettings {
     split,
     moves,
     alike,
+    walks,
     questions,
     form,
     style,
@@ -74,7 +75,7 @@ function inOrder(given: WorldSettings): WorldSettings {
 
 /** The command line that makes a folder with these settings. */
 export function worldCommand(settings: WorldSettings): string {
-  const { count, sizes, dynamics, seed, split, moves, alike, questions, form, style, cell } = settings;
+  const { count, sizes, dynamics, seed, split, moves, alike, walks, questions, form, style, cell } = settings;
   return [
     'ilvr generate-worlds OUT',
     `--count ${count} --sizes ${sizes.join(',')} --dynamics ${dynamics.join(',')}`,
@@ -82,6 +83,7 @@ export function worldCommand(settings: WorldSettings): string {
     `--style ${style === 'varied' ? style : style.join(',')}`,
     ...(form === WORLD_DEFAULTS.form ? [] : [`--form ${form}`]),
     ...(alike === WORLD_DEFAULTS.alike ? [] : [`--alike ${alike}`]),
+    ...(walks === WORLD_DEFAULTS.walks ? [] : [`--walks ${walks}`]),
     ...(cell === undefined ? [] : [`--cell ${cell}`]),
   ].join(' ');
 }

@@ -34,11 +34,13 @@ export interface WorldOptions {
   /** By chance. */
   dynamics: readonly Dynamics[];
   split: Split;
-  /** How many moves are asked about, taken in turn; 0 asks about the picture as it is. */
+  /** How many moves a walk has, taken in turn; 0 asks about the picture as it is. */
   moves: readonly number[];
-  /** As many worlds in succession have the same number of moves: a batch of them then has blocks at the same places. */
+  /** As many walks in succession have the same number of moves: a batch of them then has blocks at the same places. */
   alike: number;
-  /** One for each world, by chance; a kind may stand several times. */
+  /** Walks through each world, each with moves and a question of its own: a picture is then looked at once for all. */
+  walks: number;
+  /** One for each walk, by chance; a kind may stand several times. */
   questions: readonly WorldQuestionKind[];
   /** What stands between question and answer. */
   form: WorldForm;
@@ -55,6 +57,7 @@ export const WORLD_DEFAULTS: WorldOptions = {
   split: 'train',
   moves: [4, 5, 6],
   alike: 1,
+  walks: 1,
   questions: [...WORLD_QUESTIONS],
   form: 'latents',
   style: 'varied',
@@ -76,16 +79,20 @@ export interface WorldItem {
 
 const artists = new Artists();
 
-/** The item at an index. */
+/** The item at an index: a walk through a world. */
 export function worldItem(options: WorldOptions, index: number): WorldItem {
   const { seed, questions, form, style, cell } = options;
   const random = randomFor('world', seed, index);
-  const world = worldAt(options, index);
+  const place = worldOf(options, index);
+  const world = worldAt(options, place);
   const { layout } = world;
   const kind = pick(random, kindsFor(layout, questions));
   const count = options.moves[Math.floor(index / options.alike) % options.moves.length]!;
   const moves = (kind === 'door' ? drawMovesToDoor : drawMoves)(random, world, count);
-  const styleSeed = style === 'varied' ? hashOf('world picture', seed, index) : pick(random, style);
+  const styleSeed =
+    style === 'varied'
+      ? hashOf('world picture', seed, place)
+      : pick(randomFor('style of world', seed, place), style);
   const artist = artists.of(styleSeed, cell);
   return {
     index,
@@ -97,6 +104,11 @@ export function worldItem(options: WorldOptions, index: number): WorldItem {
     picture: () => artist.draw(layout, world.state),
     drawHelper: (state) => artist.draw(layout, state),
   };
+}
+
+/** Which world is walked through at an index. */
+export function worldOf({ walks }: WorldOptions, index: number): number {
+  return Math.floor(index / walks);
 }
 
 /** Worlds tried for one index; one in ten is held out. */
@@ -118,7 +130,8 @@ export function checkWorldOptions(options: WorldOptions): void {
   checkChoices('kind of dynamics', options.dynamics, DYNAMICS);
   checkChoices('split', [options.split], SPLITS);
   checkWhole('number of moves', options.moves, 0, MAX_MOVES);
-  checkWhole('number of worlds alike', [options.alike], 1, 2 ** 20);
+  checkWhole('number of walks alike', [options.alike], 1, 2 ** 20);
+  checkWhole('number of walks through a world', [options.walks], 1, 2 ** 20);
   checkChoices('question', options.questions, WORLD_QUESTIONS);
   checkChoices('form of answers', [options.form], WORLD_FORMS);
   if (options.style !== 'varied') checkWhole('style', options.style, 0, 2 ** 32 - 1);

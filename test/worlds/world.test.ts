@@ -242,6 +242,20 @@ describe('the stream', () => {
     expect(lengths).toEqual([0, 0, 2, 2, 5, 5, 0, 0]);
   });
 
+  it('walks through a world share its picture, and have moves and questions of their own', () => {
+    const items = Array.from({ length: 6 }, (_, i) => worldItem({ ...OPTIONS, walks: 3 }, i));
+    for (const [a, b] of [
+      [0, 1],
+      [0, 2],
+      [3, 5],
+    ] as const) {
+      expect(items[b]!.world).toEqual(items[a]!.world);
+      expect(items[b]!.picture()).toEqual(items[a]!.picture());
+    }
+    expect(items[3]!.world).not.toEqual(items[0]!.world);
+    expect(new Set(items.map(({ question }) => question.text)).size).toBe(6);
+  });
+
   it('no layout is on both sides, wherever the player stands', () => {
     const keys = (split: WorldOptions['split']) =>
       new Set(

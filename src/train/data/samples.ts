@@ -8,7 +8,7 @@ import { hashOf, seededNumbers } from '../../base/random.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
 import { fileHash } from '../../files/plainFile.ts';
 import { checkMapOptions, questionAt, type MapOptions } from '../../mazes/stream.ts';
-import { checkWorldOptions, worldItem, type WorldOptions } from '../../worlds/stream.ts';
+import { checkWorldOptions, worldItem, worldOf, type WorldOptions } from '../../worlds/stream.ts';
 import { drawnPicture, pictureIn, type PictureReader, type UnreadPicture } from './pictures.ts';
 import type { Patches, Picture, PlanStep, TrainingSample } from './sequence.ts';
 
@@ -147,6 +147,13 @@ function generatedData(options: MapOptions): SampleData {
 
 function worldData(options: WorldOptions): SampleData {
   checkWorldOptions(options);
+  // The walks through a world follow one another and see the same picture.
+  let shown: { world: number; picture: UnreadPicture } | undefined;
+  const pictureOf = (index: number, draw: Parameters<typeof drawnPicture>[1]): UnreadPicture => {
+    const world = worldOf(options, index);
+    if (shown?.world !== world) shown = { world, picture: drawnPicture('world', draw) };
+    return shown.picture;
+  };
   return {
     indexAt: (position) => position,
     sample: (index) => {
@@ -154,7 +161,7 @@ function worldData(options: WorldOptions): SampleData {
       return {
         where: worldName(index),
         question: question.text,
-        pictures: [drawnPicture('world', picture)],
+        pictures: [pictureOf(index, picture)],
         plan: question.steps.map((step, i) =>
           step.type === 'text'
             ? step

@@ -44,6 +44,7 @@ const WorldSettings = z.strictObject({
   split: z.enum(SPLITS).default(WORLD_DEFAULTS.split),
   moves: listOf(whole(0)).default([...WORLD_DEFAULTS.moves]),
   alike: whole(1).default(WORLD_DEFAULTS.alike),
+  walks: whole(1).default(WORLD_DEFAULTS.walks),
   questions: listOf(z.enum(WORLD_QUESTIONS)).default([...WORLD_DEFAULTS.questions]),
   form: z.enum(WORLD_FORMS).default(WORLD_DEFAULTS.form),
   style: z.union([listOf(whole(0)), z.literal('varied')]).default('varied'),
@@ -82,6 +83,10 @@ const Settings = z.strictObject({
   batch: whole(1).default(8),
   /** Most of them in one run of the graph. */
   microBatch: whole(1).default(8),
+  /** What lengths are rounded up to, so that few graphs serve all: smaller where all samples are of one length. */
+  rounding: z
+    .strictObject({ opening: whole(1), text: whole(1), past: whole(1) })
+    .default(RELEASED_TRAINING.rounding),
   /** Threads that share a step's samples, each on a core of its own; 1 is the run's own, on all cores or on the GPU. */
   workers: whole(1).max(64).default(1),
   /** The vision tower in stages 1 and 2; before them it is always trained. */
@@ -178,8 +183,20 @@ export function trainingConfigJsonSchema(): object {
 export function trainingSettings(config: RunConfig): TrainingSettings {
   const { schedule, learningRate, warmupSteps, steps, clip, teacherDecay, microBatch } = config;
   const stage = config.stage === 2 ? 2 : 1;
-  const { beta1, beta2, epsilon, weightDecay, coverage, temperature, targets, noise, seed, vision, lora } =
-    config;
+  const {
+    beta1,
+    beta2,
+    epsilon,
+    weightDecay,
+    coverage,
+    temperature,
+    targets,
+    noise,
+    seed,
+    vision,
+    lora,
+    rounding,
+  } = config;
   return {
     ...RELEASED_TRAINING,
     stage,
@@ -193,6 +210,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     noise,
     seed,
     vision,
+    rounding,
     batchSize: microBatch,
     ...(lora !== undefined && { lora }),
   };

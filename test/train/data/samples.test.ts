@@ -31,12 +31,14 @@ async function open(data: unknown): Promise<RecipeLearner> {
 
 const MAPS = { sizes: [3, 4], form: 'latents', seed: 5, questions: ['plan', 'hole'] } as const;
 const ALTERNATING = { ...MAPS, alternate: ['judge', 'plan-from'] } as const;
+const WORLDS = { sizes: [3], moves: [1, 2], walks: 2, style: [1], cell: 16 };
 const FILE = join(EXAMPLES, 'samples.jsonl');
 
 describe.each([
   ['a file', FILE],
   ['drawn maps', { generator: MAPS }],
   ['drawn maps with alternating questions', { generator: ALTERNATING }],
+  ['drawn worlds', { worlds: WORLDS }],
 ] as const)('of %s', (_, data) => {
   it('the sample that is watched is the one that is trained at the position of its index', async () => {
     const learner = await open(data);
