@@ -8,11 +8,11 @@ import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import { plainText } from '../base/plainText.ts';
 import type { FolderKind } from '../files/modelFolder.ts';
+import { CommandError } from './childCommand.ts';
 import type { Log } from './log.ts';
 import { selectAdapter } from './modelCommand.ts';
 import { openPlace } from './trace/places.ts';
 import { SettingError } from './settings.ts';
-import { TrainingError } from './training/process.ts';
 import { manageTrust, TrustError } from './trust.ts';
 import { showError, showInformation, shownError, type Button } from './window.ts';
 
@@ -86,7 +86,7 @@ export function registerCommand<Args extends unknown[]>(
 
 function remediesFor(error: unknown): Button[] {
   if (error instanceof TrustError) return [{ title: vscode.l10n.t('Manage trust'), run: manageTrust }];
-  if (error instanceof TrainingError && error.place !== undefined) {
+  if (error instanceof CommandError && error.place !== undefined) {
     const { place } = error;
     return [{ title: vscode.l10n.t('Open file'), run: () => openPlace(place) }];
   }

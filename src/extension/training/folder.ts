@@ -3,17 +3,17 @@
  * is asked again and again, because file events do not come from network disks and other machines.
  */
 
-import { lstat, readdir, stat } from 'node:fs/promises';
+import { lstat, readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import * as z from 'zod';
 import type { Disposable } from '../../base/disposable.ts';
 import { UserError } from '../../base/errors.ts';
 import { t } from '../../base/l10n.ts';
-import { openPlainFile, readPlainFile } from '../../files/plainFile.ts';
+import { readPlainFile } from '../../files/plainFile.ts';
 import { writeJson } from '../../files/replaceFile.ts';
 import type { Look, RunState, TrainingChange, TrainingState } from '../../protocol/training.ts';
-import { metricOf, type Metric } from '../../watch/metrics.ts';
+import { metricOf } from '../../watch/metrics.ts';
 import {
   CONTROL_FILE,
   controlOf,
@@ -24,14 +24,13 @@ import {
   type RunStatus,
   type WatchRequest,
 } from '../../watch/status.ts';
+import { GrowingLines } from '../growingLines.ts';
 import { parseWatchedStep, WATCH_FOLDER, watchedFile, watchedNameOf } from '../../watch/watched.ts';
 
 const POLL_MS = 400;
 const MACHINE = { host: hostname(), kill: process.kill.bind(process) };
 /** A look with its rows, a picture, a status: far beyond what the trainer writes. The folder may be anyone's. */
 const MAX_BYTES = 16 * 2 ** 20;
-/** Of metrics.jsonl at a time; a line is a few hundred bytes. */
-const MAX_ADDED_BYTES = 32 * 2 ** 20;
 /** Of metrics.jsonl altogether: two million steps. */
 const MAX_METRICS_BYTES = 512 * 2 ** 20;
 const LIMIT = { maxBytes: MAX_BYTES };
@@ -57,7 +56,7 @@ const stored = z.object({
 export class TrainingFolder implements Disposable {
   readonly folder: string;
   private readonly onChange: (change: TrainingChange) => void;
-  private readonly metrics = new MetricsFile();
+  private readonly metrics = new GrowingLines(metricOf, MAX_METRICS_BYTES);
   private timer: ReturnType<typeof setTimeout> | undefined;
   private disposed = false;
   private config: z.output<typeof stored> | undefined;
@@ -201,43 +200,6 @@ export class TrainingFolder implements Disposable {
         return name?.sample === sample ? [name.step] : [];
       })
       .toSorted((a, b) => a - b);
-  }
-}
-
-/** metrics.jsonl, of which only what was added is read, unless it was written anew. */
-class MetricsFile {
-  lines: Metric[] = [];
-  private inode = 0;
-  private offset = 0;
-
-  /** @returns the index of the first line that is new; the number of lines if none is */
-  async read(file: string): Promise<number> {
-    const info = await stat(file).catch(() => undefined);
-    if (info === undefined) return this.lines.length;
-    let from = this.lines.length;
-    if (info.ino !== this.inode || info.size < this.offset) {
-      [this.lines, this.inode, this.offset, from] = [[], info.ino, 0, 0];
-    }
-    const left = Math.min(info.size, MAX_METRICS_BYTES) - this.offset;
-    if (left <= 0) return from;
-    const { handle } = await openPlainFile(file);
-    try {
-      const bytes = Buffer.alloc(Math.min(left, MAX_ADDED_BYTES));
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, this.offset);
-      // The last line may still be in the writing; what is longer than all that is read at a time is no line.
-      const lines = bytes.subarray(0, bytesRead).lastIndexOf(10) + 1;
-      const whole = lines === 0 && bytesRead === MAX_ADDED_BYTES ? bytesRead : lines;
-      const added = bytes
-        .subarray(0, whole)
-        .toString('utf8')
-        .split('\n')
-        .flatMap((line) => metricOf(line) ?? []);
-      this.lines = [...this.lines, ...added];
-      this.offset += whole;
-    } finally {
-      await handle.close();
-    }
-    return from;
   }
 }
 

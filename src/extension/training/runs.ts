@@ -14,7 +14,8 @@ import type { Reporter } from '../report.ts';
 import { requireTrust } from '../trust.ts';
 import { showProgress, StatusItem } from '../window.ts';
 import { TrainingFolder } from './folder.ts';
-import { TrainingError, TrainingProcess } from './process.ts';
+import { CommandError, type ChildCommand } from '../childCommand.ts';
+import { startTraining } from './process.ts';
 
 export const TRAINING_NEEDS_TRUST = 'Training runs are started and steered in trusted workspaces only';
 
@@ -30,7 +31,7 @@ export interface TrainingServices {
 
 interface Running {
   folder: TrainingFolder;
-  process: TrainingProcess;
+  process: ChildCommand<'opened'>;
 }
 
 /** A step of a large model takes its time; after this long the user may want to choose. */
@@ -68,12 +69,12 @@ export class TrainingRuns implements Disposable {
   /**
    * Begins a run, or goes on with it.
    * @returns its folder, as soon as that is known
-   * @throws TrainingError if it cannot begin; TrustError
+   * @throws CommandError if it cannot begin; TrustError
    */
   async start(config: string, device: TrainingDevice): Promise<string> {
     requireTrust(TRAINING_NEEDS_TRUST);
     const { cliPath, log } = this.services;
-    const process = new TrainingProcess({
+    const process = startTraining({
       cliPath,
       config,
       device,
@@ -133,7 +134,11 @@ export class TrainingRuns implements Disposable {
     this.store.dispose();
   }
 
-  private async untilEnd(folder: string, followed: TrainingFolder, process: TrainingProcess): Promise<void> {
+  private async untilEnd(
+    folder: string,
+    followed: TrainingFolder,
+    process: ChildCommand<'opened'>,
+  ): Promise<void> {
     try {
       const isFinished = await process.ended;
       await followed.refresh();
@@ -141,7 +146,7 @@ export class TrainingRuns implements Disposable {
     } catch (error) {
       const remedies = [
         { title: vscode.l10n.t('Show run'), run: () => this.services.show(folder) },
-        ...(error instanceof TrainingError && error.place === undefined
+        ...(error instanceof CommandError && error.place === undefined
           ? [{ title: vscode.l10n.t('Resume'), run: () => this.resume(folder) }]
           : []),
       ];
@@ -205,11 +210,11 @@ export class TrainingRuns implements Disposable {
 }
 
 /** The run's folder; a process that does not come so far has nothing to keep, and can be stopped. */
-async function openedOrStopped(process: TrainingProcess): Promise<string> {
+async function openedOrStopped(process: ChildCommand<'opened'>): Promise<string> {
   return showProgress(vscode.l10n.t('ILVR: starting the training run …'), async (_, token) => {
     token.onCancellationRequested(() => process.kill());
     try {
-      return await process.opened;
+      return (await process.opened).folder;
     } catch (error) {
       throw token.isCancellationRequested ? new CancelledError('The training run') : error;
     }
