@@ -48,6 +48,7 @@ const bundles: BuildOptions[] = [
       webview: 'src/webview/main.tsx',
       training: 'src/webview/training.tsx',
       comparison: 'src/webview/comparison.tsx',
+      evaluation: 'src/webview/evaluation.tsx',
     },
     outdir: 'dist',
     jsx: 'automatic',

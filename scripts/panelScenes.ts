@@ -1,14 +1,17 @@
 /** Every state of the pages that a reader may meet, as what is done to the page in a preview to come to it. */
 
+import { readFileSync } from 'node:fs';
+import type { TableState } from '../src/protocol/evaluation.ts';
 import type { TrainingState } from '../src/protocol/training.ts';
 import type { OpenTrace } from '../src/traceFile/openTrace.ts';
 import type { Preview } from '../test/webview/previewPage.ts';
+import { sampleTable } from '../test/webview/sampleTable.ts';
 import { sampleLook, sampleTraining } from '../test/webview/sampleTraining.ts';
 
 export interface PanelScene {
   act: (preview: Preview, run: OpenTrace) => Promise<void>;
-  /** The page of a training run instead of a trace's. */
-  of?: 'training';
+  /** Another page than a trace's. */
+  of?: 'training' | 'evaluation';
 }
 
 type Act = PanelScene['act'];
@@ -65,6 +68,21 @@ const train =
     await preview.training('show', sampleTraining(steps, more), looks);
     await preview.page.locator('.training').waitFor();
   };
+
+/** A samples file with so many samples, of which some have results. */
+const evaluated =
+  (count: number, done: number, more: Partial<TableState> = {}) =>
+  async (preview: Preview): Promise<void> => {
+    const picture = readFileSync('examples/map-05.png').toString('base64');
+    await preview.table(sampleTable(count, done, more), count, done, picture);
+    await preview.page.locator('.evaluation').waitFor();
+  };
+
+const evaluating: Act = (preview) => {
+  const { evaluation } = sampleTable(400, 130);
+  const running = { ...evaluation!, running: true, secondsLeft: 340 };
+  return evaluated(400, 130, { evaluation: running })(preview);
+};
 
 const begun =
   (events: number): Act =>
@@ -182,6 +200,13 @@ export const PANEL_SCENES: Record<string, PanelScene> = {
     act: (preview) => preview.host('show', undefined, { canRun: true, progress: 'Loading the model…' }),
   },
   empty: { act: (preview) => preview.host('show', undefined, { canRun: false }) },
+  evaluation: { act: evaluated(400, 400), of: 'evaluation' },
+  'evaluation-begin': { act: evaluated(12, 0), of: 'evaluation' },
+  'evaluation-running': { act: evaluating, of: 'evaluation' },
+  'evaluation-failure': {
+    act: evaluated(0, 0, { failure: 'This file holds no samples: in /work/maps/samples.jsonl.' }),
+    of: 'evaluation',
+  },
   training: { act: train(240), of: 'training' },
   'training-failed': {
     act: train(42, {
@@ -203,4 +228,4 @@ export const PANEL_SCENES: Record<string, PanelScene> = {
 };
 
 /** Those without words to click on, so that another language can be seen. */
-export const WORDLESS = ['opened', 'help', 'running', 'failed', 'training'];
+export const WORDLESS = ['opened', 'help', 'running', 'failed', 'training', 'evaluation'];

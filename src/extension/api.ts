@@ -1,6 +1,7 @@
 /** What activate() returns: enough for tests and other extensions to see what happened. */
 
-import type { Event, TreeItem } from 'vscode';
+import type { Event, TreeItem, Uri } from 'vscode';
+import type { TableState } from '../protocol/evaluation.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import type { RunResult } from './run/controller.ts';
@@ -20,6 +21,16 @@ export interface ReasonOptions {
   whenBusy?: 'wait' | 'stop';
 }
 
+/** A samples file's table, for tests and other extensions. */
+export interface SamplesTableApi {
+  /** What its page is shown. */
+  state(): TableState;
+  /** The figures as `ilvr evaluate --table` prints them. */
+  figures(form: 'markdown' | 'latex' | 'csv'): string;
+  /** Runs the sample of a line as the evaluation did. @returns the run's id */
+  openRun(line: number): Promise<string | undefined>;
+}
+
 export interface InspectorApi {
   /** Kept runs, newest first. */
   runs(): Promise<RunSummary[]>;
@@ -33,6 +44,8 @@ export interface InspectorApi {
   lastError(): string | undefined;
   /** The lines of the view "Runs", days and runs, from top to bottom. */
   runLines(): Promise<TreeItem[]>;
+  /** The table of a samples file that is open. */
+  samplesTable(file: Uri): SamplesTableApi | undefined;
   /** Of each run panel, which runs it has, oldest first, and which it shows. */
   panelRuns(): PanelRuns[];
 }

@@ -7,6 +7,8 @@ import type { PanelSelection } from '../protocol/panel.ts';
 import type { ActiveTrace } from './trace/active.ts';
 import { manageCaches } from './cachesCommand.ts';
 import { diagnose } from './diagnose.ts';
+import { evaluateSamples, isEvaluateOptions } from './evaluation/command.ts';
+import type { SamplesEditors } from './evaluation/editor.ts';
 import type { EngineService } from './engineService.ts';
 import type { CompareCommand } from './comparison/command.ts';
 import type { TraceExporter } from './trace/exportCommand.ts';
@@ -43,6 +45,7 @@ export interface CommandServices {
   links: TraceLinks;
   compare: CompareCommand;
   train: TrainCommand;
+  samples: SamplesEditors;
   /** Folder of packed weights. */
   weightsCache: string;
 }
@@ -138,6 +141,12 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
     command('ilvr.resumeTraining', (folder) => train.resume(folder)),
     command('ilvr.stopTraining', (folder) => train.stop(folder)),
     command('ilvr.trainingMenu', () => train.menu()),
+    registerCommand(
+      'ilvr.evaluate',
+      reporter,
+      (target: unknown, options: unknown) => evaluateSamples(services.samples, target, options),
+      (_, options) => isEvaluateOptions(options),
+    ),
     command('ilvr.manageCaches', () => manageCaches(services.weightsCache)),
     command('ilvr.showLog', () => log.show()),
     command('ilvr.diagnose', () => diagnose(engine, log)),

@@ -11,6 +11,8 @@ import { ComparisonPanels, type ComparisonServices } from './comparison/panels.t
 import { Drawer } from './draw/drawer.ts';
 import { EngineService } from './engineService.ts';
 import { TraceExporter } from './trace/exportCommand.ts';
+import { SAMPLES_EDITOR, SamplesEditors, type SamplesServices } from './evaluation/editor.ts';
+import { Evaluations } from './evaluation/processes.ts';
 import { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
 import { ReasonCommand } from './run/reasonCommand.ts';
@@ -95,6 +97,18 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
 
   const train = trainCommand(context, { log, reporter }, own);
 
+  const samples = samplesEditors(
+    {
+      context,
+      log,
+      reporter,
+      sessions,
+      weightsCache,
+      showRun: (run) => showKept(store, () => show({ run }), run),
+    },
+    own,
+  );
+
   own(registerTraceEditor(editors));
   const drawer = own(new Drawer({ workerPath: context.asAbsolutePath('dist/drawWorker.cjs') }));
   own(registerTraceHover(library, drawer));
@@ -122,6 +136,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     links,
     compare,
     train,
+    samples,
     weightsCache,
   })) {
     own(command);
@@ -136,6 +151,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     enginePid: () => engine.pid,
     lastError: () => reporter.lastError,
     runLines: () => tree.lines(),
+    samplesTable: (file) => samples.page(file),
     panelRuns: () => panels.runs(),
   };
 }
@@ -174,6 +190,30 @@ function trainCommand(
     new TrainingPanels({ extensionUri: context.extensionUri, reporter, runs: training }),
   );
   return new TrainCommand(context, training, trainingPanels);
+}
+
+/** The tables of samples files, with all that they need. */
+function samplesEditors(
+  services: Omit<SamplesServices, 'evaluations'> & { log: Log },
+  own: <T extends vscode.Disposable>(item: T) => T,
+): SamplesEditors {
+  const { context, log, reporter } = services;
+  const cliPath = context.asAbsolutePath('dist/cli.cjs');
+  const evaluations = own(new Evaluations({ cliPath, log, reporter }));
+  const editors = new SamplesEditors({ ...services, evaluations });
+  own(
+    vscode.window.registerCustomEditorProvider(SAMPLES_EDITOR, editors, {
+      supportsMultipleEditorsPerDocument: false,
+    }),
+  );
+  return editors;
+}
+
+/** Shows a run if it is still kept. */
+async function showKept(store: RunStore, show: () => Promise<unknown>, run: string): Promise<boolean> {
+  if (!(await store.list()).some(({ id }) => id === run)) return false;
+  await show();
+  return true;
 }
 
 /** For the manifest's `when` clauses. */

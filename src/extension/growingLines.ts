@@ -44,7 +44,7 @@ export class GrowingLines<Line> {
         .toString('utf8')
         .split('\n')
         .flatMap((line) => this.lineOf(line) ?? []);
-      this.lines = [...this.lines, ...added];
+      if (added.length > 0) this.lines = [...this.lines, ...added];
       this.offset += whole;
     } finally {
       await handle.close();

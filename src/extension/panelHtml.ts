@@ -10,8 +10,8 @@ export function resourceRoot(extensionUri: vscode.Uri): vscode.Uri {
   return vscode.Uri.joinPath(extensionUri, 'dist');
 }
 
-/** The bundles of dist/ that are pages: traces, training runs, and two runs compared. */
-export type PageName = 'webview' | 'training' | 'comparison';
+/** The bundles of dist/ that are pages: traces, training runs, two runs compared, samples files. */
+export type PageName = 'webview' | 'training' | 'comparison' | 'evaluation';
 
 /**
  * HTML of a page under its policy; the toolkit reads the nonce for its styles from the meta element.

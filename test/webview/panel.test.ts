@@ -1,7 +1,5 @@
 /** The panel in a real browser, under the policy of a webview. Skipped, visibly, without a Chromium. */
 
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openingOf } from '../../src/trace/opening.ts';
@@ -9,6 +7,7 @@ import type { Query } from '../../src/trace/queries.ts';
 import type { Trace } from '../../src/trace/schema.ts';
 import { stepsOf } from '../../src/trace/steps.ts';
 import { OpenTrace } from '../../src/traceFile/openTrace.ts';
+import { axeFinds } from './axe.ts';
 import { bundle, emptyPreview, hasChromium, type Preview } from './previewPage.ts';
 import { launchBrowser } from '../../scripts/host/browser.ts';
 import { sampleRun } from './sampleTrace.ts';
@@ -741,32 +740,3 @@ function overlaps(page: Page): Promise<string[]> {
 
 /** Of axe's rules that are on, those whose outcome depends on colours. */
 const COLOUR_RULES = ['color-contrast', 'link-in-text-block'];
-
-/**
- * What axe finds: the rule, and the first element that breaks it.
- * @param within a selector; the whole page unless told
- * @param rules all unless told
- */
-async function axeFinds(page: Page, within?: string, rules?: readonly string[]): Promise<string[]> {
-  if (!(await page.evaluate(() => 'axe' in window))) {
-    const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-    await page.evaluate(source);
-  }
-  return page.evaluate(
-    async ([selector, values]) => {
-      interface Axe {
-        run(
-          context: Document | string,
-          options: object,
-        ): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }>;
-      }
-      const { axe } = window as unknown as { axe: Axe };
-      const found = await axe.run(selector ?? document, {
-        resultTypes: ['violations'],
-        ...(values && { runOnly: { type: 'rule', values } }),
-      });
-      return found.violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html} ${nodes[0]?.failureSummary}`);
-    },
-    [within, rules] as const,
-  );
-}

@@ -11,6 +11,7 @@ import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { writeManifest } from '../../src/traceFile/manifest.ts';
 import { PreviewArrays, type ArrayQuestion } from './previewArrays.ts';
 import type { PreviewControls } from './previewHost.ts';
+import type { EvaluationControls } from './evaluationHost.ts';
 import type { TrainingControls } from './trainingHost.ts';
 import { BODY_CLASSES, themeVariables, type ThemeName } from './themes.ts';
 
@@ -20,13 +21,13 @@ const NONCE = 'preview';
 export const CHROMIUM = process.env['ILVR_CHROMIUM'] ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(CHROMIUM);
 
-type PageName = 'webview' | 'training';
+type PageName = 'webview' | 'training' | 'evaluation';
 
 export interface PreviewOptions {
   theme: ThemeName;
   width: number;
   height: number;
-  /** Which of the two pages; the trace's unless told. */
+  /** Which of the pages; the trace's unless told. */
   of?: PageName;
   /** English unless told. */
   language?: 'de';
@@ -57,6 +58,8 @@ export interface Preview {
     name: Name,
     ...args: Parameters<TrainingControls[Name]>
   ): Promise<void>;
+  /** The same on the page of a samples file. */
+  table(...args: Parameters<EvaluationControls['table']>): Promise<void>;
   calls(): Promise<string[]>;
 }
 
@@ -69,6 +72,8 @@ export async function bundle({ minify = false, folder = '.' } = {}): Promise<Map
       'webview-host': 'test/webview/previewHost.ts',
       training: 'src/webview/training.tsx',
       'training-host': 'test/webview/trainingHost.ts',
+      evaluation: 'src/webview/evaluation.tsx',
+      'evaluation-host': 'test/webview/evaluationHost.ts',
     },
     bundle: true,
     write: false,
@@ -162,6 +167,7 @@ export async function emptyPreview(browser: Browser, files: Map<string, string>)
     replay: (run, count) => ask('replay', sent(run), count),
     host: ask,
     training: ask,
+    table: (...args) => ask('table', ...args),
     calls: () => page.evaluate(() => (window as unknown as { preview: { calls: string[] } }).preview.calls),
   };
 }

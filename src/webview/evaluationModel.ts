@@ -1,0 +1,142 @@
+/** The samples file that is shown: its state as the host tells it, and of its rows those near what is seen. */
+
+import { messageOf } from '../base/errors.ts';
+import {
+  MAX_ROWS_AT_ONCE,
+  type EvaluationPageHost,
+  type EvaluationPageMethods,
+  type Row,
+  type RowPicture,
+  type RowQuery,
+  type TableState,
+} from '../protocol/evaluation.ts';
+
+type Source = Pick<EvaluationPageHost, 'rows' | 'picture'>;
+
+/** Rows asked for together. */
+const BLOCK = MAX_ROWS_AT_ONCE / 4;
+/** Rows and small pictures that are kept. */
+const MAX_BLOCKS = 40;
+const MAX_PICTURES = 400;
+/** Pixels of a small picture's longer side: a thumbnail at twice its size, for sharp screens. */
+const SMALL = 80;
+
+export type Small = ImageBitmap | { problem: string } | undefined;
+
+export class EvaluationModel implements EvaluationPageMethods {
+  state: TableState | undefined;
+  query: RowQuery;
+  /** Rows that pass the filters. */
+  count = 0;
+  version = 0;
+  /** Why rows could not be had. */
+  problem: string | undefined;
+  private readonly source: Source;
+  private readonly listeners: (() => void)[] = [];
+  /** By the number of their block; `of` says by which query and state. */
+  private readonly blocks = new Map<number, { of: string; rows: Row[]; asked: string }>();
+  private readonly pictures = new Map<number, Small | 'asked'>();
+  private pending = false;
+
+  constructor(query: RowQuery, source: Source) {
+    this.query = query;
+    this.source = source;
+  }
+
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  async show(state: TableState): Promise<void> {
+    if (this.state !== undefined && state.file !== this.state.file) this.pictures.clear();
+    this.state = state;
+    this.changed();
+  }
+
+  ask(query: RowQuery): void {
+    if (JSON.stringify(query) === JSON.stringify(this.query)) return;
+    this.query = query;
+    this.blocks.clear();
+    this.changed();
+  }
+
+  /** A row by its place; undefined until it has come. What is out of date is shown until the new one comes. */
+  row(index: number): Row | undefined {
+    return this.blocks.get(Math.floor(index / BLOCK))?.rows[index % BLOCK];
+  }
+
+  /** Asks for rows that are not there, or are of an older state. */
+  need(indices: readonly number[]): void {
+    if (this.state === undefined) return;
+    for (const block of new Set(indices.map((index) => Math.floor(index / BLOCK)))) this.fetch(block);
+  }
+
+  /** The small picture of a sample; asked for if it is not there yet. */
+  picture(line: number): Small {
+    const known = this.pictures.get(line);
+    if (known === 'asked') return undefined;
+    if (known !== undefined) return known;
+    this.pictures.set(line, 'asked');
+    void this.source
+      .picture(line)
+      .then(smallOf)
+      .catch((error: unknown): Small => ({ problem: messageOf(error) }))
+      .then((small) => {
+        this.pictures.set(line, small ?? { problem: '' });
+        const oldest = this.pictures.keys().next().value;
+        if (this.pictures.size > MAX_PICTURES && oldest !== undefined) this.pictures.delete(oldest);
+        this.changed();
+      });
+    return undefined;
+  }
+
+  private fetch(block: number): void {
+    const key = `${this.state?.version} ${JSON.stringify(this.query)}`;
+    const known = this.blocks.get(block);
+    if (known?.asked === key) return;
+    if (known !== undefined) known.asked = key;
+    else this.blocks.set(block, { of: '', rows: [], asked: key });
+    void this.source.rows(this.query, block * BLOCK, BLOCK).then(
+      ({ rows, count }) => {
+        const now = this.blocks.get(block);
+        // Another query has been asked meanwhile.
+        if (now?.asked !== key) return;
+        this.blocks.delete(block);
+        this.blocks.set(block, { of: key, rows, asked: key });
+        const oldest = this.blocks.keys().next().value;
+        if (this.blocks.size > MAX_BLOCKS && oldest !== undefined) this.blocks.delete(oldest);
+        this.count = count;
+        this.problem = undefined;
+        this.changed();
+      },
+      (error: unknown) => {
+        this.problem = messageOf(error);
+        this.changed();
+      },
+    );
+  }
+
+  /** Tells listeners once per frame. */
+  private changed(): void {
+    this.version++;
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(() => {
+      this.pending = false;
+      for (const listener of this.listeners) listener();
+    });
+  }
+}
+
+/** The host has checked what the bytes claim; a browser decodes them in a process of its own. */
+async function smallOf({ bytes, type, width, height, problem }: RowPicture): Promise<Small> {
+  if (bytes === undefined || type === undefined || width === undefined || height === undefined) {
+    return problem === undefined ? undefined : { problem };
+  }
+  const scale = Math.min(1, SMALL / Math.max(width, height));
+  return createImageBitmap(new Blob([bytes.slice()], { type }), {
+    resizeWidth: Math.max(1, Math.round(width * scale)),
+    resizeHeight: Math.max(1, Math.round(height * scale)),
+    resizeQuality: 'medium',
+  });
+}
