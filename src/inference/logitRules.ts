@@ -5,6 +5,7 @@
  */
 
 import type { DrawRules, ScoreRules } from '../model/config.ts';
+import { sumOfExponentials } from '../tensor/exponentials.ts';
 
 /** Where a choice stands. */
 export interface Sequence {
@@ -286,18 +287,13 @@ export function softmax(scores: Float32Array): Float64Array {
 /** softmax(logits)[id] */
 export function probabilityOf(logits: Float32Array, id: number): number {
   const largest = logits[argMax(logits)]!;
-  let total = 0;
-  for (let i = 0; i < logits.length; i++) total += Math.exp(logits[i]! - largest);
-  return Math.exp(logits[id]! - largest) / total;
+  return Math.exp(logits[id]! - largest) / sumOfExponentials(logits, largest);
 }
 
 /** log softmax(logits)[id], also where the probability itself would be 0. */
 export function logProbabilityOf(logits: Float32Array, id: number): number {
-  let largest = -Infinity;
-  for (const logit of logits) largest = Math.max(largest, logit);
-  let total = 0;
-  for (const logit of logits) total += Math.exp(logit - largest);
-  return logits[id]! - largest - Math.log(total);
+  const largest = logits[argMax(logits)]!;
+  return logits[id]! - largest - Math.log(sumOfExponentials(logits, largest));
 }
 
 function entropyOf(weights: Float64Array): number {

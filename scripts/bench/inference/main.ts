@@ -10,7 +10,7 @@
  *   --layers N          of the language model, in place of the table's
  *   --context N         tokens that are read before the first of those that are timed (512)
  *   --rounds N          timed rounds of --tokens each (7 of 8)
- *   --racers A,B        only these, by their names in the table
+ *   --racers A,B        only these, by their names in the table; `variants` for interventions together against one
  *   --python FILE       a Python with torch; by default python3 if it has it
  *   --small-pages       without GLIBC_TUNABLES=glibc.malloc.hugetlb=1, which all racers get by default on Linux
  *   --wait SECONDS      at most, for others to leave the processors alone (60)
@@ -25,7 +25,7 @@ import { SIZES } from '../../randomCheckpoint.ts';
 import { machine, quiet, race, type Course, type Entrant, type Laps } from './contest.ts';
 import { shortOf, Stable, type Shape } from './entrants.ts';
 import { pythonWithTorch } from './peers.ts';
-import { openingRows, pictureRow, type Facts } from './onceRows.ts';
+import { openingRows, pictureRow, variantsRow, type Facts } from './onceRows.ts';
 import { lapsTable, raceRows, rowsTable, type Row } from './report.ts';
 
 const { values: options } = parseArgs({
@@ -46,6 +46,8 @@ const { values: options } = parseArgs({
   },
 });
 
+/** Not a racer, but chosen as one. */
+const VARIANTS = 'variants';
 /** Layers that run; all of 0.5b. */
 const LAYERS: Record<string, number> = { '0.5b': 24, '3b': 9, '7b': 4 };
 /** One in four, with one of four blocks that attend to the whole picture. */
@@ -113,14 +115,16 @@ for (const name of options.shape.split(',')) {
   for (const threads of options.threads.split(',').map(Number)) {
     const laps = new Map<string, Laps>();
     let busy = 0;
-    for (const group of await groupsOf(shape, threads)) {
+    for (const group of options.racers === VARIANTS ? [] : await groupsOf(shape, threads)) {
       busy = Math.max(busy, await quiet(Number(options.wait)));
       const found = await race(group.filter(wanted), course, environment, ids);
       for (const [racer, of] of found) laps.set(racer, of);
     }
     all.push({ shape: name, layers: shape.layers, threads, busy, laps: Object.fromEntries(laps) });
-    console.log(`\n${lapsTable(shape, threads, busy, course, laps)}`);
+    if (laps.size > 0) console.log(`\n${lapsTable(shape, threads, busy, course, laps)}`);
     rows.push(...raceRows(shape, threads, laps));
+    if (options.racers?.split(',').includes(VARIANTS) !== false)
+      rows.push(await variantsRow(facts, shape, threads));
     if (options.racers === undefined) {
       rows.push(...(await openingRows(facts, shape, threads, laps)));
       if (name === '3b') rows.push(await pictureRow(facts, shape, threads));

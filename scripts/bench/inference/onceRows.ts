@@ -5,8 +5,9 @@ import type { ModelConfig } from '../../../src/model/config.ts';
 import { matricesOf, rowsOf } from '../../../src/quantise/matrices.ts';
 import { formatOf, packedBytes } from '../../../src/quantise/schemes.ts';
 import { SIZES } from '../../randomCheckpoint.ts';
-import { Contestant, type Laps } from './contest.ts';
+import { Contestant, median, type Laps } from './contest.ts';
 import type { Shape, Stable } from './entrants.ts';
+import type { Timing } from './racer.ts';
 import { figure, type Row } from './report.ts';
 
 export interface Facts {
@@ -71,6 +72,45 @@ function bytesOf(config: ModelConfig): number {
 
 const seconds = (ms: number): string => (ms / 1000).toFixed(1);
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(2)} GB`;
+
+/** Of each run that is compared, a block of latents and words after it. */
+const [VARIANTS, STEPS, TURNS] = [4, 16, 3];
+
+/** Interventions on one run, together and one alone. The first step of each turn reads the prompt, and does not count. */
+export async function variantsRow(
+  { stable, environment, context }: Facts,
+  shape: Shape,
+  threads: number,
+): Promise<Row> {
+  const contestant = new Contestant(await stable.ours(shape, '8bit', threads), environment);
+  const found = { processor: [] as number[], ms: [] as number[], of: [] as string[] };
+  try {
+    await contestant.opened();
+    await contestant.ask({ do: 'prefill', ids: Array.from({ length: context }, (_, i) => i) });
+    const turn = async (rows: number): Promise<Timing> => {
+      await contestant.ask({ do: 'variants', rows, steps: 1 });
+      return contestant.ask({ do: 'variants', rows, steps: STEPS });
+    };
+    for (let i = 0; i < TURNS; i++) {
+      const [one, all] = [await turn(1), await turn(VARIANTS)];
+      found.processor.push(all.processor / one.processor);
+      found.ms.push(median(all.ms) / median(one.ms));
+      found.of.push(`${figure(median(all.ms))} and ${figure(median(one.ms))}`);
+    }
+  } finally {
+    await contestant.stop();
+  }
+  return {
+    what: `${shape.name}, 8bit, ${VARIANTS} interventions together against one`,
+    threads,
+    figure: median(found.processor),
+    best: Math.min(...found.processor),
+    target: 1.7,
+    want: 'at most',
+    unit: '×',
+    how: `of processor time; by the clock ${figure(median(found.ms))} ×: ${found.of.join(', ')} ms a step, as cut`,
+  };
+}
 
 /** What ILVR saves: latents, or a helper picture through tower and prefill. */
 export async function pictureRow(

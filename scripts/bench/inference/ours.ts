@@ -2,6 +2,7 @@
 
 import { seededNumbers } from '../../../src/base/random.ts';
 import { openCheckpoint } from '../../../src/checkpoint/checkpoint.ts';
+import { Generation, type StepInput } from '../../../src/inference/generation.ts';
 import type { KvCache } from '../../../src/inference/kvCache.ts';
 import { probabilityOf } from '../../../src/inference/logitRules.ts';
 import { Model } from '../../../src/inference/model.ts';
@@ -21,18 +22,29 @@ export interface OurOptions {
   threads: number;
 }
 
+const GREEDY = { temperature: 0, topP: 1, repetitionPenalty: 1, seed: 0 };
+
+/** What variants are fed at their latents. */
+const FED: StepInput[] = [
+  {},
+  { intervention: { kind: 'zero' } },
+  { intervention: { kind: 'noise', sample: 0 } },
+  { intervention: { kind: 'dummy' } },
+];
+
 class OurRacer implements Racer {
   readonly fixed: number;
   private readonly model: Model;
   private readonly sampler: Sampler;
   private cache: KvCache;
   private last: NumericArray;
+  private ids: readonly number[] = [];
+  private runs: Generation[] = [];
 
   constructor(model: Model, fixed: number) {
     this.model = model;
     this.fixed = fixed;
-    const greedy = { temperature: 0, topP: 1, repetitionPenalty: 1, seed: 0 };
-    this.sampler = new Sampler(greedy, model.checkpoint.generation);
+    this.sampler = new Sampler(GREEDY, model.checkpoint.generation);
     this.cache = model.newCache();
     this.last = { shape: [1, 0], data: new Float32Array() };
   }
@@ -44,6 +56,9 @@ class OurRacer implements Racer {
     const { hidden } = await this.model.prefill(this.cache, embeddings, positions);
     const width = hidden.shape[1]!;
     this.last = { shape: [1, width], data: hidden.data.slice(-width) };
+    this.ids = ids;
+    for (const run of this.runs) run.dispose();
+    this.runs = [];
   }
 
   /** As a run of the engine does it: chosen by its sampler, with the probability that a trace shows. */
@@ -60,6 +75,24 @@ class OurRacer implements Racer {
 
   async latent(): Promise<void> {
     await this.feed(this.last, true);
+  }
+
+  async variants(rows: number): Promise<void> {
+    if (this.runs.length !== rows) await this.beginVariants(rows);
+    const { config, generation } = this.model.checkpoint;
+    const force = this.runs[0]!.blocks.length === 0 ? { force: config.tokens.latent!.start } : {};
+    await Generation.stepAll(
+      this.runs,
+      this.runs.map((_, i) => ({ ...FED[i % FED.length], ...force, ban: generation.eosIds })),
+    );
+  }
+
+  private async beginVariants(rows: number): Promise<void> {
+    for (const run of this.runs) run.dispose();
+    const prompt = { ids: this.ids, ...(await this.model.embedPrompt(this.ids, [])) };
+    const settings = { ...GREEDY, latents: 'forced', maxTokens: 10_000 } as const;
+    const first = await Generation.begin(this.model, prompt, settings);
+    this.runs = Array.from({ length: rows }, (_, i) => (i === 0 ? first : first.beside()));
   }
 
   async tower(side: number): Promise<void> {

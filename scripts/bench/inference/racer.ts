@@ -13,6 +13,8 @@ export type Task =
   | { do: 'decode'; tokens: number; capture: boolean }
   /** Feeds so many latents. */
   | { do: 'latents'; tokens: number }
+  /** So many steps of each of so many variants of one run, a latent block among them. */
+  | { do: 'variants'; rows: number; steps: number }
   /** The features of a square picture of side² tokens. */
   | { do: 'tower'; side: number };
 
@@ -21,6 +23,8 @@ export interface Timing {
   ms: number[];
   /** What of that is the head's, where it is a graph of its own. */
   head?: number[];
+  /** Milliseconds of the processors for the whole task: what others take from them does not count. */
+  processor: number;
 }
 
 /** Said once the model is open. */
@@ -39,6 +43,8 @@ export interface Racer {
   /** Milliseconds of its opening that do not grow with the layers. */
   readonly fixed?: number;
   latent?(): Promise<void>;
+  /** A step of each of the variants of one run, as many as were asked for, from what was read last. */
+  variants?(rows: number): Promise<void>;
   tower?(side: number): Promise<void>;
 }
 
@@ -67,10 +73,13 @@ async function timed(racer: Racer, task: Task): Promise<Timing> {
     await work();
     return performance.now() - start;
   };
-  const timing: Timing = { ms: [] };
+  const timing: Timing = { ms: [], processor: 0 };
+  const before = process.cpuUsage();
   if (task.do === 'prefill') timing.ms.push(await clock(() => racer.prefill(task.ids)));
   else if (task.do === 'tower') timing.ms.push(await clock(() => racer.tower!(task.side)));
-  else if (task.do === 'latents') {
+  else if (task.do === 'variants') {
+    for (let i = 0; i < task.steps; i++) timing.ms.push(await clock(() => racer.variants!(task.rows)));
+  } else if (task.do === 'latents') {
     for (let i = 0; i < task.tokens; i++) timing.ms.push(await clock(() => racer.latent!()));
   } else {
     for (let i = 0; i < task.tokens; i++) {
@@ -83,6 +92,8 @@ async function timed(racer: Racer, task: Task): Promise<Timing> {
       if (head !== undefined) (timing.head ??= []).push(head);
     }
   }
+  const { user, system } = process.cpuUsage(before);
+  timing.processor = (user + system) / 1000;
   return timing;
 }
 
