@@ -56,5 +56,9 @@ export const WHY_MISSING = [
   'no-helpers',
   'no-helper-here',
   'whole-blocks',
+  /** The latents are tokens, and nothing is fed back. */
+  'tokens',
+  /** The teacher's rule is that of ILVR's training. */
+  'other-recipe',
 ] as const;
 export type WhyMissing = (typeof WHY_MISSING)[number];

@@ -3,16 +3,16 @@ import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/config.ts';
-import { ILVR } from '../model/families/ilvr.ts';
-import type { Protocol } from '../model/protocol.ts';
+import type { Family } from '../model/families/family.ts';
+import { isIlvr } from '../model/families/ilvr.ts';
 import type { Dtype } from '../tensor/dtype.ts';
 import { openAdapter } from './adapter/adapter.ts';
 import type { Adapter } from './adapter/adapter.ts';
 import { loadChatTemplate } from './text/chatTemplate.ts';
 import type { ChatTemplate } from './text/chatTemplate.ts';
-import { declaredTying, parseModelConfig, withLatentTokens } from './config.ts';
+import { declaredTying, parseModelConfig } from './config.ts';
 import { parseGenerationConfig, parseProcessorConfig } from './defaults.ts';
-import { describeProtocol, foreignProtocol, type ForeignProtocol } from './families.ts';
+import { OwnProtocol, protocolOf, type FoundProtocol } from './protocol.ts';
 import { checkpointFingerprint, withAdapter } from './hash.ts';
 import { findConfig } from '../files/modelFolder.ts';
 import { strayRules } from './generationRules.ts';
@@ -42,8 +42,10 @@ export interface Checkpoint {
   question?: string;
   /** What was trained on top of the weights and is applied to them. */
   adapter?: Adapter;
-  /** Whose latents it thinks in, if not ILVR's; it can then run as a plain model. */
-  protocol?: ForeignProtocol;
+  /** Whose latents it thinks in; how, says `config.protocol`. */
+  family?: Family;
+  /** Latent tokens of config.json that no family knows: it can only run as a plain model. */
+  unknownLatents?: string;
   /** Sentences that a reader should know before a run, and whoever looks at its trace. */
   notes: string[];
   /** Quick identity, the adapter included; see ./hash.ts for what it tells apart. */
@@ -75,8 +77,13 @@ export async function openCheckpoint(
     openWeights(folder, { tied: declaredTying(configJson), adapter }),
     readOwnSettings(folder),
   ]);
-  const protocol = own.protocol === 'ilvr' ? undefined : foreignProtocol(configJson, parsed, tokenizer);
-  const config = completeConfig(parsed, weights, tokenizer, protocol);
+  const vocabularySize = weights.adaptedVocabulary ?? parsed.text.vocabularySize;
+  const sized = { ...parsed, text: { ...parsed.text, tiedEmbeddings: weights.tied, vocabularySize } };
+  const latents = protocolOf(
+    { json: configJson, config: sized, tokenizer, weights, where: folder },
+    own.protocol,
+  );
+  const config = withProtocol(sized, latents);
   checkTokens(config, generation, tokenizer, folder);
   checkProcessor(config, processor, folder);
   const ownFingerprint = await checkpointFingerprint({ folder, weightFiles: weights.files });
@@ -92,54 +99,37 @@ export async function openCheckpoint(
     dtype,
     parameterCount,
     ...(adapter !== undefined && { adapter }),
-    ...(protocol !== undefined && { protocol }),
+    ...(latents.family !== undefined && { family: latents.family }),
+    ...(latents.unknown !== undefined && { unknownLatents: latents.unknown }),
     fingerprint: withAdapter(ownFingerprint, adapter),
     ...(own.question !== undefined && { question: own.question }),
-    notes: notesOf(weights, protocol, strayRules(configJson)),
+    notes: notesOf(weights, latents, strayRules(configJson)),
   };
 }
 
-/** The config with what only weights and tokenizer know; a foreign protocol's latents are ordinary tokens. */
-function completeConfig(
-  parsed: ModelConfig,
-  { tied, adaptedVocabulary }: Weights,
-  tokenizer: Tokenizer,
-  protocol: ForeignProtocol | undefined,
-): ModelConfig {
-  const vocabularySize = adaptedVocabulary ?? parsed.text.vocabularySize;
-  const config = { ...parsed, text: { ...parsed.text, tiedEmbeddings: tied, vocabularySize } };
-  if (protocol === undefined) return withProtocol(withLatentTokens(config, (token) => tokenizer.idOf(token)));
+/**
+ * The config with what only weights and tokenizer know. `tokens.latent` are those of ILVR's protocol alone, which is
+ * the one that training knows.
+ */
+function withProtocol(config: ModelConfig, { protocol, latentHead }: FoundProtocol): ModelConfig {
   const { latent: _, ...tokens } = config.tokens;
-  return { ...config, tokens };
-}
-
-/** The config with the protocol that its latent tokens are for. */
-function withProtocol(config: ModelConfig): ModelConfig {
-  const { latent } = config.tokens;
-  if (latent === undefined) return config;
-  const [pad, start, end] = [latent.pad, latent.start, latent.end];
-  const { tokens } = ILVR.record;
-  const protocol: Protocol = {
-    ...ILVR.record,
-    tokens: {
-      start: { name: tokens.start!, id: start },
-      pad: { name: tokens.pad!, id: pad },
-      end: { name: tokens.end!, id: end },
-    },
-    count: config.latentSize,
-    countFrom: 'config',
+  if (protocol === undefined) return { ...config, tokens };
+  const { pad, start, end } = protocol.tokens;
+  const latent =
+    isIlvr(protocol) && pad && start && end ? { pad: pad.id, start: start.id, end: end.id } : undefined;
+  return {
+    ...config,
+    tokens: { ...tokens, ...(latent && { latent }) },
+    latentSize: protocol.count,
+    protocol,
+    ...(latentHead && { latentHead }),
   };
-  return { ...config, protocol };
 }
 
 /** What a reader should know before a run. */
-function notesOf(
-  weights: Weights,
-  protocol: ForeignProtocol | undefined,
-  stray: readonly string[],
-): string[] {
+function notesOf(weights: Weights, { notes }: FoundProtocol, stray: readonly string[]): string[] {
   return [
-    ...(protocol === undefined ? [] : [describeProtocol(protocol)]),
+    ...notes,
     ...(weights.headDiffers
       ? [
           'config.json says that the output matrix is the embedding, but the files have one of its own. It is used.',
@@ -156,8 +146,8 @@ function notesOf(
 /** ilvr.json, an addition of ours. */
 const OwnSettings = z.looseObject({
   question: z.string().min(1).max(10_000).optional(),
-  /** For a checkpoint that looks like another project's. */
-  protocol: z.literal('ilvr').optional(),
+  /** How it thinks, where that is not to be told from the checkpoint itself; see docs/models.md. */
+  protocol: OwnProtocol.optional(),
 });
 
 async function readOwnSettings(folder: string): Promise<z.infer<typeof OwnSettings>> {

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { ModelConfig, SpecialTokens, TextConfig, VisionConfig } from '../model/config.ts';
-import { ILVR_TOKENS, isForeignArchitecture } from './families.ts';
+import { isFamilyArchitecture } from './families.ts';
 import { parseWith, show } from './json.ts';
 
 /** The one architecture that ../model builds; other names of it are in ./families.ts. */
@@ -111,21 +111,6 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
 }
 
 /**
- * The config with its latent ids filled in from the tokenizer, for checkpoints whose config does not
- * name them. Unchanged if it does, or if the tokenizer knows no latent tokens either.
- * @param idOf token text → id (`Tokenizer.idOf`)
- */
-export function withLatentTokens(
-  config: ModelConfig,
-  idOf: (token: string) => number | undefined,
-): ModelConfig {
-  if (config.tokens.latent !== undefined) return config;
-  const [pad, start, end] = ILVR_TOKENS.map(idOf);
-  if (pad === undefined || start === undefined || end === undefined) return config;
-  return { ...config, tokens: { ...config.tokens, latent: { pad, start, end } } };
-}
-
-/**
  * Whether config.json says that input and output embeddings are one matrix, at the top or in its text_config;
  * undefined if it does not say, as transformers leaves out what is its own default, and that default has
  * changed. Then the weights decide.
@@ -145,7 +130,7 @@ function architectureOf(top: Record<string, unknown>, text: Record<string, unkno
   const firstOf = ({ architectures }: Record<string, unknown>): unknown =>
     Array.isArray(architectures) ? architectures[0] : (architectures ?? undefined);
   const isKnown = (name: unknown): name is string =>
-    name === SUPPORTED_ARCHITECTURE || isForeignArchitecture(name);
+    name === SUPPORTED_ARCHITECTURE || isFamilyArchitecture(name);
   const [named, inText] = [firstOf(top), firstOf(text)];
   if (isKnown(named)) return named;
   if (named === undefined && isKnown(inText)) return inText;

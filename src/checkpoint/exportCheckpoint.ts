@@ -8,6 +8,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { CancelledError, UserError } from '../base/errors.ts';
+import { isIlvr } from '../model/families/ilvr.ts';
 import { decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
 import { visionGraph } from '../model/vision.ts';
 import type { Weight, WeightSource } from '../model/weightSource.ts';
@@ -62,7 +63,10 @@ export async function exportCheckpoint(
   where: string,
   options: ExportOptions,
 ): Promise<Exported> {
-  if (checkpoint.protocol !== undefined) throw notOurs(checkpoint.folder, checkpoint.protocol.name);
+  const { config, unknownLatents } = checkpoint;
+  const foreign = config.protocol === undefined || isIlvr(config.protocol) ? undefined : config.protocol.name;
+  if (foreign !== undefined || unknownLatents !== undefined)
+    throw notOurs(checkpoint.folder, foreign ?? 'unknown');
   const folder = await realpath(where).catch(() => path.resolve(where));
   const earlier = await earlierExport(folder, checkpoint);
   const weights = weightsOf(checkpoint);

@@ -26,6 +26,7 @@ export interface GenerationOptions {
   minPixels?: number;
   maxPixels?: number;
   latents: ReasonRequest['latents'];
+  protocol?: Record<string, unknown>;
   seed: number;
   temperature: number;
   topP: number;
@@ -74,9 +75,18 @@ export function addGenerationOptions(command: Command): Command {
       integer('a number of pixels', 1),
     )
     .addOption(
-      new Option('--latents <mode>', 'forced: exactly K per block; free: the model ends blocks itself')
+      new Option(
+        '--latents <mode>',
+        "forced: as the model's protocol has it, for ILVR exactly K per block; free: ILVR ends blocks itself",
+      )
         .choices(['forced', 'free'])
         .default(REASON_DEFAULTS.latents),
+    )
+    .addOption(
+      new Option(
+        '--protocol <json>',
+        'change rules of the model\'s latent protocol, such as {"count": 4}; docs/models.md has them',
+      ).argParser(jsonObject),
     )
     .option('--seed <n>', 'for sampling', integer('a seed', 0), REASON_DEFAULTS.seed)
     .option('--temperature <t>', '0 is greedy', atLeast(0), REASON_DEFAULTS.temperature)
@@ -99,7 +109,7 @@ export function addGenerationOptions(command: Command): Command {
 export function requestOptions(
   options: GenerationOptions,
 ): Pick<ReasonRequest, keyof GenerationOptions & keyof ReasonRequest> {
-  const { system, minPixels, maxPixels, repetitionPenalty, latents, ...sampling } = options;
+  const { system, minPixels, maxPixels, repetitionPenalty, latents, protocol, ...sampling } = options;
   const { seed, temperature, topP, maxTokens, force } = sampling;
   return {
     ...(system !== undefined && { system }),
@@ -107,6 +117,7 @@ export function requestOptions(
     ...(maxPixels !== undefined && { maxPixels }),
     ...(repetitionPenalty !== undefined && { repetitionPenalty }),
     latents,
+    ...(protocol !== undefined && { protocol }),
     seed,
     temperature,
     topP,
@@ -141,6 +152,17 @@ export function integer(what: string, min: number): (text: string) => number {
       throw new InvalidArgumentError(`Expected ${what}: a whole number from ${min}.`);
     return value;
   };
+}
+
+function jsonObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
+  } catch {
+    // Told below, as is JSON of another kind.
+  }
+  throw new InvalidArgumentError('Expected a JSON object, such as {"count": 4}.');
 }
 
 function atLeast(min: number): (text: string) => number {

@@ -124,8 +124,11 @@ function addReason(program: Command, context: CliContext, finished: (code: numbe
     .option('--helpers-in-prompt', 'show the helper pictures to the model too')
     .option('--question <text>', "what to ask (default: the model's own question, if it names one)")
     .addOption(
-      new Option('--placement <where>', 'pictures before the text, or at each <image> of it')
-        .choices(['first', 'placeholder'])
+      new Option(
+        '--placement <where>',
+        "pictures before the text, after it, or at each <image> of it; auto: as the model's authors ask",
+      )
+        .choices(['auto', 'first', 'last', 'placeholder'])
         .default(REASON_DEFAULTS.placement),
     );
   addGenerationOptions(addModelOptions(command))

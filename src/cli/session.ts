@@ -8,6 +8,7 @@ import { EngineClient } from '../client/engineClient.ts';
 import type { LoadedModel, LoadRequest } from '../protocol/engine.ts';
 import { DEVICE_FACTS, deviceLabel } from '../tensor/device.ts';
 import type { TraceDevice } from '../trace/schema.ts';
+import { describeProtocol } from '../trace/protocolWords.ts';
 import { describeReach } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
 import { loadOptions, type ModelOptions } from './options.ts';
@@ -156,8 +157,7 @@ function checkSame(before: LoadedModel, now: LoadedModel): void {
 
 function describeModel({ terminal }: CliContext, { model, device, plan, milliseconds }: LoadedModel): void {
   const size = `${(model.parameters / 1e6).toFixed(2)} M parameters, ${model.dtype}`;
-  const none = model.protocol === undefined ? 'no latent tokens' : `${model.protocol} latents, not supported`;
-  const latents = model.latentSize === undefined ? none : `K = ${model.latentSize}`;
+  const latents = model.protocol === undefined ? 'no latent tokens' : describeProtocol(model.protocol);
   terminal.line(label('model'), `${model.name} · ${size} · ${latents} · loaded in ${seconds(milliseconds)}`);
   terminal.line(label('weights'), plan.reason);
   if (model.adapter !== undefined) {

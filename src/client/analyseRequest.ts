@@ -38,7 +38,7 @@ export async function analyseRequest<Name extends AnalysisName>(
 }
 
 async function inputOf(
-  { settings, pictures }: Trace,
+  { settings, pictures, model: { protocol } }: Trace,
   source: ByteSource,
   originals: ReadonlyMap<string, Uint8Array> = new Map(),
 ): Promise<AnalysedInput> {
@@ -54,6 +54,7 @@ async function inputOf(
     settings: { latents, repetitionPenalty, maxTokens },
     minPixels,
     maxPixels,
+    protocol,
     ...(intervention !== undefined && { intervention: { kind: intervention, scope: interventionScope } }),
   };
 }

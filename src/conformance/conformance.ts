@@ -1,7 +1,7 @@
 /**
  * Runs every case of a folder of reference answers (layout: README, "Conformance") and says, one line
- * per case, how far off it was. The answers were made by the released ILVR code and by upstream
- * transformers, never by this project.
+ * per case, how far off it was. The answers were made by the released code of ILVR and of other families, and by
+ * upstream transformers, never by this project. A folder that holds runs of families alone is checked for these alone.
  */
 
 import { basename, join } from 'node:path';
@@ -15,6 +15,7 @@ import { inFormat, type FormatOptions } from '../quantise/inFormat.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 import { Answers } from './answers.ts';
 import type { Check, Measure, NotRun } from './check.ts';
+import { familyChecks, isFamily } from './families.ts';
 import { adapterChecks, forwardChecks, generateChecks, type OpenModel } from './inference.ts';
 import { preprocessChecks, scoringChecks, tokenChecks } from './preprocessing.ts';
 import { stepChecks, trainingChecks } from './training.ts';
@@ -84,6 +85,8 @@ async function collectChecks(answers: Answers, models: ModelCache): Promise<(Che
   const forward = await answers.folders('forward');
   const runs = await answers.folders('generate');
   const training = await answers.folders('training');
+  const families = new Set<string>();
+  for (const name of runs) if (await isFamily(answers, name)) families.add(name);
   const sources = [...new Set([...forward, ...runs, ...training])];
   const first = sources.includes('flat') ? 'flat' : sources[0];
   if (first === undefined) {
@@ -94,6 +97,10 @@ async function collectChecks(answers: Answers, models: ModelCache): Promise<(Che
     });
   }
   const { checkpoints, adapters } = await modelsIn(answers);
+  if (families.size > 0 && sources.every((name) => families.has(name))) {
+    const checks = runs.map((name) => part(`generate/${name}`, () => familyChecks(answers, open, name)));
+    return (await Promise.all(checks)).flat();
+  }
   // What has no answers of its own holds the first one's weights in another form, and must give its answers.
   const twins = checkpoints.filter((name) => !sources.includes(name));
   const parts = [
@@ -106,7 +113,8 @@ async function collectChecks(answers: Answers, models: ModelCache): Promise<(Che
     const source = twins.includes(name) ? first : name;
     if (forward.includes(source))
       parts.push(part(`forward/${name}`, () => forwardChecks(answers, open, source, name)));
-    if (runs.includes(source))
+    if (families.has(source)) parts.push(part(`generate/${name}`, () => familyChecks(answers, open, name)));
+    else if (runs.includes(source))
       parts.push(part(`generate/${name}`, () => generateChecks(answers, open, source, name)));
   }
   for (const [adapter, base = first] of adapters)

@@ -2,13 +2,15 @@
 
 import * as z from 'zod';
 import { seededNumbers } from '../base/random.ts';
-import { promptParts, encodePrompt, type PromptPart } from '../checkpoint/text/chatTemplate.ts';
+import { promptParts, encodePrompt, type Prompt, type PromptPart } from '../checkpoint/text/chatTemplate.ts';
 import { generate } from '../inference/generate.ts';
 import type { NewToken } from '../inference/generation.ts';
 import type { Model } from '../inference/model.ts';
 import type { EncodeOptions } from '../inference/tower.ts';
 import type { PatchGrid } from '../model/positions.ts';
+import type { Protocol } from '../model/protocol.ts';
 import type { NumericArray } from '../tensor/array.ts';
+import type { TraceBlock } from '../trace/schema.ts';
 import { tensorCase, type Answers, type StoredTensors } from './answers.ts';
 import {
   caseRounding,
@@ -22,7 +24,7 @@ import {
   type NotRun,
 } from './check.ts';
 
-const TOLERANCE = 1e-3;
+export const TOLERANCE = 1e-3;
 
 const ids = z.array(z.int());
 
@@ -99,7 +101,7 @@ async function compareForward(
   expected: StoredTensors,
   encode?: EncodeOptions,
 ): Promise<Measure[]> {
-  const prompt = await preparePrompt(answers, model, item, encode);
+  const prompt = await preparePrompt(answers, model, item, { encode });
   const near = async (what: string, actual: ArrayLike<number>, ...kinds: string[]): Promise<Measure> =>
     compare(
       what,
@@ -273,8 +275,8 @@ async function compareRun(
   ];
 }
 
-async function compareLatents(
-  { latents }: Replay,
+export async function compareLatents(
+  { latents }: Pick<Replay, 'latents'>,
   expected: StoredTensors,
   tolerance: (kind: string) => number,
 ): Promise<Measure[]> {
@@ -300,12 +302,15 @@ async function compareLatents(
 export async function preparePrompt(
   answers: Answers,
   model: Model,
-  item: PromptCase,
-  encode?: EncodeOptions,
+  { images, ...item }: Pick<PromptCase, 'images' | 'question' | 'content'>,
+  { encode, ...asked }: { encode?: EncodeOptions | undefined } & Partial<Prompt> = {},
 ) {
   const { checkpoint } = model;
+  const parts = asked.parts ?? partsOf({ images, ...item });
+  // What the prompt has no place for is not looked at.
+  const places = parts.filter(({ type }) => type === 'image').length;
   const pictures: { grid: PatchGrid; tokens: number; features: NumericArray }[] = [];
-  for (const image of item.images) {
+  for (const image of images.slice(0, places)) {
     const { pixelValues, grid, mergedTokens } = await answers.picture(image, checkpoint.processor);
     pictures.push({
       grid,
@@ -315,30 +320,36 @@ export async function preparePrompt(
   }
   const encoded = encodePrompt(
     checkpoint,
-    { parts: partsOf(item) },
+    { ...asked, parts },
     pictures.map(({ tokens }) => tokens),
   );
   return { ...encoded, pictures, ...(await model.embedPrompt(encoded.ids, pictures)) };
 }
 
-function partsOf(item: PromptCase): PromptPart[] {
+function partsOf(item: Pick<PromptCase, 'images' | 'question' | 'content'>): PromptPart[] {
   if (item.content === undefined) return promptParts(item.question, item.images.length, 'first');
   return item.content.map((part) => (part === 0 ? { type: 'image' } : { type: 'text', text: part }));
 }
 
 type PreparedPrompt = Awaited<ReturnType<typeof preparePrompt>>;
 
-interface Replay {
+export interface Replay {
   prompt: PreparedPrompt;
   tokens: NewToken[];
   blocks: GenerateCase['blocks'];
+  account: readonly Readonly<TraceBlock>[];
   latents: { position: number; vector: Float32Array; attention: NumericArray }[];
   /** The state each new token was chosen from. */
   hidden: Float32Array[];
 }
 
-async function replay(model: Model, prompt: PreparedPrompt, item: GenerateCase): Promise<Replay> {
-  const run: Replay = { prompt, tokens: [], blocks: [], latents: [], hidden: [] };
+/** What of a case a run depends on, beside its prompt. */
+type RunCase = Pick<GenerateCase, 'force' | 'mode' | 'max_new_tokens' | 'repetition_penalty'> & {
+  protocol?: Protocol;
+};
+
+export async function replay(model: Model, prompt: PreparedPrompt, item: RunCase): Promise<Replay> {
+  const run: Replay = { prompt, tokens: [], blocks: [], account: [], latents: [], hidden: [] };
   const { embeddings, positions, delta, ids: promptIds } = prompt;
   await generate(
     model,
@@ -349,6 +360,7 @@ async function replay(model: Model, prompt: PreparedPrompt, item: GenerateCase):
       delta,
       force: item.force,
       latents: item.mode,
+      protocol: item.protocol,
       maxTokens: item.max_new_tokens,
       repetitionPenalty: item.repetition_penalty,
       temperature: 0,
@@ -360,6 +372,7 @@ async function replay(model: Model, prompt: PreparedPrompt, item: GenerateCase):
       token: async (token, { hidden, blocks }) => {
         run.tokens.push(token);
         run.hidden.push(hidden);
+        run.account = blocks;
         run.blocks = blocks.map(({ startToken: start, latents, endToken: end }) => ({
           start,
           latents,
@@ -375,7 +388,7 @@ async function replay(model: Model, prompt: PreparedPrompt, item: GenerateCase):
 }
 
 /** (L, H, keys) padded with zeros to a common number of keys. */
-function padKeys({ shape, data }: NumericArray, keys: number): number[] {
+export function padKeys({ shape, data }: NumericArray, keys: number): number[] {
   const own = shape.at(-1)!;
   return Array.from({ length: data.length / own }, (_, row) =>
     Array.from({ length: keys }, (_unused, key) => (key < own ? data[row * own + key]! : 0)),
@@ -416,7 +429,7 @@ async function compareLogits(
   return rows > 0 && rows <= run.hidden.length ? measure : { ...measure, error: Infinity };
 }
 
-async function logitsOf(model: Model, hidden: readonly Float32Array[]): Promise<Float32Array> {
+export async function logitsOf(model: Model, hidden: readonly Float32Array[]): Promise<Float32Array> {
   const states = { shape: [hidden.length, hidden[0]?.length ?? 0], data: joined(hidden) };
   return (await model.logits(states)).data;
 }

@@ -140,8 +140,8 @@ function describeAdapter({ name, rank, alpha, fingerprint }: NonNullable<Checkpo
 
 /** How a model describes itself in a trace. */
 export function describeModel(checkpoint: Checkpoint, weights: WeightFormat): TraceModel {
-  const { config, folder, adapter, fingerprint, parameterCount, dtype, protocol, notes } = checkpoint;
-  const { text, tokens, latentSize, latentReach } = config;
+  const { config, folder, adapter, fingerprint, parameterCount, dtype, notes } = checkpoint;
+  const { text, protocol, latentReach } = config;
   const name = folder.split(/[\\/]/).at(-1) ?? folder;
   return {
     name: adapter === undefined ? name : `${name} + ${adapter.name}`,
@@ -156,8 +156,7 @@ export function describeModel(checkpoint: Checkpoint, weights: WeightFormat): Tr
     headSize: text.headSize,
     hiddenSize: text.hiddenSize,
     vocabularySize: text.vocabularySize,
-    ...(tokens.latent && { latentSize }),
-    ...(protocol && { protocol: protocol.name }),
+    ...(protocol && { latentSize: protocol.count, protocol }),
     ...(notes.length > 0 && { notes }),
     ...(latentReach !== undefined && { latentReach }),
     ...(adapter && { adapter: describeAdapter(adapter) }),

@@ -9,13 +9,18 @@ import { withBudget } from '../checkpoint/pixels/budget.ts';
 import { pictureSize } from '../checkpoint/pixels/decodeImage.ts';
 import { processImage } from '../checkpoint/pixels/image.ts';
 import { planPicture } from '../checkpoint/pixels/smartResize.ts';
+import { parseWith } from '../checkpoint/json.ts';
+import { changedProtocol, ChangesSchema } from '../checkpoint/protocol.ts';
 import type { ProcessorConfig } from '../model/config.ts';
+import { freed } from '../model/families/ilvr.ts';
 import type { PatchGrid } from '../model/positions.ts';
+import type { PromptStyle, Protocol } from '../model/protocol.ts';
 import type { ImageInput, LatentIntervention, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { PART_TIMINGS, TOTAL_TIMING } from '../trace/format.ts';
 import type { TracePicture } from '../trace/schema.ts';
 import type { PictureFeatures } from '../inference/compare.ts';
+import { DONE_TO_TOKENS } from '../inference/intervention.ts';
 import { generateVariants, type Variant } from '../inference/generate.ts';
 import type { Model } from '../inference/model.ts';
 import { checkRoom, type RoomContext, type SizedPicture } from '../inference/room.ts';
@@ -39,24 +44,26 @@ export async function reason(
   request: ReasonRequest,
   variants: readonly VariantRun[] = [],
 ): Promise<void> {
-  checkRequest(request, context.model);
-  for (const variant of variants) checkIntervention(variant, context.model);
+  const protocol = protocolFor(request, context.model);
+  checkRequest(request, context.model, protocol);
+  for (const variant of variants) checkIntervention(variant, context.model, protocol);
   const started = performance.now();
   const { config, generation, processor: own } = context.model.checkpoint;
   const processor = withBudget(own, request);
   const penalty = request.repetitionPenalty ?? generation.repetitionPenalty;
+  const style = promptStyle(request, protocol);
   const { intervention: _, ...asked } = request;
   const rows = [{ ...request, emit: context.emit, sink: context.sink }, ...variants].map(
     ({ id, intervention, emit, sink }) => {
       const row = { ...context, emit, sink };
       const ownRequest = { ...asked, id, ...(intervention !== undefined && { intervention }) };
-      const recorder = new Recorder(row, startEvent(row, ownRequest, processor, penalty));
+      const recorder = new Recorder(row, startEvent(row, ownRequest, processor, penalty, protocol, style));
       return { context: row, intervention, recorder };
     },
   );
 
   const given = await sizePictures(request);
-  const { ids, text, textTokens } = writePrompt(context, request, given, processor);
+  const { ids, text, textTokens } = writePrompt(context, request, given, processor, style);
   const answers = rows.length;
   makeRoom(context, given, { config, processor, provider: context.model.provider, textTokens, answers });
   const pictures = await encodePictures(context, given, processor);
@@ -88,13 +95,16 @@ export async function reason(
     timing(TOTAL_TIMING, ended - started);
     recorder.emit({ type: 'done', status: 'complete' });
   };
-  const settings = { ...request, ...prompt, repetitionPenalty: penalty };
+  const settings = { ...request, ...prompt, repetitionPenalty: penalty, protocol };
   const observed = rows.map(({ intervention, recorder }): Variant => ({
     intervention,
     observer: {
       token: (token, run) => recorder.token(token, run),
       fed: (token, fed) => recorder.fed(token, fed),
-      ended: () => finish(recorder),
+      ended: (reason) => {
+        recorder.ended(reason);
+        finish(recorder);
+      },
     },
   }));
   const onChunk = (read: number): Promise<void> => rows[0]!.recorder.prefill(read, ids.length);
@@ -125,7 +135,36 @@ function makeRoom({ memory }: RunContext, given: readonly GivenPicture[], room: 
   }
 }
 
-function checkRequest(request: ReasonRequest, model: Model): void {
+/**
+ * How this run thinks: as the model does, with what the request changes; undefined for a model that only writes.
+ * @throws UserError for changes that are none, or that the model cannot do
+ */
+function protocolFor(
+  { protocol: changes, latents }: ReasonRequest,
+  { checkpoint }: Model,
+): Protocol | undefined {
+  const { config, weights, folder: where } = checkpoint;
+  const own = config.protocol;
+  if (changes === undefined) return own && latents === 'free' ? freed(own) : own;
+  const parsed = parseWith(ChangesSchema, changes, 'the protocol that was asked for');
+  if (own === undefined) throw noLatents(checkpoint);
+  return changedProtocol(latents === 'free' ? freed(own) : own, parsed, { config, weights, where });
+}
+
+/** How the question is put, and what is to be said of that. */
+interface UsedStyle extends PromptStyle {
+  notes: string[];
+}
+
+function promptStyle({ placement, question }: ReasonRequest, protocol: Protocol | undefined): UsedStyle {
+  const own: PromptStyle = protocol?.prompt ?? { images: 'first' };
+  if (placement !== 'auto') return { ...own, images: placement, notes: [] };
+  if (own.images !== 'placeholder' || question.includes('<image>')) return { ...own, notes: [] };
+  const note = `The question has no <image>, at which ${protocol!.name} puts a picture; its own code would leave the picture out. Here it stands first.`;
+  return { ...own, images: 'first', notes: [note] };
+}
+
+function checkRequest(request: ReasonRequest, model: Model, protocol: Protocol | undefined): void {
   const { checkpoint } = model;
   const { question, latents, images } = request;
   if (question.trim() === '') {
@@ -140,9 +179,9 @@ function checkRequest(request: ReasonRequest, model: Model): void {
       remedy: 'Choose at least one image.',
     });
   }
-  if (latents === 'forced' && checkpoint.config.tokens.latent === undefined) throw noLatents(checkpoint);
+  if (latents === 'forced' && protocol === undefined) throw noLatents(checkpoint);
   checkForced(request, checkpoint.config.text.vocabularySize);
-  checkIntervention(request, model);
+  checkIntervention(request, model, protocol);
 }
 
 function checkForced({ force }: ReasonRequest, vocabularySize: number): void {
@@ -159,8 +198,16 @@ function checkForced({ force }: ReasonRequest, vocabularySize: number): void {
 function checkIntervention(
   { intervention }: Pick<ReasonRequest, 'intervention'>,
   { checkpoint }: Model,
+  protocol: Protocol | undefined,
 ): void {
   if (intervention === undefined) return;
+  if (protocol?.source === 'token' && !DONE_TO_TOKENS.includes(intervention.kind)) {
+    throw new UserError({
+      problem: `Nothing is fed back in ${protocol.name}: its latents are ordinary tokens, which hold no vectors to replace`,
+      expected: `one of ${DONE_TO_TOKENS.join(', ')}`,
+      found: intervention.kind,
+    });
+  }
   const { hiddenSize } = checkpoint.config.text;
   const { kind, scope } = intervention;
   if (scope?.latent !== undefined && (kind === 'markers' || kind === 'none')) {
@@ -188,19 +235,18 @@ function vectorsOf(intervention: LatentIntervention): readonly Float32Array[] {
   return 'blocks' in intervention ? intervention.blocks.flat() : [];
 }
 
-function noLatents({ config, folder, protocol }: Model['checkpoint']): UserError {
+function noLatents({ config, folder, unknownLatents }: Model['checkpoint']): UserError {
+  const isKnown = unknownLatents === undefined;
   return new UserError({
-    problem:
-      protocol === undefined
-        ? 'This model has no latent tokens'
-        : `This model does not think in the latents of ILVR, but of ${protocol.name === 'unknown' ? 'another project' : protocol.name}, which are not supported yet`,
-    expected: 'latent_start, latent_pad and latent_end in config.json or the tokenizer',
-    found: protocol?.evidence ?? config.architecture,
+    problem: isKnown
+      ? 'This model has no latent tokens'
+      : 'This model thinks in latents of a kind that nobody described',
+    expected: 'the tokens of a latent protocol in config.json or the tokenizer',
+    found: unknownLatents ?? config.architecture,
     where: folder,
-    remedy:
-      protocol === undefined
-        ? 'Set latents to "free" to run it as a plain model, or open an ILVR checkpoint.'
-        : `Set latents to "free" to run it as a plain model: ${protocol.leftOut}.`,
+    remedy: isKnown
+      ? 'Set latents to "free" to run it as a plain model, or open one that thinks in latents.'
+      : 'Set latents to "free" to run it as a plain model, or describe it in a file ilvr.json beside its config.json.',
   });
 }
 
@@ -209,16 +255,20 @@ function startEvent(
   request: ReasonRequest,
   { minPixels, maxPixels }: ProcessorConfig,
   repetitionPenalty: number,
+  protocol: Protocol | undefined,
+  style: UsedStyle,
 ): Extract<ReasonEvent, { type: 'start' }> {
-  const { latents, intervention, temperature, topP, seed, maxTokens, placement, system } = request;
-  const notes = notesOn(context.model.checkpoint.generation, request);
+  const { latents, intervention, temperature, topP, seed, maxTokens, system } = request;
+  const notes = [...notesOn(context.model.checkpoint.generation, request), ...style.notes];
+  const { model, device } = context.describe;
   return {
     type: 'start',
     id: request.id,
     createdAt: new Date().toISOString(),
     producer: { name: 'ILVR Inspector', version: context.version },
     question: request.question,
-    ...context.describe,
+    model: { ...model, ...(protocol && { protocol, latentSize: protocol.count }) },
+    device,
     settings: {
       latents,
       ...(intervention !== undefined && { intervention: intervention.kind }),
@@ -230,7 +280,7 @@ function startEvent(
       maxTokens,
       minPixels,
       maxPixels,
-      placement,
+      placement: style.images,
       force: Object.fromEntries(Object.entries(request.force)),
       helpers: request.helperMode,
       ...(system !== undefined && { system }),
@@ -312,12 +362,14 @@ function writePrompt(
   request: ReasonRequest,
   given: readonly GivenPicture[],
   processor: ProcessorConfig,
+  style: PromptStyle,
 ) {
   const seen = given.filter(({ inPrompt }) => inPrompt);
   const tokens = seen.map(({ source }) => planPicture(source, processor).mergedTokens);
-  const { question, placement, system } = request;
-  const parts = promptParts(question, seen.length, placement);
-  const encoded = encodePrompt(model.checkpoint, { parts, ...(system !== undefined && { system }) }, tokens);
+  const { question, system } = request;
+  const parts = promptParts(question, seen.length, style.images);
+  const asked = { parts, style, ...(system !== undefined && { system }) };
+  const encoded = encodePrompt(model.checkpoint, asked, tokens);
   return { ...encoded, textTokens: encoded.ids.length - tokens.reduce((sum, count) => sum + count, 0) };
 }
 

@@ -3,7 +3,7 @@
 import { StreamDecoder } from '../checkpoint/text/tokenizer.ts';
 import { compareLatent, type Comparison, type PictureFeatures } from '../inference/compare.ts';
 import type { GenerateObserver } from '../inference/generate.ts';
-import type { Fed, Generation, NewToken } from '../inference/generation.ts';
+import type { Fed, Generation, NewToken, StopReason } from '../inference/generation.ts';
 import { checkStep } from '../inference/room.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { wordColumns } from '../trace/columns.ts';
@@ -61,6 +61,13 @@ export class Recorder implements GenerateObserver {
     await this.context.pause();
   }
 
+  /** Of a run that nothing would have ended, the last block says so. */
+  ended(reason: StopReason): void {
+    const open = this.trace.blocks.at(-1);
+    if (reason === 'endless' && open !== undefined)
+      this.emit({ type: 'block-end', block: { ...open, ended: 'endless' } });
+  }
+
   async fed(token: NewToken, { attention, vector }: Fed): Promise<void> {
     const mean = meanOfHeads(attention);
     const looks = { type: 'looks', index: token.index, looks: looksOf(this.trace, mean) } as const;
@@ -78,7 +85,7 @@ export class Recorder implements GenerateObserver {
     mean: NumericArray,
     vector: Float32Array,
   ): Promise<void> {
-    const { latentSize } = this.context.model.checkpoint.config;
+    const { latentSize = 1 } = this.trace.model;
     const comparisons: TraceComparison[] = [];
     for (const comparison of compareLatent(vector, this.pictures, latentSize)) {
       comparisons.push(await this.comparison(comparison));
@@ -121,9 +128,17 @@ export class Recorder implements GenerateObserver {
   }
 
   private describe(token: NewToken): TraceToken {
-    const { id, kind, position, probability, forced } = token;
+    const { id, kind, position, probability, forced, chosen } = token;
     // A character that a marker cuts off ends there, as U+FFFD; its bytes must not join with later ones.
     const text = kind === 'text' ? this.decoder.push(id) : this.decoder.flush();
-    return { id, kind, position, forced, text, ...(probability !== undefined && { probability }) };
+    return {
+      id,
+      kind,
+      position,
+      forced,
+      text,
+      ...(probability !== undefined && { probability }),
+      ...(chosen !== undefined && { chosen: this.context.model.checkpoint.tokenizer.tokenText(chosen) }),
+    };
   }
 }

@@ -66,7 +66,7 @@ export function questionFor(
   return other === undefined || (other.forMapsOnly && map === undefined) ? question : other.question;
 }
 
-/** A question says itself where its pictures stand, or they come first. */
-export function placementOf(question: string): 'placeholder' | 'first' {
-  return question.includes('<image>') ? 'placeholder' : 'first';
+/** A question says itself where its pictures stand, or they stand as the model's authors have them. */
+export function placementOf(question: string): 'placeholder' | 'auto' {
+  return question.includes('<image>') ? 'placeholder' : 'auto';
 }

@@ -28,6 +28,8 @@ const WHY: Record<WhyMissing, Message> = {
   'no-helpers': message('the run has no helper pictures'),
   'no-helper-here': message('this block has no helper picture'),
   'whole-blocks': message('it is done to whole blocks'),
+  tokens: message('its latents are tokens; nothing is fed back'),
+  'other-recipe': message('the teacher’s rule is that of ILVR’s training'),
 };
 
 /** Why a variant was not tried, in words. */

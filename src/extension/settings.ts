@@ -48,7 +48,7 @@ export function readRunSettings(
     topP: number('topP', overrides, (value) => value > 0 && value <= 1, 'above 0 and at most 1'),
     seed: number('seed', overrides, Number.isSafeInteger, 'a whole number'),
     maxTokens: number('maxTokens', overrides, isCount, 'a whole number of 1 or more'),
-    placement: oneOf('imagePlacement', 'placement', ['first', 'placeholder'], overrides),
+    placement: oneOf('imagePlacement', 'placement', ['auto', 'first', 'last', 'placeholder'], overrides),
     helperMode: oneOf('helpers', 'helperMode', ['reference', 'prompt'], overrides),
     force: overrides.force ?? REASON_DEFAULTS.force,
     ...(repetitionPenalty !== undefined && { repetitionPenalty }),

@@ -33,6 +33,8 @@ import { Sampler, type SamplerSettings } from './sampler.ts';
 export interface GenerationSettings extends SamplerSettings {
   /** Whether blocks are as the protocol has them, or as free as they can be; see ../model/families/ilvr.ts. */
   latents: 'forced' | 'free';
+  /** In place of the checkpoint's own. */
+  protocol?: Protocol | undefined;
   /** Most new tokens, pads included. */
   maxTokens: number;
 }
@@ -107,7 +109,7 @@ interface State {
 }
 
 /** Of a run at some point; without another seed it goes on with the same random numbers. */
-export type SettingChanges = Partial<Omit<GenerationSettings, 'latents'>>;
+export type SettingChanges = Partial<Omit<GenerationSettings, 'latents' | 'protocol'>>;
 
 export class Generation {
   private readonly state: State;
@@ -133,9 +135,11 @@ export class Generation {
     const { cache, hidden, reused } = await readPrompt(model, prompt, memory, onChunk);
     const branch = KvBranch.of(cache);
     try {
-      const own = config.protocol;
+      const own = settings.protocol ?? config.protocol;
       const protocol = own && settings.latents === 'free' ? freed(own) : own;
-      const machine = new LatentProtocol({ protocol, endIds: generation.eosIds });
+      const rule = protocol?.stop.distance;
+      const endVector = rule && (await model.learntVector(rule.to));
+      const machine = new LatentProtocol({ protocol, endIds: generation.eosIds, endVector });
       return new Generation({
         model,
         settings,

@@ -12,6 +12,9 @@ import { normalNumbers, seededNumbers } from '../base/random.ts';
 import type { LatentIntervention } from '../protocol/engine.ts';
 import { lengthOf, meanOf } from '../tensor/array.ts';
 
+/** What can be done to latents that are tokens: another embedding, or none of them. */
+export const DONE_TO_TOKENS: readonly LatentIntervention['kind'][] = ['zero', 'markers', 'none'];
+
 /** Where a latent stands. */
 export interface LatentPlace {
   block: number;

@@ -4,7 +4,7 @@
  * here. What a field of the protocol means stands there; which models have which values, in ../model/families.
  */
 
-import { distance, type Protocol } from '../model/protocol.ts';
+import { distance, openersOf, type Protocol } from '../model/protocol.ts';
 import type { TraceBlock, TraceToken } from '../trace/schema.ts';
 
 export interface LatentRules {
@@ -137,8 +137,7 @@ export class LatentProtocol {
 
   /** Ids with which a block begins. */
   get openers(): number[] {
-    const { start, visual = [] } = this.rules.protocol?.tokens ?? {};
-    return [...(start === undefined ? [] : [start]), ...visual].map(({ id }) => id);
+    return openersOf(this.rules.protocol);
   }
 
   /** What comes next, given the model's (or the caller's) choice where one is needed. */

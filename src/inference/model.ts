@@ -4,7 +4,9 @@
  */
 
 import type { Activity } from '../base/activity.ts';
+import { UserError } from '../base/errors.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
+import { readTensor } from '../checkpoint/formats/safetensors.ts';
 import { cacheNames, decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
 import { latentHeadGraph } from '../model/latentHead.ts';
 import { positionsPerRun } from '../model/memory.ts';
@@ -166,6 +168,15 @@ export class Model {
     const latent = floats(result['latents']);
     await this.checkFinite('latents', latent, () => 'after the head for latents');
     return latent;
+  }
+
+  /** A vector (C) of the checkpoint, such as the one that ends blocks by its distance. */
+  async learntVector(name: string): Promise<Float32Array> {
+    const { weights, folder } = this.checkpoint;
+    const shape = weights.stored(name)?.shape;
+    if (shape === undefined)
+      throw new UserError({ problem: 'a vector is missing', expected: `the tensor ${name}`, where: folder });
+    return readTensor(weights.get(name, shape));
   }
 
   newCache(): KvCache {

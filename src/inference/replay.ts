@@ -19,12 +19,17 @@ const PART_ATTENTION = 2 ** 25;
 /** Rows that go through the head at once: with 150,000 words they are 10 MB. */
 const HEAD_ROWS = 16;
 
+/** What places in a sequence depend on. */
+export type ContinuedBy = Pick<Protocol, 'source' | 'firstFeed' | 'count'>;
+
 /** What followed the prompt. Indices count from its first new token. */
 export interface Continuation {
   ids: readonly number[];
   /** The latents, by index. */
   latents: ReadonlyMap<number, Float32Array>;
   blocks: readonly { startToken: number; latents: number; endToken?: number | undefined }[];
+  /** That the run thought by; absent: the checkpoint's own. */
+  protocol?: ContinuedBy | undefined;
   /** Blocks that were left empty, so that what follows stands where it would have stood with latents. */
   emptied?: (block: number) => boolean;
 }
@@ -49,7 +54,8 @@ export async function sequenceOf(
   prompt: Prompt,
   continuation: Continuation,
 ): Promise<Sequence> {
-  const { protocol, latentReach } = model.checkpoint.config;
+  const { latentReach } = model.checkpoint.config;
+  const protocol = continuation.protocol ?? model.checkpoint.config.protocol;
   // Without a protocol there are no blocks.
   const first = (startToken: number): number => (protocol ? firstLatent(protocol, startToken) : startToken);
   const latents = protocol?.source === 'token' ? new Map<number, Float32Array>() : continuation.latents;
@@ -101,9 +107,8 @@ function placesOf(
   model: Model,
   prompt: Prompt,
   count: number,
-  { blocks, emptied = () => false }: Continuation,
+  { blocks, emptied = () => false, protocol = model.checkpoint.config.protocol }: Continuation,
 ): Position[] {
-  const { protocol } = model.checkpoint.config;
   let skipped = 0;
   return Array.from({ length: count }, (_, i): Position => {
     const ended = blocks.findIndex((block) => protocol && afterLatents(protocol, block) === i);
@@ -114,7 +119,10 @@ function placesOf(
 }
 
 /** Index of the first token after a block's latents. */
-function afterLatents(protocol: Protocol, { startToken, latents }: Continuation['blocks'][number]): number {
+function afterLatents(
+  protocol: ContinuedBy,
+  { startToken, latents }: Continuation['blocks'][number],
+): number {
   return Math.max(startToken + 1, firstLatent(protocol, startToken) + latents);
 }
 

@@ -123,14 +123,48 @@ export interface Protocol extends ProtocolRules {
   prompt: PromptStyle;
 }
 
+/** What may be changed of a protocol for a run; parts of `stop` and `prompt` by themselves. */
+export type ProtocolChanges = Loose<
+  Omit<ProtocolRules, 'stop'> & { count: number; stop: Loose<StopRules>; prompt: Loose<PromptStyle> }
+>;
+
+type Loose<T> = { [Key in keyof T]?: T[Key] | undefined };
+
+/** A protocol, or a record, with other rules. */
+export function withChanges<P extends ProtocolRules & { prompt: PromptStyle }>(
+  protocol: P,
+  changes: ProtocolChanges,
+): P {
+  const { count: _, stop, prompt, ...rules } = changes;
+  return {
+    ...protocol,
+    ...given(rules),
+    stop: { ...protocol.stop, ...given(stop ?? {}) },
+    prompt: { ...protocol.prompt, ...given(prompt ?? {}) },
+  };
+}
+
+function given<T extends object>(changes: T): T {
+  return Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined)) as T;
+}
+
+/** Ids of the tokens with which a block begins. */
+export function openersOf(protocol: Pick<Protocol, 'tokens'> | undefined): number[] {
+  const { start, visual = [] } = protocol?.tokens ?? {};
+  return [...(start === undefined ? [] : [start]), ...visual].map(({ id }) => id);
+}
+
 /** Index among the new tokens of a block's first latent. */
-export function firstLatent({ source, firstFeed }: ProtocolRules, startToken: number): number {
+export function firstLatent(
+  { source, firstFeed }: Pick<ProtocolRules, 'source' | 'firstFeed'>,
+  startToken: number,
+): number {
   return source !== 'token' && firstFeed === 'after-start' ? startToken + 1 : startToken;
 }
 
 /** Places of a full block that one which an intervention ended early leaves free. */
 export function missingPlaces(
-  protocol: Protocol,
+  protocol: Pick<Protocol, 'source' | 'firstFeed' | 'count'>,
   { startToken, latents }: { startToken: number; latents: number },
 ): number {
   // Without latents a start token stands for itself even where a latent would replace it.

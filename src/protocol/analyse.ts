@@ -3,6 +3,7 @@
 import type { InterventionKind, InterventionScope } from '../analysis/intervention.ts';
 import type { AnalysedRun } from '../analysis/run.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
+import type { TraceProtocol } from '../trace/schema.ts';
 
 /** A picture of the run, as it was given to it or as the trace keeps it. */
 export interface AnalysedImage {
@@ -26,6 +27,8 @@ export interface AnalysedInput {
   maxPixels?: number | undefined;
   /** What was fed in place of the model's own latents; absent where nothing was. */
   intervention?: { kind: InterventionKind; scope?: InterventionScope | undefined } | undefined;
+  /** How it thought in latents; absent: as its model does by itself. */
+  protocol?: TraceProtocol | undefined;
 }
 
 export interface AnalyseRequest extends AnalysedInput {

@@ -16,7 +16,7 @@ import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 import type { AnalyseRequest, AnalysisOutcome } from './analyse.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 9;
+export const ENGINE_PROTOCOL_VERSION = 10;
 
 export interface EngineMethods {
   /** Version handshake; must be the first call. */
@@ -152,13 +152,18 @@ export interface ReasonRequest {
   helperMode: 'reference' | 'prompt';
   /** Absent: the chat template's own. */
   system?: string;
-  /** first: pictures, then the text; placeholder: at each `<image>` of the question. */
-  placement: 'first' | 'placeholder';
+  /**
+   * first: pictures, then the text; last: the text, then pictures; placeholder: at each `<image>` of the question; auto: as
+   * the authors of the model ask.
+   */
+  placement: 'auto' | 'first' | 'last' | 'placeholder';
   /** A smaller picture is enlarged to so many pixels; absent: the checkpoint's own bound. */
   minPixels?: number;
   /** A larger picture is reduced to so many pixels; absent: the checkpoint's own bound. */
   maxPixels?: number;
   latents: 'forced' | 'free';
+  /** What is changed of the model's latent protocol: rules by the names of ../model/protocol.ts, which the engine checks. */
+  protocol?: Record<string, unknown>;
   /** Absent: the latents are the model's own. */
   intervention?: LatentIntervention;
   /** 0 is greedy. */
@@ -185,7 +190,7 @@ export interface ReasonVariant {
 /** What a question is asked with unless the user says otherwise. */
 export const REASON_DEFAULTS = {
   helperMode: 'reference',
-  placement: 'first',
+  placement: 'auto',
   latents: 'forced',
   temperature: 0,
   topP: 1,

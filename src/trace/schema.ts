@@ -93,6 +93,45 @@ const adapter = z.strictObject({
   fingerprint: z.string(),
 });
 
+const marker = z.strictObject({ name: z.string(), id: count });
+
+/** A latent protocol: what each field means, src/model/protocol.ts says. */
+const protocol = z.strictObject({
+  name: z.string().min(1).max(100),
+  tokens: z.strictObject({
+    start: marker.optional(),
+    pad: marker.optional(),
+    end: marker.optional(),
+    visual: z.array(marker).max(1000).optional(),
+  }),
+  count: size,
+  countFrom: z.enum(['fixed', 'setting', 'config']),
+  source: z.enum(['hidden', 'head', 'token']),
+  headLogits: z.boolean(),
+  firstFeed: z.enum(['after-start', 'replace-start']),
+  stop: z.strictObject({
+    endToken: z.boolean(),
+    distance: z
+      .strictObject({ to: z.string(), measure: z.enum(['mse', 'mae', 'cosine']), threshold: z.number() })
+      .optional(),
+    repeats: size.optional(),
+  }),
+  append: z.enum(['pad', 'own']),
+  forcedEnd: z.boolean(),
+  bansOutside: z.boolean(),
+  startInside: z.enum(['ignored', 'restart', 'reset']),
+  stopInside: z.enum(['ends', 'ignored']),
+  limitInside: z.enum(['ends', 'ignored']),
+  state: z.enum(['block', 'run']),
+  firstToken: z.enum(['free', 'start']),
+  bound: size,
+  prompt: z.strictObject({
+    images: z.enum(['first', 'last', 'placeholder']),
+    lead: z.string().optional(),
+    trimmed: z.boolean().optional(),
+  }),
+});
+
 const model = z.strictObject({
   /** With an adapter, "model + adapter". */
   name: z.string(),
@@ -114,8 +153,8 @@ const model = z.strictObject({
   vocabularySize: size,
   /** K, vectors per latent block; absent for a model without latent tokens. */
   latentSize: size.optional(),
-  /** Whose latents the model was made to think in, if not ILVR's; it then ran as a plain model. */
-  protocol: z.string().optional(),
+  /** How the run thought in latents; absent for a model without, and in older traces, which knew ILVR's only. */
+  protocol: protocol.optional(),
   /** What a reader of the trace should know about the model, in sentences. */
   notes: z.array(z.string()).optional(),
   /** What latents reach by the model's attention mask, in a control model; absent for an ordinary one. */
@@ -148,7 +187,7 @@ const settings = z.strictObject({
   maxTokens: size,
   /** Index of a new token → id that was forced there. */
   force: z.record(z.string(), count),
-  placement: z.enum(['first', 'placeholder']),
+  placement: z.enum(['first', 'last', 'placeholder']),
   /** Bounds on a picture's pixels; absent in older traces. */
   minPixels: size.optional(),
   maxPixels: size.optional(),
@@ -201,6 +240,8 @@ const token = z.strictObject({
   probability: z.number().min(0).max(1).optional(),
   /** Chosen by the caller or by the latent protocol, not by the model. */
   forced: z.boolean(),
+  /** At a latent: the token that the model chose there, whatever id stands there; absent where it was not asked. */
+  chosen: z.string().optional(),
   /** What this position's own query looks at, heads averaged: [layers, LOOKS]; see looks.ts. Absent if it was never fed. */
   looks: inline.optional(),
   /**
@@ -359,6 +400,7 @@ export type KeptAnalysis = z.output<typeof keptAnalysis>;
 export type ArrayRef = z.output<typeof arrayRef>;
 export type Trace = z.output<typeof traceSchema>;
 export type TraceModel = z.output<typeof model>;
+export type TraceProtocol = z.output<typeof protocol>;
 export type TraceDevice = z.output<typeof device>;
 export type TraceSettings = z.output<typeof settings>;
 export type TracePrompt = z.output<typeof prompt>;

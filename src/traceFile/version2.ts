@@ -1,4 +1,7 @@
-/** Traces of version 2, whose tokens at latents were of kind "latent-pad": models of other projects have no pads there. */
+/**
+ * Traces of version 2. Their tokens at latents were of kind "latent-pad": models of other projects have no pads there. Their
+ * `model.protocol` was the name of a project whose model ran as a plain one; its notes say so.
+ */
 
 import type { AnyTrace } from './migrationStep.ts';
 
@@ -11,14 +14,22 @@ export function kindToday(kind: unknown): unknown {
 }
 
 export function fromVersion2(trace: AnyTrace): AnyTrace {
-  const { tokens } = trace;
+  const { tokens, model } = trace;
   if (!Array.isArray(tokens)) return trace;
   return {
     ...trace,
+    ...(isObject(model) && { model: withoutName(model) }),
     tokens: tokens.map((token: unknown) =>
-      typeof token === 'object' && token !== null && 'kind' in token
-        ? { ...token, kind: kindToday(token.kind) }
-        : token,
+      isObject(token) && 'kind' in token ? { ...token, kind: kindToday(token['kind']) } : token,
     ),
   };
+}
+
+function withoutName(model: Record<string, unknown>): Record<string, unknown> {
+  const { protocol: _, ...rest } = model;
+  return rest;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { declaredTying, parseModelConfig, withLatentTokens } from '../../src/checkpoint/config.ts';
+import { declaredTying, parseModelConfig } from '../../src/checkpoint/config.ts';
 import { parseGenerationConfig, parseProcessorConfig } from '../../src/checkpoint/defaults.ts';
 import { golden, goldenJson, haveGoldens } from './goldens.ts';
 import { expectUserError } from './support.ts';
@@ -79,15 +79,6 @@ describe('config.json', () => {
       '"all"',
       'config.json',
     );
-  });
-
-  test('takes latent ids from the tokenizer only where it has none itself', () => {
-    const config = parseModelConfig(qwen3B, 'config.json');
-    const ids: Record<string, number> = { '<|latent_pad|>': 1, '<|latent_start|>': 2, '<|latent_end|>': 3 };
-    const filled = withLatentTokens(config, (token) => ids[token]);
-    expect(filled.tokens.latent).toEqual({ pad: 1, start: 2, end: 3 });
-    expect(withLatentTokens(filled, () => 9)).toBe(filled);
-    expect(withLatentTokens(config, () => undefined)).toBe(config);
   });
 
   test.each<[string, object, string]>([

@@ -9,6 +9,7 @@ import { Template } from '@huggingface/jinja';
 import { z } from 'zod';
 import { UserError, messageOf } from '../../base/errors.ts';
 import type { SpecialTokens } from '../../model/config.ts';
+import type { PromptStyle } from '../../model/protocol.ts';
 import { isThere } from '../../files/plainFile.ts';
 import { bounded } from '../bounded.ts';
 import { parseWith, readJsonIfPresent, readText } from '../json.ts';
@@ -28,6 +29,8 @@ export interface Prompt {
   parts: readonly PromptPart[];
   /** Whether to open the assistant's turn, as before generating. Default true. */
   addGenerationPrompt?: boolean;
+  /** What the authors' code adds to the template's text, or takes off it. */
+  style?: Pick<PromptStyle, 'lead' | 'trimmed'> | undefined;
 }
 
 export interface ChatTemplate {
@@ -109,19 +112,17 @@ export function expandImages(
   );
 }
 
-/** Where pictures go: before the text (the ILVR evaluation) or at `<image>` placeholders (its training). */
-export type ImagePlacement = 'first' | 'placeholder';
+/** Where pictures go: before the text (the ILVR evaluation), after it, or at `<image>` placeholders (its training). */
+export type ImagePlacement = PromptStyle['images'];
 
 /**
- * The parts of a question. With `first`, a literal `<image>` in the text stays text.
+ * The parts of a question. Without placeholders a literal `<image>` in the text stays text.
  * @throws UserError if `placeholder` is asked for and placeholders and pictures differ in number.
  */
 export function promptParts(question: string, imageCount: number, placement: ImagePlacement): PromptPart[] {
-  if (placement === 'first') {
-    return [
-      ...Array.from({ length: imageCount }, (): PromptPart => ({ type: 'image' })),
-      ...textPart(question),
-    ];
+  if (placement !== 'placeholder') {
+    const images = Array.from({ length: imageCount }, (): PromptPart => ({ type: 'image' }));
+    return placement === 'first' ? [...images, ...textPart(question)] : [...textPart(question), ...images];
   }
   const pieces = question.split('<image>');
   if (pieces.length - 1 !== imageCount) {
@@ -146,11 +147,19 @@ function render(template: Template, prompt: Prompt, source: string): string {
   const system = prompt.system === undefined ? [] : [{ role: 'system', content: prompt.system }];
   const messages = [...system, { role: 'user', content: prompt.parts.map((part) => ({ ...part })) }];
   const variables = { messages, add_generation_prompt: prompt.addGenerationPrompt ?? true };
-  const text = attempt(source, () => template.render(variables));
+  const text = styled(
+    prompt,
+    attempt(source, () => template.render(variables)),
+  );
   if (text.length > MAX_PROMPT_CHARACTERS)
     throw failure(source, `a prompt of ${text.length} characters, more than ${MAX_PROMPT_CHARACTERS}`);
   checkWhole(text, prompt, source);
   return text;
+}
+
+function styled({ style, parts }: Prompt, text: string): string {
+  const lead = parts.some(({ type }) => type === 'image') ? (style?.lead ?? '') : '';
+  return lead + (style?.trimmed === true ? text.replace(/\n$/, '') : text);
 }
 
 /** A template may trim and wrap what it is given, but a model must not be asked something else than the user. */

@@ -32,9 +32,8 @@ export async function runCausality(
   const planned = await planVariants(of, parameters, scope);
   const own = await OwnWords.read(of, of.run.blocks[scope?.block ?? 0]!.startToken, context);
   try {
-    const { start } = of.model.checkpoint.config.tokens.latent ?? {};
     const part = (intervention: LatentIntervention | undefined, mode: 'forced' | 'free'): Variant =>
-      new Variant(new VariantRun({ intervention, mode }, own.variant(), of.run, start), of, own);
+      new Variant(new VariantRun({ intervention, mode }, own.variant(), of.run, of.protocol), of, own);
     const plain = part(undefined, 'free');
     const variants = planned.map(({ kind, missing, draws }) => ({
       kind,
@@ -182,7 +181,7 @@ class OwnWords {
     const begun = await Generation.begin(
       model,
       prompt,
-      { ...settings, temperature: 0, topP: 1, seed: 0 },
+      { ...settings, protocol: of.protocol, temperature: 0, topP: 1, seed: 0 },
       async (read) => {
         context.progress({ code: 'read-prompt' }, read / prompt.ids.length);
         await context.pause();

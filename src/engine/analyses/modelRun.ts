@@ -12,6 +12,7 @@ import type { Model } from '../../inference/model.ts';
 import type { Prompt } from '../../inference/prompt.ts';
 import { sequenceOf, type ReplayedPart, type Sequence } from '../../inference/replay.ts';
 import type { PatchGrid } from '../../model/positions.ts';
+import type { Protocol } from '../../model/protocol.ts';
 import type { AnalysedImage, AnalyseRequest } from '../../protocol/analyse.ts';
 import { lengthOf, type NumericArray } from '../../tensor/array.ts';
 
@@ -44,6 +45,8 @@ export interface ModelRun {
   own: boolean;
   /** Another run, whose latents can be fed. */
   donor: AnalysedRun | undefined;
+  /** How it thought. */
+  protocol: Protocol | undefined;
 }
 
 /**
@@ -72,6 +75,7 @@ export async function prepareRun(
     ids: run.tokens.map(({ id }) => id),
     latents: new Map(run.latents.map(({ token, vector }) => [token, vector])),
     blocks: run.blocks,
+    protocol: request.protocol,
     emptied: (block) => intervention?.kind === 'markers' && inScope(intervention.scope, block),
   });
   return {
@@ -83,6 +87,7 @@ export async function prepareRun(
     pictures: encoded,
     own: intervention === undefined,
     donor: request.other,
+    protocol: (request.protocol as Protocol | undefined) ?? model.checkpoint.config.protocol,
   };
 }
 
@@ -112,7 +117,7 @@ function checkRun({ checkpoint }: Model, { promptIds, tokens, latents }: Analyse
   const count = promptIds.length + tokens.length;
   if (count > maxPositions) fail(`at most ${maxPositions} tokens`, String(count));
   for (const { token, vector } of latents) {
-    if (tokens[token]?.kind !== 'latent') fail('latents at pads', `one at token ${token}`);
+    if (tokens[token]?.kind !== 'latent') fail('latents at tokens of that kind', `one at token ${token}`);
     if (vector.length !== hiddenSize) fail(`latents of ${hiddenSize} numbers`, String(vector.length));
   }
 }
@@ -184,8 +189,10 @@ export function checkReplay(of: ModelRun, { first, hidden }: ReplayedPart): void
   if (!of.own) return;
   const [count = 0, width = 0] = hidden.shape;
   for (const latent of of.run.latents) {
-    // A latent is the state at the position before.
-    const row = positionOf(of, latent) - 1 - first;
+    // A latent is the state at the position before; one that is a token, the state at its own. Behind a head it is neither,
+    // but for a block's first.
+    if (of.protocol?.source === 'head' && latent.index > 0) continue;
+    const row = positionOf(of, latent) - (of.protocol?.source === 'token' ? 0 : 1) - first;
     if (row < 0 || row >= count) continue;
     checkLatent(of, latent.token, hidden.data.subarray(row * width, (row + 1) * width));
   }

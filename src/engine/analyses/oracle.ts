@@ -19,6 +19,8 @@ const TURN_OPENS = '<|im_start|>';
 export async function teacherTargets(of: ModelRun): Promise<Float32Array[][]> {
   const { model, run } = of;
   const { config } = model.checkpoint;
+  // The rule is that of ILVR's training.
+  if (config.tokens.latent === undefined) return [];
   const helpers = of.pictures.filter(({ picture }) => picture.start === undefined);
   const { hidden, context, blocks, turnStart } = await readAsTeacher(of);
   const targets: Float32Array[][] = [];

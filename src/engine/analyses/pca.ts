@@ -11,7 +11,7 @@ export async function runPca(
   parameters: AnalysisParameters<'pca'>,
   { progress, pause }: RunnerContext<'pca'>,
 ): Promise<AnalysisResult<'pca'>> {
-  const { imagePad, latent } = model.checkpoint.config.tokens;
+  const { imagePad } = model.checkpoint.config.tokens;
   if (run.latents.length === 0 && parameters.fit === 'latents') {
     throw new UserError({
       problem: 'There are no latents to find directions of',
@@ -20,8 +20,8 @@ export async function runPca(
   }
   progress({ code: 'find-directions' });
   await pause();
-  const spoken = [...run.promptIds, ...run.tokens.map(({ id }) => id)];
-  const ids = [...new Set(spoken)].filter((id) => id !== imagePad && id !== latent?.pad);
+  const words = run.tokens.filter(({ kind }) => kind !== 'latent').map(({ id }) => id);
+  const ids = [...new Set([...run.promptIds, ...words])].filter((id) => id !== imagePad);
   const { tokenizer } = model.checkpoint;
   return computePca(
     {

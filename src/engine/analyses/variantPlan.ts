@@ -4,6 +4,7 @@ import type { InterventionKind, InterventionScope, WhyMissing } from '../../anal
 import type { AnalysedRun } from '../../analysis/run.ts';
 import { unreachable, UserError } from '../../base/errors.ts';
 import type { LatentIntervention } from '../../protocol/engine.ts';
+import { DONE_TO_TOKENS } from '../../inference/intervention.ts';
 import type { ModelRun } from './modelRun.ts';
 import { teacherTargets } from './oracle.ts';
 
@@ -97,7 +98,8 @@ interface Circumstances {
 }
 
 function whyMissing(kind: InterventionKind, { of, scope, targets }: Circumstances): WhyMissing | undefined {
-  const { donor: other } = of;
+  const { donor: other, protocol } = of;
+  if (protocol?.source === 'token' && !DONE_TO_TOKENS.includes(kind)) return 'tokens';
   const isOne = scope?.latent !== undefined;
   switch (kind) {
     case 'swap':
@@ -108,6 +110,7 @@ function whyMissing(kind: InterventionKind, { of, scope, targets }: Circumstance
     case 'shuffle':
       return isOne ? 'one-latent' : undefined;
     case 'oracle':
+      if (of.model.checkpoint.config.tokens.latent === undefined) return 'other-recipe';
       if (targets.length === 0) return 'no-helpers';
       return scope === undefined || scope.block < targets.length ? undefined : 'no-helper-here';
     case 'markers':

@@ -6,6 +6,7 @@
 import { inScope } from '../../analysis/intervention.ts';
 import type { AnalysedRun } from '../../analysis/run.ts';
 import { Generation, type NewToken, type StepInput } from '../../inference/generation.ts';
+import { openersOf, type Protocol } from '../../model/protocol.ts';
 import type { LatentIntervention } from '../../protocol/engine.ts';
 
 /** As a logit: e to the power of it is 0, and it can be calculated with. */
@@ -30,13 +31,16 @@ export class VariantRun {
   readonly spec: VariantSpec;
   readonly run: Generation;
   private readonly of: AnalysedRun;
-  private readonly start: number | undefined;
+  private readonly protocol: Protocol | undefined;
+  /** Ids of the tokens that begin a block. */
+  private readonly openers: readonly number[];
   /** Index of the run's next token, with its words fed. */
   private cursor: number;
 
-  /** @param start id of the token that begins a block */
-  constructor(spec: VariantSpec, run: Generation, of: AnalysedRun, start: number | undefined) {
-    this.start = start;
+  /** @param protocol that the run thought by */
+  constructor(spec: VariantSpec, run: Generation, of: AnalysedRun, protocol: Protocol | undefined) {
+    this.protocol = protocol;
+    this.openers = openersOf(protocol);
     this.spec = spec;
     this.run = run;
     this.of = of;
@@ -64,9 +68,9 @@ export class VariantRun {
 
   /** Logits as they can be compared: where no block may begin, neither may the own run's. */
   comparable(logits: Float32Array): Float32Array {
-    if (this.spec.intervention?.kind !== 'none' || this.start === undefined) return logits;
+    if (this.spec.intervention?.kind !== 'none' || this.openers.length === 0) return logits;
     const without = logits.slice();
-    without[this.start] = NEVER;
+    for (const id of this.openers) without[id] = NEVER;
     return without;
   }
 
@@ -85,7 +89,9 @@ export class VariantRun {
     for (; this.cursor < tokens.length; this.cursor++) {
       const { kind } = tokens[this.cursor]!;
       const block = blocks.findLastIndex(({ startToken }) => startToken <= this.cursor);
-      const isOut = emptied ? kind === 'latent' : kind !== 'text' && kind !== 'end';
+      // Without latents, a start token that one stood in place of is fed again.
+      const isMarker = this.protocol?.source !== 'token' && blocks[block]?.startToken === this.cursor;
+      const isOut = emptied ? kind === 'latent' && !isMarker : kind !== 'text' && kind !== 'end';
       if (!isOut || !inScope(intervention.scope, block)) return;
     }
   }

@@ -14,6 +14,7 @@ import { oneLine } from '../../base/plainText.ts';
 import { computedIn } from '../../tensor/weightFormat.ts';
 import { statedAnswer } from '../../trace/answer.ts';
 import { openingOf } from '../../trace/opening.ts';
+import { describeProtocol } from '../../trace/protocolWords.ts';
 import type { Trace, TraceLatent } from '../../trace/schema.ts';
 import {
   blockSummary,
@@ -61,7 +62,8 @@ export function headerOf(trace: Trace): string[] {
   const replaced = deed === undefined ? '' : `, ${deed}`;
   const parameters = t('{0} M parameters', (model.parameters / 1e6).toFixed(1));
   const length = plural(tokens.length, '{0} token', '{0} tokens');
-  const ending = t(settings.latents === 'forced' ? 'latents forced' : 'latents free');
+  const older = t(settings.latents === 'forced' ? 'latents forced' : 'latents free');
+  const ending = model.protocol ? describeProtocol(model.protocol) : older;
   const seed = t('seed {0}', settings.seed);
   return [
     `# ${trace.question}`,

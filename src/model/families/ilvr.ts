@@ -44,7 +44,12 @@ const FREE: Pick<ProtocolRules, 'stop' | 'bansOutside' | 'startInside'> = {
   startInside: 'restart',
 };
 
+/** Whether a protocol is ILVR's own, which its training recipe is for. */
+export function isIlvr({ name }: Pick<Protocol, 'name'>): boolean {
+  return name === record.name;
+}
+
 /** The same protocol with its blocks as free as they can be; only ILVR's own has two forms. */
 export function freed(protocol: Protocol): Protocol {
-  return protocol.name === record.name ? { ...protocol, ...FREE } : protocol;
+  return isIlvr(protocol) ? { ...protocol, ...FREE } : protocol;
 }

@@ -19,7 +19,7 @@ export function parameters(count: number): string {
 }
 
 /** "greedy, seed 0, up to 200 tokens" and whatever else differs from the plain case. */
-export function sampling({ settings }: Trace): string {
+export function sampling({ settings, model }: Trace): string {
   const { temperature, topP, repetitionPenalty, seed, maxTokens } = settings;
   return [
     temperature === 0 ? t('greedy') : t('temperature {0}', temperature),
@@ -27,7 +27,8 @@ export function sampling({ settings }: Trace): string {
     repetitionPenalty === 1 ? undefined : t('repetition penalty {0}', repetitionPenalty),
     temperature > 0 ? t('seed {0}', seed) : undefined,
     t('limit {0}', maxTokens),
-    settings.latents === 'free' ? t('free latent blocks') : undefined,
+    // Of older traces; today's tell the protocol itself.
+    settings.latents === 'free' && model.protocol === undefined ? t('free latent blocks') : undefined,
     describeIntervention(settings),
     Object.keys(settings.force).length > 0 ? t('forced tokens') : undefined,
   ]

@@ -4,6 +4,7 @@ import type { VNode } from 'preact';
 import { plural, t } from '../../base/l10n.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import { isShare } from '../../trace/maps.ts';
+import { isOfFixedLength } from '../../trace/protocolWords.ts';
 import { describeEnd, explainEnd, type Step } from '../../trace/steps.ts';
 import { number, share } from '../logic/format.ts';
 import { columnsFor } from '../logic/thumbnails.ts';
@@ -23,7 +24,8 @@ const MANY_ROWS = 6;
 export function BlockStep({ step, scene, width }: BlockStepProps): VNode {
   const { trace } = scene;
   const { block, latents, number: place } = step;
-  const expected = Math.max(block.latents, latents.length, trace.model.latentSize ?? 0);
+  const full = isOfFixedLength(trace.model.protocol) ? (trace.model.latentSize ?? 0) : 0;
+  const expected = Math.max(block.latents, latents.length, full);
   const { columns, side } = columnsFor(expected, width);
   const rows = Array.from({ length: Math.ceil(latents.length / columns) }, (_, i) =>
     latents.slice(i * columns, (i + 1) * columns),

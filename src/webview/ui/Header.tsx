@@ -8,6 +8,7 @@ import { computedIn } from '../../tensor/weightFormat.ts';
 import { statedAnswer } from '../../trace/answer.ts';
 import type { PanelState } from '../../protocol/panel.ts';
 import type { Trace, TraceVerdict } from '../../trace/schema.ts';
+import { describeProtocol, promptWords } from '../../trace/protocolWords.ts';
 import { blockSummary, describeReach, explainEnd } from '../../trace/steps.ts';
 import { duration, parameters, sampling, totalTime } from '../logic/format.ts';
 import { Button } from '../toolkit.tsx';
@@ -55,6 +56,11 @@ export function Header({ trace, fileName, canRun, locked, history, call }: Heade
         {model.latentReach !== undefined && (
           <Fact name={t('Latent reach')} title={describeReach(model.latentReach)}>
             <b>{model.latentReach}</b>
+          </Fact>
+        )}
+        {model.protocol !== undefined && (
+          <Fact name={t('Latent protocol')} title={promptWords(model.protocol)}>
+            {describeProtocol(model.protocol)}
           </Fact>
         )}
         <Fact name={t('Latent blocks')} {...(ends !== '' && { title: ends })}>
