@@ -4,7 +4,7 @@ import type { Sample } from '../dataset/samples.ts';
 import type { FedResults } from '../evaluation/comparison.ts';
 import { FED, type Fed } from '../evaluation/fed.ts';
 import { paperTable, writeTable, type TableForm } from '../evaluation/paperTable.ts';
-import { passPath, ResultsFile, type ResultsHeader, type SampleResult } from '../evaluation/results.ts';
+import { passPath, ResultsFile, type ResultsHeader } from '../evaluation/results.ts';
 import { questionFor, samplesToEvaluate, type OtherQuestion } from '../evaluation/samples.ts';
 import { fileHash } from '../files/plainFile.ts';
 import type { LoadedModel } from '../protocol/engine.ts';
@@ -12,7 +12,7 @@ import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
 import { requestOptions, type ModelOptions } from './options.ts';
 import { tellingParent } from './parent.ts';
-import { SamplePass, type PassOptions } from './samplePass.ts';
+import { SampleRuns, type Pass, type PassOptions } from './sampleRuns.ts';
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
 import { label, type Terminal } from './terminal.ts';
@@ -95,7 +95,7 @@ export async function withEvaluation<T>(
     if (!silent && other !== undefined && other.forMapsOnly) tellQuestion(terminal, other.question);
     const asked = samples.map((sample) => ({ ...sample, question: questionFor(sample, other) }));
     const header = await headerFor(context, loaded, file, options, other);
-    const runs: Run[] = [];
+    const runs: Pass[] = [];
     try {
       for (const fed of passes) runs.push(await openRun(header, fed, samples.length, options));
       const kept = runs.reduce((sum, { done }) => sum + done.size, 0);
@@ -104,15 +104,8 @@ export async function withEvaluation<T>(
         type: 'evaluating',
         results: runs.flatMap(({ written }) => written?.path ?? []),
       });
-      const pass = new SamplePass(
-        context,
-        sessions,
-        asked,
-        { ...options, quiet: silent || options.quiet === true },
-        passes.includes('swap'),
-      );
-      let finished = true;
-      for (const { fed, done, written } of runs) finished &&= await pass.run(fed, done, written);
+      const quiet = silent || options.quiet === true;
+      const finished = await new SampleRuns(context, sessions, asked, { ...options, quiet }, runs).run();
       const results = runs.map(({ fed, done, written }): FedResults & { header: ResultsHeader } => ({
         fed,
         results: asked.flatMap(({ line }) => done.get(line) ?? []),
@@ -125,21 +118,12 @@ export async function withEvaluation<T>(
   });
 }
 
-/** One pass over the samples. */
-interface Run {
-  fed: Fed;
-  /** Results by line of the sample. */
-  done: Map<number, SampleResult>;
-  /** Absent where nothing is kept. */
-  written: ResultsFile | undefined;
-}
-
 async function openRun(
   header: ResultsHeader,
   fed: Fed,
   count: number,
   { results, intervene }: EvaluationOptions,
-): Promise<Run> {
+): Promise<Pass> {
   if (results === undefined) return { fed, done: new Map(), written: undefined };
   const path = intervene === 'all' ? passPath(results, fed) : results;
   const settings = {

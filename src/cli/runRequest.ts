@@ -1,12 +1,13 @@
 /** One request to an engine, folded into a trace; its arrays are in a file for as long as they are looked at. */
 
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CancelledError, messageOf } from '../base/errors.ts';
 import { EngineStoppedError } from '../client/ends.ts';
 import type { EngineClient } from '../client/engineClient.ts';
-import type { ReasonRequest } from '../protocol/engine.ts';
+import type { LatentIntervention, ReasonRequest, ReasonVariant } from '../protocol/engine.ts';
 import { readArray } from '../trace/arrays.ts';
 import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
@@ -40,15 +41,38 @@ export async function runRequest<T>(
   options: RunOptions,
   use: (result: RunResult) => Promise<T>,
 ): Promise<T> {
+  return runVariants(client, request, [request.intervention], options, ([result]) => use(result!));
+}
+
+/** The same of several runs of a request, that differ in what is fed at their latents and go through the model together. */
+export async function runVariants<T>(
+  client: Pick<EngineClient, 'reason'>,
+  request: RunRequest,
+  interventions: readonly (LatentIntervention | undefined)[],
+  options: RunOptions,
+  use: (results: RunResult[]) => Promise<T>,
+): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), 'ilvr-'));
-  const arrays = path.join(folder, 'arrays.ilvr.bin');
-  let run: OpenTrace | undefined;
+  const [own, ...variants] = interventions.map((intervention, i): ReasonVariant => ({
+    id: i === 0 ? request.id : randomUUID(),
+    arrays: path.join(folder, `arrays-${i}.ilvr.bin`),
+    ...(intervention !== undefined && { intervention }),
+  }));
+  const { intervention: _, ...alike } = request;
+  const runs: OpenTrace[] = [];
   try {
-    const { trace, problem } = await fold(client, { ...request, arrays }, options);
-    run = trace && new OpenTrace(trace, await FileContainer.open(arrays));
-    return await use({ ...(run && { run }), ...(problem !== undefined && { problem }) });
+    const asked = { ...alike, ...own!, ...(variants.length > 0 && { variants }) };
+    const { traces, problem } = await fold(client, asked, options);
+    const results: RunResult[] = [];
+    for (const [i, { arrays }] of [own!, ...variants].entries()) {
+      const trace = traces[i];
+      const run = trace && new OpenTrace(trace, await FileContainer.open(arrays));
+      if (run !== undefined) runs.push(run);
+      results.push({ ...(run && { run }), ...(problem !== undefined && { problem }) });
+    }
+    return await use(results);
   } finally {
-    await run?.close();
+    for (const run of runs) await run.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -60,16 +84,20 @@ export async function vectorsOf({ trace, container }: OpenTrace): Promise<Float3
   return vectors;
 }
 
+/** Traces by the place of their run in the request. */
 async function fold(
   client: Pick<EngineClient, 'reason'>,
   request: ReasonRequest,
   { signal, report }: RunOptions,
-): Promise<{ trace?: Trace; problem?: unknown }> {
-  const result: { trace?: Trace; problem?: unknown } = {};
-  const onEvent = (event: ReasonEvent): void => {
-    if (event.type === 'start') result.trace = startTrace(event);
-    else if (result.trace !== undefined) applyEvent(result.trace, event);
-    if (result.trace !== undefined) report?.(result.trace, event);
+): Promise<{ traces: (Trace | undefined)[]; problem?: unknown }> {
+  const result: { traces: (Trace | undefined)[]; problem?: unknown } = { traces: [] };
+  const { traces } = result;
+  const onEvent = (event: ReasonEvent, run: number): void => {
+    if (event.type === 'start') traces[run] = startTrace(event);
+    const trace = traces[run];
+    if (trace === undefined) return;
+    if (event.type !== 'start') applyEvent(trace, event);
+    report?.(trace, event);
   };
   try {
     const { status } = await client.reason(request, onEvent, signal);
@@ -79,7 +107,7 @@ async function fold(
     const isFailure = !signal.aborted || error instanceof CancelledError;
     result.problem = isFailure ? error : new CancelledError('The run');
   }
-  if (result.trace?.status === 'running') endTrace(result.trace, result.problem);
+  for (const trace of traces) if (trace?.status === 'running') endTrace(trace, result.problem);
   return result;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { donorOf, inOrder } from '../../src/cli/samplePass.ts';
+import { donorOf, inOrder } from '../../src/cli/sampleRuns.ts';
 import type { Sample } from '../../src/dataset/samples.ts';
 
 const after = (milliseconds: number): Promise<void> =>

@@ -1,6 +1,7 @@
 /**
- * The samples of an evaluation, run once: by several engines side by side, with what is fed at the latents.
- * Results are written and shown in the order of the samples, whichever engine is done first.
+ * The samples of an evaluation, run by several engines side by side. What differs in what is fed at the latents goes
+ * through the model together. Results are written and shown in the order of the samples, whichever engine is done first;
+ * but a swap that had to wait for another sample's latents comes after all that had not.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -18,7 +19,7 @@ import type { CliContext } from './context.ts';
 import { requestOptions, type GenerationOptions } from './options.ts';
 import { reportNotes } from './reporter.ts';
 import { interventionOf } from './reason.ts';
-import { runRequest, vectorsOf, type RunRequest } from './runRequest.ts';
+import { runVariants, vectorsOf, type RunRequest } from './runRequest.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';
 
@@ -27,126 +28,169 @@ export interface PassOptions extends GenerationOptions {
   quiet?: boolean;
 }
 
-/** Runs samples. One evaluation's passes share it, as a swap feeds what another pass has seen. */
-export class SamplePass {
+/** What is fed at the latents in one pass over the samples, and its results so far. */
+export interface Pass {
+  fed: Fed;
+  /** By line of the sample. */
+  done: Map<number, SampleResult>;
+  /** Absent where nothing is kept. */
+  written?: ResultsFile | undefined;
+}
+
+/** What a run of a sample is fed. */
+interface Feeding {
+  pass: Pass;
+  /** Whose latents are swapped in. */
+  latents: Float32Array[];
+}
+
+interface Asked {
+  trace?: Trace;
+  vectors?: Float32Array[];
+  problem?: UserError;
+}
+
+/** Runs the samples of an evaluation: what several passes feed a sample goes through the model together. */
+export class SampleRuns {
   private readonly context: CliContext;
   private readonly sessions: Session[];
   private readonly samples: Sample[];
   private readonly options: PassOptions;
+  private readonly passes: readonly Pass[];
   /** Own latents by line of the sample; only kept where a swap will ask for them. */
   private readonly ownLatents = new Map<number, Float32Array[]>();
   private readonly keepsLatents: boolean;
   private noted = false;
 
-  /** @param swaps whether one of the passes is a swap */
   constructor(
     context: CliContext,
     sessions: Session[],
     samples: Sample[],
     options: PassOptions,
-    swaps: boolean,
+    passes: readonly Pass[],
   ) {
     this.context = context;
     this.sessions = sessions;
     this.samples = samples;
     this.options = options;
-    this.keepsLatents = swaps;
+    this.passes = passes;
+    this.keepsLatents = passes.some(({ fed }) => fed === 'swap');
   }
 
   /**
-   * Runs what is not done yet and adds it to `done`.
-   * @param file to add the results to
+   * Runs what is not done yet and adds it to what is. A swap waits until all samples were seen, unless the latents that it
+   * feeds are known when its sample's turn comes.
    * @returns false if it was cancelled
    */
-  async run(fed: Fed, done: Map<number, SampleResult>, file: ResultsFile | undefined): Promise<boolean> {
-    const left = this.samples.filter(({ line }) => !done.has(line));
+  async run(): Promise<boolean> {
+    const known = (sample: Sample): boolean => this.ownLatents.has(donorOf(this.samples, sample).line);
+    return (
+      (await this.round((sample, { fed }) => fed !== 'swap' || known(sample))) &&
+      (await this.round(() => true))
+    );
+  }
+
+  private async round(isDue: (sample: Sample, pass: Pass) => boolean): Promise<boolean> {
+    const open = (sample: Sample): Pass[] =>
+      this.passes.filter((pass) => !pass.done.has(sample.line) && (sample.problem ?? isDue(sample, pass)));
     return inOrder(
       this.sessions,
-      left,
+      this.samples.filter(({ line }) => this.passes.some(({ done }) => !done.has(line))),
       async (session, sample) => {
         if (this.context.signal.aborted) return undefined;
         try {
-          return await withRestart(this.context, session, () => this.runSample(session, sample, fed));
+          return await withRestart(this.context, session, () =>
+            this.runSample(session, sample, open(sample)),
+          );
         } catch (error) {
           if (error instanceof CancelledError) return undefined;
           throw error;
         }
       },
-      async (result) => {
-        await file?.append(result);
-        done.set(result.line, result);
-        this.report(fed, result, done.size);
+      async (results) => {
+        for (const [pass, result] of results) {
+          await pass.written?.append(result);
+          pass.done.set(result.line, result);
+          this.report(pass, result);
+        }
       },
     );
   }
 
-  private report(fed: Fed, result: SampleResult, done: number): void {
+  private report({ fed }: Pass, result: SampleResult): void {
     if (this.options.quiet) return;
     const { terminal } = this.context;
-    terminal.line(...resultLine(result));
-    const pass = fed === 'own' ? '' : `${fed}: `;
-    terminal.passing(`${pass}${done} of ${this.samples.length} done`, done / this.samples.length);
+    terminal.line(...resultLine(result), ...(this.passes.length > 1 ? [` · ${fed}`] : []));
+    const done = this.passes.reduce((sum, pass) => sum + pass.done.size, 0);
+    const all = this.passes.length * this.samples.length;
+    terminal.passing(`${done} of ${all} done`, done / all);
   }
 
   /** @throws CancelledError, and what ends the whole evaluation */
-  private async runSample(session: Session, sample: Sample, fed: Fed): Promise<SampleResult> {
-    if (sample.problem !== undefined) return notAnswered(sample, sample.problem);
+  private async runSample(
+    session: Session,
+    sample: Sample,
+    passes: readonly Pass[],
+  ): Promise<[Pass, SampleResult][]> {
+    const { problem } = sample;
+    if (problem !== undefined) return passes.map((pass) => [pass, notAnswered(sample, problem)]);
+    const feedings: Feeding[] = [];
+    for (const pass of passes) {
+      const latents = pass.fed === 'swap' ? await this.latentsOf(session, donorOf(this.samples, sample)) : [];
+      feedings.push({ pass, latents });
+    }
+    if (feedings.length === 0) return [];
     const started = performance.now();
-    const latents = fed === 'swap' ? await this.latentsOf(session, donorOf(this.samples, sample)) : [];
-    const keeps = fed === 'own' && this.keepsLatents;
-    const { trace, vectors, problem } = await this.ask(session, sample, fed, latents, keeps);
-    if (vectors !== undefined) this.ownLatents.set(sample.line, vectors);
-    const text = trace === undefined ? '' : answerText(trace);
-    return {
-      ...identityOf(sample),
-      text,
-      ...score(sample, text),
-      blocks: trace?.blocks.length ?? 0,
-      latents: trace?.latents.length ?? 0,
-      tokens: trace?.tokens.length ?? 0,
-      milliseconds: Math.round(performance.now() - started),
-      ...(problem !== undefined && { success: false, verdict: 'error', error: problem.message }),
-    };
+    const asked = await this.ask(session, sample, feedings);
+    const milliseconds = Math.round((performance.now() - started) / asked.length);
+    return asked.map((each, i) => [passes[i]!, resultOf(sample, each, milliseconds)]);
   }
 
   /** A sample's own latents: from a run that was seen, or one for this purpose. None if it has no answer. */
   private async latentsOf(session: Session, sample: Sample): Promise<Float32Array[]> {
     const known = this.ownLatents.get(sample.line);
     if (known !== undefined) return known;
-    const { vectors = [] } = await this.ask(session, sample, 'own', [], true);
-    this.ownLatents.set(sample.line, vectors);
-    return vectors;
+    const [own] = await this.ask(session, sample, [{ pass: { fed: 'own', done: new Map() }, latents: [] }]);
+    return own?.vectors ?? [];
   }
 
   /** @throws whatever ends the evaluation; a picture that the engine refuses is a problem of its sample only */
-  private async ask(
-    { client, isLost }: Session,
-    sample: Sample,
-    fed: Fed,
-    latents: Float32Array[],
-    keeps: boolean,
-  ): Promise<{ trace?: Trace; vectors?: Float32Array[]; problem?: UserError }> {
-    const intervention = interventionOf(fed, sample.line, latents);
-    let own: RunRequest;
+  private async ask(session: Session, sample: Sample, feedings: readonly Feeding[]): Promise<Asked[]> {
+    const { client, isLost } = session;
+    let request: RunRequest;
     try {
-      own = await requestFor(sample, this.options);
+      request = await requestFor(sample, this.options);
     } catch (error) {
       // A picture that is gone by now.
-      if (error instanceof UserError) return { problem: error };
+      if (error instanceof UserError) return feedings.map(() => ({ problem: error }));
       throw error;
     }
-    const request = { ...own, ...(intervention !== undefined && { intervention }) };
+    const interventions = feedings.map(({ pass, latents }) => interventionOf(pass.fed, sample.line, latents));
     const report = (trace: Trace, { type }: ReasonEvent): void => {
       if (type === 'start') this.note(trace);
     };
-    return runRequest(client, request, { signal: this.context.signal, report }, async ({ run, problem }) => {
-      if (problem !== undefined && (isLost() || !(problem instanceof UserError))) throw problem;
-      return {
-        ...(run && { trace: run.trace }),
-        ...(run && keeps && { vectors: await vectorsOf(run) }),
-        ...(problem instanceof UserError && { problem }),
-      };
+    const { signal } = this.context;
+    const asked = await runVariants(client, request, interventions, { signal, report }, async (results) => {
+      const found: Asked[] = [];
+      for (const [i, { run, problem }] of results.entries()) {
+        if (problem !== undefined && (isLost() || !(problem instanceof UserError))) throw problem;
+        const keeps = run !== undefined && this.keepsLatents && feedings[i]!.pass.fed === 'own';
+        const vectors = keeps ? await vectorsOf(run) : undefined;
+        if (vectors !== undefined) this.ownLatents.set(sample.line, vectors);
+        found.push({
+          ...(run && { trace: run.trace }),
+          ...(vectors && { vectors }),
+          ...(problem && { problem }),
+        });
+      }
+      return found;
     });
+    const failed = asked.some(({ problem }) => problem !== undefined);
+    if (!failed || feedings.length === 1) return asked;
+    // One of them took the others with it; by themselves they need not fail.
+    const apart: Asked[] = [];
+    for (const feeding of feedings) apart.push(...(await this.ask(session, sample, [feeding])));
+    return apart;
   }
 
   /** What holds for all samples is said once, before the first. */
@@ -155,6 +199,21 @@ export class SamplePass {
     this.noted = true;
     reportNotes(this.context.terminal, trace);
   }
+}
+
+/** @param milliseconds its own, or its share of runs that went together */
+function resultOf(sample: Sample, { trace, problem }: Asked, milliseconds: number): SampleResult {
+  const text = trace === undefined ? '' : answerText(trace);
+  return {
+    ...identityOf(sample),
+    text,
+    ...score(sample, text),
+    blocks: trace?.blocks.length ?? 0,
+    latents: trace?.latents.length ?? 0,
+    tokens: trace?.tokens.length ?? 0,
+    milliseconds,
+    ...(problem !== undefined && { success: false, verdict: 'error', error: problem.message }),
+  };
 }
 
 function identityOf({ line, mapId, map }: Sample): Pick<SampleResult, 'line' | 'mapId' | 'size'> {
