@@ -30,7 +30,13 @@ export interface AnalysedPicture {
 export interface AnalysedRun {
   promptIds: readonly number[];
   tokens: readonly AnalysedToken[];
-  blocks: readonly { startToken: number; latents: number; endToken?: number | undefined }[];
+  blocks: readonly {
+    startToken: number;
+    latents: number;
+    endToken?: number | undefined;
+    /** It was left without its latents, and what follows stands where it would have stood with them. */
+    emptied?: boolean;
+  }[];
   latents: readonly AnalysedLatent[];
   pictures: readonly AnalysedPicture[];
 }

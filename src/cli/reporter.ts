@@ -36,6 +36,9 @@ export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent
     case 'block-end':
       terminal.line(new Styled('cyan', blockLine(trace, event.block)));
       return;
+    case 'past':
+      terminal.print(event.tokens.map(({ text }) => text).join(''));
+      return;
     case 'looks':
     case 'verdict':
     case 'timing':

@@ -27,6 +27,8 @@ export interface RunResult {
 
 export interface RunOptions {
   signal: AbortSignal;
+  /** Puts into the file of the arrays what has to be there before the run begins. */
+  prepare?: (arrays: string) => Promise<void>;
   /** Called after each event was folded. */
   report?: (trace: Trace, event: ReasonEvent) => void;
 }
@@ -61,6 +63,7 @@ export async function runVariants<T>(
   const { intervention: _, ...alike } = request;
   const runs: OpenTrace[] = [];
   try {
+    await options.prepare?.(own!.arrays);
     const asked = { ...alike, ...own!, ...(variants.length > 0 && { variants }) };
     const { traces, problem } = await fold(client, asked, options);
     const results: RunResult[] = [];

@@ -38,7 +38,7 @@ export async function analyseRequest<Name extends AnalysisName>(
 }
 
 async function inputOf(
-  { settings, pictures, model: { protocol } }: Trace,
+  { settings, pictures, branch, model: { protocol } }: Trace,
   source: ByteSource,
   originals: ReadonlyMap<string, Uint8Array> = new Map(),
 ): Promise<AnalysedInput> {
@@ -55,6 +55,8 @@ async function inputOf(
     minPixels,
     maxPixels,
     protocol,
+    masks: branch?.masks,
+    replacedBefore: branch?.replacedBefore,
     ...(intervention !== undefined && { intervention: { kind: intervention, scope: interventionScope } }),
   };
 }

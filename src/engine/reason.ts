@@ -18,12 +18,13 @@ import type { PromptStyle, Protocol } from '../model/protocol.ts';
 import type { ImageInput, LatentIntervention, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { PART_TIMINGS, TOTAL_TIMING } from '../trace/format.ts';
-import type { TracePicture } from '../trace/schema.ts';
+import type { TraceBranch, TracePicture } from '../trace/schema.ts';
 import type { PictureFeatures } from '../inference/compare.ts';
 import { DONE_TO_TOKENS } from '../inference/intervention.ts';
 import { generateVariants, type Variant } from '../inference/generate.ts';
 import type { Model } from '../inference/model.ts';
 import { checkRoom, type RoomContext, type SizedPicture } from '../inference/room.ts';
+import { checkSamePrompt, prepareBranch } from './branch.ts';
 import { notesOn } from './notes.ts';
 import { pictureKey, PictureMemory, type KeptPicture } from './pictureMemory.ts';
 import { Recorder } from './recorder.ts';
@@ -52,18 +53,21 @@ export async function reason(
   const processor = withBudget(own, request);
   const penalty = request.repetitionPenalty ?? generation.repetitionPenalty;
   const style = promptStyle(request, protocol);
-  const { intervention: _, ...asked } = request;
+  const branch = prepareBranch(context.model, context.describe.model, request);
+  const { intervention: _, ...asked } = { ...request, ...(branch && { force: branch.force }) };
   const rows = [{ ...request, emit: context.emit, sink: context.sink }, ...variants].map(
     ({ id, intervention, emit, sink }) => {
       const row = { ...context, emit, sink };
       const ownRequest = { ...asked, id, ...(intervention !== undefined && { intervention }) };
-      const recorder = new Recorder(row, startEvent(row, ownRequest, processor, penalty, protocol, style));
+      const start = startEvent(row, ownRequest, processor, penalty, protocol, style, branch?.record);
+      const recorder = new Recorder(row, start);
       return { context: row, intervention, recorder };
     },
   );
 
   const given = await sizePictures(request);
   const { ids, text, textTokens } = writePrompt(context, request, given, processor, style);
+  if (request.branch !== undefined) checkSamePrompt(request.branch, ids, given);
   const answers = rows.length;
   makeRoom(context, given, { config, processor, provider: context.model.provider, textTokens, answers });
   const pictures = await encodePictures(context, given, processor);
@@ -76,13 +80,15 @@ export async function reason(
   };
   const starts = startsOf(ids, pictures, config.tokens.imagePad);
   for (const { context: row, recorder } of rows) {
-    const described: TracePicture[] = [];
-    for (const [i, picture] of pictures.entries())
-      described.push(await describePicture(row, picture, starts[i]));
+    const described: TracePicture[] = request.branch?.pictures ?? [];
+    if (request.branch === undefined)
+      for (const [i, picture] of pictures.entries())
+        described.push(await describePicture(row, picture, starts[i]));
     recorder.begin(
       { type: 'prompt', prompt: { text, ids, ropeDelta: prompt.delta }, pictures: described },
       pictures,
     );
+    if (request.branch !== undefined) recorder.goOn(request.branch.past);
   }
   const finish = (recorder: Recorder): void => {
     const ended = performance.now();
@@ -90,12 +96,21 @@ export async function reason(
       recorder.emit({ type: 'timing', timing: { name, milliseconds } });
     const kept = pictures.filter((picture) => picture.kept).length;
     timing(partName('pictures', kept, pictures.length), encoded - started);
-    timing(partName('prompt', recorder.reused, ids.length), recorder.firstToken - encoded);
+    timing(
+      partName('prompt', recorder.reused, ids.length, branch?.past.ids.length),
+      recorder.firstToken - encoded,
+    );
     timing(answerName(rows.length), ended - recorder.firstToken);
     timing(TOTAL_TIMING, ended - started);
     recorder.emit({ type: 'done', status: 'complete' });
   };
-  const settings = { ...request, ...prompt, repetitionPenalty: penalty, protocol };
+  const settings = {
+    ...request,
+    ...prompt,
+    repetitionPenalty: penalty,
+    protocol,
+    ...(branch && { force: branch.force, past: branch.past, hidden: branch.hidden }),
+  };
   const observed = rows.map(({ intervention, recorder }): Variant => ({
     intervention,
     observer: {
@@ -117,8 +132,9 @@ function answerName(runs: number): string {
 }
 
 /** A part of the run for the list of timings; what an earlier run had done is said, as the time is then no measure. */
-function partName(part: 'pictures' | 'prompt', reused: number, all: number): string {
-  const name = PART_TIMINGS[part];
+function partName(part: 'pictures' | 'prompt', reused: number, all: number, past = 0): string {
+  // What its parent had written is read behind the prompt, at once.
+  const name = past === 0 ? PART_TIMINGS[part] : `${PART_TIMINGS[part]} and ${past} tokens of the parent`;
   if (reused === 0) return name;
   return `${name}, reused ${reused} of ${all} ${part === 'prompt' ? 'positions' : 'pictures'}`;
 }
@@ -257,6 +273,7 @@ function startEvent(
   repetitionPenalty: number,
   protocol: Protocol | undefined,
   style: UsedStyle,
+  branch: TraceBranch | undefined,
 ): Extract<ReasonEvent, { type: 'start' }> {
   const { latents, intervention, temperature, topP, seed, maxTokens, system } = request;
   const notes = [...notesOn(context.model.checkpoint.generation, request), ...style.notes];
@@ -286,6 +303,7 @@ function startEvent(
       ...(system !== undefined && { system }),
       ...(notes.length > 0 && { notes }),
     },
+    ...(branch !== undefined && { branch }),
   };
 }
 

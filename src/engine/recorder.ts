@@ -10,6 +10,7 @@ import { wordColumns } from '../trace/columns.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../trace/events.ts';
 import { looksOf } from '../trace/looks.ts';
 import { meanOfHeads } from '../trace/queries.ts';
+import type { TracePast } from '../trace/branch.ts';
 import type { ArrayRef, Trace, TraceComparison, TraceToken } from '../trace/schema.ts';
 import type { RunContext } from './runContext.ts';
 
@@ -38,6 +39,16 @@ export class Recorder implements GenerateObserver {
   begin(event: Event<'prompt'>, pictures: readonly PictureFeatures[]): void {
     this.pictures = pictures;
     this.emit(event);
+  }
+
+  /** The run begins where its parent had come to. */
+  goOn(past: TracePast): void {
+    this.emit({ type: 'past', ...past });
+    // A character may be unfinished there.
+    for (const { id, kind } of past.tokens) {
+      if (kind === 'text') this.decoder.push(id);
+      else this.decoder.flush();
+    }
   }
 
   emit(event: Exclude<ReasonEvent, { type: 'start' }>): void {

@@ -191,8 +191,10 @@ class Outputs {
     this.send = send;
   }
 
-  async open({ id, arrays }: Pick<ReasonRequest, 'id' | 'arrays'>): Promise<RunOutput> {
-    const sink = await ContainerWriter.create(arrays);
+  async open({ id, arrays, branch }: Pick<ReasonRequest, 'id' | 'arrays' | 'branch'>): Promise<RunOutput> {
+    const sink = await (branch === undefined
+      ? ContainerWriter.create(arrays)
+      : ContainerWriter.extend(arrays));
     this.files.push(sink);
     this.running.add(id);
     const emit = (event: ReasonEvent): void => {

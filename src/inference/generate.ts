@@ -9,6 +9,7 @@ import {
   type StopReason,
 } from './generation.ts';
 import type { Model } from './model.ts';
+import type { Past } from './past.ts';
 import type { Prompt } from './prompt.ts';
 import type { PromptMemory } from './promptMemory.ts';
 
@@ -16,6 +17,8 @@ import type { PromptMemory } from './promptMemory.ts';
 export interface GenerateRequest extends Prompt, GenerationSettings {
   /** Index of a new token → id to put there. */
   force: Readonly<Record<number, number>>;
+  /** What another run had written, from which this one goes on. */
+  past?: Past | undefined;
 }
 
 /** A run that differs from others of the same request in what is fed at its latents. */
@@ -68,7 +71,7 @@ export async function generateVariants(
   onChunk?: (read: number) => Promise<void>,
   memory?: PromptMemory,
 ): Promise<StopReason[]> {
-  const first = await Generation.begin(model, request, request, onChunk, memory);
+  const first = await Generation.begin(model, request, request, onChunk, memory, request.past);
   const runs = variants.map((_, i) => (i === 0 ? first : first.beside()));
   try {
     let going = goingOf(runs, variants);

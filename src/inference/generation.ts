@@ -21,12 +21,14 @@ import { visible, type LatentBlock } from '../model/latentReach.ts';
 import { firstLatent, missingPlaces, type Protocol } from '../model/protocol.ts';
 import type { LatentIntervention } from '../protocol/engine.ts';
 import type { TraceBlock } from '../trace/schema.ts';
+import { isNotLater, without, type HiddenKeys } from './hiddenKeys.ts';
 import { fedVector } from './intervention.ts';
 import { KvBranch, type BranchRead } from './kvBranch.ts';
 import { LatentProtocol, type Decision } from './latentProtocol.ts';
 import { probabilityOf, type Sequence } from './logitRules.ts';
 import type { DecoderStep, Model, Reading } from './model.ts';
 import type { Prompt } from './prompt.ts';
+import { machineAfter, numbersAfter, readPast, skippedIn, type Past } from './past.ts';
 import { readPrompt, type PromptMemory } from './promptMemory.ts';
 import { Sampler, type SamplerSettings } from './sampler.ts';
 
@@ -37,6 +39,8 @@ export interface GenerationSettings extends SamplerSettings {
   protocol?: Protocol | undefined;
   /** Most new tokens, pads included. */
   maxTokens: number;
+  /** What queries from some position on do not see. */
+  hidden?: readonly HiddenKeys[];
 }
 
 /** What a caller wants of one step; without any of it, the model's own. */
@@ -111,6 +115,8 @@ interface State {
 /** Of a run at some point; without another seed it goes on with the same random numbers. */
 export type SettingChanges = Partial<Omit<GenerationSettings, 'latents' | 'protocol'>>;
 
+const NO_PAST: Past = { ids: [], latents: new Map(), blocks: [], draws: 0 };
+
 export class Generation {
   private readonly state: State;
 
@@ -122,6 +128,7 @@ export class Generation {
    * Reads the prompt.
    * @param onChunk called now and then with the positions read so far; throwing stops
    * @param memory what is kept of the last prompt, and where this one is kept
+   * @param past what another run had written: this one goes on from there
    */
   static async begin(
     model: Model,
@@ -129,37 +136,40 @@ export class Generation {
     settings: GenerationSettings,
     onChunk?: (read: number) => Promise<void>,
     memory?: PromptMemory,
+    past: Past = NO_PAST,
   ): Promise<Generation> {
     const { config, generation } = model.checkpoint;
     const { ids, delta } = prompt;
     const { cache, hidden, reused } = await readPrompt(model, prompt, memory, onChunk);
-    const branch = KvBranch.of(cache);
     try {
       const own = settings.protocol ?? config.protocol;
       const protocol = own && settings.latents === 'free' ? freed(own) : own;
+      const read = { past: { ...past, protocol: own }, hidden: settings.hidden ?? [] };
+      const states = await readPast(model, prompt, read, { cache, hidden }, onChunk);
       const rule = protocol?.stop.distance;
       const endVector = rule && (await model.learntVector(rule.to));
-      const machine = new LatentProtocol({ protocol, endIds: generation.eosIds, endVector });
+      const rules = { protocol, endIds: generation.eosIds, endVector };
+      const machine = machineAfter(rules, past, states.before);
       return new Generation({
         model,
         settings,
         promptLength: ids.length,
         delta,
-        branch,
+        branch: KvBranch.of(cache),
         protocol,
         machine,
-        sampler: new Sampler(settings, generation),
-        ids: [...ids],
-        hidden,
-        feedback: hidden,
-        headed: false,
+        sampler: new Sampler(settings, generation, numbersAfter(settings.seed, past.draws)),
+        ids: [...ids, ...past.ids],
+        hidden: states.last,
+        feedback: states.last,
+        headed: protocol?.source === 'head' && past.latents.has(past.ids.length - 1),
         reused,
-        latents: 0,
+        latents: past.latents.size,
         removed: 0,
-        skipped: 0,
+        skipped: skippedIn(past, protocol),
       });
     } catch (error) {
-      branch.dispose();
+      cache.dispose();
       throw error;
     }
   }
@@ -408,17 +418,19 @@ export class Generation {
     return { ids, promptLength, maxLength: Math.min(promptLength + settings.maxTokens, maxPositions) };
   }
 
-  /** In a control model the mask hides what latents do not reach. */
+  /** In a control model the mask hides what latents do not reach; in a branch, what was taken out of a picture. */
   private reading(): Reading {
-    const { model, promptLength, protocol } = this.state;
+    const { model, promptLength, protocol, settings } = this.state;
+    const { hidden = [] } = settings;
     const { latentReach } = model.checkpoint.config;
-    if (latentReach === undefined || protocol === undefined) return {};
+    if (protocol === undefined || (latentReach === undefined && hidden.length === 0))
+      return hidden.length === 0 ? {} : { sees: without(isNotLater, hidden) };
     const blocks = this.blocks.map(({ startToken, latents, endToken }): LatentBlock => ({
       first: promptLength + firstLatent(protocol, startToken),
       pads: latents,
       ...(endToken !== undefined && { end: promptLength + endToken }),
     }));
-    return { sees: (query, key) => visible(query, key, blocks, latentReach) };
+    return { sees: without((query, key) => visible(query, key, blocks, latentReach), hidden) };
   }
 }
 

@@ -9,6 +9,7 @@ import { visible, type LatentBlock } from '../model/latentReach.ts';
 import { firstLatent, missingPlaces, type Protocol } from '../model/protocol.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import type { Position } from '../model/positions.ts';
+import { without, type HiddenKeys } from './hiddenKeys.ts';
 import type { Prompt } from './prompt.ts';
 import type { Visibility } from './kvCache.ts';
 import { logProbabilityOf } from './logitRules.ts';
@@ -48,11 +49,15 @@ export interface Sequence {
   blocks: readonly LatentBlock[];
 }
 
-/** Joins prompt and continuation. A latent that is not known ends the sequence before it. */
+/**
+ * Joins prompt and continuation. A latent that is not known ends the sequence before it.
+ * @param hidden what the run did not see of its prompt
+ */
 export async function sequenceOf(
   model: Model,
   prompt: Prompt,
   continuation: Continuation,
+  hidden: readonly HiddenKeys[] = [],
 ): Promise<Sequence> {
   const { latentReach } = model.checkpoint.config;
   const protocol = continuation.protocol ?? model.checkpoint.config.protocol;
@@ -71,7 +76,7 @@ export async function sequenceOf(
     ids: [...prompt.ids, ...added],
     embeddings: await embeddingsOf(model, prompt, added, latents),
     positions: [...prompt.positions, ...placesOf(model, prompt, added.length, continuation)],
-    sees: (query, key) => visible(query, key, blocks, latentReach),
+    sees: without((query, key) => visible(query, key, blocks, latentReach), hidden),
     blocks,
   };
 }

@@ -3,7 +3,7 @@
 import type { InterventionKind, InterventionScope } from '../analysis/intervention.ts';
 import type { AnalysedRun } from '../analysis/run.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
-import type { TraceProtocol } from '../trace/schema.ts';
+import type { TraceBranch, TraceProtocol } from '../trace/schema.ts';
 
 /** A picture of the run, as it was given to it or as the trace keeps it. */
 export interface AnalysedImage {
@@ -29,6 +29,10 @@ export interface AnalysedInput {
   intervention?: { kind: InterventionKind; scope?: InterventionScope | undefined } | undefined;
   /** How it thought in latents; absent: as its model does by itself. */
   protocol?: TraceProtocol | undefined;
+  /** Of a branch: patches that are not seen from a token on. */
+  masks?: TraceBranch['masks'];
+  /** Of a branch: its parent's latents were not the model's own. */
+  replacedBefore?: boolean | undefined;
 }
 
 export interface AnalyseRequest extends AnalysedInput {

@@ -12,7 +12,8 @@ import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { DeviceChoice } from '../tensor/device.ts';
 import type { WeightChoice, WeightFormat } from '../tensor/weightFormat.ts';
-import type { TraceDevice, TraceModel } from '../trace/schema.ts';
+import type { TracePast } from '../trace/branch.ts';
+import type { TraceBranch, TraceDevice, TraceModel, TracePicture, TracePrompt } from '../trace/schema.ts';
 import type { AnalyseRequest, AnalysisOutcome } from './analyse.ts';
 
 /** Raised with every change of this file. */
@@ -175,6 +176,8 @@ export interface ReasonRequest {
   maxTokens: number;
   /** Index of a new token → id to put there. */
   force: Record<number, number>;
+  /** Absent: it begins with its prompt. With it, `arrays` is there and holds what is referred to. */
+  branch?: BranchStart;
   /** More runs of the same, which go through the model together with this one; absent: none. */
   variants?: ReasonVariant[];
 }
@@ -185,6 +188,22 @@ export interface ReasonVariant {
   /** As of the request. */
   arrays: string;
   intervention?: LatentIntervention;
+}
+
+/** Where a run goes on that another had begun, and with what that run leaves to it. */
+export interface BranchStart {
+  /** As the trace keeps it; `words.ids` are found by the engine. */
+  record: TraceBranch;
+  /** Who made the parent: the loaded model must be the same. */
+  model: { name: string; fingerprint: string; sha256?: string | undefined };
+  /** The parent's; its pictures' arrays, and those of the past, are in the run's file already. */
+  prompt: TracePrompt;
+  pictures: TracePicture[];
+  past: TracePast;
+  /** Of the past's latents, in order. */
+  vectors: Float32Array[];
+  /** How many numbers of the seed the parent had drawn. */
+  draws: number;
 }
 
 /** What a question is asked with unless the user says otherwise. */

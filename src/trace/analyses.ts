@@ -7,7 +7,7 @@ import { ANALYSES, type AnalysisName, type AnalysisResult } from '../analysis/ta
 import { UserError } from '../base/errors.ts';
 import { readArray, type ArraySink, type ByteSource } from './arrays.ts';
 import { ARRAY_KEY } from './format.ts';
-import type { ArrayRef, KeptAnalysis, Trace } from './schema.ts';
+import type { ArrayRef, KeptAnalysis, Trace, TraceBlock } from './schema.ts';
 
 /** The run as analyses see it: its latents' vectors are read, nothing else of its arrays. */
 export async function analysedRun(trace: Trace, source: ByteSource): Promise<AnalysedRun> {
@@ -17,10 +17,11 @@ export async function analysedRun(trace: Trace, source: ByteSource): Promise<Ana
   return {
     promptIds: trace.prompt.ids,
     tokens: trace.tokens.map(({ id, text, kind }) => ({ id, text, kind })),
-    blocks: trace.blocks.map(({ startToken, latents: count, endToken }) => ({
-      startToken,
-      latents: count,
-      endToken,
+    blocks: trace.blocks.map((block) => ({
+      startToken: block.startToken,
+      latents: block.latents,
+      endToken: block.endToken,
+      ...(isEmptied(block, trace) && { emptied: true }),
     })),
     latents,
     pictures: trace.pictures.map(({ id, name, grid, range }) => ({
@@ -31,6 +32,14 @@ export async function analysedRun(trace: Trace, source: ByteSource): Promise<Ana
       ...(range !== undefined && { start: range.start }),
     })),
   };
+}
+
+/** A block that ends by the protocol before it is full was ended by an intervention (markers). */
+export function isEmptied(
+  { ended, latents }: Pick<TraceBlock, 'ended' | 'latents'>,
+  { model: { latentSize } }: Pick<Trace, 'model'>,
+): boolean {
+  return ended === 'forced' && latentSize !== undefined && latents < latentSize;
 }
 
 /** What tells an analysis from others of the same run. */

@@ -12,6 +12,7 @@ import type {
   ArrayRef,
   Trace,
   TraceBlock,
+  TraceBranch,
   TraceDevice,
   TraceLatent,
   TraceModel,
@@ -22,6 +23,7 @@ import type {
   TraceToken,
   TraceVerdict,
 } from './schema.ts';
+import type { TracePast } from './branch.ts';
 import { TRACE_FORMAT, TRACE_VERSION } from './format.ts';
 
 export type ReasonEvent =
@@ -35,7 +37,10 @@ export type ReasonEvent =
       model: TraceModel;
       device: TraceDevice;
       settings: TraceSettings;
+      branch?: TraceBranch;
     }
+  /** Of a branch, after its prompt: what its parent had written before it. */
+  | ({ type: 'past' } & TracePast)
   /** Pictures are encoded, the prompt is rendered. */
   | { type: 'prompt'; prompt: TracePrompt; pictures: TracePicture[] }
   /** One more token; latent pads are tokens too. */
@@ -82,6 +87,15 @@ export function applyEvent(trace: Trace, event: ReasonEvent): void {
         trace,
         event.pictures.map(({ png }) => png),
       );
+      return;
+    case 'past':
+      trace.tokens = event.tokens.map((token) => ({ ...token }));
+      trace.blocks = event.blocks.map((block) => ({ ...block }));
+      trace.latents = [...event.latents];
+      hold(trace, [
+        ...event.tokens.flatMap(({ attention }) => attention ?? []),
+        ...event.latents.flatMap(arraysOf),
+      ]);
       return;
     case 'token':
       // Copied where later events change it: the event itself may be folded once more elsewhere.

@@ -366,6 +366,40 @@ const keptAnalysis = z.strictObject({
   result,
 });
 
+/** Words that are written at once. */
+const MAX_WORDS = 4096;
+
+/** Of a run that goes on from a point of another: from where, and with what changed. */
+const branch = z.strictObject({
+  /** Id of the other run. */
+  parent: z.string().min(1).max(128),
+  /** Index into tokens: those before it are the parent's, as they stand here too. */
+  at: count,
+  changes: z.strictObject({
+    /** Written in place of what the parent had there. */
+    words: z.strictObject({ text: z.string(), ids: z.array(count).max(MAX_WORDS) }).optional(),
+    /** What is fed at the latents from there on; "own": the model's own again. */
+    intervention: z.enum([...INTERVENTION_KINDS, 'own']).optional(),
+    temperature: z.number().min(0).optional(),
+    seed: z.int().optional(),
+  }),
+  /** Patches that no query from a token on attends to, its parents' included. */
+  masks: z
+    .array(
+      z.strictObject({
+        from: count,
+        picture: z.string(),
+        patches: z.array(count).min(1).max(MAX_TOKENS),
+      }),
+    )
+    .max(64)
+    .optional(),
+  /** Index of the token from which on the seed's numbers were drawn; absent: from the first. */
+  drawsFrom: count.optional(),
+  /** Latents before `at` were not the model's own. */
+  replacedBefore: z.literal(true).optional(),
+});
+
 const timing = z.strictObject({ name: z.string(), milliseconds: z.number().min(0) });
 
 export const traceSchema = z
@@ -383,6 +417,8 @@ export const traceSchema = z
     model,
     device,
     settings,
+    /** Absent for a run that began with its prompt. */
+    branch: branch.optional(),
     prompt,
     pictures: z.array(picture),
     tokens: z.array(token),
@@ -409,5 +445,6 @@ export type TraceToken = z.output<typeof token>;
 export type TraceBlock = z.output<typeof block>;
 export type TraceLatent = z.output<typeof latent>;
 export type TraceComparison = z.output<typeof comparison>;
+export type TraceBranch = z.output<typeof branch>;
 export type TraceTiming = z.output<typeof timing>;
 export type TraceVerdict = z.output<typeof verdict>;

@@ -107,6 +107,29 @@ export class FileContainer implements Container {
   }
 }
 
+/** Bytes of a container that are copied at a time. */
+const COPIED_AT_ONCE = 2 ** 22;
+
+/**
+ * Writes the beginning of a container to a new file, which another run goes on with: references into it stay true.
+ * @throws UserError if something is there already, it ends before that, or the disk refuses
+ */
+export async function copyBeginning(source: ByteSource, length: number, file: string): Promise<void> {
+  try {
+    const handle = await open(file, 'wx');
+    try {
+      for (let done = 0; done < length; done += COPIED_AT_ONCE) {
+        const bytes = await source.read(done, Math.min(COPIED_AT_ONCE, length - done));
+        await handle.writeFile(bytes);
+      }
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw isSystemError(error) ? cannotWrite(file, error) : error;
+  }
+}
+
 /** Adds arrays to a new file. */
 export class ContainerWriter implements ArraySink {
   private readonly file: string;

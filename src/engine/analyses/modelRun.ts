@@ -1,13 +1,13 @@
 /** What analyses with a model begin with: the same model, the same pictures, and the sequence as it was fed. */
 
 import type { OnActivity } from '../../base/activity.ts';
-import { inScope } from '../../analysis/intervention.ts';
 import type { AnalysedPicture, AnalysedRun } from '../../analysis/run.ts';
 import type { AnalysisName, AnalysisResult } from '../../analysis/table.ts';
 import { UserError } from '../../base/errors.ts';
 import { withBudget } from '../../checkpoint/pixels/budget.ts';
 import { decodeImage } from '../../checkpoint/pixels/decodeImage.ts';
 import { prepareImage } from '../../checkpoint/pixels/image.ts';
+import type { HiddenKeys } from '../../inference/hiddenKeys.ts';
 import type { Model } from '../../inference/model.ts';
 import type { Prompt } from '../../inference/prompt.ts';
 import { sequenceOf, type ReplayedPart, type Sequence } from '../../inference/replay.ts';
@@ -71,13 +71,15 @@ export async function prepareRun(
   }
   const seen = encoded.filter(({ picture }) => picture.start !== undefined);
   const prompt = { ids: run.promptIds, ...(await model.embedPrompt(run.promptIds, seen)) };
-  const sequence = await sequenceOf(model, prompt, {
+  const past = {
     ids: run.tokens.map(({ id }) => id),
     latents: new Map(run.latents.map(({ token, vector }) => [token, vector])),
     blocks: run.blocks,
     protocol: request.protocol,
-    emptied: (block) => intervention?.kind === 'markers' && inScope(intervention.scope, block),
-  });
+    emptied: (block: number) => run.blocks[block]?.emptied === true,
+  };
+  const sequence = await sequenceOf(model, prompt, past, hiddenIn(request, run));
+  const own = intervention === undefined && request.replacedBefore !== true;
   return {
     model,
     run,
@@ -85,21 +87,29 @@ export async function prepareRun(
     settings,
     sequence,
     pictures: encoded,
-    own: intervention === undefined,
+    own,
     donor: request.other,
     protocol: (request.protocol as Protocol | undefined) ?? model.checkpoint.config.protocol,
   };
 }
 
+/** What a branch did not see of its pictures from some token on. */
+function hiddenIn({ masks = [] }: AnalyseRequest, { promptIds, pictures }: AnalysedRun): HiddenKeys[] {
+  return masks.map(({ from, picture, patches }) => {
+    const start = pictures.find(({ id }) => id === picture)?.start ?? Infinity;
+    return { from: promptIds.length + from, keys: new Set(patches.map((patch) => start + patch)) };
+  });
+}
+
 /** The bytes tell models apart that were trained on from one another; large ones are known by their headers only. */
-function checkModel(loaded: AnalyseContext['identity'], expected: AnalyseRequest['model']): void {
+export function checkModel(loaded: AnalyseContext['identity'], expected: AnalyseRequest['model']): void {
   const byBytes = loaded.sha256 !== undefined && expected.sha256 !== undefined;
   const same = byBytes ? loaded.sha256 === expected.sha256 : loaded.fingerprint === expected.fingerprint;
   if (same) return;
   const show = ({ name, fingerprint, sha256 }: typeof expected): string =>
     `${name} (${byBytes ? 'sha256' : 'fingerprint'} ${(byBytes ? sha256! : fingerprint).slice(0, 12)})`;
   throw new UserError({
-    problem: 'This analysis needs the model that made the run',
+    problem: 'This needs the model that made the run',
     expected: show(expected),
     found: show(loaded),
     remedy: 'Open that model, or run the question again with this one.',
