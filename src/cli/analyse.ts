@@ -212,7 +212,7 @@ async function outcomeOf(ask: () => Promise<AnalysisOutcome>): Promise<AnalysisO
   }
 }
 
-async function originalsOf(
+export async function originalsOf(
   pictures: readonly TracePicture[],
   paths: readonly string[],
 ): Promise<Map<string, Uint8Array>> {

@@ -8,6 +8,7 @@ import { FED } from '../evaluation/fed.ts';
 import { TABLE_FORMS } from '../evaluation/paperTable.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { addAnalyse } from './analyse.ts';
+import { addBranch } from './branch.ts';
 import { compare } from './compare.ts';
 import { compareTraces, isTrace } from './compareRuns.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
@@ -94,6 +95,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addReason(program, context, finished);
   addEvaluate(program, context, finished);
   addCompare(program, context, finished);
+  addBranch(program, context, finished);
   addAnalyse(program, context, finished);
   addConformance(program, context, finished);
   addGenerateMaps(program, context, finished);

@@ -67,7 +67,7 @@ export async function reason(
  * Before anything is computed: the trace would be lost otherwise.
  * @throws UserError if it can be written to no such place, or would replace a picture
  */
-async function checkTracePath(trace: string, pictures: readonly string[]): Promise<void> {
+export async function checkTracePath(trace: string, pictures: readonly string[]): Promise<void> {
   const target = await targetOf(trace);
   for (const picture of pictures) {
     if ((await realpath(picture)) !== target) continue;
@@ -128,7 +128,12 @@ export function interventionOf(
   }
 }
 
-async function conclude({ terminal }: CliContext, run: OpenTrace, out: string | undefined): Promise<void> {
+/** Says what came of a run, and writes its trace where one is wanted. */
+export async function conclude(
+  { terminal }: CliContext,
+  run: OpenTrace,
+  out: string | undefined,
+): Promise<void> {
   reportSummary(terminal, run.trace);
   if (out === undefined) return;
   const { files, strips } = await writeTraceFiles(run, out);

@@ -2,6 +2,7 @@
 
 import { UserError } from '../base/errors.ts';
 import type { ImageInput, LatentIntervention, ReasonRequest } from '../protocol/engine.ts';
+import { isEmptied } from '../trace/analyses.ts';
 import { readArray, type ByteSource } from '../trace/arrays.ts';
 import { arraysEnd, drawsBefore, pastOf } from '../trace/branch.ts';
 import type { Trace, TraceBranch, TraceSettings } from '../trace/schema.ts';
@@ -78,6 +79,7 @@ export async function branchRequest(
         pictures,
         past,
         vectors,
+        emptied: past.blocks.flatMap((block, i) => (isEmptied(block, trace) ? [i] : [])),
         draws: isNewSeed ? 0 : drawsBefore(trace, at),
       },
     },
@@ -101,7 +103,14 @@ export function changesOf({ branch, settings }: Trace): BranchChanges {
 
 function checkPoint({ tokens, settings, prompt }: Trace, at: number): void {
   const last = Math.min(tokens.length, settings.maxTokens);
-  if (prompt.ids.length > 0 && Number.isInteger(at) && at >= 0 && at <= last && tokens[at - 1]?.kind !== 'end') return;
+  if (
+    prompt.ids.length > 0 &&
+    Number.isInteger(at) &&
+    at >= 0 &&
+    at <= last &&
+    tokens[at - 1]?.kind !== 'end'
+  )
+    return;
   throw new UserError({
     problem: 'A branch cannot begin there',
     expected: tokens.length === 0 ? 'a run that has written something' : `a token from 1 to ${tokens.length}`,
@@ -122,7 +131,7 @@ function recordOf(
     ...(mask === undefined ? [] : [{ from: at, ...mask }]),
   ];
   const replaced = settings.intervention !== undefined || branch?.replacedBefore === true;
-  const hasLatents = tokens.slice(0, at).some(({ kind }) => kind === 'latent-pad');
+  const hasLatents = tokens.slice(0, at).some(({ kind }) => kind === 'latent');
   return {
     parent,
     at,
@@ -141,7 +150,10 @@ function recordOf(
 }
 
 /** What the parent fed goes on; vectors that it took from elsewhere are not in its trace. */
-function inherited({ intervention: kind, interventionScope: scope }: TraceSettings): LatentIntervention | undefined {
+function inherited({
+  intervention: kind,
+  interventionScope: scope,
+}: TraceSettings): LatentIntervention | undefined {
   const within = scope === undefined ? {} : { scope: { ...scope } };
   switch (kind) {
     case undefined:

@@ -4,7 +4,6 @@ import { UserError } from '../base/errors.ts';
 import type { HiddenKeys } from '../inference/hiddenKeys.ts';
 import type { Model } from '../inference/model.ts';
 import type { Past } from '../inference/past.ts';
-import { isEmptied } from '../trace/analyses.ts';
 import type { BranchStart, ReasonRequest } from '../protocol/engine.ts';
 import type { TraceBranch, TraceModel, TracePicture } from '../trace/schema.ts';
 import { checkModel } from './analyses/modelRun.ts';
@@ -31,7 +30,7 @@ export function prepareBranch(
   if (branch === undefined) return undefined;
   checkModel(identity, branch.model);
   checkPast(model, branch);
-  const { record, past, vectors, draws, prompt } = branch;
+  const { record, past, vectors, draws, emptied, prompt } = branch;
   const words = wordsOf(model, branch);
   const { changes, at } = record;
   return {
@@ -40,7 +39,7 @@ export function prepareBranch(
       ids: past.tokens.map(({ id }) => id),
       latents: new Map(past.latents.map(({ token }, i) => [token, vectors[i]!])),
       blocks: past.blocks,
-      emptied: (block) => isEmptied(past.blocks[block]!, { model: identity }),
+      emptied: (block) => emptied.includes(block),
       draws,
     },
     hidden: hiddenBy(record, branch.pictures, prompt.ids.length),
@@ -82,7 +81,7 @@ function checkPast({ checkpoint }: Model, { past, vectors, record, prompt }: Bra
   if (foreign !== undefined) fail(`tokens below ${vocabularySize}`, String(foreign));
   if (past.tokens.length !== record.at)
     fail(`${record.at} tokens before the branch`, String(past.tokens.length));
-  const pads = past.tokens.filter(({ kind }) => kind === 'latent-pad').length;
+  const pads = past.tokens.filter(({ kind }) => kind === 'latent').length;
   if (pads !== vectors.length) fail(`a vector for each of ${pads} latents`, String(vectors.length));
   const bad = vectors.find((vector) => vector.length !== hiddenSize || !vector.every(Number.isFinite));
   if (bad !== undefined) fail(`latents of ${hiddenSize} finite numbers`, `${bad.length} numbers`);

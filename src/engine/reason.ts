@@ -134,7 +134,7 @@ function answerName(runs: number): string {
 /** A part of the run for the list of timings; what an earlier run had done is said, as the time is then no measure. */
 function partName(part: 'pictures' | 'prompt', reused: number, all: number, past = 0): string {
   // What its parent had written is read behind the prompt, at once.
-  const name = past === 0 ? PART_TIMINGS[part] : `${PART_TIMINGS[part]} and ${past} tokens of the parent`;
+  const name = past === 0 ? PART_TIMINGS[part] : `${PART_TIMINGS[part]}, ${past} tokens of the parent`;
   if (reused === 0) return name;
   return `${name}, reused ${reused} of ${all} ${part === 'prompt' ? 'positions' : 'pictures'}`;
 }

@@ -91,7 +91,7 @@ export function machineAfter(rules: LatentRules, past: Past, before: Float32Arra
 
 function cannotGoOn(token: number): UserError {
   return new UserError({
-    problem: "The run cannot be gone on with here: the trace does not tell what its protocol would do",
+    problem: 'The run cannot be gone on with here: the trace does not tell what its protocol would do',
     expected: 'blocks as the model’s protocol makes them',
     found: `others from token ${token + 1} on`,
     remedy: 'Begin the branch before that block.',
@@ -99,10 +99,7 @@ function cannotGoOn(token: number): UserError {
 }
 
 /** Places that are free because blocks were left empty, as in ./generation.ts. */
-export function skippedIn(
-  { blocks, emptied = () => false }: Past,
-  protocol: Protocol | undefined,
-): number {
+export function skippedIn({ blocks, emptied = () => false }: Past, protocol: Protocol | undefined): number {
   if (protocol === undefined) return 0;
   return blocks.reduce((sum, block, i) => sum + (emptied(i) ? missingPlaces(protocol, block) : 0), 0);
 }

@@ -202,6 +202,8 @@ export interface BranchStart {
   past: TracePast;
   /** Of the past's latents, in order. */
   vectors: Float32Array[];
+  /** Blocks of the past that were left without their latents. */
+  emptied: number[];
   /** How many numbers of the seed the parent had drawn. */
   draws: number;
 }

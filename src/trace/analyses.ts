@@ -37,8 +37,9 @@ export async function analysedRun(trace: Trace, source: ByteSource): Promise<Ana
 /** A block that ends by the protocol before it is full was ended by an intervention (markers). */
 export function isEmptied(
   { ended, latents }: Pick<TraceBlock, 'ended' | 'latents'>,
-  { model: { latentSize } }: Pick<Trace, 'model'>,
+  { model: { latentSize }, settings, branch }: Trace,
 ): boolean {
+  if (settings.intervention !== 'markers' && branch?.replacedBefore !== true) return false;
   return ended === 'forced' && latentSize !== undefined && latents < latentSize;
 }
 

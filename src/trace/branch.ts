@@ -13,6 +13,9 @@ export interface TracePast {
   latents: TraceLatent[];
 }
 
+/** Of blocks that something outside the protocol cut off. */
+const OPEN_ENDS: ReadonlySet<TraceBlock['ended']> = new Set(['running', 'limit', 'cancelled', 'endless']);
+
 /** Everything before token `at`. */
 export function pastOf({ tokens, blocks, latents }: Trace, at: number): TracePast {
   return {
@@ -21,12 +24,14 @@ export function pastOf({ tokens, blocks, latents }: Trace, at: number): TracePas
       .filter(({ startToken }) => startToken < at)
       .map((block): TraceBlock => {
         const { endToken, ...rest } = block;
-        const { startToken, latents: count, ended } = rest;
-        // A restarted block has no end of its own: it is over when the next has begun.
+        const fed = tokens.slice(block.startToken, at).filter(({ kind }) => kind === 'latent').length;
+        const count = Math.min(block.latents, fed);
+        // A block without an end token is over when something else follows its latents.
         const isOver =
-          endToken === undefined ? ended === 'restart' && at > startToken + count + 1 : endToken < at;
-        if (isOver) return block;
-        return { ...rest, latents: Math.min(count, at - 1 - startToken), ended: 'running' };
+          endToken === undefined
+            ? !OPEN_ENDS.has(block.ended) && count === block.latents && tokens[at - 1]?.kind !== 'latent'
+            : endToken < at;
+        return isOver ? block : { ...rest, latents: count, ended: 'running' };
       }),
     latents: latents.filter(({ token }) => token < at),
   };
@@ -50,7 +55,7 @@ export function drawsBefore({ tokens, blocks, settings, branch }: Trace, at: num
   const isFree = settings.latents === 'free';
   return tokens.slice(from, at).filter(({ kind, forced }, i) => {
     // Inside a free block the model chooses whatever becomes of its choice; a full one is ended without one.
-    if (kind === 'latent-pad') return isFree;
+    if (kind === 'latent') return isFree;
     if (kind === 'latent-end') return isFree && ends.get(from + i) === 'end-token';
     return !forced;
   }).length;
