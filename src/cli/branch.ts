@@ -162,7 +162,7 @@ function numberFrom(name: string, text: string, isOne: (value: number) => boolea
 }
 
 async function interventionFrom(parent: OpenTrace, text: string): Promise<LatentIntervention | 'own'> {
-  const [kind, file] = [text.split(':')[0], text.split(':').slice(1).join(':')];
+  const [kind = '', ...rest] = text.split(':');
   switch (kind) {
     case 'own':
     case 'zero':
@@ -177,7 +177,7 @@ async function interventionFrom(parent: OpenTrace, text: string): Promise<Latent
     case 'shuffle':
       return { kind, sample: 0, blocks: await blocksOf(parent) };
     case 'swap':
-      return { kind, latents: await latentsOfFile(file) };
+      return { kind, latents: await latentsOfFile(rest.join(':')) };
     default:
       throw new UserError({
         problem: 'These latents cannot be fed in a branch',

@@ -155,24 +155,16 @@ function inherited({
   interventionScope: scope,
 }: TraceSettings): LatentIntervention | undefined {
   const within = scope === undefined ? {} : { scope: { ...scope } };
-  switch (kind) {
-    case undefined:
-      return undefined;
-    case 'zero':
-    case 'dummy':
-    case 'markers':
-    case 'none':
-      return { kind, ...within };
-    case 'noise':
-      return { kind, sample: 0, ...within };
-    default:
-      throw new UserError({
-        problem: 'What the parent fed at its latents is not in its trace',
-        expected: 'what is to be fed from here on',
-        found: `a run with ${kind}`,
-        remedy: 'Say it, or take the model’s own.',
-      });
-  }
+  if (kind === undefined) return undefined;
+  if (kind === 'noise') return { kind, sample: 0, ...within };
+  if (kind === 'zero' || kind === 'dummy' || kind === 'markers' || kind === 'none')
+    return { kind, ...within };
+  throw new UserError({
+    problem: 'What the parent fed at its latents is not in its trace',
+    expected: 'what is to be fed from here on',
+    found: `a run with ${kind}`,
+    remedy: 'Say it, or take the model’s own.',
+  });
 }
 
 function forcedBefore({ force }: TraceSettings, end: number): Record<number, number> {
