@@ -10,7 +10,7 @@ import { fileHash } from '../files/plainFile.ts';
 import type { LoadedModel } from '../protocol/engine.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
-import { requestOptions, type ModelOptions } from './options.ts';
+import { releasedOptions, requestOptions, type ModelOptions } from './options.ts';
 import { tellingParent } from './parent.ts';
 import { SampleRuns, type Pass, type PassOptions } from './sampleRuns.ts';
 import { withModels, type Session } from './session.ts';
@@ -80,17 +80,18 @@ export async function evaluate(context: CliContext, file: string, options: Evalu
 export async function withEvaluation<T>(
   context: CliContext,
   file: string,
-  options: EvaluationOptions & { silent: boolean },
+  given: EvaluationOptions & { silent: boolean },
   use: (evaluation: Evaluation) => Promise<T>,
 ): Promise<T> {
   const { terminal } = context;
-  const { silent } = options;
-  const samples = await samplesToEvaluate(file, options);
+  const { silent } = given;
+  const samples = await samplesToEvaluate(file, given);
   tellProblems(terminal, samples);
-  const passes = options.intervene === 'all' ? FED : [options.intervene];
-  const share = { jobs: options.jobs, tasks: samples.length, silent };
-  return withModels(context, options, share, async (sessions) => {
+  const passes = given.intervene === 'all' ? FED : [given.intervene];
+  const share = { jobs: given.jobs, tasks: samples.length, silent };
+  return withModels(context, given, share, async (sessions) => {
     const [{ loaded }] = sessions as [Session];
+    const options = releasedOptions(given, loaded);
     const other = otherQuestion(loaded, options);
     if (!silent && other !== undefined && other.forMapsOnly) tellQuestion(terminal, other.question);
     const asked = samples.map((sample) => ({ ...sample, question: questionFor(sample, other) }));

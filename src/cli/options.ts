@@ -3,7 +3,12 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
-import { REASON_DEFAULTS, type LoadRequest, type ReasonRequest } from '../protocol/engine.ts';
+import {
+  REASON_DEFAULTS,
+  type LoadedModel,
+  type LoadRequest,
+  type ReasonRequest,
+} from '../protocol/engine.ts';
 import { weightsCacheFolder } from '../files/cacheFolder.ts';
 import { DEVICE_CHOICES, type DeviceChoice } from '../tensor/device.ts';
 import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
@@ -33,6 +38,16 @@ export interface GenerationOptions {
   repetitionPenalty?: number;
   maxTokens: number;
   force: Record<number, number>;
+  asReleased?: true;
+  topK?: number;
+}
+
+/** With --as-released, what the evaluation of the model's authors has in place of the options. */
+export function releasedOptions<Options extends GenerationOptions>(
+  options: Options,
+  { defaults: { released } }: Pick<LoadedModel, 'defaults'>,
+): Options {
+  return options.asReleased === true ? { ...options, ...released } : options;
 }
 
 export function addModelOptions(command: Command): Command {
@@ -98,6 +113,10 @@ export function addGenerationOptions(command: Command): Command {
       integer('a number of tokens', 1),
       REASON_DEFAULTS.maxTokens,
     )
+    .option(
+      '--as-released',
+      "sample, stop and use the system prompt as the evaluation of the model's authors does, where published",
+    )
     .addOption(
       new Option('--force <i:id,…>', 'put token <id> at index <i> of the answer')
         .argParser(forcedTokens)
@@ -123,6 +142,7 @@ export function requestOptions(
     topP,
     maxTokens,
     force,
+    ...(options.topK !== undefined && { topK: options.topK }),
   };
 }
 

@@ -11,7 +11,7 @@ import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from 
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { EXIT, type CliContext } from './context.ts';
-import { requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
+import { releasedOptions, requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
 import { reportEvent, reportSummary } from './reporter.ts';
 import { withModel } from './session.ts';
 import { label } from './terminal.ts';
@@ -48,7 +48,7 @@ export async function reason(
   if (options.trace !== undefined) await checkTracePath(options.trace, [...imagePaths, ...options.helper]);
   const swapImages = await Promise.all(swapImagesOf(options).map(readImage));
   return withModel(context, options, async ({ client, loaded }) => {
-    const own = requestFor(images, helpers, questionOf(options, loaded), options);
+    const own = requestFor(images, helpers, questionOf(options, loaded), options, loaded);
     const latents = await latentsToSwapIn(context, client, { ...own, images: swapImages });
     const intervention = interventionOf(options.intervene, 0, latents);
     const request = { ...own, ...(intervention !== undefined && { intervention }) };
@@ -149,6 +149,7 @@ function requestFor(
   helpers: ImageInput[],
   question: string,
   options: ReasonOptions,
+  loaded: LoadedModel,
 ): RunRequest {
   return {
     id: randomUUID(),
@@ -157,7 +158,7 @@ function requestFor(
     helpers,
     helperMode: options.helpersInPrompt ? 'prompt' : 'reference',
     placement: options.placement,
-    ...requestOptions(options),
+    ...requestOptions(releasedOptions(options, loaded)),
   };
 }
 

@@ -8,10 +8,11 @@
  * - released: what the released ILVR evaluation reads where its optional package mathruler is missing.
  * - strict: the last `\boxed{…}` if it holds moves and nothing else, also as words ("DOWN LEFT").
  *
- * Other sets are scored by the released code's final answer and its normalisation.
+ * Other sets are scored by what a text marks as its answer (`<answer>` or `\boxed{}`), else by the released code's final
+ * answer, and its normalisation. Where the right answer is a letter, the letter that a text states is compared.
  */
 
-import { finalAnswer, lastBoxed, normaliseAnswer } from '../trace/answer.ts';
+import { choiceOf, finalAnswer, lastBoxed, markedAnswer, normaliseAnswer } from '../trace/answer.ts';
 
 export const HOLE = -1;
 export const SAFE = 0;
@@ -116,11 +117,19 @@ export interface Judgement {
 /** Judges a text by walking its plan where there is a map, else by comparing with the sample's own answer. */
 export function judge({ map, answer = '' }: Truth, text: string): Judgement {
   if (map === undefined) {
-    const found = normaliseAnswer(finalAnswer(text));
-    const success = found === normaliseAnswer(answer);
+    const { found, success } = compared(markedAnswer(text) ?? finalAnswer(text), answer);
     return { answer: found, verdict: success ? 'as expected' : `expected ${answer}`, success };
   }
   const moves = boxedMoves(text);
   const { success, status } = simulate(map, moves);
   return { answer: moves.join(''), verdict: status, success };
+}
+
+/** By the letter, where the right answer is one and a letter is stated; else by the released normalisation. */
+function compared(stated: string, right: string): { found: string; success: boolean } {
+  const letter = /^\(?[A-Za-z]\)?\.?$/.test(right.trim()) ? choiceOf(right) : undefined;
+  const choice = letter === undefined ? undefined : choiceOf(stated);
+  if (choice !== undefined) return { found: choice, success: choice === letter };
+  const found = normaliseAnswer(stated);
+  return { found, success: found === normaliseAnswer(right) };
 }

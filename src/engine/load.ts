@@ -75,6 +75,7 @@ export async function openModel(
     plan,
     defaults: {
       repetitionPenalty: generation.repetitionPenalty,
+      ...(checkpoint.family && { released: checkpoint.family.released }),
       ...(question !== undefined && { question }),
     },
     maxPositions: config.text.maxPositions,

@@ -275,7 +275,7 @@ function startEvent(
   style: UsedStyle,
   branch: TraceBranch | undefined,
 ): Extract<ReasonEvent, { type: 'start' }> {
-  const { latents, intervention, temperature, topP, seed, maxTokens, system } = request;
+  const { latents, intervention, temperature, topP, topK, seed, maxTokens, system } = request;
   const notes = [...notesOn(context.model.checkpoint.generation, request), ...style.notes];
   const { model, device } = context.describe;
   return {
@@ -292,6 +292,7 @@ function startEvent(
       ...(intervention?.scope !== undefined && { interventionScope: intervention.scope }),
       temperature,
       topP,
+      ...(topK !== undefined && { topK }),
       repetitionPenalty,
       seed,
       maxTokens,

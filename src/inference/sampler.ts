@@ -18,6 +18,8 @@ export interface SamplerSettings {
   /** 0 is greedy. */
   temperature: number;
   topP: number;
+  /** Absent: the checkpoint's own. */
+  topK?: number | undefined;
   /** 1 is none. Applied in greedy mode too, over prompt and answer, pads included. */
   repetitionPenalty: number;
   seed: number;
@@ -36,7 +38,7 @@ export class Sampler {
     defaults: GenerationDefaults,
     random = new RandomNumbers(settings.seed),
   ) {
-    const { temperature, topP, repetitionPenalty } = settings;
+    const { temperature, topP, topK, repetitionPenalty } = settings;
     this.settings = settings;
     this.defaults = defaults;
     this.random = random;
@@ -44,7 +46,12 @@ export class Sampler {
       { ...defaults.scoreRules, repetition_penalty: repetitionPenalty },
       defaults.eosIds,
     );
-    this.drawRules = drawRules({ ...defaults.drawRules, temperature, top_p: topP });
+    this.drawRules = drawRules({
+      ...defaults.drawRules,
+      temperature,
+      top_p: topP,
+      ...(topK !== undefined && { top_k: topK }),
+    });
   }
 
   /** One that draws on as this one would, independently; or anew by another seed. */

@@ -105,12 +105,24 @@ export interface LoadedModel {
   /** What the checkpoint itself decodes with. */
   defaults: {
     repetitionPenalty: number;
+    /** How its authors' evaluation runs it, as far as it is published. */
+    released?: ReleasedSettings;
     /** What it was trained to be asked, where it says so. */
     question?: string;
   };
   /** Longest sequence, prompt and answer together. */
   maxPositions: number;
   milliseconds: number;
+}
+
+/** Settings of an evaluation; see ../model/families/family.ts. */
+export interface ReleasedSettings {
+  temperature?: number;
+  topP?: number;
+  topK?: number;
+  repetitionPenalty?: number;
+  maxTokens?: number;
+  system?: string;
 }
 
 /** A picture as encoded bytes (PNG, JPEG, WebP …), so that remote files work as well. */
@@ -170,6 +182,8 @@ export interface ReasonRequest {
   /** 0 is greedy. */
   temperature: number;
   topP: number;
+  /** Draws among so many of the likeliest tokens; absent: as the checkpoint's own file says. */
+  topK?: number;
   /** Absent: the checkpoint's own. */
   repetitionPenalty?: number;
   seed: number;

@@ -4,12 +4,26 @@ import type { Trace } from './schema.ts';
 import { answerText } from './steps.ts';
 
 /**
- * The answer of a run, short: what it boxed, else what it states as its answer. Undefined while it goes on
- * without having boxed one.
+ * The answer of a run, short: what it marked, else what it states as its answer. Undefined while it goes on
+ * without having marked one.
  */
 export function statedAnswer(trace: Trace): string | undefined {
   const text = answerText(trace);
-  return lastBoxed(text) ?? (trace.status === 'complete' ? finalAnswer(text) : undefined);
+  return markedAnswer(text) ?? (trace.status === 'complete' ? finalAnswer(text) : undefined);
+}
+
+/** What a text marks as its answer: the last `<answer>…</answer>`, of that the box in it, or else the last `\boxed{…}`. */
+export function markedAnswer(text: string): string | undefined {
+  const tagged = lastTagged(text);
+  return tagged === undefined ? lastBoxed(text) : (lastBoxed(tagged) ?? tagged);
+}
+
+/** Content of the last `<answer>…</answer>`; undefined if there is none or it is cut off. */
+function lastTagged(text: string): string | undefined {
+  const [open, close] = ['<answer>', '</answer>'];
+  const end = text.lastIndexOf(close);
+  const start = end < 0 ? -1 : text.lastIndexOf(open, end);
+  return start < 0 ? undefined : text.slice(start + open.length, end).trim();
 }
 
 /** Content of the last `\boxed{…}`, with its own braces balanced; undefined if there is none or it is cut off. */
@@ -56,4 +70,16 @@ export function normaliseAnswer(answer: string): string {
   const lower = trimmed.toLowerCase();
   if (YES.has(lower)) return 'Yes';
   return NO.has(lower) ? 'No' : trimmed;
+}
+
+/**
+ * The letter of an answer to a multiple-choice question: "B", "(b)", "B. the red one", "option B". Undefined where none is
+ * stated, and where a text merely begins with the word "a".
+ */
+export function choiceOf(answer: string): string | undefined {
+  const text = answer.replace(/^\\text\{(.*)\}$/s, '$1').trim();
+  const alone = /^\(?([A-Za-z])\)?[.:,)]?$/.exec(text)?.[1];
+  const leading = /^(?:\(([A-Za-z])\)|([A-Z])[.:)])\s/.exec(text);
+  const named = /\b(?:option|choice|answer(?:\s+is)?)\s*:?\s*\(?([A-Z])\)?(?![A-Za-z])/.exec(text)?.[1];
+  return (alone ?? leading?.[1] ?? leading?.[2] ?? named)?.toUpperCase();
 }

@@ -182,6 +182,8 @@ const settings = z.strictObject({
   /** 0 is greedy. */
   temperature: z.number().min(0),
   topP: z.number().gt(0).max(1),
+  /** Absent: the checkpoint's own, if any. */
+  topK: size.optional(),
   repetitionPenalty: z.number().gt(0),
   seed: z.int(),
   maxTokens: size,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { baselinesOf, majorityAnswer, walkSuccess } from '../../src/dataset/baselines.ts';
 import {
   boxedMoves,
+  judge,
   movesIn,
   releasedPath,
   simulate,
@@ -105,5 +106,24 @@ describe('the Wilson interval', () => {
     expect(wilsonInterval(0, 10).low).toBe(0);
     expect(wilsonInterval(10, 10).high).toBeCloseTo(1, 12);
     expect(wilsonInterval(0, 0)).toEqual({ low: 0, high: 1 });
+  });
+});
+
+describe('answers that are no plans', () => {
+  it.each<[string, string, string, boolean]>([
+    ['a tag', '<think>A or B</think><answer>B</answer>', 'B', true],
+    ['a box in a tag', 'so <answer>\\boxed{C}</answer>', 'C', true],
+    ['the last box', '\\boxed{A} no, \\boxed{D}', 'D', true],
+    ['a letter with its text', '<answer>(b) the red one</answer>', 'B', true],
+    ['a letter in words', 'Final answer: option C', 'C', true],
+    ['a letter that the released rule takes for yes', '\\boxed{A}', 'A', true],
+    ['another letter than that', '\\boxed{B}', 'A', false],
+    ['a box of text', '\\boxed{\\text{E}}', 'E', true],
+    ['a word', '<answer>seven</answer>', 'seven', true],
+    ['a tag that is cut off', '<answer>C', 'C', false],
+    ['an article', 'answer: A cat sits there', 'B', false],
+    ['yes and no by the released rule', 'Answer: true', 'Yes', true],
+  ])('are read from %s', (_, text, answer, success) => {
+    expect(judge({ answer }, text).success).toBe(success);
   });
 });

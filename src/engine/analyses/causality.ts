@@ -9,7 +9,7 @@ import { judge, type Truth } from '../../dataset/scoring.ts';
 import { Generation } from '../../inference/generation.ts';
 import type { LatentIntervention } from '../../protocol/engine.ts';
 import type { NumericArray } from '../../tensor/array.ts';
-import { finalAnswer, lastBoxed } from '../../trace/answer.ts';
+import { finalAnswer, markedAnswer } from '../../trace/answer.ts';
 import { divergences } from './divergence.ts';
 import { checkLatent, type ModelRun, type RunnerContext } from './modelRun.ts';
 import { planVariants, scopeOf } from './variantPlan.ts';
@@ -126,7 +126,7 @@ class Variant {
   /** @param beside what its words are compared with */
   written(truth: Truth | undefined, beside?: Variant): Written {
     const text = this.own.before + this.words.join('');
-    const answer = lastBoxed(text) ?? (this.at.ended ? finalAnswer(text) : undefined);
+    const answer = markedAnswer(text) ?? (this.at.ended ? finalAnswer(text) : undefined);
     const difference = beside && this.differsFrom(beside);
     return {
       words: [...this.words],

@@ -75,7 +75,7 @@ type Source = { config: ModelConfig; tokenizer: Tokenizer; chatTemplate: ChatTem
 export function sequenceOf(source: Source, sample: SampleText): TrainingSequence {
   const { config, tokenizer } = source;
   const { latent, imagePad } = config.tokens;
-  if (latent === undefined) throw noLatents();
+  if (latent === undefined) throw noLatents(config.protocol?.name);
   const { mergeSize } = config.vision;
   const tokens = sample.pictures.map(({ grid }) => (grid.height * grid.width) / mergeSize ** 2);
   const { before, after, turnStart, learntFrom } = frameOf(source, sample.question, tokens);
@@ -185,7 +185,16 @@ function checkText(text: string, tokenizer: Tokenizer, reserved: readonly number
   });
 }
 
-function noLatents(): UserError {
+/** @param other the project whose latents the model thinks in */
+function noLatents(other: string | undefined): UserError {
+  if (other !== undefined) {
+    return new UserError({
+      problem: `The recipe of ILVR trains K pads between two markers, and this model thinks in latents of ${other}`,
+      expected: 'a checkpoint of ILVR, or a plain Qwen2.5-VL with its three tokens',
+      found: other,
+      remedy: 'Train it with the code of its own project; runs, analyses and evaluations of it work here.',
+    });
+  }
   return new UserError({
     problem: 'the model knows no latent blocks',
     expected: 'latent_token_id, latent_start_id and latent_end_id in config.json or the tokenizer',
