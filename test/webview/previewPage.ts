@@ -48,6 +48,8 @@ export interface Preview {
   /** Shows a run, or replays as many of its events. */
   show(run: OpenTrace, rest?: Parameters<PreviewControls['show']>[1]): Promise<void>;
   replay(run: OpenTrace, count: number): Promise<void>;
+  /** Has a run ready; what is returned shows it. */
+  prepare(run: OpenTrace): Promise<() => Promise<void>>;
   /** Calls the page's stand-in for the host. */
   host<Name extends 'show' | 'progress' | 'select' | 'finish' | 'keep' | 'finishAnalysis'>(
     name: Name,
@@ -164,6 +166,10 @@ export async function emptyPreview(browser: Browser, files: Map<string, string>)
         [themeStyle(theme), bodyClass(theme)] as const,
       ),
     show: (run, rest = { canRun: true }) => ask('show', sent(run), rest),
+    prepare: async (run) => {
+      await ask('prepare', sent(run));
+      return () => ask('showPrepared', { canRun: true });
+    },
     replay: (run, count) => ask('replay', sent(run), count),
     host: ask,
     training: ask,
