@@ -21,6 +21,16 @@ export interface Unpacked {
   arrays: { file: string } | 'unpacked';
 }
 
+/** Lists that grow with a run. To take in thousands of entries at once would hold up whoever does. */
+export const LONG_LISTS = ['tokens', 'latents'] as const;
+export type LongList = (typeof LONG_LISTS)[number];
+
+/** Asks for entries of a list, from one on. */
+export interface PieceRequest {
+  list: LongList;
+  from: number;
+}
+
 /** @throws UserError if it is no trace, or a damaged one, or the disk refuses */
 export async function unpackTrace(request: UnpackRequest): Promise<Unpacked> {
   const bytes =

@@ -18,6 +18,7 @@ import type { OpenTrace } from '../../../src/traceFile/openTrace.ts';
 import { temporaryFolder } from '../../fixtures/cli.ts';
 import { fromFile, oneFile } from '../../fixtures/reopened.ts';
 import { smallArrays, smallRun } from '../../fixtures/smallTrace.ts';
+import { sampleRun } from '../../webview/sampleTrace.ts';
 
 const VERSION_1 = readFileSync(join(import.meta.dirname, '../../traceFile/version1.ilvr.json'), 'utf8');
 
@@ -76,6 +77,16 @@ describe('a trace in one file', () => {
       }
     }
     expect(warnings).toEqual([]);
+  });
+
+  it('of more tokens than a message of the process holds comes whole, in order', async () => {
+    const run = sampleRun({ blocks: 120, latents: 3, layers: 1, heads: 1, side: 2, hiddenSize: 2, helpers: 0 });
+    expect(Math.min(run.trace.tokens.length, run.trace.latents.length)).toBeGreaterThan(256);
+    await writeFile(inFolder('long.ilvr.json'), padded(await oneFile(run)));
+    const open = await files.openPath(inFolder('long.ilvr.json'));
+    expect(open.trace.tokens).toEqual(run.trace.tokens);
+    expect(open.trace.latents).toEqual(run.trace.latents);
+    await open.close();
   });
 
   it('when it is large, lies in a temporary file that goes when it is closed', async () => {
