@@ -75,11 +75,12 @@ async function benchSaves(trace: Trace, folder: string): Promise<void> {
   const [start, ...rest] = events;
   if (start?.type !== 'start') return;
   const growing = startTrace(start);
-  let [inSaves, computed] = [0, 0];
+  let [count, inSaves, computed] = [0, 0, 0];
   const save = store.save.bind(store);
   store.save = async (...args) => {
     const [began, cpu] = [performance.now(), process.cpuUsage()];
     await save(...args);
+    count++;
     inSaves += performance.now() - began;
     computed += cpuMs(cpu);
   };
@@ -95,7 +96,7 @@ async function benchSaves(trace: Trace, folder: string): Promise<void> {
   const took = performance.now() - began;
   store.dispose();
   console.log(
-    `  beside a run: saves take ${share(inSaves, took)} of its time, and the processor for ${share(computed, took)}`,
+    `  beside a run: ${count} saves take ${share(inSaves, took)} of its time, and the processor for ${share(computed, took)}`,
   );
 }
 

@@ -37,6 +37,9 @@ interface Pending {
   trace: Trace;
   timer?: ReturnType<typeof setTimeout>;
   notBefore: number;
+  isSaving: boolean;
+  /** It has grown since the save that is going on began. */
+  hasGrown: boolean;
 }
 
 export class RunStore implements Disposable {
@@ -60,13 +63,19 @@ export class RunStore implements Disposable {
 
   /** Saves a trace that is still growing, soon and not too often. */
   schedule(trace: Trace): void {
-    const entry = this.pending.get(trace.id) ?? { trace, notBefore: 0 };
+    const entry = this.pending.get(trace.id) ?? { trace, notBefore: 0, isSaving: false, hasGrown: false };
     this.pending.set(trace.id, entry);
-    const wait = Math.max(entry.notBefore - Date.now(), 0);
-    entry.timer ??= setTimeout(() => {
-      delete entry.timer;
-      this.save(trace).catch(this.failed);
-    }, wait);
+    // Only the end of a save tells how long the next one has to wait.
+    if (entry.isSaving) entry.hasGrown = true;
+    else entry.timer ??= setTimeout(() => void this.saveScheduled(entry), entry.notBefore - Date.now());
+  }
+
+  private async saveScheduled(entry: Pending): Promise<void> {
+    delete entry.timer;
+    Object.assign(entry, { isSaving: true, hasGrown: false });
+    await this.save(entry.trace).catch(this.failed);
+    entry.isSaving = false;
+    if (entry.hasGrown && this.pending.get(entry.trace.id) === entry) this.schedule(entry.trace);
   }
 
   /** Saves now. */

@@ -3,8 +3,8 @@
 import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { setImmediate, setTimeout } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { markInterrupted, RunStore } from '../../../src/extension/run/store.ts';
 import { applyEvent, startTrace } from '../../../src/trace/events.ts';
 import type { Trace } from '../../../src/trace/schema.ts';
@@ -53,6 +53,17 @@ test('a saved run reads back equal, with its arrays, and is listed', async () =>
 test('a growing run is on disk soon after it is scheduled', async () => {
   store.schedule(run('growing', 'running'));
   await expect.poll(() => readdir(folder)).toContain('growing.ilvr.json');
+  expect(failures).toEqual([]);
+});
+
+test('a run that grows while it is saved is not saved again before its time', async () => {
+  const busy = run('busy', 'running');
+  const long = { ...busy, tokens: Array.from({ length: 4000 }, () => busy.tokens[0]!) };
+  const saves = vi.spyOn(store, 'save');
+  for (const until = Date.now() + 400; Date.now() < until; await setTimeout(2)) store.schedule(long);
+  expect(saves).toHaveBeenCalledTimes(1);
+  await store.flush();
+  expect(saves).toHaveBeenCalledTimes(2);
   expect(failures).toEqual([]);
 });
 

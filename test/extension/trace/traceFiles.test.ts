@@ -80,7 +80,15 @@ describe('a trace in one file', () => {
   });
 
   it('of more tokens than a message of the process holds comes whole, in order', async () => {
-    const run = sampleRun({ blocks: 120, latents: 3, layers: 1, heads: 1, side: 2, hiddenSize: 2, helpers: 0 });
+    const run = sampleRun({
+      blocks: 120,
+      latents: 3,
+      layers: 1,
+      heads: 1,
+      side: 2,
+      hiddenSize: 2,
+      helpers: 0,
+    });
     expect(Math.min(run.trace.tokens.length, run.trace.latents.length)).toBeGreaterThan(256);
     await writeFile(inFolder('long.ilvr.json'), padded(await oneFile(run)));
     const open = await files.openPath(inFolder('long.ilvr.json'));
