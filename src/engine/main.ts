@@ -2,6 +2,8 @@
 
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
+import { within } from '../process/ending.ts';
+import { GPU_LOST_EXIT } from '../process/gpuLost.ts';
 import { HALF_ARGUMENT, probedDevice } from '../process/gpuProbe.ts';
 import { endWithParent } from '../process/parent.ts';
 import type { EngineEvents, EngineMethods } from '../protocol/engine.ts';
@@ -10,6 +12,9 @@ import { VERSION } from '../base/version.ts';
 import type { Device } from '../tensor/device.ts';
 import { probeDevice } from './device.ts';
 import { EngineServer } from './server.ts';
+
+/** For a client that does not answer when this process is about to end. */
+const PATIENCE_MS = 2000;
 
 const probed = probedDevice(process.argv);
 if (probed !== undefined) void probe(probed);
@@ -27,6 +32,12 @@ function serve(): void {
   const server = new EngineServer(events, {
     version: VERSION,
     packWorker: join(__dirname, 'packWorker.cjs'),
+    end: async (error) => {
+      process.stderr.write(`${messageOf(error.cause ?? error)}\n`);
+      // Answered when all that was sent before has arrived.
+      await within(PATIENCE_MS, client.log({ level: 'error', text: error.message }));
+      process.exit(GPU_LOST_EXIT);
+    },
   });
   const methods: EngineMethods = {
     hello: () => server.hello(),

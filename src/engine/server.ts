@@ -5,6 +5,7 @@ import { CancelledError, UserError } from '../base/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
 import { PromptMemory } from '../inference/promptMemory.ts';
 import { runtimeVersion } from '../ort/session.ts';
+import { GpuLostError } from '../process/gpuLost.ts';
 import { outOfMemory } from '../process/memory.ts';
 import {
   ENGINE_PROTOCOL_VERSION,
@@ -33,6 +34,8 @@ interface Loaded extends OpenedModel {
 export interface EngineSettings extends LoadSettings {
   /** Of this program. */
   version: string;
+  /** Ends the process, which is of no use any more; what was sent arrives before. Absent: the error is thrown. */
+  end?: (error: Error) => Promise<never>;
 }
 
 export class EngineServer implements EngineMethods {
@@ -173,6 +176,7 @@ export class EngineServer implements EngineMethods {
     try {
       return await work();
     } catch (error) {
+      if (error instanceof GpuLostError) await this.settings.end?.(error);
       throw outOfMemory(error) ?? error;
     } finally {
       this.busy = undefined;

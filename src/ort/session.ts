@@ -6,6 +6,7 @@
 
 import { requireNoTelemetry } from './noTelemetry.ts';
 import ort from 'onnxruntime-node';
+import { gpuLost } from '../process/gpuLost.ts';
 import { outOfMemory } from '../process/memory.ts';
 import { DEVICE_FACTS, type Device } from '../tensor/device.ts';
 
@@ -45,7 +46,7 @@ export interface Session {
   /** Names of the graph's outputs. */
   readonly outputs: readonly string[];
   /**
-   * Runs the graph. Errors of the runtime come through as they are, but for want of memory: a UserError.
+   * Runs the graph. Errors of the runtime come through as they are, but for want of memory or a lost GPU: a UserError.
    * @param results tensors, wherever they are, that outputs are written into; the others come in fresh ones
    * on the CPU. Not for sessions with `keepOnDevice`.
    * @param unwanted outputs that are not brought at all
@@ -107,12 +108,12 @@ export async function openSession(graph: Uint8Array, options: SessionOptions): P
   };
 }
 
-/** An end for want of memory is told as such. */
+/** An end for want of memory, or of a GPU, is told as such. */
 async function told<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw outOfMemory(error) ?? error;
+    throw outOfMemory(error) ?? gpuLost(error) ?? error;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { messageOf } from '../base/errors.ts';
+import { GPU_LOST_EXIT } from './gpuLost.ts';
 
 export interface Ending {
   /** Both are null if it could not even start. */
@@ -62,6 +63,8 @@ export function ranOutOfMemory({ signal, errors }: Ending): boolean {
 /** The likely cause with the remedy; nothing if there is no saying. */
 export function likelyCause(ending: Ending): string | undefined {
   const { code, signal } = ending;
+  if (code === GPU_LOST_EXIT)
+    return 'The GPU was lost, as when its driver is reset or replaced: if it happens again, use the CPU instead.';
   if (ranOutOfMemory(ending))
     return 'Most likely memory ran out: use a smaller model or smaller pictures, or close other programs.';
   if ((signal !== null && CRASHES.includes(signal)) || (code ?? 0) >= WINDOWS_ERROR)
