@@ -5,6 +5,7 @@
  */
 
 import type * as z from 'zod';
+import { faultIn } from '../base/faults.ts';
 import { UserError } from '../base/errors.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { attention } from './attention.ts';
@@ -60,10 +61,11 @@ export function parametersOf<Name extends AnalysisName>(
   const { parameters } = ANALYSES[name];
   const parsed = parameters.safeParse(given);
   if (parsed.success) return parsed.data as AnalysisParameters<Name>;
-  const [issue] = parsed.error.issues;
+  const { path, expected, found, issue } = faultIn(parsed.error, given);
+  const names = Object.keys(parameters.shape).join(', ');
   throw new UserError({
     problem: `The analysis ${name} cannot be run with these parameters`,
-    expected: `some of ${Object.keys(parameters.shape).join(', ')}`,
-    found: [...(issue?.path ?? []), issue?.message].join(': '),
+    expected: issue.code === 'unrecognized_keys' ? `some of ${names}` : `${path} to be ${expected}`,
+    found,
   });
 }

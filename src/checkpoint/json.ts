@@ -3,9 +3,12 @@
  * four parts of a `UserError` instead of a stack trace.
  */
 import type { z } from 'zod';
+import { faultIn } from '../base/faults.ts';
 import { UserError, messageOf } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import { isThere, readPlainFile } from '../files/plainFile.ts';
+
+export { show } from '../base/faults.ts';
 
 /** Configs are a few kilobytes; a tokenizer of 150,000 tokens is 11 MB. Anything far beyond is no config. */
 const MAX_JSON_BYTES = 128 * 1024 * 1024;
@@ -51,36 +54,17 @@ export async function readText(file: string): Promise<string> {
 export function parseWith<S extends z.ZodType>(schema: S, value: unknown, where: string): z.infer<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  const path = issue?.path ?? [];
+  const { path, expected, found } = faultIn(result.error, value);
   throw new UserError({
-    problem: path.length > 0 ? `the setting "${path.join('.')}" cannot be used` : 'the file cannot be used',
-    expected:
-      issue?.message
-        .replace(/^(Invalid input|Too big|Too small): expected /, '')
-        .replace(/, received .*$/, '') ?? 'valid',
-    found: show(valueAt(value, path)),
+    problem: path === '' ? 'the file cannot be used' : `the setting "${path}" cannot be used`,
+    expected,
+    found,
     where,
     remedy: 'Compare it with the file that the makers of the model published.',
   });
 }
 
-function valueAt(value: unknown, path: PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
-    value,
-  );
-}
-
 /** Whether a value is a JSON object, whose keys can be asked for. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** A short rendering of any JSON value for an error message. */
-export function show(value: unknown): string {
-  if (value === undefined) return 'nothing';
-  if (typeof value === 'number') return String(value); // JSON has no NaN
-  const text = JSON.stringify(value) ?? typeof value;
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

@@ -12,6 +12,7 @@ import {
   type AnalysisResult,
 } from '../analysis/table.ts';
 import { CancelledError, UserError } from '../base/errors.ts';
+import { inBytes } from '../process/memory.ts';
 import { analyseRequest } from '../client/analyseRequest.ts';
 import type { AnalysisOutcome } from '../protocol/analyse.ts';
 import {
@@ -24,6 +25,7 @@ import {
   type AnalysisOrigin,
 } from '../trace/analyses.ts';
 import type { TracePicture } from '../trace/schema.ts';
+import { deadBytes } from '../traceFile/compact.ts';
 import { extendTrace } from '../traceFile/extendTrace.ts';
 import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
 import { asJson, reportAnalysis } from './analysisReport.ts';
@@ -31,6 +33,7 @@ import { EXIT, type CliContext } from './context.ts';
 import { addModelOptions, type ModelOptions } from './options.ts';
 import { readImage } from './reason.ts';
 import { withModel, type Session } from './session.ts';
+import { asUsage, UsageError } from './usage.ts';
 
 interface AnalyseOptions extends ModelOptions {
   set: Record<string, unknown>;
@@ -94,10 +97,11 @@ async function analyse(
   name: AnalysisName,
   options: AnalyseOptions,
 ): Promise<number> {
-  const parameters = { ...parametersOf(name, options.set) };
+  const parameters = { ...asUsage(() => parametersOf(name, options.set)) };
+  requireSecond(name, options.other);
   return withTrace(file, async (run) => {
     const answer = (other?: OpenTrace): Promise<number> => {
-      checkOther(name, run, other);
+      checkOther(run, other);
       const key = { method: name, parameters, ...(other && { other: other.trace.id }) };
       return answerFrom(context, file, { run, other }, { key, options });
     };
@@ -143,14 +147,18 @@ async function answerFrom(context: CliContext, file: string, runs: Runs, asked: 
   return origin.status === 'complete' ? EXIT.ok : EXIT.cancelled;
 }
 
-function checkOther(name: AnalysisName, run: OpenTrace, other: OpenTrace | undefined): void {
+/** @throws UsageError if the analysis compares nothing */
+function requireSecond(name: AnalysisName, other: string | undefined): void {
+  if (other === undefined || ANALYSES[name].secondRun) return;
+  throw new UsageError({
+    problem: `The analysis ${name} takes no second run`,
+    remedy: 'Leave out --other.',
+  });
+}
+
+/** @throws UserError if vectors of the runs have other sizes */
+function checkOther(run: OpenTrace, other: OpenTrace | undefined): void {
   if (other === undefined) return;
-  if (!ANALYSES[name].secondRun) {
-    throw new UserError({
-      problem: `The analysis ${name} takes no second run`,
-      remedy: 'Leave out --other.',
-    });
-  }
   const [own, its] = [run, other].map(({ trace }) => trace.model.hiddenSize);
   if (own === its) return;
   throw new UserError({
@@ -238,8 +246,13 @@ async function save(
   key: AnalysisKey,
   { result, origin }: Required<Computed>,
 ): Promise<void> {
-  await extendTrace(file, async (trace, sink) => {
+  const written = await extendTrace(file, async (trace, sink) => {
     keepAnalysis(trace, await storedAnalysis(key, result, origin, sink));
   });
   terminal.error(`kept in ${file}`);
+  const dead = deadBytes(written);
+  if (dead === 0) return;
+  terminal.error(
+    `${inBytes(dead)} of its arrays are of results that were computed again; "Export trace" writes it without them`,
+  );
 }

@@ -1,5 +1,6 @@
 /** `ilvr caches`: packed weights on this machine, and removing them. */
 
+import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
@@ -35,6 +36,7 @@ export function addCaches(program: Command, context: CliContext, finished: (code
 
 async function caches({ terminal }: CliContext, options: CachesOptions): Promise<number> {
   const folder = options.weightsCache === undefined ? weightsCacheFolder() : resolve(options.weightsCache);
+  await requireFolder(folder);
   const listed = await listCaches(folder);
   const removed = options.removeAll === true ? listed : named(listed, options.remove ?? [], folder);
   for (const cache of removed) {
@@ -48,6 +50,19 @@ async function caches({ terminal }: CliContext, options: CachesOptions): Promise
     listed.length === 0 ? `No packed weights in ${folder}` : `${inBytes(total)} in all, in ${folder}`,
   );
   return EXIT.ok;
+}
+
+/** One that is not there yet has no packed weights. @throws UserError for a file */
+async function requireFolder(folder: string): Promise<void> {
+  const info = await stat(folder).catch(() => undefined);
+  if (info === undefined || info.isDirectory()) return;
+  throw new UserError({
+    problem: 'Packed weights are not kept here',
+    expected: 'a folder',
+    found: 'a file',
+    where: folder,
+    remedy: 'Name the folder after --weights-cache.',
+  });
 }
 
 /** @throws UserError for a name that is none of the list's, before any is removed */

@@ -27,9 +27,9 @@ export function addModel(program: Command, context: CliContext, finished: (code:
     .option('--adapter <dir>', 'folder of a LoRA adapter to apply to it')
     .addOption(new Option('--device <device>', 'where it is to run').choices(DEVICES).default('cpu'))
     .addOption(
-      new Option('--picture <size>', 'such as 1920x1080; may be given several times (default: 1024x1024)')
+      new Option('--picture <size>', 'such as 1920x1080; may be given several times')
         .argParser(sizes)
-        .default([], 'one'),
+        .default([], '1024x1024'),
     )
     .option('--text-tokens <n>', 'question and answer together', integer('a number of tokens', 1))
     .option('--latents <n>', 'latents whose attention is kept', integer('a number of latents', 0))

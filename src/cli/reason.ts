@@ -19,6 +19,7 @@ import type { EngineClient } from '../client/engineClient.ts';
 import type { OpenTrace } from '../traceFile/openTrace.ts';
 import { runRequest, vectorsOf, type RunRequest } from './runRequest.ts';
 import { writeTraceFiles } from './traceOutput.ts';
+import { requireEnding, UsageError } from './usage.ts';
 
 export interface ReasonOptions extends ModelOptions, GenerationOptions {
   helper: string[];
@@ -43,10 +44,12 @@ export async function reason(
   imagePaths: string[],
   options: ReasonOptions,
 ): Promise<number> {
+  if (options.trace !== undefined) requireEnding(options.trace, ['.json'], 'A trace');
+  const swapPaths = swapImagesOf(options);
   const images = await Promise.all(imagePaths.map(readImage));
   const helpers = await Promise.all(options.helper.map(readImage));
   if (options.trace !== undefined) await checkTracePath(options.trace, [...imagePaths, ...options.helper]);
-  const swapImages = await Promise.all(swapImagesOf(options).map(readImage));
+  const swapImages = await Promise.all(swapPaths.map(readImage));
   return withModel(context, options, async ({ client, loaded }) => {
     const own = requestFor(images, helpers, questionOf(options, loaded), options, loaded);
     const latents = await latentsToSwapIn(context, client, { ...own, images: swapImages });
@@ -80,10 +83,10 @@ export async function checkTracePath(trace: string, pictures: readonly string[])
   }
 }
 
-/** @throws UserError where there is a picture to swap with and no swap, or the other way round */
+/** @throws UsageError where there is a picture to swap with and no swap, or the other way round */
 function swapImagesOf({ intervene, swapImage }: ReasonOptions): string[] {
   if ((intervene === 'swap') === (swapImage !== undefined)) return swapImage === undefined ? [] : [swapImage];
-  throw new UserError({
+  throw new UsageError({
     problem: '--intervene swap and --swap-image go together',
     found: swapImage === undefined ? 'no picture whose latents to take' : `--intervene ${intervene}`,
     remedy: 'Give both, or neither.',

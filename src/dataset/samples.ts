@@ -7,6 +7,7 @@
 
 import { dirname, resolve } from 'node:path';
 import * as z from 'zod';
+import { faultText } from '../base/faults.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import { parseJson } from '../base/json.ts';
 import { isFile } from '../files/plainFile.ts';
@@ -232,16 +233,14 @@ function objectIn({ text, problem }: Line, where: string): unknown {
 
 function parsed<S extends z.ZodType>(schema: S, value: unknown, where: string): z.output<S> {
   const result = schema.safeParse(value);
-  if (!result.success) throw invalid(result.error, where);
+  if (!result.success) throw invalid(result.error, value, where);
   return result.data;
 }
 
-function invalid(error: z.ZodError, where: string): UserError {
-  const issue = error.issues[0];
-  const path = issue === undefined || issue.path.length === 0 ? 'the line' : issue.path.join('.');
+function invalid(error: z.ZodError, given: unknown, where: string): UserError {
   return new UserError({
     problem: 'This line is not a sample in the official ILVR format',
-    found: `at ${path}: ${issue?.message ?? 'an unknown fault'}`,
+    found: faultText(error, given, 'the line'),
     where,
     remedy: 'A sample needs at least text_input and image_input.',
   });

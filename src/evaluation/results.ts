@@ -6,6 +6,7 @@
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { dirname, join, parse as parsePath } from 'node:path';
 import * as z from 'zod';
+import { faultText } from '../base/faults.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import { lockFile } from '../files/lock.ts';
 import { makeFolder } from '../files/makeFolder.ts';
@@ -254,7 +255,8 @@ function parse<T>(schema: z.ZodType<T>, line: string, where: string): T {
   try {
     return schema.parse(JSON.parse(line));
   } catch (error) {
-    const found = error instanceof z.ZodError ? (error.issues[0]?.message ?? 'a fault') : messageOf(error);
+    const found =
+      error instanceof z.ZodError ? faultText(error, JSON.parse(line) as unknown) : messageOf(error);
     throw noResults(found, where);
   }
 }

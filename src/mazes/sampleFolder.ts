@@ -10,6 +10,7 @@
 import { appendFile, lstat, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { faultText } from '../base/faults.ts';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { makeFolder } from '../files/makeFolder.ts';
 import { namesOf } from '../files/ownFolder.ts';
@@ -143,7 +144,7 @@ function parseHeader(text: string, file: string, { format }: FolderPlan): z.outp
     throw new UserError(
       {
         problem: 'This file does not say how what lies beside it was generated',
-        found: error instanceof z.ZodError ? (error.issues[0]?.message ?? 'a fault') : messageOf(error),
+        found: error instanceof z.ZodError ? faultText(error, JSON.parse(text) as unknown) : messageOf(error),
         where: file,
         remedy: 'Give another folder, or remove this one.',
       },
@@ -242,7 +243,8 @@ async function writing(folder: string, write: () => Promise<void>): Promise<void
   try {
     await write();
   } catch (error) {
-    throw cannotWrite(folder, error);
+    // What says already where and why is told as it is.
+    throw error instanceof UserError ? error : cannotWrite(folder, error);
   }
 }
 

@@ -4,6 +4,7 @@ import { Claims, type RunSizes } from '../analysis/check.ts';
 import { isNumericArray, type AnalysisDefinition } from '../analysis/definition.ts';
 import type { AnalysedRun } from '../analysis/run.ts';
 import { ANALYSES, type AnalysisName, type AnalysisResult } from '../analysis/table.ts';
+import { faultIn } from '../base/faults.ts';
 import { UserError } from '../base/errors.ts';
 import { readArray, type ArraySink, type ByteSource } from './arrays.ts';
 import { ARRAY_KEY } from './format.ts';
@@ -125,15 +126,12 @@ export async function loadResult<Name extends AnalysisName>(
       remedy: 'Compute it again.',
     });
   }
-  const parsed = definition.result.safeParse(await withArrays(result, source));
+  const whole = await withArrays(result, source);
+  const parsed = definition.result.safeParse(whole);
   const claims = new Claims(definition.title, sizesOf(trace));
   if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    return claims.fail(
-      issue?.path.join('.') ?? 'the result',
-      'as the analysis writes it',
-      issue?.message ?? '',
-    );
+    const { path, expected, found } = faultIn(parsed.error, whole);
+    return claims.fail(path === '' ? 'the result' : path, expected, found);
   }
   definition.check(parsed.data, claims);
   return parsed.data as AnalysisResult<Name>;

@@ -206,7 +206,8 @@ function bytesFor(dtype: ArrayRef['dtype'], values: Float32Array | Uint8Array): 
   return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
 }
 
-function aligned(offset: number): number {
+/** Where the next array begins. */
+export function aligned(offset: number): number {
   return Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
 }
 

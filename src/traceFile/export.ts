@@ -9,6 +9,7 @@ import { nextTurn } from '../base/turn.ts';
 import { replaceFile } from '../files/replaceFile.ts';
 import type { ByteSource } from '../trace/arrays.ts';
 import type { Trace } from '../trace/schema.ts';
+import { compacted } from './compact.ts';
 import {
   ARRAYS_SUFFIX,
   arraysText,
@@ -82,11 +83,11 @@ export async function exportSizes(growing: Trace): Promise<Record<ExportForm, nu
  * when aborted. A pair's manifest takes its place last, so that it never names what is not there.
  */
 export async function exportTrace(
-  { trace: growing, container }: ExportSource,
+  source: ExportSource,
   file: string,
   { form: asked, signal, progress }: ExportOptions = {},
 ): Promise<string[]> {
-  const trace = snapshotOf(growing);
+  const { trace, container } = compacted(snapshotOf(source.trace), source.container);
   const sizes = await exportSizes(trace);
   const form = asked ?? formFor(file, sizes.json);
   if (form === 'json') requireReadable(sizes.json, file);

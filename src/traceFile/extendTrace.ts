@@ -11,6 +11,7 @@ import { readPlainFile } from '../files/plainFile.ts';
 import { replaceFile } from '../files/replaceFile.ts';
 import { bytesOf, allArrays, type ArraySink } from '../trace/arrays.ts';
 import type { Trace } from '../trace/schema.ts';
+import { compacted } from './compact.ts';
 import { ContainerWriter, MemoryContainer } from './container.ts';
 import { MAX_CHARACTERS, readManifest, writeManifest } from './manifest.ts';
 
@@ -39,8 +40,7 @@ export async function extendTrace(
     const where = 'file' in arrays ? await addToFile(file, arrays.file, trace, change) : arrays;
     if (where instanceof MemoryContainer) await change(trace, where);
     trace.arrays.bytes = endOf(trace);
-    await replaceFile(file, writeManifest(trace, formOf(where)));
-    return trace;
+    return await replaced(file, trace, where);
   } finally {
     await unlock();
   }
@@ -72,11 +72,23 @@ async function addToFile(
   return { file: name };
 }
 
+/** A trace in one file is written whole, so without what nothing refers to any more. */
+async function replaced(
+  file: string,
+  trace: Trace,
+  where: { file: string } | MemoryContainer,
+): Promise<Trace> {
+  if (!(where instanceof MemoryContainer)) {
+    await replaceFile(file, writeManifest(trace, where));
+    return trace;
+  }
+  const whole = compacted(trace, where);
+  const bytes = await whole.container.read(0, whole.trace.arrays.bytes);
+  await replaceFile(file, writeManifest(whole.trace, { data: Buffer.from(bytes).toString('base64') }));
+  return whole.trace;
+}
+
 /** The container reaches as far as what is referred to. */
 function endOf(trace: Trace): number {
   return allArrays(trace).reduce((end, ref) => Math.max(end, ref.offset + bytesOf(ref)), trace.arrays.bytes);
-}
-
-function formOf(where: { file: string } | MemoryContainer): { file: string } | { data: string } {
-  return where instanceof MemoryContainer ? { data: Buffer.from(where.all()).toString('base64') } : where;
 }

@@ -1,6 +1,7 @@
 /** Manifests of traces as text: `*.ilvr.json`. Reading executes nothing and trusts nothing. */
 
 import * as z from 'zod';
+import { faultText } from '../base/faults.ts';
 import { messageOf, UserError } from '../base/errors.ts';
 import { TRACE_FORMAT } from '../trace/format.ts';
 import { checkReferences } from '../trace/references.ts';
@@ -99,11 +100,9 @@ export async function readManifest(text: string, where: string): Promise<ReadMan
   const json = await migrated(requireFormat(parseJson(text, where), where), memory, where);
   const result = z.safeDecode(traceSchema, json as z.input<typeof traceSchema>);
   if (!result.success) {
-    const issue = result.error.issues[0];
-    const path = issue === undefined || issue.path.length === 0 ? 'the top level' : issue.path.join('.');
     throw new UserError({
       problem: 'This trace is damaged',
-      found: `at ${path}: ${issue?.message ?? 'an unknown fault'}`,
+      found: faultText(result.error, json),
       where,
       remedy: 'Export it again from the run, or restore the file from a copy.',
     });

@@ -4,8 +4,17 @@ import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { CancelledError } from '../../src/base/errors.ts';
-import { allArrays, readBytes } from '../../src/trace/arrays.ts';
-import { FileContainer } from '../../src/traceFile/container.ts';
+import {
+  allArrays,
+  arraysOfResult,
+  bytesOf,
+  ITEM_BYTES,
+  readArray,
+  readBytes,
+} from '../../src/trace/arrays.ts';
+import type { ArrayRef, KeptAnalysis, Trace } from '../../src/trace/schema.ts';
+import { deadBytes } from '../../src/traceFile/compact.ts';
+import { FileContainer, type MemoryContainer } from '../../src/traceFile/container.ts';
 import { EXPORT_FORMS, exportSizes, exportTrace } from '../../src/traceFile/export.ts';
 import { MAX_CHARACTERS } from '../../src/traceFile/manifest.ts';
 import { namedArrays, npyHeader } from '../../src/traceFile/npz.ts';
@@ -53,6 +62,40 @@ it('the form follows from the name and the size unless it is told', async () => 
   expect(await readFile(inFolder('a.ilvr.json'), 'utf8')).toContain('"data":"');
 });
 
+/** The last array says that it is longer than it is. */
+function lengthen({ arrays, ...trace }: Trace, bytes: number): void {
+  const [last] = allArrays({ arrays, ...trace }).toSorted((a, b) => b.offset - a.offset);
+  last!.shape = [(bytesOf(last!) + bytes) / ITEM_BYTES[last!.dtype]];
+  arrays.bytes += bytes;
+}
+
+it('leaves out what nothing refers to any more', async () => {
+  const run = smallRun();
+  const before = await exportSizes(run.trace);
+  const container = run.container as MemoryContainer;
+  // A result that was computed again.
+  await container.add('F32', [5000], new Float32Array(5000));
+  const values = Float32Array.of(1, 2, 3);
+  const kept = await container.add('F32', [3], values);
+  run.trace.analyses = [analysisOf(kept)];
+  run.trace.arrays.bytes = container.size;
+  expect(deadBytes(run.trace)).toBeGreaterThanOrEqual(20_000);
+  const [file] = await exportTrace(run, inFolder('a.ilvr.json'), { form: 'pair' });
+  expect((await stat(file!)).size).toBeLessThan(before.pair);
+  const open = await openTrace(inFolder('a.ilvr.json'));
+  const [ref] = arraysOfResult(open.trace.analyses![0]!.result);
+  expect((await readArray(open.container, ref!.ref)).data).toEqual(values);
+  expect(deadBytes(open.trace)).toBe(0);
+  for (const latent of open.trace.latents) await readArray(open.container, latent.attention);
+  await open.close();
+});
+
+function analysisOf(ref: ArrayRef): KeptAnalysis {
+  const createdAt = '2026-01-01T00:00:00.000Z';
+  const about = { method: 'of-tomorrow', version: 1, createdAt, status: 'complete' as const };
+  return { ...about, parameters: {}, result: { numbers: { $array: ref } } };
+}
+
 it('sizes are known before', async () => {
   const sizes = await exportSizes(smallRun().trace);
   for (const form of EXPORT_FORMS) {
@@ -65,7 +108,7 @@ it('sizes are known before', async () => {
 
 it('one file that nobody could read back is refused with the remedy, before anything is written', async () => {
   const run = smallRun();
-  run.trace.arrays.bytes = MAX_CHARACTERS;
+  lengthen(run.trace, MAX_CHARACTERS);
   await expect(exportTrace(run, inFolder('huge.ilvr.json'), { form: 'json' })).rejects.toThrow(
     /too large for one self-contained file: expected at most 500 MB.*two files, or as NPZ/,
   );
@@ -80,7 +123,7 @@ it.each(EXPORT_FORMS)('cancelled or cut off, an export as %s leaves what was the
   const cancelled = exportTrace(smallRun(), file, { form, signal: abort.signal, progress });
   await expect(cancelled).rejects.toThrow(CancelledError);
   const run = smallRun();
-  run.trace.arrays.bytes += 1000;
+  lengthen(run.trace, 1000);
   run.trace.latents[0]!.vector.sha256 = '0'.repeat(64);
   await expect(exportTrace(run, file, { form })).rejects.toThrow(/cut off|damaged/);
   expect(await readFile(file, 'utf8')).toBe('what was there');

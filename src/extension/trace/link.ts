@@ -6,6 +6,7 @@
  */
 
 import * as z from 'zod';
+import { faultText } from '../../base/faults.ts';
 import { UserError } from '../../base/errors.ts';
 import { MAP_KINDS } from '../../heatmap/map.ts';
 import type { PanelSelection } from '../../protocol/panel.ts';
@@ -50,10 +51,10 @@ export type TraceLink = z.output<typeof linkSchema>;
  * @throws UserError if it is no such address
  */
 export function parseLink(query: string): TraceLink {
-  const { success, data, error } = linkSchema.safeParse(partsOf(query));
+  const parts = partsOf(query);
+  const { success, data, error } = linkSchema.safeParse(parts);
   if (success) return data;
-  const [issue] = error.issues;
-  throw unreadable(`${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`);
+  throw unreadable(faultText(error, parts));
 }
 
 /**

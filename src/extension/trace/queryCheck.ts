@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { ANALYSIS_NAMES, type AnalysisName } from '../../analysis/table.ts';
+import { faultText } from '../../base/faults.ts';
 import { unreachable, UserError } from '../../base/errors.ts';
 import { visualCount } from '../../trace/columns.ts';
 import type { Family, Query } from '../../trace/queries.ts';
@@ -122,8 +123,7 @@ function picturesOf(family: Family): string[] {
 function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw refused('a request for a part of the trace', `${issue?.path.join('.')}: ${issue?.message}`);
+  throw refused('a request for a part of the trace', faultText(result.error, value));
 }
 
 function refused(expected: string, found: string): UserError {

@@ -2,8 +2,9 @@
 
 import path from 'node:path';
 import { z } from 'zod';
+import { faultIn } from '../../base/faults.ts';
 import { messageOf, UserError } from '../../base/errors.ts';
-import { readText, show } from '../../checkpoint/json.ts';
+import { readText } from '../../checkpoint/json.ts';
 import { PLAN_FORMS, QUESTION_KINDS, WORDINGS } from '../../mazes/questions.ts';
 import { SPLITS } from '../../mazes/split.ts';
 import { MAP_DEFAULTS } from '../../mazes/stream.ts';
@@ -231,30 +232,17 @@ function parseJson(text: string, file: string): unknown {
 }
 
 function invalid(error: z.ZodError, given: unknown, text: string, file: string): UserError {
-  const issue = deepest(error.issues[0]!);
+  const { issue, expected, found } = faultIn(error, given);
   const keys = issue.code === 'unrecognized_keys' ? issue.keys : undefined;
   const name = keys?.[0] ?? issue.path.map(String).at(-1);
   const setting = [...issue.path, ...(keys === undefined ? [] : [keys.join(', ')])].join('.');
-  const value = issue.path.reduce<unknown>(
-    (inner, key) => (typeof inner === 'object' && inner !== null ? Reflect.get(inner, key) : undefined),
-    given,
-  );
   return new UserError({
     problem:
       keys === undefined ? `The setting "${setting}" cannot be used` : `There is no setting "${setting}"`,
-    ...(keys === undefined && { expected: issue.message, found: show(value) }),
+    ...(keys === undefined && { expected, found }),
     where: `${file}${lineOf(text, name)}`,
     remedy: keys === undefined ? 'Mend it in the config.' : 'Take it out, or check its spelling.',
   });
-}
-
-/** Of a union's complaints, the one about its object. */
-function deepest(issue: z.core.$ZodIssue): z.core.$ZodIssue {
-  if (issue.code !== 'invalid_union') return issue;
-  const inner = issue.errors
-    .flat()
-    .find(({ path: where, code }) => where.length > 0 || code === 'unrecognized_keys');
-  return inner === undefined ? issue : { ...inner, path: [...issue.path, ...inner.path] };
 }
 
 /** ":12" for the first line that has the key. */
