@@ -44,11 +44,13 @@ export async function reason(
   imagePaths: string[],
   options: ReasonOptions,
 ): Promise<number> {
-  if (options.trace !== undefined) requireEnding(options.trace, ['.json'], 'A trace');
   const swapPaths = swapImagesOf(options);
   const images = await Promise.all(imagePaths.map(readImage));
   const helpers = await Promise.all(options.helper.map(readImage));
-  if (options.trace !== undefined) await checkTracePath(options.trace, [...imagePaths, ...options.helper]);
+  if (options.trace !== undefined) {
+    await checkTracePath(options.trace, [...imagePaths, ...options.helper]);
+    requireEnding(options.trace, ['.json'], 'A trace');
+  }
   const swapImages = await Promise.all(swapPaths.map(readImage));
   return withModel(context, options, async ({ client, loaded }) => {
     const own = requestFor(images, helpers, questionOf(options, loaded), options, loaded);

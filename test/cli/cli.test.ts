@@ -51,11 +51,15 @@ describe('arguments', () => {
     [['evaluate', 'x.jsonl', '--limit', '0'], 2],
     [['evaluate', 'x.jsonl', '--jobs', '0'], 2],
     [['evaluate', 'x.jsonl', '--intervene', 'nothing'], 2],
-    [['reason', MAP, '--intervene', 'swap'], 1],
-    [['reason', MAP, '--swap-image', MAP], 1],
+    [['reason', MAP, '--intervene', 'swap'], 2],
+    [['reason', MAP, '--swap-image', MAP], 2],
     [['compare', 'only-one.jsonl'], 2],
     [['compare', '--help'], 0],
     [['reason', 'no-such-picture.png'], 1],
+    [['reason', MAP, '--trace', 'trace.txt'], 2],
+    [['analyse', 'none.ilvr.json', 'lens', '--set', 'words=0'], 2],
+    [['analyse', 'none.ilvr.json', 'lens'], 1],
+    [['caches', '--weights-cache', MAP], 1],
     [['reason', MAP, '--model', 'missing', '--question', 'q'], 1],
     [['reason', MAP, '--model', 'other'], 1],
   ])('%j end with exit code %i and no stack trace', async (args, code) => {
@@ -87,7 +91,7 @@ describe('reason', () => {
     expect(out).toMatch(/blocks +2 blocks × 2 latents, all of fixed length/);
     expect(out).toMatch(/looks +most in layer \d of 2: mean mass on the image \.\d\d/);
     expect(out).toMatch(/time .*vision 13 ms · answer 340 ms/);
-    expect(err).toContain('Loading\n');
+    expect(err).toContain('reading the checkpoint\n');
   });
 
   it('names the adapter of the model', async () => {
