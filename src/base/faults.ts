@@ -78,6 +78,9 @@ function expectedOf(issue: Issue): string {
       return `a multiple of ${issue.divisor}`;
     case 'invalid_union':
       return 'one of the forms that are known';
+    case 'invalid_key':
+    case 'invalid_element':
+    case 'custom':
     default:
       return 'something else';
   }
