@@ -5,7 +5,7 @@ import { message } from '../base/l10n.ts';
 import { lengthOf, type NumericArray } from '../tensor/array.ts';
 import { SHARE } from './check.ts';
 import { analysis, numbers } from './definition.ts';
-import { centred, principalComponents } from './principal.ts';
+import { centred, principalComponents, type Pause } from './principal.ts';
 
 const COMPONENTS = 3;
 
@@ -79,14 +79,16 @@ export interface PcaInput {
   words: { ids: number[]; texts: string[]; /** (words, C) */ embeddings: NumericArray };
 }
 
-export function computePca(
+/** @param pause lets others in; what it throws ends the computing */
+export async function computePca(
   { latents, pictures, words }: PcaInput,
   { components, scale, fit }: z.output<typeof pca.parameters>,
-): z.output<typeof pca.result> {
+  pause?: Pause,
+): Promise<z.output<typeof pca.result>> {
   const scaled = (rows: NumericArray): NumericArray => (scale === 'unit' ? unitRows(rows) : rows);
   const groups = [latents, ...pictures.map(({ features }) => features), words.embeddings].map(scaled);
   const fitted = centred(stacked(fit === 'all' ? groups : groups.slice(0, 1)));
-  const { variances, total, axes } = principalComponents(fitted, components);
+  const { variances, total, axes } = await principalComponents(fitted, components, pause);
   const points = groups.map((rows) => fitted.project(rows, axes));
   return {
     explained: variances.map((variance) => (total > 0 ? variance / total : 0)),

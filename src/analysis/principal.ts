@@ -41,14 +41,24 @@ export function centred({ shape, data }: NumericArray): Centred {
   };
 }
 
+/** Lets others in while it computes: at the size of a 7B model that takes seconds. What it throws ends the computing. */
+export type Pause = () => Promise<void>;
+
+/** Multiplications between two pauses: about 50 ms. */
+const WORK = 2 ** 25;
+
 /** @param count components wanted; as many come as there are directions in which the points differ */
-export function principalComponents({ rows }: Centred, count: number): Components {
+export async function principalComponents(
+  { rows }: Centred,
+  count: number,
+  pause: Pause = async () => undefined,
+): Promise<Components> {
   const width = rows[0]?.length ?? 0;
   const byRows = rows.length <= width;
   const vectors = byRows ? rows : transposed(rows, width);
-  const gram = gramOf(vectors);
+  const gram = await gramOf(vectors, pause);
   const total = gram.reduce((sum, row, i) => sum + row[i]!, 0);
-  const pairs = largestEigenpairs(gram, count);
+  const pairs = await largestEigenpairs(gram, count, pause);
   return {
     variances: pairs.map(({ value }) => value),
     total,
@@ -57,11 +67,16 @@ export function principalComponents({ rows }: Centred, count: number): Component
 }
 
 /** Products of each two of them; symmetric. */
-function gramOf(vectors: readonly Float64Array[]): Float64Array[] {
+async function gramOf(vectors: readonly Float64Array[], pause: Pause): Promise<Float64Array[]> {
   const gram = vectors.map(() => new Float64Array(vectors.length));
-  vectors.forEach((a, i) => {
+  let work = 0;
+  for (const [i, a] of vectors.entries()) {
     for (let j = 0; j <= i; j++) gram[i]![j] = gram[j]![i] = dot(a, vectors[j]!);
-  });
+    work += i * a.length;
+    if (work < WORK) continue;
+    work = 0;
+    await pause();
+  }
   return gram;
 }
 
@@ -84,7 +99,11 @@ const PRECISE = 1e-8;
  * The largest eigenvalues of a symmetric matrix without negative ones, and their vectors, largest first: the best that a
  * basis of powers of the matrix holds (a block Krylov space, Golub and Underwood 1977). The same for the same matrix.
  */
-export function largestEigenpairs(matrix: readonly Float64Array[], count: number): Eigenpair[] {
+async function largestEigenpairs(
+  matrix: readonly Float64Array[],
+  count: number,
+  pause: Pause,
+): Promise<Eigenpair[]> {
   const normal = normalNumbers(1);
   const width = Math.min(matrix.length, count + MORE);
   let block: Float64Array[] = Array.from({ length: width }, () =>
@@ -92,7 +111,7 @@ export function largestEigenpairs(matrix: readonly Float64Array[], count: number
   );
   let best: Eigenpair[] = [];
   for (let i = 0; i < MOST_RESTARTS; i++) {
-    const found = krylov(matrix, block, count);
+    const found = await krylov(matrix, block, count, pause);
     best = found.pairs;
     if (found.done) break;
     block = best.map(({ vector }) => vector);
@@ -102,15 +121,17 @@ export function largestEigenpairs(matrix: readonly Float64Array[], count: number
 }
 
 /** One basis: @returns as many pairs as the block has vectors, and whether the first `count` are precise. */
-function krylov(
+async function krylov(
   matrix: readonly Float64Array[],
   block: readonly Float64Array[],
   count: number,
-): { pairs: Eigenpair[]; done: boolean } {
+  pause: Pause,
+): Promise<{ pairs: Eigenpair[]; done: boolean }> {
   const basis: Float64Array[] = [];
   const images: Float64Array[] = [];
   let next = block;
   for (;;) {
+    await pause();
     const added = addOrthonormal(basis, next);
     next = added.map((vector) => times(matrix, vector));
     images.push(...next);

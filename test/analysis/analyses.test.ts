@@ -102,8 +102,12 @@ describe('PCA of vectors', () => {
     words: { ids: [7], texts: ['seven'], embeddings: array([1, 2], [0, 2]) },
   };
 
-  it('finds the direction in which most points differ, and keeps the order of the latents', () => {
-    const { explained, pictures, latents } = computePca(input, { components: 3, scale: 'raw', fit: 'all' });
+  it('finds the direction in which most points differ, and keeps the order of the latents', async () => {
+    const { explained, pictures, latents } = await computePca(input, {
+      components: 3,
+      scale: 'raw',
+      fit: 'all',
+    });
     expect(explained).toHaveLength(2);
     expect(explained[0]! + explained[1]!).toBeCloseTo(1, 9);
     expect(explained[0]).toBeGreaterThan(0.9);
@@ -112,15 +116,19 @@ describe('PCA of vectors', () => {
     expect(latents.shape).toEqual([3, 2]);
   });
 
-  it('of the latents alone shows the others in their directions', () => {
-    const { explained, latents, words } = computePca(input, { components: 3, scale: 'raw', fit: 'latents' });
+  it('of the latents alone shows the others in their directions', async () => {
+    const { explained, latents, words } = await computePca(input, {
+      components: 3,
+      scale: 'raw',
+      fit: 'latents',
+    });
     expect(explained).toEqual([expect.closeTo(1, 9)]);
     [-1, 0, 1].forEach((value, i) => expect(latents.data[i]).toBeCloseTo(value, 6));
     expect(words.points.data[0]).toBeCloseTo(0, 6);
   });
 
-  it('scaled to one length does not show lengths, and says what they were', () => {
-    const { latents, lengths } = computePca(input, { components: 3, scale: 'unit', fit: 'all' });
+  it('scaled to one length does not show lengths, and says what they were', async () => {
+    const { latents, lengths } = await computePca(input, { components: 3, scale: 'unit', fit: 'all' });
     expect(latents.data[0]).toBeCloseTo(latents.data[2]!, 6);
     expect(lengths).toEqual({ latents: 2, pictures: 10, words: 2 });
   });

@@ -35,9 +35,20 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
 
 describe('principal components', () => {
-  it('of points made of known directions are these directions, with their shares', () => {
+  it('of many points let a cancel in long before they are done', async () => {
+    let pauses = 0;
+    const pause = async (): Promise<void> => {
+      pauses++;
+      if (pauses === 3) throw new Error('stopped');
+    };
+    const many = centred(randomPoints(700, 800, 2));
+    await expect(principalComponents(many, 3, pause)).rejects.toThrow('stopped');
+    expect(pauses).toBe(3);
+  });
+
+  it('of points made of known directions are these directions, with their shares', async () => {
     const points = knownPoints([5, 2, 1]);
-    const { variances, total, axes } = principalComponents(centred(points), 3);
+    const { variances, total, axes } = await principalComponents(centred(points), 3);
     // Eight points at ±spread along an axis of length 1 (4 · 1/4).
     [25, 4, 1].forEach((square, k) => expect(variances[k]).toBeCloseTo(8 * square, 4));
     expect(total).toBeCloseTo(8 * 30, 4);
@@ -47,15 +58,15 @@ describe('principal components', () => {
     });
   });
 
-  it('are as many as there are directions, and none of equal points', () => {
-    expect(principalComponents(centred(knownPoints([5, 2])), 3).axes).toHaveLength(2);
+  it('are as many as there are directions, and none of equal points', async () => {
+    expect((await principalComponents(centred(knownPoints([5, 2])), 3)).axes).toHaveLength(2);
     const equal = { shape: [4, 3], data: new Float32Array(12).fill(7) };
-    expect(principalComponents(centred(equal), 3)).toEqual({ variances: [], total: 0, axes: [] });
+    expect(await principalComponents(centred(equal), 3)).toEqual({ variances: [], total: 0, axes: [] });
   });
 
-  it('have signs that do not depend on the points, and are the same twice', () => {
-    const [one, again, over] = [false, false, true].map((turned) =>
-      principalComponents(centred(knownPoints([5, 2, 1], turned)), 3),
+  it('have signs that do not depend on the points, and are the same twice', async () => {
+    const [one, again, over] = await Promise.all(
+      [false, false, true].map((turned) => principalComponents(centred(knownPoints([5, 2, 1], turned)), 3)),
     );
     expect(one).toEqual(again);
     one!.axes.forEach((axis, k) => expect(dot(axis, over!.axes[k]!)).toBeCloseTo(1, 9));
@@ -65,7 +76,7 @@ describe('principal components', () => {
     ['more points than numbers', 60, 25],
     ['more numbers than points', 25, 60],
     ['one point more than numbers', 13, 12],
-  ])('of random points, %s, are eigenvectors of their covariance', (_, count, width) => {
+  ])('of random points, %s, are eigenvectors of their covariance', async (_, count, width) => {
     const points = randomPoints(count, width, 4);
     const { data } = points;
     const column = (c: number): number[] => Array.from({ length: count }, (__, i) => data[i * width + c]!);
@@ -75,7 +86,7 @@ describe('principal components', () => {
       return values.map((value) => value - mean);
     });
     const covariance = less.map((a) => less.map((b) => dot(a, b)));
-    const { variances, total, axes } = principalComponents(centred(points), 3);
+    const { variances, total, axes } = await principalComponents(centred(points), 3);
     expect(total).toBeCloseTo(
       covariance.reduce((sum, row, i) => sum + row[i]!, 0),
       4,
@@ -90,10 +101,10 @@ describe('principal components', () => {
     variances.forEach((variance, k) => expect(variance / all[k]!.value).toBeCloseTo(1, 9));
   });
 
-  it('place points so that distances along the axes are kept', () => {
+  it('place points so that distances along the axes are kept', async () => {
     const points = knownPoints([5, 2, 1]);
     const fitted = centred(points);
-    const { axes } = principalComponents(fitted, 3);
+    const { axes } = await principalComponents(fitted, 3);
     const { shape, data } = fitted.project(points, axes);
     expect(shape).toEqual([8, 3]);
     const distance = (values: Float32Array, width: number): number =>

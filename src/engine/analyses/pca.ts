@@ -30,6 +30,7 @@ export async function runPca(
       words: { ids, texts: ids.map((id) => tokenizer.tokenText(id)), embeddings: await model.embed(ids) },
     },
     parameters,
+    pause,
   );
 }
 
