@@ -56,7 +56,16 @@ const tab =
 const analysed =
   (name: string, ...clicked: Control[]): Act =>
   async (preview, run) => {
-    await preview.host('keep', ['attention', 'causality', 'lens', 'pca', 'relevance', 'similarity']);
+    await preview.host('keep', [
+      'attention',
+      'causality',
+      'dependence',
+      'faithfulness',
+      'lens',
+      'pca',
+      'relevance',
+      'similarity',
+    ]);
     await tab(name, ...clicked)(preview, run);
   };
 
@@ -163,6 +172,8 @@ export const PANEL_SCENES: Record<string, PanelScene> = {
   'heads-before': { act: tab('All heads') },
   'heads-computing': { act: tab('All heads', ['button', 'Compute']) },
   heads: { act: analysed('All heads') },
+  dependence: { act: analysed('Dependence') },
+  faithfulness: { act: analysed('Faithfulness') },
   causality: { act: analysed('Causality', ['button', 'noise of equal norm']) },
   closed: { act: shown(['tab', 'Span'], ['button', /Hide/]) },
   'figure-menu': { act: shown(['button', 'Save figure']) },

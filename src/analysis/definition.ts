@@ -7,7 +7,15 @@ import type { NumericArray } from '../tensor/array.ts';
 
 /** Where a reader finds the result: a tab of a run's panel, or the page that compares two runs. */
 export type AnalysisTab =
-  'attention' | 'lens' | 'space' | 'relevance' | 'similarity' | 'causality' | 'comparison';
+  | 'attention'
+  | 'lens'
+  | 'space'
+  | 'relevance'
+  | 'similarity'
+  | 'causality'
+  | 'dependence'
+  | 'faithfulness'
+  | 'comparison';
 
 /** What a parameter is called; its kind and bounds are its schema's. */
 export interface OfferedParameter {

@@ -10,7 +10,9 @@ import { UserError } from '../base/errors.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { attention } from './attention.ts';
 import { causality } from './causality.ts';
+import { dependence } from './dependence.ts';
 import { divergence } from './divergence.ts';
+import { faithfulness } from './faithfulness.ts';
 import { lens } from './lens.ts';
 import { pca } from './pca.ts';
 import { relevance } from './relevance.ts';
@@ -19,7 +21,9 @@ import { similarity } from './similarity.ts';
 export const ANALYSES = {
   attention,
   causality,
+  dependence,
   divergence,
+  faithfulness,
   lens,
   pca,
   relevance,

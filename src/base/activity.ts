@@ -23,6 +23,8 @@ const ACTIVITIES = {
   'compare-patches': message('comparing with patches'),
   'compare-words': message('comparing words'),
   'follow-variants': message('following the variants'),
+  'change-picture': message('changing the picture'),
+  'take-patches': message('taking patches away'),
   'find-directions': message('computing the directions'),
 } as const;
 

@@ -9,6 +9,10 @@ import {
   whyMissing,
   type VariantSummary,
 } from '../evidence/causality.ts';
+import { changeName, dependenceVerdict, likenessText } from '../evidence/dependence.ts';
+import { faithfulnessVerdict, scoresOf, scoreText } from '../evidence/faithfulness.ts';
+import { number } from '../evidence/format.ts';
+import type { Trace } from '../trace/schema.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
 
 const NAME = 30;
@@ -28,9 +32,7 @@ export function reportCausality(terminal: Terminal, result: AnalysisResult<'caus
     if (changed !== undefined)
       terminal.line(label('', NAME), new Styled('dim', differenceOf(changed, own?.words ?? [])));
   }
-  const { sentence, rule } = verdictOf(result);
-  terminal.line(label('verdict'), new Styled('bold', sentence));
-  terminal.line(label('rule'), new Styled('dim', rule));
+  reportVerdict(terminal, verdictOf(result));
 }
 
 function figures({ kl, answer, stated, otherAnswers, right }: VariantSummary): string {
@@ -56,4 +58,52 @@ function differenceOf(
 function judged(right: boolean | undefined): string {
   if (right === undefined) return '';
   return right ? ', right' : ', wrong';
+}
+
+/** Cosine and distance by what they are of, then the words. */
+export function reportDependence(terminal: Terminal, result: AnalysisResult<'dependence'>): void {
+  for (const changed of result.changes) {
+    const { change, missing, picture, latents, words, question, whole, through } = changed;
+    if (missing !== undefined) {
+      terminal.line(label(changeName(change), NAME), new Styled('dim', `not tried: ${whyMissing(missing)}`));
+      continue;
+    }
+    const parts = Object.entries({ picture, latents, words, question }).map(
+      ([what, part]) => `${what} ${likenessText(part)}`,
+    );
+    terminal.line(label(changeName(change), NAME), parts.join('   '));
+    const effect = (part: typeof whole): string =>
+      part === undefined ? '' : `KL ${number(part.kl)}, answer ${number(part.answer)}`;
+    terminal.line(label('', NAME), `in all: ${effect(whole)}; through the latents: ${effect(through)}`);
+  }
+  terminal.line(label('', NAME), new Styled('dim', 'cosine · relative distance; nats per word, nats'));
+  reportVerdict(terminal, dependenceVerdict(result));
+}
+
+/** A line for each latent: its scores with intervals. */
+export function reportFaithfulness(
+  terminal: Terminal,
+  result: AnalysisResult<'faithfulness'>,
+  trace: Trace,
+): void {
+  const { layer, latents, fractions } = result;
+  terminal.line(label('layer', NAME), String(layer + 1));
+  for (const { latent, state, answer } of latents) {
+    const { block, index } = trace.latents[latent]!;
+    const [byState, byAnswer] = [state, answer].map((curves) => scoresOf(curves, fractions.data));
+    terminal.line(
+      label(`block ${block + 1}, latent ${index + 1}`, NAME),
+      `next state ${scoreText(byState!.map)}, sink ${scoreText(byState!.sink)}`,
+    );
+    terminal.line(
+      label('', NAME),
+      `answer ${scoreText(byAnswer!.map)}, sink ${scoreText(byAnswer!.sink)} · all taken away: cosine ${number(state.deletion.data.at(-1)!)}, log p ${number(answer.deletion.data.at(-1)!)}`,
+    );
+  }
+  reportVerdict(terminal, faithfulnessVerdict(result));
+}
+
+function reportVerdict(terminal: Terminal, { sentence, rule }: { sentence: string; rule: string }): void {
+  terminal.line(label('verdict'), new Styled('bold', sentence));
+  terminal.line(label('rule'), new Styled('dim', rule));
 }

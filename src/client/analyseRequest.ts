@@ -37,7 +37,8 @@ export async function analyseRequest<Name extends AnalysisName>(
   };
 }
 
-async function inputOf(
+/** What a run was given besides its prompt. */
+export async function inputOf(
   { settings, pictures, branch, model: { protocol } }: Trace,
   source: ByteSource,
   originals: ReadonlyMap<string, Uint8Array> = new Map(),

@@ -14,7 +14,9 @@ import {
 import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import { runAttention } from './analyses/attention.ts';
 import { runCausality } from './analyses/causality.ts';
+import { runDependence } from './analyses/dependence.ts';
 import { runDivergence } from './analyses/divergence.ts';
+import { runFaithfulness } from './analyses/faithfulness.ts';
 import { runLens } from './analyses/lens.ts';
 import { prepareRun, type AnalyseContext, type ModelRun, type RunnerContext } from './analyses/modelRun.ts';
 import { runPca } from './analyses/pca.ts';
@@ -39,11 +41,13 @@ const no = (): boolean => false;
 const MODEL_RUNNERS: { [Name in AnalysisThatNeeds<'model'>]: ModelRunner<Name> } = {
   attention: { helpers: no, compute: runAttention },
   causality: { helpers: ({ variants }) => variants.includes('oracle'), compute: runCausality },
+  dependence: { helpers: no, compute: runDependence },
   divergence: {
     helpers: no,
     readsOther: true,
     compute: (run, _, context, other) => runDivergence(run, other, context),
   },
+  faithfulness: { helpers: no, compute: runFaithfulness },
   lens: { helpers: no, compute: runLens },
   pca: { helpers: () => true, compute: runPca },
   relevance: { helpers: no, compute: runRelevance },

@@ -58,6 +58,65 @@ const RESULTS: { [Name in PanelAnalysis]: (trace: Trace) => AnalysisResult<Name>
       ],
     };
   },
+  dependence: ({ latents }) => {
+    const alike = (count: number, seed: number) => ({
+      cosines: numbersOf([count], seed, (x) => 1 - x / 5),
+      distances: numbersOf([count], seed + 1, (x) => x / 2),
+    });
+    return {
+      changes: [
+        ...(['blurred', 'grey', 'masked'] as const).map((change, i) => ({
+          change,
+          picture: alike(36, 20 + i),
+          latents: alike(latents.length, 30 + i),
+          words: alike(20, 40 + i),
+          question: alike(9, 50 + i),
+          whole: { kl: 0.12 * i, answer: -0.3 * i },
+          through: { kl: 0.002 * i, answer: -0.01 * i },
+        })),
+        { change: 'replaced' as const, missing: 'no-other-run' as const },
+      ],
+    };
+  },
+  faithfulness: ({ latents }) => {
+    const [points, orders] = [6, 8];
+    const falling = (seed: number, by: number) =>
+      numbersOf([points + 1], seed, (x) => x / 20).data.map(
+        (x, i) => 1 - (by * i) / points - x * (i % points),
+      );
+    const line = (data: Float32Array): NumericArray => ({ shape: [points + 1], data });
+    const curves = (seed: number, scale: number) => ({
+      deletion: line(falling(seed, 0.6).map((x, i) => scale * (x - (i > 0 && i < points ? 0.2 : 0)))),
+      insertion: line(
+        falling(seed + 1, 0.6)
+          .toReversed()
+          .map((x) => scale * x),
+      ),
+      sinkDeletion: line(falling(seed + 2, 0.6).map((x) => scale * x)),
+      sinkInsertion: line(
+        falling(seed + 3, 0.6)
+          .toReversed()
+          .map((x) => scale * x),
+      ),
+      random: {
+        shape: [orders, points + 1],
+        data: Float32Array.from(
+          Array.from({ length: orders }, (_, i) =>
+            [...falling(seed + 4 + i, 0.6)].map((x) => scale * x),
+          ).flat(),
+        ),
+      },
+    });
+    return {
+      layer: 2,
+      fractions: line(Float32Array.from({ length: points + 1 }, (_, i) => i / points)),
+      latents: latents.slice(0, 4).map((_, latent) => ({
+        latent,
+        state: curves(60 + latent, 1),
+        answer: curves(80 + latent, 0.01),
+      })),
+    };
+  },
   lens: ({ latents, model, pictures }) => {
     const rows = model.layers + 1;
     return {

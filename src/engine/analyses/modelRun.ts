@@ -5,7 +5,7 @@ import type { AnalysedPicture, AnalysedRun } from '../../analysis/run.ts';
 import type { AnalysisName, AnalysisResult } from '../../analysis/table.ts';
 import { UserError } from '../../base/errors.ts';
 import { withBudget } from '../../checkpoint/pixels/budget.ts';
-import { decodeImage } from '../../checkpoint/pixels/decodeImage.ts';
+import { decodeImage, type DecodedImage } from '../../checkpoint/pixels/decodeImage.ts';
 import { prepareImage } from '../../checkpoint/pixels/image.ts';
 import type { HiddenKeys } from '../../inference/hiddenKeys.ts';
 import type { Model } from '../../inference/model.ts';
@@ -30,6 +30,12 @@ export interface AnalyseContext extends RunnerContext<AnalysisName> {
   identity: { name: string; fingerprint: string; sha256?: string | undefined };
 }
 
+/** What is done to a picture's pixels, given the tokens that it has. */
+export type ChangePicture = (
+  image: DecodedImage,
+  grid: { rows: number; columns: number },
+) => DecodedImage | Promise<DecodedImage>;
+
 /** A run, ready to be read once more. */
 export interface ModelRun {
   model: Model;
@@ -40,13 +46,18 @@ export interface ModelRun {
   settings: AnalyseRequest['settings'];
   sequence: Sequence;
   /** Of each picture in the prompt and, where they were asked for, of the others: features (tokens, C). */
-  pictures: { picture: AnalysedPicture; features: NumericArray }[];
+  pictures: { picture: AnalysedPicture; features: NumericArray; grid: PatchGrid }[];
+  /** Features of the pictures in the prompt, changed before the tower sees them. */
+  reencode: (change: ChangePicture) => Promise<NumericArray[]>;
+  /** The prompt with other features at its pictures. */
+  promptWith: (features: readonly NumericArray[]) => Promise<Pick<Prompt, 'embeddings'>>;
   /** Whether its latents were the model's own. */
   own: boolean;
-  /** Another run, whose latents can be fed. */
+  /** Another run, whose latents can be fed, and the pictures that it saw. */
   donor: AnalysedRun | undefined;
   /** How it thought. */
   protocol: Protocol | undefined;
+  donorImages: readonly AnalysedImage[];
 }
 
 /**
@@ -62,7 +73,7 @@ export async function prepareRun(
   checkModel(identity, request.model);
   checkRun(model, request.run);
   const { run, intervention, settings } = request;
-  const encoded: (ModelRun['pictures'][number] & { grid: PatchGrid })[] = [];
+  const encoded: ModelRun['pictures'] = [];
   const wanted = run.pictures.filter(({ start }) => helpers || start !== undefined);
   for (const picture of wanted) {
     context.progress({ code: 'encode', of: picture.name }, encoded.length / wanted.length);
@@ -88,8 +99,20 @@ export async function prepareRun(
     sequence,
     pictures: encoded,
     own,
+    reencode: async (change) => {
+      const changed: NumericArray[] = [];
+      for (const { picture } of seen)
+        changed.push((await encode(context, request, picture, change)).features);
+      return changed;
+    },
+    promptWith: (features) =>
+      model.embedPrompt(
+        run.promptIds,
+        seen.map(({ grid }, i) => ({ grid, features: features[i]! })),
+      ),
     donor: request.other,
     protocol: (request.protocol as Protocol | undefined) ?? model.checkpoint.config.protocol,
+    donorImages: seenImages(request.other, request.otherInput?.images ?? []),
   };
 }
 
@@ -136,6 +159,7 @@ async function encode(
   { model, progress, pause }: AnalyseContext,
   { images, minPixels, maxPixels }: AnalyseRequest,
   { id, name, rows, columns }: AnalysedPicture,
+  change: ChangePicture = (decoded) => decoded,
 ): Promise<{ features: NumericArray; grid: PatchGrid }> {
   const image = images.find((each) => each.id === id);
   if (image === undefined) {
@@ -149,7 +173,7 @@ async function encode(
   checkSize(decoded, image);
   const { mergeSize } = model.checkpoint.processor;
   const prepared = prepareImage(
-    decoded,
+    await change(decoded, { rows, columns }),
     withBudget(model.checkpoint.processor, {
       ...(minPixels !== undefined && { minPixels }),
       ...(maxPixels !== undefined && { maxPixels }),
@@ -170,6 +194,12 @@ async function encode(
     await pause();
   };
   return { features: await model.encodeImage(prepared.pixelValues, grid, { onRun }), grid };
+}
+
+/** Those that were part of the prompt. */
+function seenImages(run: AnalysedRun | undefined, images: readonly AnalysedImage[]): AnalysedImage[] {
+  const seen = new Set(run?.pictures.flatMap(({ id, start }) => (start === undefined ? [] : [id])));
+  return images.filter(({ id }) => seen.has(id));
 }
 
 function checkSize(found: { width: number; height: number }, expected: AnalysedImage): void {

@@ -16,7 +16,7 @@ import {
 } from '../../analysis/table.ts';
 import { CancelledError, UserError } from '../../base/errors.ts';
 import { analyseRequest } from '../../client/analyseRequest.ts';
-import type { AnalyseRequest, AnalysisOutcome } from '../../protocol/analyse.ts';
+import type { AnalysedInput, AnalyseRequest, AnalysisOutcome } from '../../protocol/analyse.ts';
 import type {
   AnalysesHost,
   AnalysisAnswer,
@@ -37,7 +37,13 @@ import { requireRun, type UseTrace } from './pageRequests.ts';
 import { parseAnalysisRequest } from './queryCheck.ts';
 
 /** Another run that was chosen to compare with, as analyses see it; undefined when the dialog was left. */
-export type ChooseOther = (thanRun: string) => Promise<{ id: string; run: AnalysedRun } | undefined>;
+export type ChooseOther = (thanRun: string) => Promise<OtherRun | undefined>;
+
+export interface OtherRun {
+  id: string;
+  run: AnalysedRun;
+  input: AnalysedInput;
+}
 
 export interface Heard {
   progress: (message: string) => void;
@@ -132,7 +138,7 @@ export class PageAnalyses implements AnalysesHost {
     if (compute === undefined) throw new CancelledError('The analysis');
     const other = wantsOther(parameters) ? await this.otherFor(open.trace.id) : undefined;
     const request = await analyseRequest(open.trace, open.container, { name: method, parameters });
-    const question = { ...request, ...(other && { other: other.run }) };
+    const question = { ...request, ...(other && { other: other.run, otherInput: other.input }) };
     const heard: Heard = {
       progress: (progress) => this.tell({ id, progress }),
       found: (result) => this.tell({ id, result }),
@@ -159,7 +165,7 @@ export class PageAnalyses implements AnalysesHost {
   }
 
   /** @throws CancelledError if the reader chooses none */
-  private async otherFor(run: string): Promise<NonNullable<Awaited<ReturnType<ChooseOther>>>> {
+  private async otherFor(run: string): Promise<OtherRun> {
     const other = await this.means.chooseOther(run);
     if (other === undefined) throw new CancelledError('The analysis');
     return other;
@@ -192,9 +198,9 @@ export class PageAnalyses implements AnalysesHost {
   }
 }
 
-/** Another run's latents are to be fed. */
-function wantsOther({ variants }: Record<string, unknown>): boolean {
-  return Array.isArray(variants) && variants.includes('swap');
+/** Another run's latents are to be fed, or its picture is to be shown. */
+function wantsOther({ variants, changes }: Record<string, unknown>): boolean {
+  return [variants, changes].flat().some((wish) => wish === 'swap' || wish === 'replaced');
 }
 
 function requireComparable(own: AnalysedRun, other: AnalysedRun): void {

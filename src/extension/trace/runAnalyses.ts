@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { UserError } from '../../base/errors.ts';
+import { inputOf } from '../../client/analyseRequest.ts';
 import { analysedRun, keepAnalysis } from '../../trace/analyses.ts';
 import { extendTrace } from '../../traceFile/extendTrace.ts';
 import type { EngineService } from '../engineService.ts';
@@ -102,7 +103,10 @@ function otherRun({ library, runStore }: Services): ChooseOther {
     const ref = await chooseTrace(runStore);
     if (ref === undefined) return undefined;
     return library.use(ref, async ({ trace, container }) => {
-      if (trace.id !== thanRun) return { id: trace.id, run: await analysedRun(trace, container) };
+      if (trace.id !== thanRun) {
+        const [run, input] = [await analysedRun(trace, container), await inputOf(trace, container)];
+        return { id: trace.id, run, input };
+      }
       throw new UserError({
         problem: 'A run is not compared with itself',
         remedy: 'Choose another one.',

@@ -32,6 +32,8 @@ export const TABS = [
   'relevance',
   'attention',
   'causality',
+  'dependence',
+  'faithfulness',
   'timing',
 ] as const;
 export type Tab = (typeof TABS)[number];

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { CancelledError, UserError } from '../../../src/base/errors.ts';
 import { PageAnalyses, type AnalysisMeans } from '../../../src/extension/trace/pageAnalyses.ts';
 import type { AnalysisPart } from '../../../src/protocol/panelAnalyses.ts';
+import { inputOf } from '../../../src/client/analyseRequest.ts';
 import { analysedRun, keepAnalysis } from '../../../src/trace/analyses.ts';
 import type { MemoryContainer } from '../../../src/traceFile/container.ts';
 import { sampleResult } from '../../webview/sampleAnalyses.ts';
@@ -74,7 +75,8 @@ describe('a page', () => {
   test('compares with another run, cosine by cosine', async () => {
     const other = sampleRun({ blocks: 2 });
     const run = await analysedRun(other.trace, other.container);
-    const { open, analyses, run: id } = opened({ chooseOther: async () => ({ id: 'other', run }) });
+    const input = await inputOf(other.trace, other.container);
+    const { open, analyses, run: id } = opened({ chooseOther: async () => ({ id: 'other', run, input }) });
     const { found } = await analyses.analyse({ id: 0, run: id, method: 'similarity' });
     const own = await analysedRun(open.trace, open.container);
     const { result } = found!;
@@ -90,7 +92,8 @@ describe('a page', () => {
   test('cannot compare vectors of different sizes', async () => {
     const other = sampleRun({ hiddenSize: 8 });
     const run = await analysedRun(other.trace, other.container);
-    const { analyses, run: id } = opened({ chooseOther: async () => ({ id: 'other', run }) });
+    const input = await inputOf(other.trace, other.container);
+    const { analyses, run: id } = opened({ chooseOther: async () => ({ id: 'other', run, input }) });
     const asked = analyses.analyse({ id: 0, run: id, method: 'similarity' });
     await expect(asked).rejects.toThrow('cannot be compared');
   });

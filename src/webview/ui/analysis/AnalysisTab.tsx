@@ -3,21 +3,21 @@
 import type { ComponentChildren, VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { t } from '../../../base/l10n.ts';
-import type { AnalysisName, AnalysisResult } from '../../../analysis/table.ts';
+import type { PanelAnalysis, AnalysisResult } from '../../../analysis/table.ts';
 import type { AnalysisAnswer } from '../../../protocol/panelAnalyses.ts';
 import type { AnalysisState } from '../../analyses.ts';
 import { Button, ProgressRing } from '../../toolkit.tsx';
 import type { Scene } from '../scene.ts';
 import { AnalysisForm, valuesOf, type Parameters } from './AnalysisForm.tsx';
 
-interface TabProps<Name extends AnalysisName> {
+interface TabProps<Name extends PanelAnalysis> {
   scene: Scene;
   method: Name;
   view: (result: AnalysisResult<Name>) => ComponentChildren;
 }
 
 /** The result, and at its side how it is computed, by whom, and what it cannot show. */
-export function AnalysisTab<Name extends AnalysisName>({ scene, method, view }: TabProps<Name>): VNode {
+export function AnalysisTab<Name extends PanelAnalysis>({ scene, method, view }: TabProps<Name>): VNode {
   const state = scene.analyses.state(method);
   const { answer } = state;
   const found = answer?.found;
@@ -53,7 +53,7 @@ export function AnalysisTab<Name extends AnalysisName>({ scene, method, view }: 
 
 interface HeadProps {
   scene: Scene;
-  method: AnalysisName;
+  method: PanelAnalysis;
   state: AnalysisState;
   /** What the button says, before and after. */
   compute: string;
@@ -65,12 +65,13 @@ export function AnalysisHead({ scene, method, state, compute, again }: HeadProps
   const { analyses } = scene;
   const { answer, running, problem } = state;
   const [changed, change] = useState<Parameters>({});
+  const held = { ...selectedIn(scene, method), ...changed };
   return (
     <div class="analysis-head">
       {answer?.canCompute === true && (
         <AnalysisForm
           fields={answer.fields}
-          changed={changed}
+          changed={held}
           disabled={running !== undefined}
           onChange={change}
         />
@@ -84,7 +85,11 @@ export function AnalysisHead({ scene, method, state, compute, again }: HeadProps
       ) : answer === undefined ? (
         problem === undefined && <span class="dim">{t('The trace is being read.')}</span>
       ) : answer.canCompute ? (
-        <Button onClick={() => analyses.compute(method, valuesOf(answer.fields, changed))}>
+        <Button
+          onClick={() =>
+            analyses.compute(method, { ...valuesOf(answer.fields, held), ...markedIn(scene, method) })
+          }
+        >
           {answer.found === undefined ? compute : again}
         </Button>
       ) : (
@@ -98,6 +103,18 @@ export function AnalysisHead({ scene, method, state, compute, again }: HeadProps
       )}
     </div>
   );
+}
+
+/** What is asked about one latent is asked about the selected one, unless the reader says another. */
+function selectedIn({ shown: { latent } }: Scene, method: PanelAnalysis): Parameters {
+  if (method !== 'faithfulness' || latent === undefined) return {};
+  return { block: latent.block + 1, latent: latent.index + 1 };
+}
+
+/** What is masked is the region that is marked in the picture. */
+function markedIn({ view: { region } }: Scene, method: PanelAnalysis): Parameters {
+  if (method !== 'dependence' || region === undefined) return {};
+  return { region: [region.top, region.left, region.bottom, region.right] };
 }
 
 function Elsewhere({ answer }: { answer: AnalysisAnswer }): VNode {

@@ -4,6 +4,8 @@ import type { VNode } from 'preact';
 import type { AnalysisName, AnalysisResult, PanelAnalysis } from '../../../analysis/table.ts';
 import type { Scene } from '../scene.ts';
 import { CausalityView } from '../doubt/CausalityView.tsx';
+import { DependenceView } from '../doubt/DependenceView.tsx';
+import { FaithfulnessView } from '../doubt/FaithfulnessView.tsx';
 import { AttentionView } from './AttentionView.tsx';
 import { LensView } from './LensView.tsx';
 import { OtherRunView } from './OtherRunView.tsx';
@@ -19,6 +21,8 @@ export type ResultView<Name extends AnalysisName> = (props: {
 export const ANALYSIS_VIEWS: { [Name in PanelAnalysis]: ResultView<Name> } = {
   attention: AttentionView,
   causality: CausalityView,
+  dependence: DependenceView,
+  faithfulness: FaithfulnessView,
   lens: LensView,
   pca: PcaView,
   relevance: RelevanceView,

@@ -1,0 +1,137 @@
+/** Faithfulness: scores of each latent that was tested, and the curves of one of them. */
+
+import type { VNode } from 'preact';
+import { useState } from 'preact/hooks';
+import { t } from '../../../base/l10n.ts';
+import type { AnalysisResult } from '../../../analysis/table.ts';
+import {
+  faithfulnessVerdict,
+  isApart,
+  scoresOf,
+  scoreText,
+  type FaithfulnessCurves,
+} from '../../../evidence/faithfulness.ts';
+import { number, positionName } from '../../../evidence/format.ts';
+import type { Scene } from '../scene.ts';
+import { Verdict } from './Verdict.tsx';
+
+type Faithfulness = AnalysisResult<'faithfulness'>;
+
+export function FaithfulnessView({ scene, result }: { scene: Scene; result: Faithfulness }): VNode {
+  const { trace, dispatch } = scene;
+  const [wished, setWished] = useState<number>();
+  const tested = result.latents;
+  const chosen = tested.find(({ latent }) => latent === wished) ?? tested[0];
+  const { data: fractions } = result.fractions;
+  const pick = (latent: number): void => {
+    setWished(latent);
+    dispatch({ type: 'latent', latent });
+  };
+  return (
+    <div class="doubt">
+      <Verdict {...faithfulnessVerdict(result)} />
+      <div class="doubt-parts">
+        {chosen !== undefined && (
+          <>
+            <Curves title={t('Cosine of the next state')} curves={chosen.state} fractions={fractions} />
+            <Curves
+              title={t('Change of the answer’s log p, nats')}
+              curves={chosen.answer}
+              fractions={fractions}
+            />
+          </>
+        )}
+        <table class="table doubt-table">
+          <caption>{t('Area between the map and random orders, layer {0}', result.layer + 1)}</caption>
+          <thead>
+            <tr>
+              <th scope="col">{t('Latent')}</th>
+              <th scope="col" class="numeric">
+                {t('Next state')}
+              </th>
+              <th scope="col" class="numeric">
+                {t('by the sink alone')}
+              </th>
+              <th scope="col" class="numeric">
+                {t('Answer, nats')}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {tested.map(({ latent, state, answer }) => {
+              const [byState, byAnswer] = [scoresOf(state, fractions), scoresOf(answer, fractions)];
+              return (
+                <tr key={latent} data-current={latent === chosen?.latent}>
+                  <th scope="row">
+                    <button
+                      type="button"
+                      class="quiet"
+                      aria-pressed={latent === chosen?.latent}
+                      onClick={() => pick(latent)}
+                    >
+                      {positionName(trace, trace.latents[latent]!.token)}
+                    </button>
+                  </th>
+                  <td class="numeric" data-strong={isApart(byState.map)}>
+                    {scoreText(byState.map)}
+                  </td>
+                  <td class="numeric">{scoreText(byState.sink)}</td>
+                  <td class="numeric" data-strong={isApart(byAnswer.map)}>
+                    {scoreText(byAnswer.map)}
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </div>
+  );
+}
+
+const [WIDTH, HEIGHT] = [220, 120];
+
+interface CurvesProps {
+  title: string;
+  curves: FaithfulnessCurves;
+  fractions: Float32Array;
+}
+
+/** Deletion, insertion and the sink's deletion over the band of random orders. */
+function Curves({ title, curves, fractions }: CurvesProps): VNode {
+  const { deletion, insertion, sinkDeletion, random } = curves;
+  const all = [deletion, insertion, sinkDeletion, random].flatMap(({ data }) => [...data]);
+  const [least, most] = [Math.min(...all), Math.max(...all)];
+  const x = (i: number): number => fractions[i]! * WIDTH;
+  const y = (value: number): number => HEIGHT * (1 - (value - least) / (most - least || 1));
+  const points = (values: ArrayLike<number>): string =>
+    Array.from(values, (value, i) => `${x(i).toFixed(1)},${y(value).toFixed(1)}`).join(' ');
+  const [orders = 0, count = 0] = random.shape;
+  const atEach = (pick: (...values: number[]) => number): number[] =>
+    Array.from({ length: count }, (_, i) =>
+      pick(...Array.from({ length: orders }, (__, order) => random.data[order * count + i]!)),
+    );
+  const band = [
+    ...points(atEach(Math.max)).split(' '),
+    ...points(atEach(Math.min)).split(' ').toReversed(),
+  ].join(' ');
+  return (
+    <figure class="doubt-curves">
+      <figcaption>
+        {title}, {number(least)} … {number(most)}
+      </figcaption>
+      <svg viewBox={`-2 -2 ${WIDTH + 4} ${HEIGHT + 4}`} role="img" aria-label={title}>
+        <polygon class="doubt-band" points={band} />
+        <polyline class="doubt-sink" points={points(sinkDeletion.data)} />
+        <polyline class="doubt-insertion" points={points(insertion.data)} />
+        <polyline class="doubt-deletion" points={points(deletion.data)} />
+      </svg>
+      <p class="doubt-legend">
+        <span class="doubt-key-deletion">{t('deletion')}</span>{' '}
+        <span class="doubt-key-insertion">{t('insertion')}</span>{' '}
+        <span class="doubt-key-sink">{t('sink’s deletion')}</span>{' '}
+        <span class="doubt-key-band">{t('random orders')}</span>
+      </p>
+    </figure>
+  );
+}

@@ -1,0 +1,125 @@
+/** Dependence and faithfulness, of models whose latents are known to carry the answer, or known not to reach it. */
+
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AnalysisName, AnalysisResult } from '../../src/analysis/table.ts';
+import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { analyseRequest } from '../../src/client/analyseRequest.ts';
+import { analyse } from '../../src/engine/analyse.ts';
+import { dependenceVerdict, meanOf } from '../../src/evidence/dependence.ts';
+import { scoresOf } from '../../src/evidence/faithfulness.ts';
+import { Model } from '../../src/inference/model.ts';
+import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
+import { examples, repository } from '../fixtures/paths.ts';
+import { completeRun } from '../fixtures/reasonRun.ts';
+
+let model: Model;
+let run: OpenTrace;
+
+async function open(name: string): Promise<void> {
+  model = await Model.open(await openCheckpoint(join(repository, 'models', name)), 'cpu');
+  run = await completeRun(model, { maxTokens: 120, image: join(examples, 'map-03.png') });
+}
+
+async function resultOf<Name extends AnalysisName>(
+  name: Name,
+  parameters: Record<string, unknown> = {},
+): Promise<AnalysisResult<Name>> {
+  const request = await analyseRequest(run.trace, run.container, { name, parameters });
+  const { result } = await analyse(
+    {
+      model,
+      identity: { name: 'it', fingerprint: model.checkpoint.fingerprint },
+      found: () => undefined,
+      progress: () => undefined,
+      pause: async () => undefined,
+    },
+    request,
+  );
+  return result as AnalysisResult<Name>;
+}
+
+describe.each([
+  { name: 'control-bypassed', carries: false },
+  { name: 'control-carrying', carries: true },
+])('of $name', ({ name, carries }) => {
+  beforeAll(() => open(name));
+  afterAll(() => model.release());
+
+  it('dependence: latents follow the picture, and hand it on where they carry the answer alone', async () => {
+    const result = await resultOf('dependence');
+    const tried = result.changes.map(({ change }) => change);
+    expect(tried).toEqual(['blurred', 'grey', 'masked', 'mirrored']);
+    for (const { change, picture, latents, words, question, whole, through } of result.changes) {
+      expect([change, latents!.cosines.shape]).toEqual([change, [run.trace.latents.length]]);
+      for (const part of [picture!, latents!, words!, question!])
+        expect(meanOf(part.distances)).toBeGreaterThan(0.01);
+      expect(whole!.kl).toBeGreaterThan(1e-6);
+      // All of the picture's effect passes through the latents, or nothing of it.
+      if (carries) expect(through!.kl / whole!.kl).toBeCloseTo(1, 2);
+      else expect(through!.kl).toBeLessThan(1e-9);
+    }
+    expect(dependenceVerdict(result).sentence).toContain(carries ? 'hand on 4' : 'hand on 0');
+  });
+
+  it('dependence: a region that hides nothing that is there changes little, one outside is told', async () => {
+    const whole = await resultOf('dependence', { changes: ['masked'], region: [0, 0, 5, 5] });
+    const corner = await resultOf('dependence', { changes: ['masked'], region: [0, 0, 0, 0] });
+    const distance = ({ changes }: typeof whole): number => meanOf(changes[0]!.latents!.distances);
+    expect(distance(corner)).toBeLessThan(distance(whole));
+    await expect(resultOf('dependence', { region: [0, 0, 6, 1] })).rejects.toThrow('does not lie in');
+    const other = await resultOf('dependence', { changes: ['replaced'] });
+    expect(other.changes).toEqual([{ change: 'replaced', missing: 'no-other-run' }]);
+  });
+
+  it('faithfulness: without the picture the state is another; only carrying latents take the answer along', async () => {
+    const parameters = { points: 2, orders: 3, latent: 1 };
+    const { latents, fractions, layer } = await resultOf('faithfulness', parameters);
+    expect(layer).toBeLessThan(run.trace.model.layers);
+    expect([...fractions.data]).toEqual([0, 0.5, 1]);
+    const [{ state, answer }] = latents as [(typeof latents)[number]];
+    expect([state.deletion.data[0], state.insertion.data[2], answer.deletion.data[0]]).toEqual([1, 1, 0]);
+    expect(state.deletion.data[2]).toBeLessThan(0.95);
+    expect(state.insertion.data[0]).toBe(state.deletion.data[2]);
+    expect(state.random.shape).toEqual([3, 3]);
+    const lost = answer.deletion.data[2]!;
+    if (carries) expect(lost).toBeLessThan(-0.5);
+    else expect(Math.abs(lost)).toBeLessThan(1e-6);
+    // Not the same order, so not the same curve, but for the ends.
+    expect(state.insertion.data[1]).not.toBe(state.deletion.data[1]);
+    const { map } = scoresOf(state, fractions.data);
+    expect(map.low).toBeLessThan(map.value);
+    await expect(resultOf('faithfulness', { block: 9 })).rejects.toThrow('no such latent');
+    await expect(resultOf('faithfulness', { layer: 9 })).rejects.toThrow('no such layer');
+  });
+
+  it('faithfulness by the mask: what a latent does not see cannot move it', async () => {
+    const { latents } = await resultOf('faithfulness', { points: 2, orders: 3, hide: 'mask' });
+    const { state, answer } = latents[0]!;
+    expect(state.mean).toBeUndefined();
+    // In the carrying control latents see nothing but each other, whatever is hidden.
+    if (carries) expect(state.deletion.data[2]).toBeCloseTo(1, 5);
+    else expect(state.deletion.data[2]).toBeLessThan(0.99);
+    expect(answer.deletion.data[2]).toBeCloseTo(0, 5);
+  });
+});
+
+describe('scores', () => {
+  const line = (...data: number[]) => ({ shape: [data.length], data: Float32Array.from(data) });
+
+  it('are areas between curves: 1 at most, 0 for a random order, below 0 for the wrong end first', () => {
+    const random = { shape: [2, 3], data: Float32Array.from([1, 0.5, 0, 1, 0.5, 0]) };
+    const curves = (deletion: number[], insertion: number[]) => ({
+      deletion: line(...deletion),
+      insertion: line(...insertion),
+      sinkDeletion: line(1, 0.5, 0),
+      sinkInsertion: line(0, 0.5, 1),
+      random,
+    });
+    const fractions = Float32Array.from([0, 0.5, 1]);
+    const good = scoresOf(curves([1, 0, 0], [0, 1, 1]), fractions);
+    expect(good.map).toEqual({ value: 0.25, low: 0.25, high: 0.25 });
+    expect(good.sink.value).toBe(0);
+    expect(scoresOf(curves([1, 1, 0], [0, 0, 1]), fractions).map.value).toBe(-0.25);
+  });
+});
