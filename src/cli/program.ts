@@ -36,6 +36,7 @@ import { DEVICES } from '../tensor/device.ts';
 import { WEIGHT_FORMATS } from '../tensor/weightFormat.ts';
 import { Styled } from './terminal.ts';
 import { addTrain } from './train.ts';
+import { addReport } from './report.ts';
 import { UsageError } from './usage.ts';
 
 const EXIT_CODES = `
@@ -54,6 +55,7 @@ export const STOPPABLE: readonly string[] = [
   'reason',
   'analyse',
   'evaluate',
+  'report',
   'train',
   'compare-weights',
   'get-model',
@@ -94,6 +96,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
     .addHelpText('after', EXIT_CODES);
   addReason(program, context, finished);
   addEvaluate(program, context, finished);
+  addReport(program, context, finished);
   addCompare(program, context, finished);
   addBranch(program, context, finished);
   addAnalyse(program, context, finished);

@@ -295,7 +295,8 @@ async function withRestart<T>({ signal }: CliContext, session: Session, run: () 
   }
 }
 
-async function requestFor(sample: Sample, options: GenerationOptions): Promise<RunRequest> {
+/** @throws UserError if a picture cannot be read */
+export async function requestFor(sample: Sample, options: GenerationOptions): Promise<RunRequest> {
   const { question } = sample;
   return {
     id: randomUUID(),

@@ -29,6 +29,12 @@ export interface SamplesTableApi {
   figures(form: 'markdown' | 'latex' | 'csv'): string;
   /** Runs the sample of a line as the evaluation did. @returns the run's id */
   openRun(line: number): Promise<string | undefined>;
+  /** Writes a report of the first `limit` samples. @returns its file; undefined if it was cancelled */
+  writeReport(
+    limit: number | undefined,
+    out?: string,
+    settings?: Partial<RunSettings>,
+  ): Promise<string | undefined>;
 }
 
 export interface InspectorApi {

@@ -7,7 +7,7 @@ import type { PanelSelection } from '../protocol/panel.ts';
 import type { ActiveTrace } from './trace/active.ts';
 import { manageCaches } from './cachesCommand.ts';
 import { diagnose } from './diagnose.ts';
-import { evaluateSamples, isEvaluateOptions } from './evaluation/command.ts';
+import { evaluateSamples, isEvaluateOptions, writeReport } from './evaluation/command.ts';
 import type { SamplesEditors } from './evaluation/editor.ts';
 import type { EngineService } from './engineService.ts';
 import type { CompareCommand } from './comparison/command.ts';
@@ -147,6 +147,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       (target: unknown, options: unknown) => evaluateSamples(services.samples, target, options),
       (_, options) => isEvaluateOptions(options),
     ),
+    command('ilvr.writeReport', (target) => writeReport(services.samples, target)),
     command('ilvr.manageCaches', () => manageCaches(services.weightsCache)),
     command('ilvr.showLog', () => log.show()),
     command('ilvr.diagnose', () => diagnose(engine, log)),

@@ -41,6 +41,8 @@ export interface EvaluationPageHost {
   /** Saves or copies figures or rows. */
   exportFigures(form: TableForm, to: 'file' | 'clipboard'): Promise<void>;
   exportRows(query: RowQuery): Promise<void>;
+  /** Runs what is left of every intervention, and writes a page about what the latents carry. */
+  writeReport(limit?: number): Promise<void>;
   /** Opens VS Code's page about trust, which unlocks the page. */
   manageTrust(): Promise<void>;
 }

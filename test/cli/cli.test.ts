@@ -397,6 +397,13 @@ describe('evaluate', () => {
     );
     const again = await ilvr(args, engine);
     expect(again.out).toContain('Kept from an earlier run: 20.');
+    const page = join(folder, 'report.html');
+    const report = ['report', 'bundled', file, '--sample-questions', '--results', results, '--out', page];
+    const written = await ilvr([...report, '--controls', '0', '--examples', '0'], engine);
+    expect([written.code, written.out], written.err).toEqual([0, `${page}\n`]);
+    expect(readFileSync(page, 'utf8')).toMatch(
+      /right on 2 of 4 = 50\.0 %[^]*ilvr report bundled [^]*--controls 0/,
+    );
     const table = await ilvr([...args, '--table', 'markdown'], engine);
     expect(table.out).toMatch(
       /^\| latents \|.*\n\|-.*\n\| its own \| 2\/4 \| 50\.0 % .*\n\| zeroed \| 1\/4 /,

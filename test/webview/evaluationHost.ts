@@ -54,6 +54,7 @@ const page = connect<EvaluationPageMethods, EvaluationPageHost>(
     openLine: record('openLine'),
     exportFigures: record('exportFigures'),
     exportRows: record('exportRows'),
+    writeReport: record('writeReport'),
     manageTrust: record('manageTrust'),
   },
   packed({

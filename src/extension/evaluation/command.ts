@@ -42,6 +42,13 @@ export async function evaluateSamples(
   return { results, finished: await ended };
 }
 
+/** Writes a report on the samples in front, or those that are chosen. */
+export async function writeReport(editors: SamplesEditors, target: unknown): Promise<string | undefined> {
+  const file =
+    target instanceof vscode.Uri ? target : (editors.active ?? samplesInEditor() ?? (await chooseSamples()));
+  return file && (await editors.open(file)).writeReport(undefined);
+}
+
 function samplesInEditor(): vscode.Uri | undefined {
   const uri = vscode.window.activeTextEditor?.document.uri;
   return uri?.path.endsWith('.jsonl') === true ? uri : undefined;

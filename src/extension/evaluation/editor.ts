@@ -23,6 +23,7 @@ import type { RunRequest } from '../run/controller.ts';
 import type { RunSessions } from '../run/session.ts';
 import { modelFolder, readRunSettings, type RunSettings } from '../settings.ts';
 import { openPlace } from '../trace/places.ts';
+import { showProgress } from '../window.ts';
 import { lockedReason, manageTrust, requireTrust } from '../trust.ts';
 import { EVALUATION_NEEDS_TRUST, type EvaluationPlan, type Evaluations } from './processes.ts';
 import { SamplesTable } from './table.ts';
@@ -67,6 +68,15 @@ export class SamplesEditors implements vscode.CustomReadonlyEditorProvider {
       if (this.pages.get(key) === page) this.pages.delete(key);
       page.dispose();
     });
+  }
+
+  /** The file whose table is in front. */
+  get active(): vscode.Uri | undefined {
+    const { activeTab } = vscode.window.tabGroups.activeTabGroup;
+    const input = activeTab?.input;
+    return input instanceof vscode.TabInputCustom && input.viewType === SAMPLES_EDITOR
+      ? input.uri
+      : undefined;
   }
 
   page(file: vscode.Uri): SamplesPage | undefined {
@@ -143,6 +153,41 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
     return { results: id, ended };
   }
 
+  /**
+   * Writes a report, with progress that can be cancelled.
+   * @param out where it goes; asked for if absent
+   * @returns where it was written; undefined if it was not
+   */
+  async writeReport(
+    limit: number | undefined,
+    out?: string,
+    overrides: Partial<RunSettings> = {},
+  ): Promise<string | undefined> {
+    await this.read;
+    const plan = this.plan({ passes: 'all', ...(limit !== undefined && { limit }) }, overrides);
+    const file = out ?? (await this.askReportFile(plan.modelName));
+    if (file === undefined) return undefined;
+    const command = await this.services.evaluations.report(plan, file);
+    const title = vscode.l10n.t('ILVR: writing the report on {0} …', plan.modelName);
+    const isDone = await showProgress(title, async (_, token) => {
+      token.onCancellationRequested(() => command.stop());
+      const { results } = await command.opened;
+      if (results[0] !== undefined) await this.table.search();
+      return command.ended;
+    });
+    if (!isDone) return undefined;
+    const uri = vscode.Uri.file(file);
+    this.services.reporter.inform(
+      vscode.l10n.t('The report is written: {0}', file),
+      { title: vscode.l10n.t('Open in browser'), run: () => vscode.env.openExternal(uri) },
+      {
+        title: vscode.l10n.t('Show in folder'),
+        run: () => vscode.commands.executeCommand('revealFileInOS', uri),
+      },
+    );
+    return file;
+  }
+
   /** The figures as `ilvr evaluate --table` prints them. */
   figures(form: TableForm): string {
     return writeTable(paperTable(this.table.results()), form);
@@ -202,6 +247,7 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
       exportRows: shown(async (query: Parameters<EvaluationPageHost['exportRows']>[0]) =>
         this.save(this.table.rows.csv(query), 'csv', 'rows'),
       ),
+      writeReport: shown((limit?: number) => this.writeReport(limit)),
       manageTrust: shown(async () => manageTrust()),
     };
   }
@@ -276,6 +322,16 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
         truth: { map: sample.map, answer: sample.answer },
       },
     };
+  }
+
+  private async askReportFile(model: string): Promise<string | undefined> {
+    const { fsPath } = this.uri;
+    const stem = fsPath.slice(0, -extname(fsPath).length);
+    const file = await vscode.window.showSaveDialog({
+      defaultUri: vscode.Uri.file(`${stem}.${model.replaceAll(/[^\w.-]+/g, '-')}.html`),
+      filters: { HTML: ['html'] },
+    });
+    return file?.fsPath;
   }
 
   private async exportFigures(form: TableForm, to: 'file' | 'clipboard'): Promise<void> {

@@ -108,6 +108,24 @@ export class Evaluations implements Disposable {
     return { id, ended: command.ended };
   }
 
+  /**
+   * Starts the writing of a report from the results of a plan; what they lack is evaluated first.
+   * @param out page to write
+   * @throws TrustError
+   */
+  async report(plan: EvaluationPlan, out: string): Promise<ChildCommand<'evaluating'>> {
+    requireTrust(EVALUATION_NEEDS_TRUST);
+    const id = await resultsOf(plan);
+    const { model = 'bundled', ...settings } = plan.settings;
+    return this.run([
+      'report',
+      model,
+      ...argumentsOf({ ...plan, settings }),
+      `--results=${id}`,
+      `--out=${out}`,
+    ]);
+  }
+
   stop(id: string): void {
     this.running.get(id)?.command.stop();
   }

@@ -42,6 +42,12 @@ export function suite(claim: DeclareClaim): void {
         assert.equal(table.figures(form), writeTable(paperTable(passes), form));
       assert.equal(table.state().evaluation?.running, false);
 
+      const out = file('report.html').fsPath;
+      const page = await table.writeReport(2, out, { device: 'cpu' });
+      assert.equal(page, out);
+      assert.match(readFileSync(out, 'utf8'), /right on 2 of 2 = 100\.0 %/);
+      assert.equal(readFileSync(ownFile, 'utf8'), before, 'a report goes on with the results that are there');
+
       const run = await table.openRun(2);
       assert.ok(run);
       const trace = await (await inspector()).traceOf(run);

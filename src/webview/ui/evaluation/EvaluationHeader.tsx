@@ -94,6 +94,16 @@ function Actions({ scene: { state, call } }: { scene: EvaluationScene }): VNode 
           {t('Evaluate')}
         </Button>
       )}
+      <Button
+        key="report"
+        disabled={locked !== undefined || state.reading || running}
+        title={
+          locked ?? t('Runs what is left of all interventions and writes a page about what the latents carry')
+        }
+        onClick={() => call((host) => host.writeReport(hasLimit ? first : undefined))}
+      >
+        {t('Write report…')}
+      </Button>
     </div>
   );
 }
