@@ -6,6 +6,7 @@ import { UserError } from '../base/errors.ts';
 import type { Size } from '../model/memory.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
 import { DEVICES, type Device } from '../tensor/device.ts';
+import { describeProtocol } from '../trace/protocolWords.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
 import { label } from './terminal.ts';
@@ -60,6 +61,7 @@ async function describeModel(
   const { text } = config;
   terminal.line(label('model'), `${config.architecture} · ${parametersLabel(parameterCount)} · ${dtype}`);
   terminal.line(label('layers'), `${text.layers} · ${text.heads} heads · hidden size ${text.hiddenSize}`);
+  terminal.line(label('latents'), config.protocol ? describeProtocol(config.protocol) : 'none');
   for (const note of checkpoint.notes) terminal.line(label('note'), note);
   const sizesText = workload.pictures.map(({ width, height }) => `${width} × ${height}`).join(', ');
   terminal.line(

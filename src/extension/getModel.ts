@@ -117,7 +117,7 @@ function itemOf({ repository, family, latents }: KnownCheckpoint): Choice {
     };
   }
   const detail = latents
-    ? vscode.l10n.t('Its latents are fed back and shown')
+    ? vscode.l10n.t('Its latents run and are shown')
     : vscode.l10n.t('Its latent protocol is not supported yet: it runs as a plain Qwen2.5-VL');
   return { label: repository, description: family, detail };
 }

@@ -142,8 +142,9 @@ function hold({ arrays }: Trace, refs: readonly ArrayRef[]): void {
 }
 
 /** A block that never ends, because the run stops inside it, still has as many latents as it has pads. */
-function countLatent(open: TraceBlock | undefined): void {
-  if (open !== undefined) open.latents++;
+function countLatent(last: TraceBlock | undefined): void {
+  // A latent that begins a block of its own is told before that block is.
+  if (last?.ended === 'running') last.latents++;
 }
 
 /** Ends a trace, also one whose engine died: blocks still open end as the run did. */

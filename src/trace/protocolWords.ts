@@ -1,7 +1,7 @@
 /** How a model thinks in latents, in words: what the headers of panel, text and command line say. */
 
 import { message, plural, t, translated, type Message } from '../base/l10n.ts';
-import type { TraceProtocol } from './schema.ts';
+import type { TraceProtocol, TraceToken } from './schema.ts';
 
 /** "Monet · 10 latents in place of the start token, its own ids, ends itself or after 10" */
 export function describeProtocol(protocol: TraceProtocol): string {
@@ -59,4 +59,9 @@ const IMAGES: Record<TraceProtocol['prompt']['images'], Message> = {
 /** How the model's authors ask, as a sentence. */
 export function promptWords({ prompt, name }: TraceProtocol): string {
   return t('{0} is asked so: {1}.', name, translated(IMAGES[prompt.images]));
+}
+
+/** What the model chose at a latent, whatever id stands there; undefined where it was not asked. */
+export function chosenText(token: Pick<TraceToken, 'chosen'> | undefined): string | undefined {
+  return token?.chosen === undefined ? undefined : t('the model chose “{0}” here', token.chosen);
 }

@@ -49,6 +49,14 @@ export function stepsOf(trace: Trace): Step[] {
     .map((step, i) => ({ ...step, number: i + 1 }));
 }
 
+/** Index of a block's last token: its end token or, where it has none, its last latent. */
+export function lastTokenOf({ tokens }: Pick<Trace, 'tokens'>, { startToken, endToken }: TraceBlock): number {
+  if (endToken !== undefined) return endToken;
+  let last = startToken;
+  while (tokens[last + 1]?.kind === 'latent') last++;
+  return last;
+}
+
 /** The latents of a block, in order. */
 export function latentsOf(trace: Trace, block: number): TraceLatent[] {
   return trace.latents.filter((latent) => latent.block === block);

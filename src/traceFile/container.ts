@@ -28,7 +28,8 @@ export class MemoryContainer implements Container, ArraySink {
   private length: number;
 
   constructor(bytes: Uint8Array = new Uint8Array()) {
-    this.bytes = bytes;
+    // What is read of a Buffer is one too, and would reach a page as JSON.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.length = bytes.length;
   }
 

@@ -13,6 +13,7 @@ import { MAX_STRIP } from '../../render/strip.ts';
 import { visualCount } from '../../trace/columns.ts';
 import type { Look } from '../../trace/looks.ts';
 import { attentionMap, kindsFor, type MapSelector } from '../../trace/maps.ts';
+import { chosenText } from '../../trace/protocolWords.ts';
 import { openingOf } from '../../trace/opening.ts';
 import type { Trace, TraceLatent, TracePicture } from '../../trace/schema.ts';
 import { describeEnd, type Step } from '../../trace/steps.ts';
@@ -81,7 +82,9 @@ async function latentParts(hovered: Hovered, latent: TraceLatent): Promise<Marku
   const { block, index, position } = latent;
   const name = ownWords(t('Block {0} · latent {1}', block + 1, index + 1));
   const place = ownWords(t('at position {0}', position));
+  const chosen = chosenText(trace.tokens[latent.token]);
   const parts = [markup`**${name}** ${place} · ${panelLink(hovered, latent)}`];
+  if (chosen !== undefined) parts.push(markup`${chosen}`);
   for (const { picture, selector } of shownPictures(hovered.open)) {
     const missing = await refusalOf(maps.load(selector));
     if (missing !== undefined) parts.push(missing);

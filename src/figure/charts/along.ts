@@ -9,6 +9,7 @@ import { choiceLabel } from '../../trace/choice.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import { shareLayer, type Source } from '../../trace/looks.ts';
 import type { Trace } from '../../trace/schema.ts';
+import { lastTokenOf } from '../../trace/steps.ts';
 import type { Chart, ChartChoices, ChartSource } from '../chart.ts';
 import type { Cell } from '../csv.ts';
 import type { Point, Shape } from '../figure.ts';
@@ -177,9 +178,10 @@ function placer(trace: Trace): (token: number, up: number) => Point {
 function ground(trace: Trace, colour: Rgb, shaded: boolean): Shape[] {
   const place = placer(trace);
   const last = trace.tokens.length - 1;
-  const blocks = trace.blocks.flatMap(({ index, startToken, endToken }): Shape[] => {
+  const blocks = trace.blocks.flatMap((block): Shape[] => {
+    const { index, startToken } = block;
     const from = place(startToken - 0.5, 1);
-    const { x } = place((endToken ?? last) + 0.5, 1);
+    const { x } = place(lastTokenOf(trace, block) + 0.5, 1);
     const box = { ...from, width: x - from.x, height: BOX.height };
     const name = words(
       fitting(blockName(index), Math.max(12, box.width)),

@@ -7,6 +7,7 @@ import type { ComponentChildren, VNode } from 'preact';
 import { t } from '../../base/l10n.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import type { Trace } from '../../trace/schema.ts';
+import { lastTokenOf } from '../../trace/steps.ts';
 import { nearestPoint, pointAt } from '../../evidence/span.ts';
 import type { Scene } from './scene.ts';
 import type { Room } from './useSize.ts';
@@ -168,10 +169,10 @@ const NUMBER_ROOM = 28;
 
 /** The blocks, shaded, as one path; narrow ones go by their number, as many as stand clear of each other. */
 export function Blocks({ trace, place: { x, bottom } }: BlocksProps): VNode {
-  const blocks = trace.blocks.map(({ index, startToken, endToken }) => ({
-    index,
-    left: x(startToken - 0.5),
-    right: x((endToken ?? trace.tokens.length - 1) + 0.5),
+  const blocks = trace.blocks.map((block) => ({
+    index: block.index,
+    left: x(block.startToken - 0.5),
+    right: x(lastTokenOf(trace, block) + 0.5),
   }));
   let free = -Infinity;
   const named = blocks.filter(({ left, right }) => {

@@ -8,6 +8,7 @@ import { t } from '../../base/l10n.ts';
 import { placeText } from '../../heatmap/grid.ts';
 import { kindName } from '../../heatmap/map.ts';
 import { totalOf } from '../../heatmap/statistics.ts';
+import { chosenText } from '../../trace/protocolWords.ts';
 import { lookAt } from '../../trace/looks.ts';
 import { familyOf, isShare } from '../../trace/maps.ts';
 import type { TraceLatent } from '../../trace/schema.ts';
@@ -33,6 +34,8 @@ export function Thumbnail(props: ThumbnailProps): VNode {
   const place = t('Block {0}, latent {1}', latent.block + 1, latent.index + 1);
   const mass = visualMass(scene, latent, index);
   const facts = [place, ...figures(scene, latent)];
+  const chosen = chosenText(scene.trace.tokens[latent.token]);
+  if (chosen !== undefined) facts.push(chosen);
   if (mass !== undefined) facts.push(t('visual mass {0}', share(mass)));
   if (amount !== undefined) facts.push(`${scene.brush!.title}: ${number(amount)}`);
   return (
