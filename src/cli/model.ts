@@ -5,7 +5,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
 import type { Size } from '../model/memory.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
-import { DEVICES, type Device } from '../tensor/device.ts';
+import { DEVICE_FACTS, DEVICES, type Device } from '../tensor/device.ts';
 import { describeProtocol } from '../trace/protocolWords.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
@@ -45,8 +45,15 @@ async function describeModel(
   { adapter, device, picture, textTokens, latents }: ModelCommandOptions,
 ): Promise<number> {
   // Imported when they are wanted: other commands start without tokenizer and graphs.
-  const [{ openCheckpoint }, { needsByFormat, parametersLabel, planMemory, planTable, USUAL }] =
-    await Promise.all([import('../checkpoint/checkpoint.ts'), import('../inference/plan.ts')]);
+  const [
+    { openCheckpoint },
+    { needsByFormat, parametersLabel, planMemory, planTable, USUAL },
+    { largestWeight },
+  ] = await Promise.all([
+    import('../checkpoint/checkpoint.ts'),
+    import('../inference/plan.ts'),
+    import('../inference/deviceLimits.ts'),
+  ]);
   const where = folder === undefined ? bundledModel : resolve(folder);
   const checkpoint = await openCheckpoint(where, {
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
@@ -73,6 +80,13 @@ async function describeModel(
     const plan = planMemory(context, 'auto', where);
     terminal.line(label('chosen'), plan.reason);
     for (const row of planTable(plan, device)) terminal.line(row);
+    const { ownMemory, formats } = DEVICE_FACTS[device];
+    if (!ownMemory) return EXIT.ok;
+    const largest = formats.map((format) => `${inBytes(largestWeight(config, format).bytes)} in ${format}`);
+    terminal.line(
+      label('largest'),
+      `${largestWeight(config, plan.chosen).name}: ${largest.join(', ')}; a single buffer of the GPU has to hold it`,
+    );
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;

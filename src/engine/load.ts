@@ -5,11 +5,12 @@ import { stat } from 'node:fs/promises';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { checkpointHash, withAdapter } from '../checkpoint/hash.ts';
 import { Model } from '../inference/model.ts';
+import { tooLargeForDevice } from '../inference/deviceLimits.ts';
 import { planMemory, planTable, ranOutDespite } from '../inference/plan.ts';
 import { availableMemory } from '../process/memory.ts';
 import type { LoadedModel, LoadRequest, MemoryPlan } from '../protocol/engine.ts';
 import { inFormat } from '../quantise/inFormat.ts';
-import type { Device } from '../tensor/device.ts';
+import { DEVICE_FACTS, type Device } from '../tensor/device.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
 import { chooseDevice, requireHalf } from './device.ts';
@@ -66,7 +67,10 @@ export async function openModel(
     await pause();
   };
   const model = await Model.open(formatted, chosen.provider, onProgress, threads).catch((error: unknown) => {
-    throw ranOutDespite(plan, error) ?? error;
+    const { formats } = DEVICE_FACTS[chosen.provider];
+    throw (
+      tooLargeForDevice(error, checkpoint.config, plan.chosen, formats) ?? ranOutDespite(plan, error) ?? error
+    );
   });
   const { generation, question, config } = checkpoint;
   const reply: LoadedModel = {

@@ -1,12 +1,16 @@
 /** The engine's side of the protocol: one model, one run at a time, cancel between steps. */
 
 import type { OnActivity } from '../base/activity.ts';
+import { homedir, totalmem } from 'node:os';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { largestWeight } from '../inference/deviceLimits.ts';
+import { parametersLabel, planTable } from '../inference/plan.ts';
 import { PromptMemory } from '../inference/promptMemory.ts';
 import { runtimeVersion } from '../ort/session.ts';
+import { deviceLabel } from '../tensor/device.ts';
 import { GpuLostError } from '../process/gpuLost.ts';
-import { outOfMemory } from '../process/memory.ts';
+import { availableMemory, inBytes, outOfMemory } from '../process/memory.ts';
 import {
   ENGINE_PROTOCOL_VERSION,
   type EngineEvents,
@@ -129,13 +133,15 @@ export class EngineServer implements EngineMethods {
   }
 
   async diagnose(): Promise<string[]> {
-    return [
+    const memory = `${inBytes(availableMemory())} of ${inBytes(totalmem())} main memory can be taken`;
+    const lines = [
       `Node ${process.version} on ${process.platform} ${process.arch}, ${runtimeVersion()}`,
+      `${memory}; the runtime does not say what a GPU has`,
       ...(await describeDevices()),
-      this.loaded === undefined
-        ? 'No model is loaded.'
-        : `Loaded: ${this.loaded.request.folder} on ${this.loaded.reply.device.provider} (${this.loaded.reply.device.reason})`,
+      ...(this.loaded === undefined ? ['No model is loaded.'] : describeLoaded(this.loaded)),
     ];
+    // What a driver or the system's loader says may name its files.
+    return lines.map((line) => line.replaceAll(homedir(), '~'));
   }
 
   private async isCurrent(request: LoadRequest): Promise<boolean> {
@@ -216,6 +222,19 @@ class Outputs {
   async close(): Promise<void> {
     for (const file of this.files) await file.close();
   }
+}
+
+/** For a report that people paste where others read it: names, sizes and plans, and no path. */
+function describeLoaded({ model, reply, request }: Loaded): string[] {
+  const { name, architecture, parameters, dtype, weights = 'float32' } = reply.model;
+  const { provider, reason } = reply.device;
+  const largest = largestWeight(model.checkpoint.config, reply.plan.chosen);
+  return [
+    `Loaded: ${name} (${architecture}, ${parametersLabel(parameters)} parameters, stored in ${dtype})`,
+    `Device: ${deviceLabel(provider)} (${reason}); ${request.threads ?? 'all'} threads of the processor`,
+    `Weights: ${weights}, chosen as ${reply.plan.reason}; the largest, ${largest.name}, takes ${inBytes(largest.bytes)} in one buffer`,
+    ...planTable(reply.plan, provider),
+  ];
 }
 
 /** Whether a model that was opened for the one is what the other asks for. */

@@ -69,6 +69,16 @@ describe('an engine whose GPU is lost in the middle of a run', () => {
     const { status } = await client.reason(requestFor('third'), () => undefined);
     expect(status).toBe('complete');
   });
+
+  it('reports what it has loaded without saying where that lies', async () => {
+    const report = (await client.diagnose()).join('\n');
+    expect(report).toMatch(/main memory can be taken/);
+    expect(report).toMatch(/^WebGPU: (works|does not work) \(.+\)$/m);
+    expect(report).toMatch(/^Loaded: maze \(Qwen2_5_VL.*, \S+M parameters, stored in \w+\)$/m);
+    expect(report).toMatch(/^Weights: float32, .*takes .* in one buffer\n.*format +weights/m);
+    expect(report).toMatch(/^→ +float32/m);
+    expect(report).not.toContain(repository);
+  });
 });
 
 function requestFor(id: string): ReasonRequest {

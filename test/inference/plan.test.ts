@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { parseProcessorConfig } from '../../src/checkpoint/defaults.ts';
+import { largestWeight, tooLargeForDevice } from '../../src/inference/deviceLimits.ts';
 import { needsByFormat, planMemory, planTable, type PlanContext } from '../../src/inference/plan.ts';
 import type { WeightFormat } from '../../src/tensor/weightFormat.ts';
 import { bundledModel } from '../fixtures/paths.ts';
@@ -155,4 +156,30 @@ it('the table has a row for each format and marks the chosen one', () => {
   expect(table).toHaveLength(6);
   expect(table.filter((row) => row.startsWith('→'))).toEqual([expect.stringMatching(/^→ +8bit .*fits$/)]);
   expect(table[1]).toMatch(/float32 .*needs 3\d\.\d GB at least$/);
+});
+
+describe('a weight that is larger than a buffer of the GPU may be', () => {
+  const { config: seven } = SEVEN;
+  const FORMATS = ['float32', '8bit', '4bit'] as const;
+  const head = 152_064 * 3584;
+
+  it('is known by name and size', () => {
+    expect(largestWeight(seven, 'float32')).toEqual({ name: 'lm_head.weight', bytes: 4 * head });
+    expect(largestWeight(seven, '8bit')).toEqual({ name: 'lm_head.weight', bytes: head });
+    // The head stays in 8 bits.
+    expect(largestWeight(seven, '4bit').bytes).toBe(head);
+  });
+
+  it('is refused by name, with the formats in which it fits', () => {
+    const said = `Buffer size (${4 * head}) exceeds the max buffer size limit (1073741824). - While creating a buffer`;
+    const told = tooLargeForDevice(new Error(said), seven, 'float32', FORMATS);
+    expect(told?.message).toMatch(
+      /expected 1\.1 GB at most, found lm_head\.weight, 2\.2 GB in float32\. Choose 8bit or 4bit weights/,
+    );
+    const small = said.replace('1073741824', '268435456');
+    expect(tooLargeForDevice(new Error(small), seven, 'float32', FORMATS)?.message).toContain(
+      '. Use the CPU',
+    );
+    expect(tooLargeForDevice(new Error('something else'), seven, 'float32', FORMATS)).toBeUndefined();
+  });
 });
