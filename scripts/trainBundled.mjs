@@ -3,7 +3,8 @@
  * before it on a fresh clone.
  *
  * Every phase is a config in models/recipe and a run folder in build/bundled; a phase that is finished is not
- * done again, one that was stopped or killed goes on where it was. `--only main` leaves the controls out.
+ * done again, one that was stopped or killed goes on where it was. `--only maze` trains the maze without its controls,
+ * `--only worlds` (`npm run train:worlds`) the model of worlds.
  */
 
 import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
@@ -15,36 +16,65 @@ import { runNode } from './runNode.mjs';
 const recipe = path.join(root, 'models/recipe');
 const runs = path.join(root, 'build/bundled');
 
-/** Phases in order; those with `out` end in a bundled model. */
-const PHASES = [
-  { name: 'perception', of: 'main' },
-  { name: 'base', of: 'main' },
-  { name: 'base2', of: 'main' },
-  { name: 'figures', of: 'main' },
-  { name: 'base3', of: 'main' },
-  { name: 'base4', of: 'main', out: 'models/recipe/base' },
-  { name: 'base5', of: 'main' },
-  { name: 'base6', of: 'main' },
-  { name: 'base7', of: 'main' },
-  { name: 'base8', of: 'main' },
-  { name: 'stage1', of: 'main' },
-  { name: 'stage2', of: 'main', out: 'models/maze' },
-  { name: 'control-carrying', of: 'controls', out: 'models/control-carrying' },
-  { name: 'control-bypassed', of: 'controls', out: 'models/control-bypassed' },
+/** What is trained of new weights: a description, and phases in order, of which those with `out` end in a bundled model. */
+const RECIPES = [
+  {
+    name: 'maze',
+    blank: 'blank',
+    phases: [
+      { name: 'perception' },
+      { name: 'base' },
+      { name: 'base2' },
+      { name: 'figures' },
+      { name: 'base3' },
+      { name: 'base4', out: 'models/recipe/base' },
+      { name: 'base5' },
+      { name: 'base6' },
+      { name: 'base7' },
+      { name: 'base8' },
+      { name: 'stage1' },
+      { name: 'stage2', out: 'models/maze' },
+    ],
+  },
+  {
+    name: 'controls',
+    blank: 'blank',
+    phases: [
+      { name: 'control-carrying', out: 'models/control-carrying' },
+      { name: 'control-bypassed', out: 'models/control-bypassed' },
+    ],
+  },
+  {
+    name: 'worlds',
+    blank: 'worlds/blank',
+    phases: [
+      { name: 'worlds/perception' },
+      { name: 'worlds/styles' },
+      { name: 'worlds/base' },
+      { name: 'worlds/align' },
+      { name: 'worlds/own' },
+      { name: 'worlds/self' },
+    ],
+  },
 ];
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
 
 bootstrap();
-const initial = path.join(runs, 'initial');
-if (!existsSync(path.join(initial, 'model.safetensors')))
-  await ilvr('initialise', path.join(recipe, 'blank'), initial, '--seed', '0');
-for (const { name, of, out } of PHASES) {
-  if (values.only !== undefined && values.only !== of) continue;
+for (const { name, blank, phases } of RECIPES) {
+  if (values.only !== undefined && values.only !== name) continue;
+  const initial = path.join(runs, path.dirname(blank), 'initial');
+  if (!existsSync(path.join(initial, 'model.safetensors')))
+    await ilvr('initialise', path.join(recipe, blank), initial, '--seed', '0');
+  for (const phase of phases) await train(phase);
+}
+
+/** @param {{ name: string, out?: string }} phase */
+async function train({ name, out }) {
   console.log(`\n── ${name}`);
   if (!isFinished(name)) await ilvr('train', path.join(recipe, `${name}.json`));
   console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
-  if (out === undefined) continue;
+  if (out === undefined) return;
   // An export replaces nothing but an export, and the card is none of its files.
   const card = path.join(root, out, 'README.md');
   rmSync(card, { force: true });

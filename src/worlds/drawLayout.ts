@@ -31,13 +31,12 @@ export function drawWorld(random: Random, dynamics: Dynamics, size: number): Wor
   };
 }
 
-/** Share of moves that are drawn among those that do something. */
-const MOVING_SHARE = 0.75;
-
 /** From so many moves on, those that lead back to the start are drawn once more: it would be a guess too good. */
 const RETURNING = 3;
 
-/** Moves by chance; some do nothing. */
+/**
+ * Moves by chance. A good third does nothing: were all to do something, they could be counted without being followed.
+ */
 export function drawMoves(random: Random, world: World, count: number): Move[] {
   const moves = walk(random, world, count);
   const end = statesAfter(world, moves).at(-1) ?? world.state;
@@ -48,8 +47,7 @@ export function drawMoves(random: Random, world: World, count: number): Move[] {
 function walk(random: Random, { layout, state }: World, count: number): Move[] {
   let now = state;
   return Array.from({ length: count }, () => {
-    const doing = MOVES.filter((move) => moved(layout, now, move) !== now);
-    const move = pick(random, doing.length > 0 && random() < MOVING_SHARE ? doing : MOVES);
+    const move = pick(random, MOVES);
     now = moved(layout, now, move);
     return move;
   });

@@ -14,7 +14,7 @@ import type { WeightSource } from '../../model/weightSource.ts';
 import type { GraphBuilder } from '../../onnx/graphBuilder.ts';
 import { floats, floatTensor, type Runtime, type RuntimeTensor, type Tensors } from '../../ort/session.ts';
 import { gradientName, type GradientSum } from '../parameters/gradientSum.ts';
-import { sizeOf } from '../../tensor/array.ts';
+import { dot, sizeOf } from '../../tensor/array.ts';
 import { maskFeeds, maskShapes } from './lora.ts';
 import type { ParameterSet } from '../parameters/parameters.ts';
 import type { Stage } from '../step.ts';
@@ -57,6 +57,10 @@ interface StudentSettings {
   batchSize: number;
   /** Of the lengths that graphs are built for. */
   rounding: Rounding;
+  /** Length of the targets where they are fed; their own if absent. */
+  targetLength?: number | undefined;
+  /** How often the latents of stage 1 are read beforehand, each time fed with what the time before thought there. */
+  ownPasses?: number | undefined;
 }
 
 interface LearnSettings {
@@ -141,17 +145,19 @@ export class Student {
     gradient: GradientSum,
   ): Promise<LessonLosses[]> {
     const { text, latentSize, latentReach } = this.config;
-    const { stage, rounding } = this.settings;
+    const { stage, rounding, targetLength, ownPasses = 0 } = this.settings;
     const sequences = lessons.map(({ sequence }) => sequence);
     const terms = lessons.map(({ sequence, targets }) => lossTermsOf(sequence, stage === 1 ? targets : []));
     const pictures = await seenBy(
       this.tower,
       lessons.flatMap(({ sample }) => sample.pictures),
     );
-    const inputs = inputsOf(lessons, terms, pictures, this.config);
+    const inputs = inputsOf(lessons, terms, pictures, this.config, targetLength);
     const intoFed = this.tower !== undefined && pictures.length > 0;
     const parts =
       stage === 1 ? [wholePart(sequences, rounding)] : partsAtBlocks(sequences, latentSize, rounding);
+    if (stage === 1)
+      for (let pass = 0; pass < ownPasses; pass++) await this.feedOwn(parts[0]!, inputs, terms, dropout);
     const memory = new SlotMemory(text, parts.at(-1)!.size, latentReach);
     const read = await this.readAhead(parts, inputs, memory, dropout);
 
@@ -177,6 +183,34 @@ export class Student {
       else if (intoFed) await this.learnToSee(lessons, part, result, gradient);
     }
     return report.losses();
+  }
+
+  /**
+   * Puts what the student thinks before each supervised latent in the target's place: all at once, where a run feeds them
+   * one after another. So many passes as there are latents would be that run.
+   */
+  private async feedOwn(
+    part: BatchPart,
+    inputs: readonly (SequenceInput & { fed: Map<number, Float32Array> })[],
+    terms: readonly LossTerms[],
+    dropout: () => number,
+  ): Promise<void> {
+    const { text, latentReach } = this.config;
+    const session = await this.readers.get(part.size);
+    const { hidden } = await session.run({
+      ...this.parameters.tensors(),
+      ...this.frozen.tensors(),
+      ...partFeeds(text, part, inputs, latentReach),
+      ...this.drawMasks(part, dropout),
+    });
+    const states = floats(hidden);
+    const C = text.hiddenSize;
+    terms.forEach(({ latents }, b) => {
+      for (const { index } of latents) {
+        const row = rowOf(part, b, index - 1);
+        inputs[b]!.fed.set(index, states.slice(row * C, (row + 1) * C));
+      }
+    });
   }
 
   /** What flows back into the pictures that an opening part was fed with flows on into the tower. */
@@ -276,13 +310,23 @@ function inputsOf(
   terms: readonly LossTerms[],
   pictures: readonly Picture[],
   { tokens }: ModelConfig,
-): SequenceInput[] {
+  targetLength: number | undefined,
+): (SequenceInput & { fed: Map<number, Float32Array> })[] {
   let used = 0;
   return lessons.map(({ sample, sequence }, b) => {
     const own = pictures.slice(used, (used += sample.pictures.length));
-    const given = terms[b]!.latents.map(({ index, target }) => [index, target] as const);
+    const given = terms[b]!.latents.map(
+      ({ index, target }) =>
+        [index, targetLength === undefined ? target : ofLength(target, targetLength)] as const,
+    );
     return { ...sequence, fed: new Map([...pictureVectors(sequence.ids, tokens.imagePad, own), ...given]) };
   });
+}
+
+/** The vector made so long. */
+function ofLength(vector: Float32Array, length: number): Float32Array {
+  const factor = length / Math.sqrt(dot(vector, 0, vector, 0, vector.length));
+  return vector.map((value) => value * factor);
 }
 
 /** Visits the sequences that go on in the next part, with the row of their last token in this one. */

@@ -32,6 +32,13 @@ export interface TrainingSettings extends StepSettings {
   temperature: number;
   /** What supervises the latents; anything but 'selected' is for comparison. */
   targets: TargetRule;
+  /**
+   * Length of the targets where they are fed in place of latents, as the release has it their own. A tower's features may be
+   * ten times as long as the states that the model feeds itself later (docs/log.md).
+   */
+  targetLength?: number | undefined;
+  /** Passes of stage 1 in which latents are fed with what the student thinks there, in place of the targets; the release has none. */
+  ownPasses?: number | undefined;
   /** Standard deviation of what is added to the targets that are aligned with. */
   noise: number;
   /** Most samples in one run of the graph; the rest of a step's samples accumulates. */

@@ -111,6 +111,10 @@ const Settings = z.strictObject({
   temperature: z.number().positive().default(RELEASED_TRAINING.temperature),
   /** What supervises the latents of stage 1; anything but 'selected' is for comparison. */
   targets: z.enum(TARGET_RULES).default(RELEASED_TRAINING.targets),
+  /** Length of the targets where they are fed; their own if absent. */
+  targetLength: z.number().positive().optional(),
+  /** Passes of stage 1 that feed the student's own latents in place of the targets. */
+  ownPasses: whole(0).default(0),
   noise: z.number().min(0).default(RELEASED_TRAINING.noise),
   seed: whole(0).default(RELEASED_TRAINING.seed),
   /** Trains an adapter in place of the weights; {} has the release's settings. */
@@ -197,6 +201,8 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     vision,
     lora,
     rounding,
+    targetLength,
+    ownPasses,
   } = config;
   return {
     ...RELEASED_TRAINING,
@@ -212,6 +218,8 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     seed,
     vision,
     rounding,
+    ownPasses,
+    ...(targetLength !== undefined && { targetLength }),
     batchSize: microBatch,
     ...(lora !== undefined && { lora }),
   };

@@ -242,3 +242,30 @@ describe.each(['only', 'none'] as const)('a control model of latent reach "%s"',
     await Promise.all([trainer.release(), model.release()]);
   });
 });
+
+describe('stage 1 that feeds what the student thinks', () => {
+  const EXACTLY = { rounding: { opening: 1, text: 1, past: 1 } };
+  const two = interleaved('go', 'right, down and down again', 'up');
+
+  it('is stage 2’s run after as many passes as there are latents, and not before', async () => {
+    const ceAfter = async (settings: Partial<TrainingSettings>): Promise<number> => {
+      const trainer = await open({ ...EXACTLY, ...settings });
+      return (await trainer.learn([await trainer.prepare(two)])).losses[0]!.ce;
+    };
+    const self = await ceAfter({ stage: 2 });
+    const latents = 2 * checkpoint.config.latentSize;
+    expect(Math.abs((await ceAfter({ ownPasses: latents })) - self)).toBeLessThan(1e-4);
+    expect(Math.abs((await ceAfter({})) - self)).toBeGreaterThan(1e-3);
+  });
+
+  it('feeds targets of the length that is asked for', async () => {
+    const lengths = async (settings: Partial<TrainingSettings>): Promise<Float32Array[]> => {
+      const trainer = await open({ ...EXACTLY, ...settings });
+      return (await trainer.learn([await trainer.prepare(two)])).losses[0]!.hidden;
+    };
+    const [own, short, again] = [await lengths({}), await lengths({ targetLength: 0.1 }), await lengths({})];
+    expect(again).toEqual(own);
+    expect(short.at(-1)).not.toEqual(own.at(-1));
+    expect(short[0]).toEqual(own[0]);
+  });
+});

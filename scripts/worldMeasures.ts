@@ -1,0 +1,303 @@
+/**
+ * What the latents of a model of worlds hold, measured in one process on worlds drawn on the fly: answers by number of
+ * moves with its own latents and with replaced ones, where latents point in the picture after their move, what a linear
+ * probe reads from them, and what a block's latents from another walk make of the answer.
+ *
+ *   npx tsx scripts/worldMeasures.ts MODEL [--count 100] [--moves 1-6] [--seed 100] [--questions state] …
+ *
+ * Options as of `ilvr generate-worlds`; `--only answers` leaves all but the answers out. Prints Markdown for docs/log.md.
+ */
+
+import { parseArgs } from 'node:util';
+import { lastBoxed } from '../src/trace/answer.ts';
+import { openCheckpoint } from '../src/checkpoint/checkpoint.ts';
+import { encodePrompt, promptParts } from '../src/checkpoint/text/chatTemplate.ts';
+import { prepareImage } from '../src/checkpoint/pixels/image.ts';
+import { wilsonInterval } from '../src/dataset/statistics.ts';
+import { generateVariants, type Variant } from '../src/inference/generate.ts';
+import { Model } from '../src/inference/model.ts';
+import type { Prompt } from '../src/inference/prompt.ts';
+import type { Picture } from '../src/mazes/picture.ts';
+import { cosines } from '../src/model/selection.ts';
+import type { LatentIntervention } from '../src/protocol/engine.ts';
+import type { NumericArray } from '../src/tensor/array.ts';
+import { stateText } from '../src/worlds/notation.ts';
+import { parseChoices, parseNumbers, parseStyles } from '../src/worlds/parse.ts';
+import { WORLD_QUESTIONS } from '../src/worlds/questions.ts';
+import { WORLD_DEFAULTS, worldItem, type WorldItem, type WorldOptions } from '../src/worlds/stream.ts';
+import { changedCells, DYNAMICS, statesAfter, type State } from '../src/worlds/world.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    count: { type: 'string', default: '100' },
+    moves: { type: 'string', default: '1-6' },
+    seed: { type: 'string', default: '100' },
+    sizes: { type: 'string', default: '4' },
+    dynamics: { type: 'string', default: 'crates' },
+    questions: { type: 'string', default: 'state' },
+    style: { type: 'string', default: '1,5,6,9,11,19' },
+    only: { type: 'string' },
+  },
+});
+const [folder] = positionals;
+if (folder === undefined) throw new Error('usage: worldMeasures.ts MODEL [options]');
+const count = Number(values.count);
+const options: WorldOptions = {
+  ...WORLD_DEFAULTS,
+  split: 'held-out',
+  seed: Number(values.seed),
+  sizes: parseNumbers('size', values.sizes, 3, 6),
+  dynamics: parseChoices('kind of dynamics', values.dynamics, DYNAMICS),
+  questions: parseChoices('question', values.questions, WORLD_QUESTIONS),
+  style: parseStyles(values.style),
+  cell: 28,
+};
+const model = await Model.open(await openCheckpoint(folder), 'cpu', undefined, 1);
+const { checkpoint } = model;
+
+interface Run {
+  answer: string;
+  /** By block. */
+  latents: Float32Array[][];
+}
+
+async function look(
+  picture: Picture,
+): Promise<{ features: NumericArray; grid: { height: number; width: number } }> {
+  const image = { ...picture, exifOrientation: 1, format: 'generated' } as const;
+  const { pixelValues, grid } = prepareImage(image, checkpoint.processor);
+  return { features: await model.encodeImage(pixelValues, grid), grid };
+}
+
+async function promptOf({ question, picture }: WorldItem): Promise<Prompt & { ids: number[] }> {
+  const seen = await look(picture());
+  const parts = promptParts(question.text, 1, 'placeholder');
+  const { ids } = encodePrompt(checkpoint, { parts }, [seen.features.shape[0]!]);
+  return { ids, ...(await model.embedPrompt(ids, [seen])) };
+}
+
+/** The item's answer with each intervention; all go through the model together. */
+async function answers(
+  prompt: Prompt,
+  interventions: readonly (LatentIntervention | undefined)[],
+): Promise<Run[]> {
+  const runs = interventions.map(() => ({ ids: [] as number[], latents: [] as Float32Array[][] }));
+  const variants = interventions.map((intervention, i): Variant => ({
+    intervention,
+    observer: {
+      token: async ({ id }) => {
+        runs[i]!.ids.push(id);
+      },
+      fed: async ({ block }, { vector }) => {
+        if (vector !== undefined) (runs[i]!.latents[block ?? 0] ??= []).push(vector);
+      },
+    },
+  }));
+  const settings = {
+    latents: 'forced',
+    maxTokens: 256,
+    temperature: 0,
+    topP: 1,
+    repetitionPenalty: 1,
+    seed: 0,
+  } as const;
+  await generateVariants(model, { ...prompt, ...settings, force: {} }, variants);
+  return runs.map(({ ids, latents }) => {
+    const text = checkpoint.tokenizer.decode(ids, { skipSpecial: true });
+    return { answer: lastBoxed(text) ?? '', latents };
+  });
+}
+
+const FED = ['own', 'zeroed', 'noise', 'pads', 'another world’s'] as const;
+
+/** An item of so many moves, with what is fed in place of its latents; the sample before gives the other world's. */
+async function answerAll(moves: number): Promise<{ items: WorldItem[]; runs: Run[][] }> {
+  const items = Array.from({ length: count }, (_, i) => worldItem({ ...options, moves: [moves] }, i));
+  const runs: Run[][] = [];
+  for (const [i, item] of items.entries()) {
+    const other = runs[i - 1]?.[0]?.latents.flat();
+    const interventions: (LatentIntervention | undefined)[] = [
+      undefined,
+      { kind: 'zero' },
+      { kind: 'noise', sample: i },
+      { kind: 'dummy' },
+      ...(other === undefined ? [] : [{ kind: 'swap', latents: other } as const]),
+    ];
+    runs.push(await answers(await promptOf(item), moves === 0 ? [undefined] : interventions));
+  }
+  return { items, runs };
+}
+
+const isRight = ({ question }: WorldItem, run: Run | undefined): boolean => run?.answer === question.answer;
+const percent = (share: number): string => (100 * share).toFixed(1);
+
+function shareOf(right: number, all: number): string {
+  const { low, high } = wilsonInterval(right, all);
+  return `${right}/${all} (${percent(low)} to ${percent(high)} %)`;
+}
+
+const row = (...cells: (string | number)[]): void => console.log(`| ${cells.join(' | ')} |`);
+
+row('moves', ...FED);
+row('---', ...FED.map(() => '---'));
+const measured: { moves: number; items: WorldItem[]; runs: Run[][] }[] = [];
+for (const moves of parseNumbers('number of moves', values.moves, 0, 64)) {
+  const { items, runs } = await answerAll(moves);
+  measured.push({ moves, items, runs });
+  const cells = FED.map((_, variant) => {
+    const tried = items.flatMap((item, i) =>
+      runs[i]![variant] === undefined ? [] : [isRight(item, runs[i]![variant])],
+    );
+    return tried.length === 0 ? '' : shareOf(tried.filter(Boolean).length, tried.length);
+  });
+  row(moves, ...cells);
+}
+if (values.only !== 'answers') {
+  await pointing();
+  probe();
+  await exchanged();
+}
+await model.release();
+
+/** Whether a latent is nearest to a token whose cell the move changed; tokens are cells where they are as many. */
+async function pointing(): Promise<void> {
+  let [hits, top3, latents, chance] = [0, 0, 0, 0];
+  for (const { items, runs } of measured)
+    for (const [i, { world, states, drawHelper }] of items.entries())
+      for (const [block, state] of states.entries()) {
+        const changed = changedCells(world.layout, states[block - 1] ?? world.state, state);
+        const { features } = await look(drawHelper(state));
+        const cells = world.layout.size ** 2;
+        if (changed.length === 0 || features.shape[0] !== cells) continue;
+        for (const latent of runs[i]![0]!.latents[block] ?? []) {
+          const similar = cosines(latent, features);
+          const order = [...similar.keys()].toSorted((a, b) => similar[b]! - similar[a]!);
+          hits += Number(changed.includes(order[0]!));
+          top3 +=
+            order.slice(0, 3).filter((cell) => changed.includes(cell)).length / Math.min(3, changed.length);
+          chance += changed.length / cells;
+          latents++;
+        }
+      }
+  console.log(
+    `\nSelection over the picture after the move: nearest patch among the changed cells for ${shareOf(hits, latents)}, by chance ${percent(chance / latents)} %; changed cells among the nearest three ${percent(top3 / latents)} %.`,
+  );
+}
+
+/** Ridge regression from a block's latents, on the first half of the worlds, to what stands where, on the second. */
+function probe(): void {
+  const rows = measured.flatMap(({ items, runs }) =>
+    items.flatMap(({ world, states }, i) =>
+      states.map((state, block) => ({
+        size: world.layout.size,
+        train: i % 2 === 0,
+        block,
+        state,
+        x: [1, ...(runs[i]![0]!.latents[block] ?? []).flatMap((latent) => [...latent])],
+      })),
+    ),
+  );
+  const fit = rows.filter(({ train }) => train);
+  const test = rows.filter(({ train, state }, i) => !train && state !== rows[i - 1]?.state);
+  const cells = fit[0]!.size ** 2;
+  const targets = ({ player, crates }: State): number[] =>
+    Array.from({ length: 2 * cells }, (_, n) =>
+      Number(n < cells ? n === player : crates.includes(n - cells)),
+    );
+  const weights = ridge(
+    fit.map(({ x }) => x),
+    fit.map(({ state }) => targets(state)),
+    3,
+  );
+  let [player, all] = [0, 0];
+  for (const { x, state } of test) {
+    const told = weights.map((w) => w.reduce((sum, value, i) => sum + value * x[i]!, 0));
+    const best = (values: number[], most: number): number[] =>
+      [...values.keys()]
+        .toSorted((a, b) => values[b]! - values[a]!)
+        .slice(0, most)
+        .toSorted((a, b) => a - b);
+    const foundPlayer = best(told.slice(0, cells), 1)[0] === state.player;
+    const foundCrates = best(told.slice(cells), state.crates.length).join() === state.crates.join();
+    player += Number(foundPlayer);
+    all += Number(foundPlayer && foundCrates);
+  }
+  console.log(
+    `\nLinear probe of a block's latents on held-out worlds: player's cell ${shareOf(player, test.length)}, by chance ${percent(1 / cells)} %; player and all crates ${shareOf(all, test.length)}.`,
+  );
+}
+
+/** W with rows for targets: (XᵀX + λ)⁻¹ XᵀY, by Cholesky. */
+function ridge(X: readonly number[][], Y: readonly number[][], lambda: number): number[][] {
+  const n = X[0]!.length;
+  const A = Array.from({ length: n }, () => new Float64Array(n));
+  for (const x of X) for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) A[i]![j]! += x[i]! * x[j]!;
+  for (let i = 0; i < n; i++) {
+    A[i]![i]! += lambda;
+    for (let j = 0; j <= i; j++) {
+      let sum = A[i]![j]!;
+      for (let k = 0; k < j; k++) sum -= A[i]![k]! * A[j]![k]!;
+      A[i]![j] = i === j ? Math.sqrt(sum) : sum / A[j]![j]!;
+    }
+  }
+  return Y[0]!.map((_, target) => {
+    const b = new Float64Array(n);
+    X.forEach((x, r) => x.forEach((value, i) => (b[i]! += value * Y[r]![target]!)));
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < i; k++) b[i]! -= A[i]![k]! * b[k]!;
+      b[i]! /= A[i]![i]!;
+    }
+    for (let i = n - 1; i >= 0; i--) {
+      for (let k = i + 1; k < n; k++) b[i]! -= A[k]![i]! * b[k]!;
+      b[i]! /= A[i]![i]!;
+    }
+    return [...b];
+  });
+}
+
+/** Two walks through one world: the one gets the other's latents in one block. What does its answer say then? */
+async function exchanged(): Promise<void> {
+  console.log('\nLatents of one block from another walk through the same world:\n');
+  row('moves', 'block', 'as the other walk’s state makes it', 'unchanged', 'something else');
+  row('---', '---', '---', '---', '---');
+  const moves = Math.max(...measured.map((each) => each.moves));
+  if (moves === 0) return;
+  const told = new Map<number, { followed: number; kept: number; all: number }>();
+  for (let i = 0; i < count; i++) {
+    const walks = [0, 1].map((walk) =>
+      worldItem({ ...options, questions: ['state'], walks: 2, moves: [moves] }, 2 * i + walk),
+    );
+    const [prompts, own]: [Prompt[], Run[]] = [[], []];
+    for (const item of walks) {
+      const prompt = await promptOf(item);
+      prompts.push(prompt);
+      own.push((await answers(prompt, [undefined]))[0]!);
+    }
+    const [mine, other] = walks as [WorldItem, WorldItem];
+    if (!isRight(mine, own[0]) || !isRight(other, own[1])) continue;
+    const { layout } = mine.world;
+    const blocks = Array.from({ length: moves }, (_, block) => block);
+    const expected = blocks.map((block) => {
+      const after = { layout, state: other.states[block]! };
+      const end = statesAfter(after, mine.moves.slice(block + 1)).at(-1) ?? after.state;
+      return stateText(layout, end);
+    });
+    // The swap counts latents over the whole run: the other walk's, at the same places.
+    const latents = own[1]!.latents.flat();
+    const swapped = await answers(
+      prompts[0]!,
+      blocks.map((block) => ({ kind: 'swap', latents, scope: { block } })),
+    );
+    for (const block of blocks) {
+      if (expected[block] === mine.question.answer) continue;
+      const sums = told.get(block) ?? { followed: 0, kept: 0, all: 0 };
+      told.set(block, sums);
+      sums.all++;
+      sums.followed += Number(swapped[block]!.answer === expected[block]);
+      sums.kept += Number(swapped[block]!.answer === mine.question.answer);
+    }
+  }
+  for (const [block, { followed, kept, all }] of [...told].toSorted(([a], [b]) => a - b))
+    row(moves, block + 1, shareOf(followed, all), shareOf(kept, all), all - followed - kept);
+}
