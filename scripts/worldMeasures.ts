@@ -213,9 +213,9 @@ function probe(): void {
   let [player, all] = [0, 0];
   for (const { x, state } of test) {
     const told = weights.map((w) => w.reduce((sum, value, i) => sum + value * x[i]!, 0));
-    const best = (values: number[], most: number): number[] =>
-      [...values.keys()]
-        .toSorted((a, b) => values[b]! - values[a]!)
+    const best = (scores: number[], most: number): number[] =>
+      [...scores.keys()]
+        .toSorted((a, b) => scores[b]! - scores[a]!)
         .slice(0, most)
         .toSorted((a, b) => a - b);
     const foundPlayer = best(told.slice(0, cells), 1)[0] === state.player;

@@ -216,14 +216,14 @@ describe('questions', () => {
     expect(same.length / states.length).toBeLessThan(0.05);
   });
 
-  it('some moves do nothing, most do something', () => {
+  it('a good third of the moves does nothing', () => {
     const worlds = ask('state', 300);
     const changes = worlds.flatMap(({ world, states }) =>
       states.map((state, i) => state !== (states[i - 1] ?? world.state)),
     );
     const doing = changes.filter(Boolean).length / changes.length;
-    expect(doing).toBeGreaterThan(0.75);
-    expect(doing).toBeLessThan(0.97);
+    expect(doing).toBeGreaterThan(0.55);
+    expect(doing).toBeLessThan(0.72);
   });
 });
 
