@@ -293,6 +293,36 @@ export const scenarios: Scenario[] = [
     ],
   },
   {
+    name: 'branch',
+    steps: [
+      {
+        name: '1-asked',
+        run: async (stage) => {
+          await reasonAbout(stage, 'map-05.png');
+          await acceptQuickInput(stage.page);
+          await acceptQuickInput(stage.page);
+          await waitForRun(stage);
+          const frame = await panelFrame(stage.page);
+          await frame.locator(panel.latents).first().click();
+          await frame.locator(':text-is("From here on…")').click();
+          await stage.page.getByRole('option', { name: /Other latents/ }).waitFor({ timeout: 20_000 });
+        },
+      },
+      {
+        name: '2-tree',
+        run: async (stage) => {
+          await stage.page.getByRole('option', { name: /Other latents/ }).click();
+          await stage.page.getByRole('option', { name: /Zeroed/ }).click();
+          const frame = await panelFrame(stage.page);
+          await frame.locator('.family li').nth(1).waitFor({ timeout: runTimeoutMs });
+          await waitForRun(stage);
+          await runCommand(stage.page, 'View: Show ILVR');
+          await stage.page.waitForTimeout(1000);
+        },
+      },
+    ],
+  },
+  {
     name: 'compare',
     steps: [
       {

@@ -15,6 +15,7 @@ import type { TraceExporter } from './trace/exportCommand.ts';
 import type { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
 import { chooseTrace } from './trace/openCommand.ts';
+import type { BranchCommand } from './run/branchCommand.ts';
 import { isReasonOptions, type ReasonCommand } from './run/reasonCommand.ts';
 import { registerCommand, type Reporter } from './report.ts';
 import { runOf, type RunCommands } from './run/runCommands.ts';
@@ -25,6 +26,7 @@ import type { TraceEditors } from './trace/editor.ts';
 import { isTrainOptions, type TrainCommand } from './training/command.ts';
 import type { TraceLinks } from './trace/links.ts';
 import { nameOf, type TraceLibrary, type TraceRef } from './trace/library.ts';
+import type { TracePanel } from './trace/panel.ts';
 import type { TracePanels } from './trace/panels.ts';
 
 export interface CommandServices {
@@ -44,6 +46,7 @@ export interface CommandServices {
   ofRuns: RunCommands;
   links: TraceLinks;
   compare: CompareCommand;
+  branches: BranchCommand;
   train: TrainCommand;
   samples: SamplesEditors;
   /** Folder of packed weights. */
@@ -95,6 +98,16 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       reporter,
       (...given: unknown[]) => services.compare.compare(...given),
       (...[, , options]) => options !== undefined,
+    ),
+    registerCommand(
+      'ilvr.branch',
+      reporter,
+      async (target: unknown, options: unknown) => {
+        const run = runOf(target);
+        if (run !== undefined && options !== undefined) return services.branches.fromCode(run, options);
+        return services.branches.fromPanel(await panelInFront(services, run));
+      },
+      (_, options) => options !== undefined,
     ),
     ...ofRuns.register(),
     registerCommand(
@@ -166,6 +179,18 @@ export async function showTrace(
   if (shown !== undefined) return shown.reveal(selection);
   const name = nameOf(ref, await library.trace(ref));
   panels.open(ref.run, name).reveal(selection);
+}
+
+/** The panel of a run, or of the one in front. */
+async function panelInFront({ panels, active, library }: CommandServices, run?: string): Promise<TracePanel> {
+  const ref = run === undefined ? active.current() : { run };
+  if (ref === undefined || 'file' in ref) {
+    throw new UserError({
+      problem: 'No run is open',
+      remedy: 'Open a run’s panel. A trace file is gone on with by "ilvr branch".',
+    });
+  }
+  return panels.open(ref.run, nameOf(ref, await library.trace(ref)));
 }
 
 /** A run from code or the tree, or a file from code or a menu; else the trace in front. */

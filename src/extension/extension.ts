@@ -18,6 +18,7 @@ import { selectModel } from './modelCommand.ts';
 import { ReasonCommand } from './run/reasonCommand.ts';
 import { Reporter } from './report.ts';
 import { RunCommands } from './run/runCommands.ts';
+import { BranchCommand } from './run/branchCommand.ts';
 import { Runs } from './run/runs.ts';
 import { RunTree } from './run/runTree.ts';
 import { RunSessions } from './run/session.ts';
@@ -80,13 +81,22 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   };
   const panels = own(
     new TracePanels(
-      { ...views, engine, runs, runAgain: (panel, edit) => reason.runAgain(panel, edit) },
+      {
+        ...views,
+        engine,
+        runs,
+        runAgain: (panel, edit) => reason.runAgain(panel, edit),
+        branch: (panel) => branches.fromPanel(panel),
+        summaries: () => store.list(),
+      },
       context.workspaceState,
     ),
   );
   const editors = new TraceEditors(views);
   const sessions = new RunSessions(runs, panels, reporter);
-  const reason = new ReasonCommand(context, sessions, runs, library);
+  const running = { context, sessions, runs, runStore: store, library };
+  const branches = new BranchCommand(running);
+  const reason = new ReasonCommand(running, branches);
 
   const atHand = { runs, store, library, panels, reporter };
   const tree = own(new RunTree(atHand));
@@ -135,6 +145,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     ofRuns,
     links,
     compare,
+    branches,
     train,
     samples,
     weightsCache,

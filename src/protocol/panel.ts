@@ -48,6 +48,10 @@ export interface PanelHost extends AnalysesHost {
   runAgain(): Promise<void>;
   /** As runAgain, with a question that is asked for; the one shown is offered. */
   askAgain(): Promise<void>;
+  /** The run goes on from what is looked at, with something changed that is asked for. */
+  branch(): Promise<void>;
+  /** Shows a run of the tree of branches. */
+  showRun(run: string): Promise<void>;
   /** Shows the panel's run before the one shown, or the one after it. */
   showOther(by: -1 | 1): Promise<void>;
   exportTrace(): Promise<void>;
@@ -70,11 +74,23 @@ export interface PanelState {
   canRun: boolean;
   /** Which of the panel's runs is shown, from 0, when it has several. */
   history?: { at: number; of: number };
+  /** The run, what it branched from, and all that branched from that, as a tree read from above; absent where it is alone. */
+  family?: FamilyMember[];
   /** Why nothing can be run now; absent when it can. */
   locked?: string;
   progress?: string;
   /** What the last panel wished to be remembered; the page checks it. */
   preferences?: unknown;
+}
+
+/** A run of a tree of branches. */
+export interface FamilyMember {
+  run: string;
+  /** What was changed, or that it is the first. */
+  label: string;
+  /** Branches above it. */
+  depth: number;
+  answer?: string;
 }
 
 /** What the reader looks at; what is absent stays as it is. */
@@ -86,5 +102,7 @@ export interface PanelSelection {
   layer?: Choice;
   heads?: Choice;
   picture?: string;
+  /** The region that is selected on it; read only. */
+  patches?: number[];
   kind?: MapKind;
 }

@@ -141,6 +141,12 @@ const panel = connect<PanelMethods, PanelHost>(
     askAgain: record('askAgain'),
     showOther: record('showOther'),
     exportTrace: record('exportTrace'),
+    branch: async () => {
+      calls.push('branch');
+    },
+    showRun: async (run) => {
+      calls.push(`showRun ${run}`);
+    },
     compareWith: async () => {
       calls.push('compareWith');
     },

@@ -4,12 +4,12 @@
  */
 
 import * as vscode from 'vscode';
-import { CancelledError, messageOf } from '../../base/errors.ts';
+import { CancelledError, messageOf, UserError } from '../../base/errors.ts';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { EngineDiedError, EngineStoppedError } from '../../client/ends.ts';
-import type { ImageInput } from '../../protocol/engine.ts';
+import type { ImageInput, ReasonRequest } from '../../protocol/engine.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../../trace/events.ts';
-import type { Trace } from '../../trace/schema.ts';
+import type { Trace, TraceModel } from '../../trace/schema.ts';
 import { stepsOf } from '../../trace/steps.ts';
 import type { EngineService } from '../engineService.ts';
 import type { ImageSample } from './sampleLookup.ts';
@@ -25,6 +25,18 @@ export interface RunRequest {
   settings: RunSettings;
   /** What a samples file says of the picture, if one knows it. */
   sample?: ImageSample;
+  /** Of a run that goes on from a point of another. */
+  branch?: RunBranch;
+}
+
+export interface RunBranch {
+  /** That made the other run. */
+  model: TraceModel;
+  /** Puts into the file what stands before, and says what is asked. */
+  build: (
+    arrays: string,
+    pictures: { images: ImageInput[]; helpers: ImageInput[] },
+  ) => Promise<Omit<ReasonRequest, 'id' | 'arrays'>>;
 }
 
 /** How a run ended. One that the engine's death ended has a failure, and so has a cancelled one if it took that. */
@@ -132,16 +144,28 @@ export class RunController implements Disposable {
 
   private async ask(): Promise<'complete' | 'cancelled'> {
     const { model, adapter, device, weights, ...settings } = this.request.settings;
-    const { question, images, helpers } = this.request;
+    const { question, images, helpers, branch } = this.request;
     const { signal } = this.abort;
     this.phase = 'loading';
     this.report(vscode.l10n.t('Loading the model …'));
-    const load = { id: this.id, folder: model, device, weights, ...(adapter !== undefined && { adapter }) };
-    await this.engine.load(load, signal);
+    const load = {
+      id: this.id,
+      folder: model,
+      device,
+      // A branch is computed as its parent was.
+      weights: branch?.model.weights ?? weights,
+      ...(adapter !== undefined && { adapter }),
+    };
+    const loaded = await this.engine.load(load, signal);
+    if (branch !== undefined) requireModel(loaded.model, branch.model);
     this.phase = 'running';
     this.report(vscode.l10n.t('Encoding pictures …'));
     const arrays = await this.runs.prepareArrays(this.id);
-    const request = { id: this.id, arrays, question, images, helpers, ...settings };
+    const asked =
+      branch === undefined
+        ? { question, images, helpers, ...settings }
+        : await branch.build(arrays, { images, helpers });
+    const request = { id: this.id, arrays, ...asked };
     return this.engine.reason(request, (event) => this.apply(event), signal);
   }
 
@@ -182,6 +206,18 @@ export class RunController implements Disposable {
     this.progress = message;
     this.progressed.fire(message);
   }
+}
+
+/** @throws UserError where another model is open than the one that made a run */
+function requireModel(open: TraceModel, made: TraceModel): void {
+  const byBytes = open.sha256 !== undefined && made.sha256 !== undefined;
+  if (byBytes ? open.sha256 === made.sha256 : open.fingerprint === made.fingerprint) return;
+  throw new UserError({
+    problem: 'A branch needs the model that made the run',
+    expected: `${made.name} (${(made.sha256 ?? made.fingerprint).slice(0, 12)})`,
+    found: `${open.name} (${(open.sha256 ?? open.fingerprint).slice(0, 12)})`,
+    remedy: 'Choose its folder.',
+  });
 }
 
 /** How far something is, for a reader. */

@@ -7,6 +7,7 @@ import * as vscode from 'vscode';
 import { CancelledError, UserError } from '../../base/errors.ts';
 import { oneLine } from '../../base/plainText.ts';
 import type { ReasonOptions } from '../api.ts';
+import type { BranchCommand, BranchServices } from './branchCommand.ts';
 import { chooseImages, imageInEditor, imagesOf, readImages } from './imageFiles.ts';
 import { askHelpers, askQuestion, checkQuestion, rememberQuestion } from './questionDialog.ts';
 import type { RunRequest, RunResult } from './controller.ts';
@@ -24,8 +25,10 @@ export class ReasonCommand {
   private readonly sessions: RunSessions;
   private readonly runs: Runs;
   private readonly library: TraceLibrary;
+  private readonly branches: BranchCommand;
 
-  constructor(context: vscode.ExtensionContext, sessions: RunSessions, runs: Runs, library: TraceLibrary) {
+  constructor({ context, sessions, runs, library }: BranchServices, branches: BranchCommand) {
+    this.branches = branches;
     this.context = context;
     this.sessions = sessions;
     this.runs = runs;
@@ -68,7 +71,10 @@ export class ReasonCommand {
     const question = edit ? await this.askAgain(request.question) : request.question;
     if (question === undefined) return undefined;
     const helpers = [...request.helpers, ...panel.addedHelpers.splice(0)];
-    return orCancelled(this.sessions.start({ ...request, question, helpers, settings }, 'ask', panel));
+    const { branch, ...whole } = request;
+    // Another question has another prompt, and so nothing of the parent.
+    const again = edit || branch === undefined ? whole : { ...whole, branch };
+    return orCancelled(this.sessions.start({ ...again, question, helpers, settings }, 'ask', panel));
   }
 
   private async askAgain(before: string): Promise<string | undefined> {
@@ -112,6 +118,7 @@ export class ReasonCommand {
     return this.library.use({ run: runId }, async (open) => ({
       question: open.trace.question,
       ...(await imagesOf(open)),
+      ...this.branches.again(runId, open),
     }));
   }
 }

@@ -31,7 +31,7 @@ export function runLine(run: ShownRun): TreeLine {
   const changed = changes.map(changeText);
   const asked = summary.question.slice(0, MAX_QUESTION);
   const time = new Date(summary.createdAt).toLocaleTimeString([], { timeStyle: 'short' });
-  const description = [live, answer, time, ...changed, asked, machineOf(summary)];
+  const description = [live, summary.branch?.what, answer, time, ...changed, asked, machineOf(summary)];
   return {
     id: summary.id,
     label: title,
@@ -80,6 +80,7 @@ function detailsOf({ summary, changes }: ShownRun): string[] {
   const lines = [
     pictures.length > 0 && vscode.l10n.t('Pictures: {0}', pictures.join(', ')),
     vscode.l10n.t('Question: {0}', question),
+    summary.branch !== undefined && vscode.l10n.t('Branch: {0}', summary.branch.what),
     answer !== undefined && vscode.l10n.t('Answer: {0}', answer),
     verdict !== undefined && verdictText(verdict),
     machineOf(summary) !== '' && vscode.l10n.t('Model: {0}', machineOf(summary)),

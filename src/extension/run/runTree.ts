@@ -67,14 +67,22 @@ export class RunTree implements vscode.TreeDataProvider<RunNode>, Disposable {
       this.shown = await this.list();
       return [...new Set(this.shown.map(({ summary }) => dayOfRun(summary)))].map((day) => new RunNode(day));
     }
+    const { run } = node;
     return this.shown
-      .filter(({ summary }) => node.run === undefined && dayOfRun(summary) === node.day)
+      .filter(({ summary }) =>
+        run === undefined
+          ? dayOfRun(summary) === node.day && !this.hasParent(summary)
+          : summary.branch?.parent === run,
+      )
       .map(({ summary }) => new RunNode(node.day, summary.id));
   }
 
   getTreeItem({ day, run }: RunNode): vscode.TreeItem {
     const found = this.shown.find(({ summary }) => summary.id === run);
-    if (found !== undefined) return treeItem(runLine(found));
+    if (found !== undefined) {
+      const isParent = this.shown.some(({ summary }) => summary.branch?.parent === run);
+      return treeItem({ ...runLine(found), isGroup: isParent });
+    }
     const runs = this.shown.map(({ summary }) => summary).filter((summary) => dayOfRun(summary) === day);
     return treeItem(dayLine(day, runs));
   }
@@ -82,8 +90,25 @@ export class RunTree implements vscode.TreeDataProvider<RunNode>, Disposable {
   /** All lines, days and runs, from top to bottom. */
   async lines(): Promise<vscode.TreeItem[]> {
     const days = await this.getChildren();
-    const nodes = await Promise.all(days.map(async (day) => [day, ...(await this.getChildren(day))]));
+    const below = async (node: RunNode): Promise<RunNode[]> => {
+      const children = await this.getChildren(node);
+      return [node, ...(await Promise.all(children.map(below))).flat()];
+    };
+    const nodes = await Promise.all(days.map(below));
     return nodes.flat().map((node) => this.getTreeItem(node));
+  }
+
+  /** A branch whose parent is not kept any more stands by itself, and so does one that claims to be its own. */
+  private hasParent({ id, branch }: RunSummary): boolean {
+    const seen = new Set([id]);
+    for (let parent = branch?.parent; parent !== undefined;) {
+      const found = this.shown.find(({ summary }) => summary.id === parent);
+      if (found === undefined) return seen.size > 1;
+      if (seen.has(parent)) return false;
+      seen.add(parent);
+      parent = found.summary.branch?.parent;
+    }
+    return seen.size > 1;
   }
 
   dispose(): void {

@@ -6,7 +6,8 @@
 import * as z from 'zod';
 import { DEVICES } from '../../tensor/device.ts';
 import { statedAnswer } from '../../trace/answer.ts';
-import type { Trace } from '../../trace/schema.ts';
+import { describeBranch } from '../../trace/branch.ts';
+import type { Trace, TraceBranch } from '../../trace/schema.ts';
 import { totalTime } from '../../trace/timing.ts';
 
 /** Of a name that a user gives a run. */
@@ -29,6 +30,8 @@ export const runSummary = z.object({
   device: z.object({ provider: z.enum(DEVICES), name: z.string() }).optional(),
   weights: z.string().optional(),
   milliseconds: z.number().optional(),
+  /** Of a branch: what it goes on from, and what was changed. */
+  branch: z.object({ parent: z.string(), at: z.number(), what: z.string() }).optional(),
   settings: z
     .object({
       latents: z.string(),
@@ -74,8 +77,13 @@ export function summaryOf(trace: Trace): RunSummary {
     settings: settingsIn(settings),
     ...(answer !== undefined && { answer }),
     ...(verdict !== undefined && { verdict }),
+    ...(trace.branch !== undefined && { branch: branchOf(trace.branch) }),
     ...(milliseconds !== undefined && { milliseconds }),
   };
+}
+
+function branchOf(branch: TraceBranch): NonNullable<RunSummary['branch']> {
+  return { parent: branch.parent, at: branch.at, what: describeBranch(branch) };
 }
 
 /** The pictures of one question in a title: "map-01.png + 2"; empty without any. */

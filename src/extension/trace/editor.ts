@@ -118,6 +118,8 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
       cancel: nothing,
       runAgain: nothing,
       askAgain: nothing,
+      branch: nothing,
+      showRun: nothing,
       showOther: nothing,
       addHelpers: nothing,
       chooseHelpers: nothing,

@@ -13,6 +13,8 @@ import { chooseImages, readImages } from '../run/imageFiles.ts';
 import type { Reporter } from '../report.ts';
 import type { Runs } from '../run/runs.ts';
 import { lockedReason } from '../trust.ts';
+import { familyOf } from '../run/family.ts';
+import type { RunSummary } from '../run/summary.ts';
 import type { TraceLibrary, TraceRef } from './library.ts';
 import type { RunAnalyses } from './runAnalyses.ts';
 import { TraceView, type PanelActions } from './view.ts';
@@ -31,6 +33,10 @@ export interface PanelServices {
   remember: (title: string, runs: PanelRuns) => void;
   /** Runs the question of `panel` again, or another one that is asked for, in the same panel. */
   runAgain: (panel: TracePanel, edit?: boolean) => Promise<unknown>;
+  /** Goes on from what is looked at in a panel, with something changed that is asked for. */
+  branch: (panel: TracePanel) => Promise<unknown>;
+  /** Kept runs, for the tree of branches. */
+  summaries: () => Promise<readonly RunSummary[]>;
   exportTrace: (ref: TraceRef) => Promise<unknown>;
   openAsText: (ref: TraceRef) => Promise<unknown>;
   compareWith: (ref: TraceRef) => Promise<unknown>;
@@ -133,6 +139,11 @@ export class TracePanel implements Disposable {
     if (selection) this.view.select(selection);
   }
 
+  /** What is looked at; undefined while the page is not there. */
+  async selection(): Promise<PanelSelection | undefined> {
+    return this.view.selection();
+  }
+
   /** Resolves when the panel can be seen, or cannot; one that was closed is hidden for good. */
   async whenVisible(visible: boolean): Promise<void> {
     if ((this.isOpen && this.panel.visible) === visible) return;
@@ -177,9 +188,12 @@ export class TracePanel implements Disposable {
 
   /** Shows the run before or after the one shown. One that is not kept any more is told, and taken out. */
   private async showOther(by: -1 | 1): Promise<void> {
-    const { runs, library } = this.services;
     const run = this.history[this.history.indexOf(this.runId) + by];
-    if (run === undefined) return;
+    if (run !== undefined) await this.showKept(run);
+  }
+
+  private async showKept(run: string): Promise<void> {
+    const { runs, library } = this.services;
     try {
       if (runs.get(run) === undefined) await library.trace({ run });
     } catch (error) {
@@ -194,8 +208,10 @@ export class TracePanel implements Disposable {
     const trace = run === undefined ? await this.services.library.trace(this.ref) : run.trace;
     const locked = lockedReason();
     const { history } = this;
+    const family = familyOf(this.runId, trace, await this.services.summaries());
     return {
       canRun: true,
+      ...(family.length > 1 && { family }),
       ...(history.length > 1 && { history: { at: history.indexOf(this.runId), of: history.length } }),
       ...(locked !== undefined && { locked }),
       ...(trace && { trace }),
@@ -215,6 +231,8 @@ export class TracePanel implements Disposable {
       cancel: async () => runs.get(this.runId)?.cancel(),
       runAgain: shown(() => runAgain(this)),
       askAgain: shown(() => runAgain(this, true)),
+      branch: shown(() => this.services.branch(this)),
+      showRun: shown(async (run: string) => this.showKept(run)),
       showOther: shown((by: -1 | 1) => this.showOther(by)),
       exportTrace: shown(() => exportTrace(this.ref)),
       openAsText: shown(() => openAsText(this.ref)),

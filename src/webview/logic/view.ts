@@ -16,7 +16,7 @@ import type { Choice } from '../../trace/choice.ts';
 import { latentIndexAt } from '../../trace/columns.ts';
 import { openingOf } from '../../trace/opening.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { movePatch, type Region, regionOf } from './grid.ts';
+import { movePatch, patchesOf, type Region, regionOf } from './grid.ts';
 import type { MeasureId } from '../../evidence/relevance.ts';
 import type { Plane } from '../../evidence/scatter.ts';
 import type { Shares } from '../../evidence/sources.ts';
@@ -251,10 +251,13 @@ export function selectedLatent(view: View, trace: Trace): number {
 export function placeOf(view: View, trace: Trace): PanelSelection {
   const { token, picture, kind, heads } = view;
   const latent = selectedLatent(view, trace);
+  const shown = trace.pictures.find(({ id }) => id === picture) ?? trace.pictures[0];
   return {
     ...(latent >= 0 && { latent }),
     ...(token !== undefined && { token }),
     ...(trace.pictures.some(({ id }) => id === picture) && { picture: picture! }),
+    ...(view.region !== undefined &&
+      shown !== undefined && { picture: shown.id, patches: patchesOf(view.region, shown.grid) }),
     kind,
     layer: shownLayer(view, trace),
     heads: clampChoice(heads, trace.model.heads),

@@ -19,6 +19,7 @@ import { Announcer } from './Announcer.tsx';
 import { usePictureDrop } from './drop.ts';
 import { Empty } from './Empty.tsx';
 import { Evidence } from './Evidence.tsx';
+import { Family } from './Family.tsx';
 import { Header } from './Header.tsx';
 import { Help, toggleHelp } from './Help.tsx';
 import { useKeys } from './keys.ts';
@@ -59,7 +60,7 @@ export function App({ model, host }: AppProps): VNode {
     [host],
   );
   useEffect(() => model.onProblem(setNotice), [model]);
-  const { trace, fileName, canRun, locked, history, progress } = model.state;
+  const { trace, fileName, canRun, locked, history, family, progress } = model.state;
   const scene = useScene(
     model,
     view,
@@ -92,6 +93,7 @@ export function App({ model, host }: AppProps): VNode {
   return (
     <div class="panel" data-empty={scene === undefined}>
       {header}
+      {family !== undefined && trace !== undefined && <Family family={family} shown={trace.id} call={call} />}
       {notice !== undefined && <Notice text={notice} dismiss={() => setNotice(undefined)} />}
       {progress !== undefined && scene !== undefined && (
         <p class="progress-line" role="status">

@@ -188,6 +188,15 @@ function Actions({ trace, canRun, locked, call }: Omit<HeaderProps, 'fileName' |
         </Button>
       )}
       {!canRun && <Button onClick={() => call((host) => host.openAsText())}>{t('Open as text')}</Button>}
+      {canRun && !running && (
+        <Button
+          title={locked ?? t('From the word or latent that is selected on, with something changed')}
+          disabled={locked !== undefined}
+          onClick={() => call((host) => host.branch())}
+        >
+          {t('From here on…')}
+        </Button>
+      )}
       {!running && (
         <Button
           title={t('Beside another run or branch: texts, maps, latents, probabilities')}

@@ -1,0 +1,261 @@
+/** "From here on, with …": a run goes on from what is looked at, with something changed that is asked for. */
+
+import * as vscode from 'vscode';
+import * as z from 'zod';
+import { CancelledError, UserError } from '../../base/errors.ts';
+import { branchRequest, changesOf, type BranchChanges } from '../../client/branchRequest.ts';
+import type { LatentIntervention } from '../../protocol/engine.ts';
+import type { PanelSelection } from '../../protocol/panel.ts';
+import { readArray } from '../../trace/arrays.ts';
+import type { Trace } from '../../trace/schema.ts';
+import { copyBeginning } from '../../traceFile/container.ts';
+import type { OpenTrace } from '../../traceFile/openTrace.ts';
+import { readRunSettings } from '../settings.ts';
+import type { TraceLibrary, TraceRef } from '../trace/library.ts';
+import { chooseTrace } from '../trace/openCommand.ts';
+import type { TracePanel } from '../trace/panel.ts';
+import { requireTrust } from '../trust.ts';
+import { askText, choose } from '../window.ts';
+import type { RunRequest, RunResult } from './controller.ts';
+import { imagesOf } from './imageFiles.ts';
+import { RUNS_NEED_TRUST, type Runs } from './runs.ts';
+import type { RunSessions } from './session.ts';
+import type { RunStore } from './store.ts';
+
+/** Second argument of `ilvr.branch` when it is called from code: no dialog is shown. */
+const branchOptions = z.strictObject({
+  /** Index of the token that is decided anew. */
+  at: z.int().min(0),
+  text: z.string().optional(),
+  mask: z.strictObject({ picture: z.string(), patches: z.array(z.int()) }).optional(),
+  latents: z.enum(['own', 'zero', 'noise', 'dummy', 'markers', 'none']).optional(),
+  temperature: z.number().min(0).optional(),
+  seed: z.int().optional(),
+});
+
+export interface BranchServices {
+  context: vscode.ExtensionContext;
+  sessions: RunSessions;
+  runs: Runs;
+  runStore: RunStore;
+  library: TraceLibrary;
+}
+
+export class BranchCommand {
+  private readonly services: BranchServices;
+
+  constructor(services: BranchServices) {
+    this.services = services;
+  }
+
+  /** From code. @throws UserError if it cannot be branched there */
+  async fromCode(run: string, options: unknown): Promise<RunResult> {
+    const { at, latents, ...rest } = branchOptions.parse(options);
+    const changes = {
+      ...rest,
+      ...(latents !== undefined && { intervention: plainIntervention(latents) }),
+    } as BranchChanges;
+    return this.start(run, at, changes, 'wait');
+  }
+
+  /** Asks what is to be other from what the panel looks at on; undefined when a dialog was left. */
+  async fromPanel(panel: TracePanel): Promise<RunResult | undefined> {
+    requireTrust(RUNS_NEED_TRUST);
+    const selection = (await panel.selection()) ?? {};
+    const trace = await this.services.library.trace({ run: panel.run });
+    const at = placeOf(trace, selection);
+    const changes = await this.ask(trace, panel.run, at, selection);
+    if (changes === undefined) return undefined;
+    try {
+      return await this.start(panel.run, at, changes, 'ask', panel);
+    } catch (error) {
+      if (error instanceof CancelledError) return undefined;
+      throw error;
+    }
+  }
+
+  /** The request of a branch that is kept, to run it once more: from the past that its own trace has. */
+  again(run: string, { trace }: OpenTrace): Pick<RunRequest, 'branch'> {
+    const { branch } = trace;
+    if (branch === undefined) return {};
+    return { branch: this.build({ run }, branch.at, changesOf(trace), trace, branch.parent) };
+  }
+
+  private async start(
+    run: string,
+    at: number,
+    changes: BranchChanges,
+    whenBusy: 'ask' | 'wait',
+    panel?: TracePanel,
+  ): Promise<RunResult> {
+    const { context, sessions, runs, library } = this.services;
+    requireTrust(RUNS_NEED_TRUST);
+    const earlier = runs.get(run)?.request;
+    const request = await library.use({ run }, async (open): Promise<RunRequest> => {
+      const { images, helpers } = earlier ?? (await imagesOf(open));
+      const settings = earlier?.settings ?? readRunSettings(context);
+      const branch = this.build({ run }, at, changes, open.trace, run);
+      const { question } = open.trace;
+      return {
+        question,
+        images,
+        helpers,
+        settings,
+        branch,
+        ...(earlier?.sample && { sample: earlier.sample }),
+      };
+    });
+    return sessions.start(request, whenBusy, panel);
+  }
+
+  private build(
+    ref: TraceRef,
+    at: number,
+    changes: BranchChanges,
+    { model }: Trace,
+    parent: string,
+  ): NonNullable<RunRequest['branch']> {
+    const { library } = this.services;
+    return {
+      model,
+      build: (arrays, pictures) =>
+        library.use(ref, async ({ trace, container }) => {
+          const { request, bytes } = await branchRequest({ trace, container, at, parent }, changes, pictures);
+          await copyBeginning(container, bytes, arrays);
+          return request;
+        }),
+    };
+  }
+
+  private async ask(
+    trace: Trace,
+    run: string,
+    at: number,
+    { picture, patches }: PanelSelection,
+  ): Promise<BranchChanges | undefined> {
+    const { name, range } = trace.pictures.find(({ id }) => id === picture) ?? {};
+    const isInBlock = trace.blocks.some(
+      ({ startToken, latents }) => startToken < at && at <= startToken + latents,
+    );
+    const kinds: { label: string; icon: string; detail?: string; change: Change }[] = [
+      ...(isInBlock
+        ? []
+        : [{ label: vscode.l10n.t('Other words…'), icon: 'edit', change: 'words' as const }]),
+      ...(patches !== undefined && range !== undefined
+        ? [
+            {
+              label: vscode.l10n.t('The region of {0} hidden: {1} patches', name ?? '', patches.length),
+              icon: 'eye-closed',
+              change: 'mask' as const,
+            },
+          ]
+        : []),
+      { label: vscode.l10n.t('Other latents…'), icon: 'symbol-array', change: 'latents' },
+      { label: vscode.l10n.t('Another temperature…'), icon: 'flame', change: 'temperature' },
+      { label: vscode.l10n.t('Another seed…'), icon: 'refresh', change: 'seed' },
+      { label: vscode.l10n.t('Nothing changed'), icon: 'debug-continue', change: 'nothing' },
+    ];
+    const picked = await choose(kinds, {
+      title: vscode.l10n.t('From token {0} on, with …', at + 1),
+      placeholder:
+        patches === undefined
+          ? vscode.l10n.t('Drag a region on the picture first to hide it from what follows')
+          : '',
+    });
+    switch (picked?.change) {
+      case undefined:
+        return undefined;
+      case 'words':
+        return textChange(trace, at);
+      case 'mask':
+        return { mask: { picture: picture!, patches: [...patches!] } };
+      case 'latents':
+        return this.latentsChange(run);
+      case 'temperature':
+        return numberChange('temperature', trace.settings.temperature);
+      case 'seed':
+        return numberChange('seed', trace.settings.seed + 1);
+      case 'nothing':
+        return {};
+    }
+  }
+
+  private async latentsChange(run: string): Promise<BranchChanges | undefined> {
+    const kinds: { label: string; kind: LatentKind }[] = [
+      { label: vscode.l10n.t('Zeroed'), kind: 'zero' },
+      { label: vscode.l10n.t('Noise of equal norm'), kind: 'noise' },
+      { label: vscode.l10n.t('The mean of the run’s latents'), kind: 'mean' },
+      { label: vscode.l10n.t('Another run’s…'), kind: 'swap' },
+      { label: vscode.l10n.t('The pad’s embedding'), kind: 'dummy' },
+      { label: vscode.l10n.t('None between the markers'), kind: 'markers' },
+      { label: vscode.l10n.t('No block at all'), kind: 'none' },
+      { label: vscode.l10n.t('The model’s own'), kind: 'own' },
+    ];
+    const kind = (await choose(kinds, { title: vscode.l10n.t('Which latents from there on?') }))?.kind;
+    if (kind === undefined) return undefined;
+    if (kind !== 'swap' && kind !== 'mean') return { intervention: plainIntervention(kind) };
+    const { library, runStore } = this.services;
+    const ref =
+      kind === 'mean' ? { run } : await chooseTrace(runStore, vscode.l10n.t('The latents of which run?'));
+    if (ref === undefined) return undefined;
+    return { intervention: { kind, latents: await library.use(ref, vectorsOf) } };
+  }
+}
+
+type Change = 'words' | 'mask' | 'latents' | 'temperature' | 'seed' | 'nothing';
+type PlainKind = NonNullable<z.output<typeof branchOptions>['latents']>;
+type LatentKind = PlainKind | 'mean' | 'swap';
+
+function plainIntervention(kind: PlainKind): LatentIntervention | 'own' {
+  if (kind === 'own') return kind;
+  return kind === 'noise' ? { kind, sample: 0 } : { kind };
+}
+
+async function vectorsOf({ trace, container }: OpenTrace): Promise<Float32Array[]> {
+  const vectors: Float32Array[] = [];
+  for (const { vector } of trace.latents) vectors.push((await readArray(container, vector)).data);
+  if (vectors.length > 0) return vectors;
+  throw new UserError({ problem: 'This run has no latents to give', remedy: 'Choose another one.' });
+}
+
+/** A word that is selected; a latent, of which the first means its whole block; else the end. */
+function placeOf({ tokens, latents, blocks }: Trace, { token, latent }: PanelSelection): number {
+  if (token !== undefined) return token;
+  const looked = latents[latent ?? -1];
+  if (looked === undefined) return tokens.length;
+  return looked.index === 0 ? (blocks[looked.block]?.startToken ?? looked.token) : looked.token;
+}
+
+/** The rest of the line is offered. */
+async function textChange({ tokens }: Trace, at: number): Promise<BranchChanges | undefined> {
+  let end = at;
+  while (tokens[end]?.kind === 'text' && !tokens[end]!.text.includes('\n')) end++;
+  const isLine = tokens[end]?.kind === 'text';
+  const before = tokens.slice(at, isLine ? end + 1 : end).map(({ text }) => text);
+  const line = before.join('');
+  const typed = await askText(
+    vscode.l10n.t('What is written from token {0} on', at + 1),
+    vscode.l10n.t('The run goes on after these words.'),
+    line.trimEnd(),
+  );
+  if (typed === undefined) return undefined;
+  // What ends the line is not typed in a box of one line.
+  return { text: typed + line.slice(line.trimEnd().length) };
+}
+
+async function numberChange(
+  name: 'temperature' | 'seed',
+  offered: number,
+): Promise<BranchChanges | undefined> {
+  const title =
+    name === 'seed' ? vscode.l10n.t('Seed from there on') : vscode.l10n.t('Temperature from there on');
+  const typed = await askText(title, vscode.l10n.t('A number from 0'), String(offered));
+  if (typed === undefined) return undefined;
+  const value = Number(typed.replace(',', '.'));
+  const isValid =
+    typed.trim() !== '' && value >= 0 && (name === 'temperature' || Number.isSafeInteger(value));
+  if (!isValid || !Number.isFinite(value)) {
+    throw new UserError({ problem: `This is no ${name}`, expected: 'a number from 0', found: typed });
+  }
+  return name === 'seed' ? { seed: value } : { temperature: value };
+}
