@@ -148,15 +148,12 @@ export class RunController implements Disposable {
     const { signal } = this.abort;
     this.phase = 'loading';
     this.report(vscode.l10n.t('Loading the model …'));
-    const load = {
-      id: this.id,
-      folder: model,
-      device,
-      // A branch is computed as its parent was.
-      weights: branch?.model.weights ?? weights,
-      ...(adapter !== undefined && { adapter }),
-    };
-    const loaded = await this.engine.load(load, signal);
+    const load = { id: this.id, folder: model, device, ...(adapter !== undefined && { adapter }) };
+    let loaded = await this.engine.load({ ...load, weights }, signal);
+    // A branch is computed as its parent was; only another format is opened anew, as what was read goes with it.
+    const format = branch?.model.weights ?? loaded.model.weights;
+    if (format !== undefined && format !== loaded.model.weights)
+      loaded = await this.engine.load({ ...load, weights: format }, signal);
     if (branch !== undefined) requireModel(loaded.model, branch.model);
     this.phase = 'running';
     this.report(vscode.l10n.t('Encoding pictures …'));
