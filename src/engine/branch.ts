@@ -4,6 +4,7 @@ import { UserError } from '../base/errors.ts';
 import type { HiddenKeys } from '../inference/hiddenKeys.ts';
 import type { Model } from '../inference/model.ts';
 import type { Past } from '../inference/past.ts';
+import { openersOf } from '../model/protocol.ts';
 import type { BranchStart, ReasonRequest } from '../protocol/engine.ts';
 import type { TraceBranch, TraceModel, TracePicture } from '../trace/schema.ts';
 import { checkModel } from './analyses/modelRun.ts';
@@ -90,7 +91,7 @@ function checkPast({ checkpoint }: Model, { past, vectors, record, prompt }: Bra
 function wordsOf(model: Model, { record, past }: BranchStart): TraceBranch['changes']['words'] {
   const { words } = record.changes;
   if (words === undefined) return undefined;
-  const { tokens } = model.checkpoint.config;
+  const { tokens, protocol } = model.checkpoint.config;
   const fail = (expected: string, found: string): never => {
     throw new UserError({ problem: 'These words cannot be written there', expected, found });
   };
@@ -98,10 +99,11 @@ function wordsOf(model: Model, { record, past }: BranchStart): TraceBranch['chan
     fail('a place outside latent blocks', `block ${past.blocks.length}, where no words are written`);
   const ids = model.checkpoint.tokenizer.encode(words.text);
   if (ids.length === 0) fail('at least one word', 'none');
-  const { start, pad, end } = tokens.latent ?? {};
-  const marker = ids.findIndex((id) => id === pad || id === end || id === tokens.imagePad);
+  const { pad, end } = protocol?.tokens ?? {};
+  const marker = ids.findIndex((id) => id === pad?.id || id === end?.id || id === tokens.imagePad);
   if (marker >= 0) fail('text', 'a token of latent blocks or pictures in it');
-  if (ids.slice(0, -1).includes(start!) && start !== undefined)
+  const openers = openersOf(protocol);
+  if (ids.slice(0, -1).some((id) => openers.includes(id)))
     fail('the start of a block as the last of the words', 'words after it');
   return { text: words.text, ids };
 }

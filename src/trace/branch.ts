@@ -52,11 +52,12 @@ export function drawsBefore({ tokens, blocks, settings, branch }: Trace, at: num
   if (settings.temperature === 0) return 0;
   const from = branch?.drawsFrom ?? 0;
   const ends = new Map(blocks.map((block) => [block.endToken, block.ended]));
+  // Of older traces, which do not keep what was chosen inside blocks.
   const isFree = settings.latents === 'free';
-  return tokens.slice(from, at).filter(({ kind, forced }, i) => {
-    // Inside a free block the model chooses whatever becomes of its choice; a full one is ended without one.
-    if (kind === 'latent') return isFree;
-    if (kind === 'latent-end') return isFree && ends.get(from + i) === 'end-token';
+  return tokens.slice(from, at).filter(({ kind, forced, chosen }, i) => {
+    // Inside a block the model may choose whatever becomes of its choice; a full one is ended without one.
+    if (kind === 'latent') return chosen !== undefined || isFree || !forced;
+    if (kind === 'latent-end') return ends.get(from + i) === 'end-token';
     return !forced;
   }).length;
 }
