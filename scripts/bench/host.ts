@@ -5,7 +5,8 @@
  * - turn: the longest time that nothing else could run in, and how long the process computed in the longest such time;
  *   the first counts other programs on the machine, too;
  * - memory: the most that the process took of the machine's, above what it took before;
- * - beside a run: what the manifest's saves take of the time of a run, here a minute's, and of the processor.
+ * - beside a run: what the manifest's saves take of the time of a run, here a minute's, and of the processor; with
+ *   `--saves` that alone.
  */
 
 import { spawn } from 'node:child_process';
@@ -32,7 +33,10 @@ const CASES: SampleCase[] = [SAMPLE_CASES['7b'], SAMPLE_CASES['3000']];
 
 const RUN_MS = 60_000;
 
-const { values: options } = parseArgs({ allowPositionals: true, options: { open: { type: 'string' } } });
+const { values: options } = parseArgs({
+  allowPositionals: true,
+  options: { open: { type: 'string' }, saves: { type: 'boolean', default: false } },
+});
 
 export async function benchHost(): Promise<void> {
   if (options.open !== undefined) return benchOpen(options.open);
@@ -49,6 +53,7 @@ export async function benchHost(): Promise<void> {
 
 async function benchRun(run: OpenTrace, folder: string): Promise<void> {
   const file = (name: string): string => path.join(folder, name);
+  if (options.saves) return benchSaves(run.trace, folder);
   const store = new RunStore(folder, console.error);
   await store.save(run.trace);
   await timed('save beside a run', () => store.save(run.trace));

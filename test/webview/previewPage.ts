@@ -65,18 +65,21 @@ export interface Preview {
   calls(): Promise<string[]>;
 }
 
-/** The files a page is served, built from the sources of a checkout. */
+const ENTRIES = {
+  webview: 'src/webview/main.tsx',
+  'webview-host': 'test/webview/previewHost.ts',
+  training: 'src/webview/training.tsx',
+  'training-host': 'test/webview/trainingHost.ts',
+  evaluation: 'src/webview/evaluation.tsx',
+  'evaluation-host': 'test/webview/evaluationHost.ts',
+};
+
+/** The files a page is served, built from the sources of a checkout; an older one has not all pages. */
 export async function bundle({ minify = false, folder = '.' } = {}): Promise<Map<string, string>> {
+  const there = Object.entries(ENTRIES).filter(([, file]) => existsSync(resolve(folder, file)));
   const { outputFiles } = await build({
     absWorkingDir: resolve(folder),
-    entryPoints: {
-      webview: 'src/webview/main.tsx',
-      'webview-host': 'test/webview/previewHost.ts',
-      training: 'src/webview/training.tsx',
-      'training-host': 'test/webview/trainingHost.ts',
-      evaluation: 'src/webview/evaluation.tsx',
-      'evaluation-host': 'test/webview/evaluationHost.ts',
-    },
+    entryPoints: Object.fromEntries(there),
     bundle: true,
     write: false,
     minify,
