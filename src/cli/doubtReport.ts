@@ -1,7 +1,10 @@
 /** Results of the causal tests as lines for a reader. */
 
 import type { AnalysisResult } from '../analysis/table.ts';
+import { calibrationText, controlsText } from '../evidence/calibration.ts';
 import {
+  decompositionOf,
+  partName,
   spreadText,
   summariesOf,
   variantName,
@@ -28,11 +31,16 @@ export function reportCausality(terminal: Terminal, result: AnalysisResult<'caus
     const text =
       missing === undefined ? figures(summary) : new Styled('dim', `not tried: ${whyMissing(missing)}`);
     terminal.line(label(variantName(kind), NAME), text);
+    if (missing === undefined)
+      terminal.line(label('', NAME), new Styled('dim', `controls: ${controlsText(kind)}`));
     const changed = result.variants[i]!.free.find(({ difference }) => difference !== undefined);
     if (changed !== undefined)
       terminal.line(label('', NAME), new Styled('dim', differenceOf(changed, own?.words ?? [])));
   }
+  for (const { part, answer } of decompositionOf(result) ?? [])
+    terminal.line(label(partName(part), NAME), `adds ${number(answer)} nats to log p of the answer`);
   reportVerdict(terminal, verdictOf(result));
+  terminal.line(label('controls'), new Styled('dim', calibrationText()));
 }
 
 function figures({ kl, answer, stated, otherAnswers, right }: VariantSummary): string {
@@ -74,6 +82,7 @@ export function reportDependence(terminal: Terminal, result: AnalysisResult<'dep
     terminal.line(label(changeName(change), NAME), parts.join('   '));
     const effect = (part: typeof whole): string =>
       part === undefined ? '' : `KL ${number(part.kl)}, answer ${number(part.answer)}`;
+    terminal.line(label('', NAME), new Styled('dim', `controls: ${controlsText(change)}`));
     terminal.line(label('', NAME), `in all: ${effect(whole)}; through the latents: ${effect(through)}`);
   }
   terminal.line(label('', NAME), new Styled('dim', 'cosine · relative distance; nats per word, nats'));
@@ -100,6 +109,7 @@ export function reportFaithfulness(
       `answer ${scoreText(byAnswer!.map)}, sink ${scoreText(byAnswer!.sink)} · all taken away: cosine ${number(state.deletion.data.at(-1)!)}, log p ${number(answer.deletion.data.at(-1)!)}`,
     );
   }
+  terminal.line(label('controls', NAME), new Styled('dim', controlsText('faithfulness')));
   reportVerdict(terminal, faithfulnessVerdict(result));
 }
 

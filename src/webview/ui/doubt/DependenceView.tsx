@@ -12,6 +12,7 @@ import {
 } from '../../../evidence/dependence.ts';
 import { number } from '../../../evidence/format.ts';
 import type { Scene } from '../scene.ts';
+import { Controls } from './Controls.tsx';
 import { Verdict } from './Verdict.tsx';
 
 export function DependenceView({ result }: { scene: Scene; result: AnalysisResult<'dependence'> }): VNode {
@@ -55,6 +56,7 @@ export function DependenceView({ result }: { scene: Scene; result: AnalysisResul
           ))}
         </tbody>
       </table>
+      <Controls tests={result.changes.map(({ change }) => ({ test: change, name: changeName(change) }))} />
     </div>
   );
 }

@@ -13,6 +13,7 @@ import {
 } from '../../../evidence/faithfulness.ts';
 import { number, positionName } from '../../../evidence/format.ts';
 import type { Scene } from '../scene.ts';
+import { Controls } from './Controls.tsx';
 import { Verdict } from './Verdict.tsx';
 
 type Faithfulness = AnalysisResult<'faithfulness'>;
@@ -85,6 +86,7 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
           </tbody>
         </table>
       </div>
+      <Controls tests={[{ test: 'faithfulness', name: t('Answer, nats') }]} />
     </div>
   );
 }
