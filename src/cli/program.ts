@@ -13,6 +13,7 @@ import { compare } from './compare.ts';
 import { compareTraces, isTrace } from './compareRuns.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
+import { doubt, type DoubtOptions } from './doubt.ts';
 import { evaluate, type EvaluateOptions } from './evaluate.ts';
 import { addExport } from './export.ts';
 import { addFigure } from './figure.ts';
@@ -56,6 +57,7 @@ export const STOPPABLE: readonly string[] = [
   'analyse',
   'evaluate',
   'report',
+  'doubt',
   'train',
   'compare-weights',
   'get-model',
@@ -97,6 +99,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addReason(program, context, finished);
   addEvaluate(program, context, finished);
   addReport(program, context, finished);
+  addDoubt(program, context, finished);
   addCompare(program, context, finished);
   addBranch(program, context, finished);
   addAnalyse(program, context, finished);
@@ -180,6 +183,21 @@ last such sample for the first; its n-th latent for the n-th, from the first aga
     )
     .action(async (file: string, options: EvaluateOptions) => {
       finished(await evaluate(context, file, options));
+    });
+}
+
+function addDoubt(program: Command, context: CliContext, finished: (code: number) => void): void {
+  const command = program
+    .command('doubt')
+    .description(
+      'ask whether latents do anything, over a samples file: each replaced in every way, with intervals',
+    )
+    .argument('<file>', 'JSON Lines')
+    .option('--limit <n>', 'only the first n samples', integer('a number of samples', 1));
+  addGenerationOptions(addModelOptions(command))
+    .addHelpText('after', '\nWhat is fed in place of latents, and what each figure means: docs/method.md.')
+    .action(async (file: string, options: DoubtOptions) => {
+      finished(await doubt(context, file, options));
     });
 }
 

@@ -86,3 +86,12 @@ function correlation({ both, onlyA, onlyB, neither }: PairedCounts, samples: num
   const raw = both * neither - onlyA * onlyB;
   return (raw > 0 ? Math.max(0, raw - samples / 2) : raw) / Math.sqrt(product);
 }
+
+/** Mean of numbers with ± 1.96 standard errors; for few of them it is too narrow. */
+export function meanInterval(values: readonly number[]): Interval & { mean: number } {
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, count - 1);
+  const reach = Z_95 * Math.sqrt(variance / count);
+  return { mean, low: mean - reach, high: mean + reach };
+}
