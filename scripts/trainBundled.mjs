@@ -51,9 +51,10 @@ const RECIPES = [
       { name: 'worlds/perception' },
       { name: 'worlds/styles' },
       { name: 'worlds/base' },
+      { name: 'worlds/short' },
       { name: 'worlds/align' },
-      { name: 'worlds/own' },
-      { name: 'worlds/self' },
+      { name: 'worlds/changes' },
+      { name: 'worlds/self', out: 'models/worlds' },
     ],
   },
 ];

@@ -11,24 +11,46 @@ interface Place {
   index: number;
 }
 
-/** Each is predicted, or thought, by the position before it. */
+/**
+ * Each is predicted, or thought, by the position before it. A latent's misalignment counts with its weight; 1 unless
+ * changes are weighed.
+ */
 export interface LossTerms {
   tokens: (Place & { id: number })[];
   /** With the vector that the position before a pad is aligned with. */
-  latents: (Place & { target: Float32Array })[];
+  latents: (Place & { target: Float32Array; weight: number })[];
 }
 
-/** @param targets by block; without any, text alone is learnt */
+/**
+ * @param targets by block; without any, text alone is learnt
+ * @param weighChanges whether a latent counts by how much its target differs from that at its place in the block before:
+ *   else a copy of the picture before the move has nearly all of the alignment that there is
+ */
 export function lossTermsOf(
   { labels, blocks }: TrainingSequence,
   targets: readonly (readonly Float32Array[])[],
+  weighChanges = false,
 ): LossTerms {
   return {
     tokens: labels.flatMap((id, index) => (id === IGNORED ? [] : [{ index, id }])),
     latents: blocks.flatMap((start, block) =>
-      (targets[block] ?? []).map((target, i) => ({ index: start + i, target })),
+      (targets[block] ?? []).map((target, i) => ({
+        index: start + i,
+        target,
+        weight: weighChanges ? weightOfChange(target, targets[block - 1]?.[i]) : 1,
+      })),
     ),
   };
+}
+
+/** Of a target that is as it was, and of one without a block before it: the few that change then decide. */
+const [WEIGHT_SAME, WEIGHT_FIRST, WEIGHT_CHANGE] = [0.3, 0.4, 10];
+
+function weightOfChange(target: Float32Array, before: Float32Array | undefined): number {
+  if (before === undefined) return WEIGHT_FIRST;
+  const product = (a: Float32Array, b: Float32Array): number => dot(a, 0, b, 0, a.length);
+  const cosine = product(target, before) / Math.sqrt(product(target, target) * product(before, before));
+  return WEIGHT_SAME + WEIGHT_CHANGE * (1 - cosine);
 }
 
 /** As many places for each lesson of the batch, so that few sizes occur. */
@@ -105,13 +127,13 @@ function targetFeeds(
   const targets = new Float32Array(count * width);
   const weights = new Float32Array(count);
   lessons.forEach(({ latents }, b) => {
-    within(part, b, latents).forEach(({ index, target }, i) => {
+    within(part, b, latents).forEach(({ index, target, weight }, i) => {
       const m = (b * count) / lessons.length + i;
       places[m] = BigInt(rowOf(part, b, index - 1));
       const row = targets.subarray(m * width, (m + 1) * width);
       for (let c = 0; c < width; c++) row[c] = target[c]! + noise();
       toUnit(row);
-      weights[m] = scale / latents.length;
+      weights[m] = (weight * scale) / latents.length;
     });
   });
   return {

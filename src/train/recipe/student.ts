@@ -61,6 +61,8 @@ interface StudentSettings {
   targetLength?: number | undefined;
   /** How often the latents of stage 1 are read beforehand, each time fed with what the time before thought there. */
   ownPasses?: number | undefined;
+  /** See lossTermsOf. */
+  weighChanges?: boolean | undefined;
 }
 
 interface LearnSettings {
@@ -145,9 +147,11 @@ export class Student {
     gradient: GradientSum,
   ): Promise<LessonLosses[]> {
     const { text, latentSize, latentReach } = this.config;
-    const { stage, rounding, targetLength, ownPasses = 0 } = this.settings;
+    const { stage, rounding, targetLength, ownPasses = 0, weighChanges } = this.settings;
     const sequences = lessons.map(({ sequence }) => sequence);
-    const terms = lessons.map(({ sequence, targets }) => lossTermsOf(sequence, stage === 1 ? targets : []));
+    const terms = lessons.map(({ sequence, targets }) =>
+      lossTermsOf(sequence, stage === 1 ? targets : [], weighChanges),
+    );
     const pictures = await seenBy(
       this.tower,
       lessons.flatMap(({ sample }) => sample.pictures),

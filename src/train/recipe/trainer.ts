@@ -39,6 +39,8 @@ export interface TrainingSettings extends StepSettings {
   targetLength?: number | undefined;
   /** Passes of stage 1 in which latents are fed with what the student thinks there, in place of the targets; the release has none. */
   ownPasses?: number | undefined;
+  /** Whether alignment counts by what changed since the block before; the release counts all alike. */
+  weighChanges?: boolean | undefined;
   /** Standard deviation of what is added to the targets that are aligned with. */
   noise: number;
   /** Most samples in one run of the graph; the rest of a step's samples accumulates. */

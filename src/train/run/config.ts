@@ -115,6 +115,8 @@ const Settings = z.strictObject({
   targetLength: z.number().positive().optional(),
   /** Passes of stage 1 that feed the student's own latents in place of the targets. */
   ownPasses: whole(0).default(0),
+  /** Stage 1: alignment counts by how much a target differs from that at its place in the block before. */
+  weighChanges: z.boolean().default(false),
   noise: z.number().min(0).default(RELEASED_TRAINING.noise),
   seed: whole(0).default(RELEASED_TRAINING.seed),
   /** Trains an adapter in place of the weights; {} has the release's settings. */
@@ -203,6 +205,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     rounding,
     targetLength,
     ownPasses,
+    weighChanges,
   } = config;
   return {
     ...RELEASED_TRAINING,
@@ -219,6 +222,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     vision,
     rounding,
     ownPasses,
+    weighChanges,
     ...(targetLength !== undefined && { targetLength }),
     batchSize: microBatch,
     ...(lora !== undefined && { lora }),
