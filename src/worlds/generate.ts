@@ -104,8 +104,7 @@ function drawn(item: WorldItem): DrawnItem {
     text_input: question.text,
     image_input: `${name}.png`,
     sequence_plan: plan,
-    // What the released rule finds after "Answer:", box and all.
-    original_final_answer: `\\boxed{${question.answer}}`,
+    original_final_answer: question.answer,
     map_id: name,
     // What comes from here on is ours and ignored by other readers.
     kind: question.kind,
