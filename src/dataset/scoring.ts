@@ -117,7 +117,10 @@ export interface Judgement {
 /** Judges a text by walking its plan where there is a map, else by comparing with the sample's own answer. */
 export function judge({ map, answer = '' }: Truth, text: string): Judgement {
   if (map === undefined) {
-    const { found, success } = compared(markedAnswer(text) ?? finalAnswer(text), answer);
+    const { found, success } = compared(
+      markedAnswer(text) ?? finalAnswer(text),
+      markedAnswer(answer) ?? answer,
+    );
     return { answer: found, verdict: success ? 'as expected' : `expected ${answer}`, success };
   }
   const moves = boxedMoves(text);
