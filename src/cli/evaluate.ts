@@ -60,8 +60,12 @@ export async function evaluate(context: CliContext, file: string, options: Evalu
   const silent = table !== undefined;
   return tellingParent(context, () =>
     withEvaluation(context, file, { ...options, silent }, async ({ samples, passes, finished }) => {
-      if (table !== undefined) terminal.print(writeTable(paperTable(passes), table));
-      else {
+      if (table !== undefined) {
+        const done = passes[0]!.results.length;
+        if (!finished)
+          terminal.error(`${done} of ${samples.length} samples are done; the table is of those.`);
+        terminal.print(writeTable(paperTable(passes), table));
+      } else {
         reportScores(terminal, samples, passes[0]!.results);
         if (passes.length > 1) reportInterventions(terminal, passes);
       }
