@@ -15,6 +15,7 @@ import { traceSchema, type Trace } from '../../src/trace/schema.ts';
 import { formOf } from '../../src/analysis/form.ts';
 import { ANALYSES, type PanelAnalysis } from '../../src/analysis/table.ts';
 import type { AnalysisAnswer } from '../../src/protocol/panelAnalyses.ts';
+import { adoptLanguage } from '../../src/webview/language.ts';
 import { sampleResult } from './sampleAnalyses.ts';
 import type { ArrayAnswer, ArrayQuestion } from './previewArrays.ts';
 import { keptState } from './previewState.ts';
@@ -48,6 +49,9 @@ export interface PreviewControls {
   replay(json: string, count: number): Promise<void>;
   finish(status: 'cancelled' | 'failed', failure?: string): Promise<void>;
 }
+
+// The host's own sentences are in the reader's language too.
+adoptLanguage();
 
 const toHost: ((message: unknown) => void)[] = [];
 const calls: string[] = [];
