@@ -176,7 +176,14 @@ export class TracePanel implements Disposable {
     this.markActive();
     const run = this.services.runs.get(this.runId);
     if (run === undefined) return;
-    this.following.add(run.onEvent((event) => this.view.event(event)));
+    this.following.add(
+      run.onEvent((event) => {
+        this.view.event(event);
+        // The tree of branches is the host's to say, and this run was not in it when it was shown.
+        if (event.type === 'prompt' && run.trace?.branch !== undefined)
+          this.services.reporter.watch(this.view.refresh());
+      }),
+    );
     this.following.add(run.onProgress((message) => this.view.progress(message)));
   }
 
