@@ -42,6 +42,8 @@ export class Hub {
   private readonly silenceMs: number;
   private readonly retry: RetryOptions;
   private questions = 0;
+  /** A server that has answered once may come back; one that never did is not there. */
+  private hasAnswered = false;
 
   /** @throws UserError if there is no such address, or no server may be asked */
   constructor(options: HubOptions = {}) {
@@ -101,6 +103,7 @@ export class Hub {
     const all = { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) };
     try {
       const response = await silence.during(() => fetch(url, { headers: all, redirect: 'manual', signal }));
+      this.hasAnswered = true;
       const isRedirect = response.status >= 300 && response.status < 400;
       return {
         status: response.status,
@@ -159,7 +162,7 @@ export class Hub {
       where: placeOf(url),
       remedy: 'Check the network and try again; what has come is kept.',
     });
-    return new PassingError(failure);
+    return this.hasAnswered || !isNobody(error) ? new PassingError(failure) : failure;
   }
 }
 
@@ -220,6 +223,12 @@ function placeOf({ origin, pathname }: URL): string {
 /** Tokens are not sent where everybody on the way can read them. */
 function mayCarryTokens({ protocol, hostname }: URL): boolean {
   return protocol === 'https:' || /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+}
+
+/** Whether the address has no server, or no such name exists. */
+function isNobody(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause as { code?: unknown } | undefined) : undefined;
+  return cause?.code === 'ECONNREFUSED' || cause?.code === 'ENOTFOUND';
 }
 
 /** "fetch failed" says nothing; its cause does. */

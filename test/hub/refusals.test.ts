@@ -103,10 +103,11 @@ describe('a refusal', () => {
     expect(server.requests).toHaveLength(1);
   });
 
-  it('by nobody at that address is told with its cause', async () => {
+  it('by nobody at that address is told with its cause, at once', async () => {
     const server = await startHub();
     await server.close();
-    const { message } = await refusal(readOffer(hubOf(server), REPOSITORY, 'main'));
+    const hub = new Hub({ endpoint: server.endpoint, retryDelaysMs: [60_000] });
+    const { message } = await refusal(readOffer(hub, REPOSITORY, 'main'));
     expect(message).toContain('ECONNREFUSED');
   });
 });
