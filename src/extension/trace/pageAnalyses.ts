@@ -16,6 +16,7 @@ import {
 } from '../../analysis/table.ts';
 import { CancelledError, UserError } from '../../base/errors.ts';
 import { analyseRequest } from '../../client/analyseRequest.ts';
+import type { Truth } from '../../dataset/scoring.ts';
 import type { AnalysedInput, AnalyseRequest, AnalysisOutcome } from '../../protocol/analyse.ts';
 import type {
   AnalysesHost,
@@ -61,6 +62,8 @@ export interface AnalysisMeans {
   /** Keeps a result with the run; its arrays go to the sink. */
   keep?: (make: (sink: ArraySink) => Promise<KeptAnalysis>) => Promise<void>;
   chooseOther: ChooseOther;
+  /** Says which answers to the run's question are right, where a samples file knew. */
+  truth?: () => Truth | undefined;
 }
 
 /** With which parameters, all of them. */
@@ -102,7 +105,9 @@ export class PageAnalyses implements AnalysesHost {
   /** @throws UserError if another trace is shown, or it cannot be computed; CancelledError before anything was found */
   async analyse(request: unknown): Promise<AnalysisAnswer> {
     const { id = 0, run, method, parameters } = parseAnalysisRequest(request);
-    const asked = { method, parameters: { ...parametersOf(method, parameters) } };
+    const truth = method === 'causality' ? this.means.truth?.() : undefined;
+    const all = truth === undefined ? parameters : { ...parameters, truth };
+    const asked = { method, parameters: { ...parametersOf(method, all) } };
     const abort = new AbortController();
     this.running.get(id)?.abort(new CancelledError('The analysis'));
     this.running.set(id, abort);

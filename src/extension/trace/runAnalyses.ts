@@ -5,6 +5,7 @@ import { UserError } from '../../base/errors.ts';
 import { inputOf } from '../../client/analyseRequest.ts';
 import { analysedRun, keepAnalysis } from '../../trace/analyses.ts';
 import { extendTrace } from '../../traceFile/extendTrace.ts';
+import type { Truth } from '../../dataset/scoring.ts';
 import type { EngineService } from '../engineService.ts';
 import { withPercentage } from '../run/controller.ts';
 import { RUNS_NEED_TRUST, type Runs } from '../run/runs.ts';
@@ -39,7 +40,14 @@ export class RunAnalyses {
       compute: (...asked) => this.compute({ run: runId() }, ...asked),
       keep: (make) => this.keep(runId(), make),
       chooseOther: this.chooseOther,
+      truth: () => this.truthOf(runId()),
     };
+  }
+
+  /** A run was judged if the sample of its picture asks its question. */
+  private truthOf(id: string): Truth | undefined {
+    const run = this.services.runs.get(id);
+    return run?.trace?.verdict === undefined ? undefined : run.request.sample?.truth;
   }
 
   /** Asks the model of a run, or the one that is set today where that is not known any more. */

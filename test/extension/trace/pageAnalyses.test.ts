@@ -60,6 +60,21 @@ describe('a page', () => {
     expect(kept.found!.result).toEqual(sampleResult(trace, 'lens'));
   });
 
+  test('asks about the answer that a samples file knew, and keeps with what it was asked', async () => {
+    const truth = { answer: 'RRD' };
+    const { trace, analyses, run } = opened({
+      truth: () => truth,
+      compute: async ({ parameters }) => {
+        expect(parameters).toMatchObject({ truth, repeats: 2 });
+        const { device } = trace;
+        const model = { name: 'm', fingerprint: 'f' };
+        return { status: 'complete', result: sampleResult(trace, 'causality'), model, device };
+      },
+    });
+    await analyses.analyse({ id: 1, run, method: 'causality', parameters: { repeats: 2 } });
+    expect(trace.analyses![0]!.parameters).toMatchObject({ truth });
+  });
+
   test('that cancels gets what was found by then, kept as partial', async () => {
     const page = opened({
       compute: async (_request, _heard, signal) => {
