@@ -169,8 +169,12 @@ export function suite(claim: DeclareClaim): void {
         settings: { device: 'cpu' },
       });
       assert.equal((await lineOf(runId)).label, 'map-01.png + 2');
-      const labels = vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs.map(({ label }) => label));
-      assert.ok(labels.includes('ILVR: map-01.png + 2'), labels.join());
+      // The window tells of a new tab when it has time.
+      await eventually('its tab', () =>
+        vscode.window.tabGroups.all.some(({ tabs }) =>
+          tabs.some(({ label }) => label === 'ILVR: map-01.png + 2'),
+        ),
+      );
     },
     model,
   );
