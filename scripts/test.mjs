@@ -19,7 +19,8 @@ const TIME_LIMIT_MS = 60 * 60_000;
 /** Reference answers of this repository, and a larger set where there is one: see CONTRIBUTING.md. */
 const answers = join(root, 'test/reference');
 const moreAnswers = process.env.ILVR_GOLDENS ?? join(root, '../shared/data/goldens');
-const vitestReport = join(root, 'build/vitest.json');
+/** Training by the recipe takes as long as a sixth of all other unit tests. */
+const RECIPE = 'test/train/recipe';
 
 /**
  * What runs on the device: how a checkpoint is stored (nested, bin) makes no difference there, and one
@@ -32,13 +33,14 @@ const parts = {
   types: () => tool('typescript/bin/tsc', ['-b']),
   lint: () => tool('oxlint/bin/oxlint', ['--type-aware']),
   format: () => tool('prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.']),
-  vitest: runVitest,
+  vitest: () => runVitest('vitest', ['--exclude', `${RECIPE}/**`]),
   'conformance on the CPU': () => conformance(answers, 'cpu'),
   'conformance on software WebGPU': () => conformance(answers, 'webgpu'),
   'conformance with more answers on the CPU': () => conformance(moreAnswers, 'cpu'),
   'conformance with more answers on software WebGPU': () => conformance(moreAnswers, 'webgpu'),
   host: runHostTests,
   window: runWindowScenarios,
+  'vitest of the recipe': () => runVitest('vitest-recipe', [RECIPE]),
   vsix: runFromVsix,
 };
 
@@ -49,7 +51,7 @@ const parts = {
  */
 const stages = [
   [['types'], ['lint'], ['format']],
-  [['vitest'], Object.keys(parts).filter((name) => /^conformance|^host|^window/.test(name))],
+  [['vitest'], Object.keys(parts).filter((name) => /^conformance|^host|^window|recipe$/.test(name))],
   [['vsix']],
 ];
 
@@ -91,17 +93,20 @@ async function tool(script, args) {
   return code === 0 ? { passed: 1, failed: 0, output } : { passed: 0, failed: 1, output };
 }
 
-async function runVitest() {
-  rmSync(vitestReport, { force: true });
+/** @param {string} name of the report */
+async function runVitest(name, args) {
+  const report = join(root, `build/${name}.json`);
+  rmSync(report, { force: true });
   const { code, output } = await node([
     join(root, 'node_modules/vitest/vitest.mjs'),
     'run',
+    ...args,
     '--reporter=default',
     '--reporter=json',
-    `--outputFile.json=${vitestReport}`,
+    `--outputFile.json=${report}`,
   ]);
-  if (!existsSync(vitestReport)) return { passed: 0, failed: 1, output };
-  const { numPassedTests: passed, numFailedTests } = JSON.parse(readFileSync(vitestReport, 'utf8'));
+  if (!existsSync(report)) return { passed: 0, failed: 1, output };
+  const { numPassedTests: passed, numFailedTests } = JSON.parse(readFileSync(report, 'utf8'));
   return { passed, failed: atLeastOneIf(code !== 0, numFailedTests), output };
 }
 

@@ -5,6 +5,7 @@
  * real window through `scripts/host/browser.ts` and throws when what it waits for does not come.
  */
 
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Frame, Page } from 'playwright-core';
 import {
@@ -67,6 +68,16 @@ async function waitForRun({ page }: Stage): Promise<void> {
 }
 
 /** Waits until a training run has looked at its sample as often as that, and shows the look. */
+/** A quick machine would be through with the offered steps before anyone pauses. */
+async function takeLonger({ page, folder }: Stage): Promise<void> {
+  const file = join(folder, 'samples.train.json');
+  const config = JSON.parse(await readFile(file, 'utf8')) as { steps: number };
+  const steps = 10 * config.steps;
+  await writeFile(file, `${JSON.stringify({ ...config, steps }, null, 2)}\n`);
+  // The editor takes up what has changed on disk.
+  await page.locator('.view-line', { hasText: String(steps) }).waitFor({ timeout: 20_000 });
+}
+
 async function waitForLooks({ page }: Stage, count: number): Promise<void> {
   const frame = await panelFrame(page);
   const range = frame.locator('.timeline input[type=range]');
@@ -382,6 +393,7 @@ export const scenarios: Scenario[] = [
       {
         name: '3-running',
         run: async (stage) => {
+          await takeLonger(stage);
           await stage.page.getByRole('button', { name: 'Start training' }).click();
           await waitForLooks(stage, 4);
         },
