@@ -16,6 +16,7 @@ import { RunMaps } from '../trace/runMaps.ts';
 import { Slices } from '../trace/slices.ts';
 import { Pictures } from './draw/pictures.ts';
 import { SliceLoader } from './sliceLoader.ts';
+import { PageModel } from './pageModel.ts';
 
 type Host = Pick<ComparisonPageHost, 'slice' | 'cancelSlice' | 'picture' | 'likeness' | 'computeDivergence'>;
 
@@ -26,7 +27,7 @@ export interface ShownRun extends ComparedRun {
   loader: SliceLoader;
 }
 
-export class ComparisonModel implements ComparisonPageMethods {
+export class ComparisonModel extends PageModel implements ComparisonPageMethods {
   state: ComparisonState | undefined;
   runs: Record<Side, ShownRun> | undefined;
   comparison: RunComparison | undefined;
@@ -36,18 +37,12 @@ export class ComparisonModel implements ComparisonPageMethods {
   computing: string | undefined;
   /** What could not be read. */
   problem: string | undefined;
-  version = 0;
   private readonly host: Host;
-  private readonly listeners: (() => void)[] = [];
   private requests = 0;
-  private pending = false;
 
   constructor(host: Host) {
+    super();
     this.host = host;
-  }
-
-  onChange(listener: () => void): void {
-    this.listeners.push(listener);
   }
 
   async show(state: ComparisonState): Promise<void> {
@@ -119,16 +114,5 @@ export class ComparisonModel implements ComparisonPageMethods {
       },
     });
     return { ...run, maps: new RunMaps(trace, slices), pictures, loader };
-  }
-
-  /** Tells listeners once per frame. */
-  private changed(): void {
-    this.version++;
-    if (this.pending) return;
-    this.pending = true;
-    requestAnimationFrame(() => {
-      this.pending = false;
-      for (const listener of this.listeners) listener();
-    });
   }
 }

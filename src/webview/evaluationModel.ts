@@ -10,6 +10,7 @@ import {
   type RowQuery,
   type TableState,
 } from '../protocol/evaluation.ts';
+import { PageModel } from './pageModel.ts';
 
 type Source = Pick<EvaluationPageHost, 'rows' | 'picture'>;
 
@@ -23,28 +24,22 @@ const SMALL = 80;
 
 export type Small = ImageBitmap | { problem: string } | undefined;
 
-export class EvaluationModel implements EvaluationPageMethods {
+export class EvaluationModel extends PageModel implements EvaluationPageMethods {
   state: TableState | undefined;
   query: RowQuery;
   /** Rows that pass the filters. */
   count = 0;
-  version = 0;
   /** Why rows could not be had. */
   problem: string | undefined;
   private readonly source: Source;
-  private readonly listeners: (() => void)[] = [];
   /** By the number of their block; `of` says by which query and state. */
   private readonly blocks = new Map<number, { of: string; rows: Row[]; asked: string }>();
   private readonly pictures = new Map<number, Small | 'asked'>();
-  private pending = false;
 
   constructor(query: RowQuery, source: Source) {
+    super();
     this.query = query;
     this.source = source;
-  }
-
-  onChange(listener: () => void): void {
-    this.listeners.push(listener);
   }
 
   async show(state: TableState): Promise<void> {
@@ -114,17 +109,6 @@ export class EvaluationModel implements EvaluationPageMethods {
         this.changed();
       },
     );
-  }
-
-  /** Tells listeners once per frame. */
-  private changed(): void {
-    this.version++;
-    if (this.pending) return;
-    this.pending = true;
-    requestAnimationFrame(() => {
-      this.pending = false;
-      for (const listener of this.listeners) listener();
-    });
   }
 }
 

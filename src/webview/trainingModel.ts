@@ -11,25 +11,20 @@ import {
 } from '../protocol/training.ts';
 import type { WatchedStep } from '../watch/watched.ts';
 import { Pictures } from './draw/pictures.ts';
+import { PageModel } from './pageModel.ts';
 
 /** Looks kept in memory; going back and forth among these is immediate. */
 const MAX_LOOKS = 60;
 
-export class TrainingModel implements TrainingPageMethods {
+export class TrainingModel extends PageModel implements TrainingPageMethods {
   state: TrainingState | undefined;
   readonly pictures = new Pictures(() => this.changed());
-  version = 0;
   private readonly fetchLook: (step: number, sample: number) => Promise<Look>;
-  private readonly listeners: (() => void)[] = [];
   private readonly looks = new Map<string, Look | 'asked' | Error>();
-  private pending = false;
 
   constructor(fetchLook: (step: number, sample: number) => Promise<Look>) {
+    super();
     this.fetchLook = fetchLook;
-  }
-
-  onChange(listener: () => void): void {
-    this.listeners.push(listener);
   }
 
   async show(state: TrainingState): Promise<void> {
@@ -88,15 +83,4 @@ export class TrainingModel implements TrainingPageMethods {
     for (const file of wanted.keys()) this.pictures.need(file);
   }
   private shownPictures = '';
-
-  /** Tells listeners once per frame. */
-  private changed(): void {
-    this.version++;
-    if (this.pending) return;
-    this.pending = true;
-    requestAnimationFrame(() => {
-      this.pending = false;
-      for (const listener of this.listeners) listener();
-    });
-  }
 }

@@ -114,6 +114,7 @@ export class FollowedResults {
     let grown = false;
     for (const { file, lines } of this.files) {
       const before = lines.lines;
+      // One that is not there yet, or is just being replaced, is read at the next look.
       await lines.read(file).catch(() => undefined);
       grown ||= lines.lines !== before;
     }
