@@ -28,6 +28,8 @@ export interface StepSettings {
   schedule: Schedule;
   /** Largest norm of the gradient. */
   clip: number;
+  /** A step whose gradient is longer than this, or no number, teaches nothing; absent: every step does, and a gradient that is no number is an error. */
+  skipAbove?: number | undefined;
   /** Of the teacher's moving average; 'frozen' keeps the model that training began with. Stage 2 does not move it either. */
   teacherDecay: number | 'frozen';
 }
@@ -36,6 +38,7 @@ export interface StepResult<Losses> {
   losses: Losses;
   /** Before clipping. */
   gradientNorm: number;
+  /** 0 where the step taught nothing. */
   learningRate: number;
 }
 
@@ -55,12 +58,16 @@ export async function openState(
 export async function trainStep<Losses>(
   { student, teacher, gradient, optimiser }: TrainState,
   learn: (step: number) => Promise<Losses>,
-  { stage, schedule, clip, teacherDecay }: StepSettings,
+  { stage, schedule, clip, skipAbove, teacherDecay }: StepSettings,
 ): Promise<StepResult<Losses>> {
   const step = optimiser.steps;
   const losses = await learn(step);
   const whole = await gradient.whole();
   const gradientNorm = await whole.norm();
+  if (skipAbove !== undefined && !(gradientNorm <= skipAbove)) {
+    optimiser.skip();
+    return { losses, gradientNorm, learningRate: 0 };
+  }
   if (!Number.isFinite(gradientNorm)) throw notANumber(`step ${step + 1}`, 'The gradient');
   const rate = learningRate(schedule, step);
   await optimiser.update(whole, rate, clipFactor(gradientNorm, clip));

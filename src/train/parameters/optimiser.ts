@@ -12,7 +12,7 @@ export const RELEASED_ADAMW: AdamWSettings = {
 };
 
 export class AdamW implements Moments {
-  /** Updates so far. */
+  /** Steps so far, those that moved nothing included. */
   steps = 0;
   readonly first: ParameterSet;
   readonly second: ParameterSet;
@@ -48,6 +48,11 @@ export class AdamW implements Moments {
       stepSize: (root * learningRate) / (1 - beta1 ** this.steps),
       floor: root * epsilon,
     });
+  }
+
+  /** A step that moves nothing: the schedule and the data go on. */
+  skip(): void {
+    this.steps++;
   }
 
   async release(): Promise<void> {

@@ -102,6 +102,8 @@ const Settings = z.strictObject({
   epsilon: z.number().positive().default(RELEASED_ADAMW.epsilon),
   weightDecay: z.number().min(0).default(RELEASED_ADAMW.weightDecay),
   clip: z.number().positive().default(RELEASED_TRAINING.clip),
+  /** Steps whose gradient is longer than this are left out: one that explodes undoes hours. None if absent. */
+  skipAbove: z.number().positive().optional(),
   teacherDecay: z.union([share, z.literal('frozen')]).default(RELEASED_TRAINING.teacherDecay),
   /** K; if absent, the model's own. */
   latentSize: whole(1).optional(),
@@ -206,6 +208,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     targetLength,
     ownPasses,
     weighChanges,
+    skipAbove,
   } = config;
   return {
     ...RELEASED_TRAINING,
@@ -224,6 +227,7 @@ export function trainingSettings(config: RunConfig): TrainingSettings {
     ownPasses,
     weighChanges,
     ...(targetLength !== undefined && { targetLength }),
+    ...(skipAbove !== undefined && { skipAbove }),
     batchSize: microBatch,
     ...(lora !== undefined && { lora }),
   };

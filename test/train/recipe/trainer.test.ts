@@ -176,6 +176,22 @@ it('the same seed gives the same numbers, and another seed other noise', async (
   expect(new Set(alignments).size).toBe(3);
 });
 
+it('a step whose gradient is longer than "skipAbove" is counted and moves nothing', async () => {
+  const schedule = { shape: 'constant', peak: 1e-2, warmupSteps: 0, steps: 4 } as const;
+  const moves = async (skipAbove: number): Promise<[boolean, number, number]> => {
+    const trainer = await open({ schedule, skipAbove });
+    const { data } = onCpu(trainer.student.parameters);
+    const before = data.slice();
+    const { state, step } = await stepperOf(trainer);
+    const { learningRate } = await step([SHORT]);
+    const remembered = largestDifference(onCpu(state.optimiser.first).data, new Float32Array(data.length));
+    expect(remembered > 0).toBe(learningRate > 0);
+    return [largestDifference(data, before) > 0, learningRate, state.optimiser.steps];
+  };
+  expect(await moves(1e-6)).toEqual([false, 0, 1]);
+  expect(await moves(1e6)).toEqual([true, 1e-2, 1]);
+});
+
 describe('the teacher', () => {
   const schedule = { shape: 'constant', peak: 1e-2, warmupSteps: 0, steps: 1 } as const;
 
