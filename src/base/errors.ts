@@ -18,6 +18,8 @@ export interface ErrorDetails {
   remedy?: string;
   /** The folder that was probably meant: it can be offered as a button. */
   instead?: { kind: 'model' | 'adapter'; folder: string };
+  /** What has to be another one: choosing it can be offered as a button. */
+  choose?: 'model';
 }
 
 /** A mistake in the input, told so that its reader can mend it. */

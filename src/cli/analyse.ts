@@ -20,6 +20,8 @@ import {
   keepAnalysis,
   keptAnalysis,
   loadResult,
+  newestAnalysis,
+  otherVersion,
   storedAnalysis,
   type AnalysisKey,
   type AnalysisOrigin,
@@ -135,6 +137,7 @@ async function answerFrom(context: CliContext, file: string, runs: Runs, asked: 
   const { key, options } = asked;
   const kept = options.again === true ? undefined : keptAnalysis(run.trace, key);
   const complete = kept?.status === 'complete' ? kept : undefined;
+  if (complete === undefined) tellOther(context, run, key.method);
   const { result, origin } =
     complete === undefined
       ? await compute(context, runs, asked)
@@ -145,6 +148,17 @@ async function answerFrom(context: CliContext, file: string, runs: Runs, asked: 
     else reportAnalysis(context.terminal, key.method, result, run.trace);
   }
   return origin.status === 'complete' ? EXIT.ok : EXIT.cancelled;
+}
+
+/** What another version computed does not stand for what today's does. */
+function tellOther({ terminal }: CliContext, { trace }: OpenTrace, method: AnalysisName): void {
+  const kept = newestAnalysis(trace, method);
+  const other = kept && otherVersion(kept);
+  if (other === undefined) return;
+  const { version, today, createdAt } = other;
+  terminal.error(
+    `The trace keeps a result of ${createdAt.slice(0, 10)} by version ${version} of this method; it is computed anew by version ${today}.`,
+  );
 }
 
 /** @throws UsageError if the analysis compares nothing */

@@ -133,10 +133,15 @@ async function changesFrom(parent: OpenTrace, options: BranchOptions): Promise<B
         changes.text = value;
         break;
       case 'seed':
-        changes.seed = numberFrom(name, value, Number.isSafeInteger);
+        changes.seed = numberFrom(name, value, Number.isSafeInteger, 'a whole number');
         break;
       case 'temperature':
-        changes.temperature = numberFrom(name, value, (number) => number >= 0 && Number.isFinite(number));
+        changes.temperature = numberFrom(
+          name,
+          value,
+          (number) => number >= 0 && Number.isFinite(number),
+          'a number from 0',
+        );
         break;
       case 'latents':
         changes.intervention = await interventionFrom(parent, value);
@@ -155,10 +160,10 @@ async function changesFrom(parent: OpenTrace, options: BranchOptions): Promise<B
   return { ...changes, ...(options.maxTokens !== undefined && { maxTokens: options.maxTokens }) };
 }
 
-function numberFrom(name: string, text: string, isOne: (value: number) => boolean): number {
+function numberFrom(name: string, text: string, isOne: (value: number) => boolean, expected: string): number {
   const value = Number(text);
   if (text.trim() !== '' && isOne(value)) return value;
-  throw new UserError({ problem: `This is no ${name}`, expected: 'a number from 0', found: text });
+  throw new UserError({ problem: `This is no ${name}`, expected, found: text });
 }
 
 async function interventionFrom(parent: OpenTrace, text: string): Promise<LatentIntervention | 'own'> {
@@ -176,15 +181,22 @@ async function interventionFrom(parent: OpenTrace, text: string): Promise<Latent
       return { kind, latents: await vectorsOf(parent) };
     case 'shuffle':
       return { kind, sample: 0, blocks: await blocksOf(parent) };
-    case 'swap':
-      return { kind, latents: await latentsOfFile(rest.join(':')) };
+    case 'swap': {
+      const file = rest.join(':');
+      if (file === '') throw notFed(text);
+      return { kind, latents: await latentsOfFile(file) };
+    }
     default:
-      throw new UserError({
-        problem: 'These latents cannot be fed in a branch',
-        expected: 'own, zero, noise, mean, shuffle, dummy, markers, none, or swap:FILE',
-        found: text,
-      });
+      throw notFed(text);
   }
+}
+
+function notFed(found: string): UserError {
+  return new UserError({
+    problem: 'These latents cannot be fed in a branch',
+    expected: 'own, zero, noise, mean, shuffle, dummy, markers, none, or swap:FILE',
+    found,
+  });
 }
 
 async function blocksOf(run: OpenTrace): Promise<Float32Array[][]> {

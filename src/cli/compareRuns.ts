@@ -8,10 +8,21 @@ import type { Trace } from '../trace/schema.ts';
 import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { label as labelOf, Styled, type Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
 
 /** By its name: results are JSON Lines. */
 export function isTrace(file: string): boolean {
   return file.endsWith('.json');
+}
+
+/** @throws UsageError for a trace and results */
+export function requireOneKind(a: string, b: string): void {
+  if (isTrace(a) === isTrace(b)) return;
+  throw new UsageError({
+    problem: 'A trace cannot be compared with results',
+    expected: 'two traces (.ilvr.json), or two results files of `evaluate` (.jsonl)',
+    found: `${a} and ${b}`,
+  });
 }
 
 /** Words whose probability changed most. */
@@ -106,7 +117,8 @@ function reportWords(terminal: Terminal, { words, noDivergence }: RunComparison)
     `${words.length} in both; log p of the word itself, B less A: mean ${signed(meanOf(Float32Array.from(known, ({ difference }) => difference)))} nats`,
   );
   for (const { text, a, difference } of most.slice(0, WORDS_SHOWN))
-    if (difference !== 0)
+    // Less is printed as nothing.
+    if (Math.abs(difference) >= 0.0005)
       terminal.line(label(''), `token ${a + 1} ${JSON.stringify(text)} ${signed(difference)}`);
   terminal.line(
     label('KL'),

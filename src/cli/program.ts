@@ -10,7 +10,7 @@ import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { addAnalyse } from './analyse.ts';
 import { addBranch } from './branch.ts';
 import { compare } from './compare.ts';
-import { compareTraces, isTrace } from './compareRuns.ts';
+import { compareTraces, isTrace, requireOneKind } from './compareRuns.ts';
 import { conformance, type ConformanceOptions } from './conformance.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { doubt, type DoubtOptions } from './doubt.ts';
@@ -216,6 +216,7 @@ became, cosines of the latents, times. Results: samples are paired, so that only
 decide. The difference comes with Newcombe's 95 % interval, the p value is of McNemar's exact test.`,
     )
     .action(async (a: string, b: string, { json = false }: { json?: boolean }) => {
+      requireOneKind(a, b);
       finished(await (isTrace(a) ? compareTraces(context, a, b, json) : compare(context, a, b)));
     });
 }

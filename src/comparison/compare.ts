@@ -75,6 +75,7 @@ const FACTS: readonly (readonly [Message, (trace: Trace) => string | number | un
   [message('weights'), ({ model }) => model.weights ?? 'float32'],
   [message('device'), ({ device }) => device.provider],
   [message('latents'), ({ settings }) => settings.latents],
+  [message('latent protocol'), rulesOf],
   [message('fed in place of latents'), ({ settings }) => settings.intervention],
   [message('temperature'), ({ settings }) => settings.temperature],
   [message('top-p'), ({ settings }) => settings.topP],
@@ -95,6 +96,11 @@ function differencesOf(a: Trace, b: Trace): Difference[] {
       value === undefined ? undefined : String(value);
     return one === other ? [] : [{ what: translated(what), a: text(one), b: text(other) }];
   });
+}
+
+/** What a run was asked to change of its model's protocol. */
+function rulesOf({ settings: { protocol } }: Trace): string | undefined {
+  return protocol && JSON.stringify(protocol);
 }
 
 /** Told apart by their bytes: another picture may have the same name. */

@@ -6,8 +6,8 @@ import type { Model } from '../inference/model.ts';
 import type { Past } from '../inference/past.ts';
 import { openersOf } from '../model/protocol.ts';
 import type { BranchStart, ReasonRequest } from '../protocol/engine.ts';
+import { requireModel } from '../trace/sameModel.ts';
 import type { TraceBranch, TraceModel, TracePicture } from '../trace/schema.ts';
-import { checkModel } from './analyses/modelRun.ts';
 
 /** What of a branch the loop needs. */
 export interface PreparedBranch {
@@ -29,7 +29,7 @@ export function prepareBranch(
   { branch, force }: ReasonRequest,
 ): PreparedBranch | undefined {
   if (branch === undefined) return undefined;
-  checkModel(identity, branch.model);
+  requireModel(identity, branch.model);
   checkPast(model, branch);
   const { record, past, vectors, draws, emptied, prompt } = branch;
   const words = wordsOf(model, branch);

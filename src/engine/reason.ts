@@ -290,6 +290,7 @@ function startEvent(
       latents,
       ...(intervention !== undefined && { intervention: intervention.kind }),
       ...(intervention?.scope !== undefined && { interventionScope: intervention.scope }),
+      ...(request.protocol !== undefined && { protocol: request.protocol }),
       temperature,
       topP,
       ...(topK !== undefined && { topK }),

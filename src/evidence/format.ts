@@ -9,7 +9,7 @@ export function number(value: number): string {
   if (Number.isNaN(value)) return t('no value');
   const size = Math.abs(value);
   if (size === 0) return '0';
-  if (size < 1e-4) return value.toExponential(1).replace('-', '−');
+  if (size < 1e-4) return value.toExponential(1).replaceAll('-', '−');
   const digits = Math.min(6, Math.max(0, 2 - Math.floor(Math.log10(size))));
   return value.toFixed(digits).replace('-', '−');
 }

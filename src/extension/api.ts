@@ -2,6 +2,7 @@
 
 import type { Event, TreeItem, Uri } from 'vscode';
 import type { TableState } from '../protocol/evaluation.ts';
+import type { AnalysesHost } from '../protocol/panelAnalyses.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import type { RunResult } from './run/controller.ts';
@@ -37,6 +38,12 @@ export interface SamplesTableApi {
   ): Promise<string | undefined>;
 }
 
+/** The analyses of a run's panel, for tests and other extensions: what is computed is shown there, and kept with the run. */
+export interface PanelAnalysesApi extends Omit<AnalysesHost, 'chooseModel'> {
+  /** @param folder asked for if absent */
+  chooseModel(folder?: string): Promise<boolean>;
+}
+
 export interface InspectorApi {
   /** Kept runs, newest first. */
   runs(): Promise<RunSummary[]>;
@@ -54,4 +61,6 @@ export interface InspectorApi {
   samplesTable(file: Uri): SamplesTableApi | undefined;
   /** Of each run panel, which runs it has, oldest first, and which it shows. */
   panelRuns(): PanelRuns[];
+  /** Analyses as the tabs of a run's panel ask for them; undefined where no panel shows the run. */
+  panelAnalyses(runId: string): PanelAnalysesApi | undefined;
 }

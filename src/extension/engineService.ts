@@ -10,6 +10,7 @@ import * as vscode from 'vscode';
 import { activityText } from '../base/activity.ts';
 import { DisposableStore, type Disposable } from '../base/disposable.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
+import { untilAborted } from '../client/ends.ts';
 import { EngineClient } from '../client/engineClient.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import type { LoadedModel, LoadRequest, ReasonRequest } from '../protocol/engine.ts';
@@ -46,6 +47,8 @@ export class EngineService implements Disposable {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private current: EngineStatus = { state: 'off' };
   private processId: number | undefined;
+  /** Settles when all who asked for a turn so far have had it. */
+  private turns: Promise<void> = Promise.resolve();
 
   readonly onDidChange = this.changed.event;
   readonly onProgress = this.progressed.event;
@@ -85,6 +88,27 @@ export class EngineService implements Disposable {
         held = false;
       },
     };
+  }
+
+  /**
+   * Waits until nobody else works with the engine, which does one thing at a time. Who comes later waits until what is
+   * returned is disposed.
+   * @throws CancelledError if the signal is aborted before
+   */
+  async turn(signal: AbortSignal): Promise<Disposable> {
+    const before = this.turns;
+    let end: () => void = () => undefined;
+    const own = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    this.turns = before.then(() => own);
+    try {
+      await untilAborted(signal, before);
+    } catch (error) {
+      end();
+      throw error;
+    }
+    return { dispose: end };
   }
 
   /** Opens a model; the engine keeps one that is already open on that device. */

@@ -164,6 +164,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     runLines: () => tree.lines(),
     samplesTable: (file) => samples.page(file),
     panelRuns: () => panels.runs(),
+    panelAnalyses: (run) => panels.find(run)?.analyses,
   };
 }
 

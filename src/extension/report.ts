@@ -94,6 +94,10 @@ function remediesFor(error: unknown): Button[] {
     const { kind, folder } = error.details.instead;
     return [{ title: vscode.l10n.t('Use that folder'), run: () => selectInstead(kind, folder) }];
   }
+  if (error instanceof UserError && error.details.choose === 'model') {
+    const run = (): unknown => vscode.commands.executeCommand('ilvr.selectModel');
+    return [{ title: vscode.l10n.t('Select model folder'), run }];
+  }
   if (!(error instanceof SettingError)) return [];
   return [{ title: vscode.l10n.t('Open settings'), run: () => openSettings(error.setting) }];
 }

@@ -56,6 +56,8 @@ export function readRunSettings(
     ...(maxPixels !== undefined && { maxPixels }),
     ...(system !== '' && { system }),
     ...(adapter !== undefined && { adapter }),
+    // No setting of the window: it comes with a run, and the engine checks it.
+    ...(overrides.protocol !== undefined && { protocol: overrides.protocol }),
   };
 }
 

@@ -51,6 +51,7 @@ export async function findConfig(folder: string, kind: FolderKind): Promise<stri
       found: info === undefined ? 'nothing' : 'a file',
       where: folder,
       remedy: `Choose the folder that holds ${CONFIG_FILES[kind]} and the weights.`,
+      ...(kind === 'model' && { choose: kind }),
     });
   }
   const file = path.join(folder, CONFIG_FILES[kind]);
@@ -75,6 +76,7 @@ export async function findConfig(folder: string, kind: FolderKind): Promise<stri
     found: 'no such file, here or in the folders below',
     where: folder,
     remedy: `Choose the folder that holds ${CONFIG_FILES[kind]} and the weights.`,
+    ...(kind === 'model' && { choose: kind }),
   });
 }
 

@@ -2,6 +2,7 @@
 
 import type { ParameterField } from '../analysis/field.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
+import type { OtherVersion } from '../trace/analyses.ts';
 
 /** What there is of an analysis, and how to get it. */
 export interface AnalysisAnswer<Name extends AnalysisName = AnalysisName> {
@@ -14,8 +15,10 @@ export interface AnalysisAnswer<Name extends AnalysisName = AnalysisName> {
   command: string;
   /** What can be set of how it is computed, holding what the result was computed with, else the defaults. */
   fields: ParameterField[];
-  /** Absent: the trace keeps none. */
+  /** Absent: the trace keeps none, or none of a form that can be shown. */
   found?: FoundAnalysis<Name>;
+  /** What the trace keeps was computed by another version of the method. */
+  other?: OtherVersion;
 }
 
 export interface FoundAnalysis<Name extends AnalysisName = AnalysisName> {
@@ -53,4 +56,6 @@ export interface AnalysesHost {
   }): Promise<AnalysisAnswer>;
   /** Stops it: the answer is then what was computed so far. */
   cancelAnalysis(id: number): Promise<void>;
+  /** Has the reader choose the folder of the run's model. @returns whether one was chosen */
+  chooseModel(): Promise<boolean>;
 }

@@ -100,10 +100,27 @@ export function keepAnalysis(trace: Trace, analysis: KeptAnalysis): void {
   trace.analyses = [...kept.filter((each) => each !== earlier), analysis];
 }
 
-/** The last one kept of today's version, whatever its parameters. */
+/** The last one kept, whatever its parameters: of today's version, or else of another. */
 export function newestAnalysis({ analyses }: Trace, method: AnalysisName): KeptAnalysis | undefined {
-  const { version } = ANALYSES[method];
-  return analyses?.findLast((other) => other.method === method && other.version === version);
+  const kept = analyses?.filter((other) => other.method === method) ?? [];
+  return kept.findLast((each) => otherVersion(each) === undefined) ?? kept.at(-1);
+}
+
+/** By which version of its method an analysis was computed, where that is not today's. */
+export interface OtherVersion {
+  version: number;
+  today: number;
+  createdAt: string;
+}
+
+/** @param analysis of a method that is known */
+export function otherVersion({
+  method,
+  version,
+  createdAt,
+}: Pick<KeptAnalysis, 'method' | 'version' | 'createdAt'>): OtherVersion | undefined {
+  const { version: today } = ANALYSES[method as AnalysisName];
+  return version === today ? undefined : { version, today, createdAt };
 }
 
 /**
@@ -113,19 +130,31 @@ export function newestAnalysis({ analyses }: Trace, method: AnalysisName): KeptA
  */
 export async function loadResult<Name extends AnalysisName>(
   method: Name,
-  { version, result }: KeptAnalysis,
+  kept: KeptAnalysis,
+  trace: Trace,
+  source: ByteSource,
+): Promise<AnalysisResult<Name>> {
+  const other = otherVersion(kept);
+  if (other === undefined) return loadAnyVersion(method, kept, trace, source);
+  throw new UserError({
+    problem: `This ${ANALYSES[method].title} was computed by another version of the method`,
+    expected: `version ${other.today}`,
+    found: `version ${other.version}`,
+    remedy: 'Compute it again.',
+  });
+}
+
+/**
+ * The same of whatever version, as long as it has the form that results have today.
+ * @throws UserError as `loadResult` does, but for the version
+ */
+export async function loadAnyVersion<Name extends AnalysisName>(
+  method: Name,
+  { result }: KeptAnalysis,
   trace: Trace,
   source: ByteSource,
 ): Promise<AnalysisResult<Name>> {
   const definition: AnalysisDefinition = ANALYSES[method];
-  if (version !== definition.version) {
-    throw new UserError({
-      problem: `This ${definition.title} was computed by another version of the method`,
-      expected: `version ${definition.version}`,
-      found: `version ${version}`,
-      remedy: 'Compute it again.',
-    });
-  }
   const whole = await withArrays(result, source);
   const parsed = definition.result.safeParse(whole);
   const claims = new Claims(definition.title, sizesOf(trace));

@@ -179,6 +179,8 @@ const settings = z.strictObject({
   intervention: z.enum(INTERVENTION_KINDS).optional(),
   /** The block, or the latent of it, that it was limited to. */
   interventionScope: z.strictObject({ block: count, latent: count.optional() }).optional(),
+  /** Rules of the model's own latent protocol that the run was asked to change, by their names; all that held stand in `model`. */
+  protocol: z.record(z.string(), z.unknown()).optional(),
   /** 0 is greedy. */
   temperature: z.number().min(0),
   topP: z.number().gt(0).max(1),

@@ -1,7 +1,7 @@
 /** Analyses of the trace that is shown, as far as the page knows them: kept, being computed, or failed. */
 
 import type { AnalysisName } from '../analysis/table.ts';
-import { CancelledError, messageOf } from '../base/errors.ts';
+import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import type { AnalysesHost, AnalysisAnswer, AnalysisPart } from '../protocol/panelAnalyses.ts';
 import type { Trace } from '../trace/schema.ts';
 
@@ -12,6 +12,8 @@ export interface AnalysisState<Name extends AnalysisName = AnalysisName> {
   running?: { id: number; progress: string };
   /** What went wrong the last time. */
   problem?: string;
+  /** With what it was asked then, where another model would mend it. */
+  needsModel?: Record<string, unknown>;
 }
 
 export class Analyses {
@@ -60,7 +62,15 @@ export class Analyses {
     };
     this.states.set(method, state);
     this.changed();
-    void this.settle(method, state, (run) => this.host.analyse({ id, run, method, parameters }));
+    void this.settle(method, state, (run) => this.host.analyse({ id, run, method, parameters }), parameters);
+  }
+
+  /** Has the reader choose the run's model, and asks again what failed for want of it. */
+  async chooseModel(method: AnalysisName): Promise<void> {
+    const state = this.states.get(method);
+    const chosen = await this.host.chooseModel();
+    const isSame = state !== undefined && this.states.get(method) === state;
+    if (chosen && isSame && state.needsModel !== undefined) this.compute(method, state.needsModel);
   }
 
   cancel(method: AnalysisName): void {
@@ -83,12 +93,15 @@ export class Analyses {
     method: AnalysisName,
     state: AnalysisState,
     ask: (run: string) => Promise<AnalysisAnswer>,
+    parameters?: Record<string, unknown>,
   ): Promise<void> {
     try {
       state.answer = await ask(this.run ?? '');
     } catch (error) {
       // Who stopped it knows.
       if (!(error instanceof CancelledError)) state.problem = messageOf(error);
+      const isModel = error instanceof UserError && error.details.choose === 'model';
+      if (isModel && parameters !== undefined) state.needsModel = parameters;
     }
     delete state.running;
     if (this.states.get(method) === state) this.changed();

@@ -43,6 +43,7 @@ const model: PanelModel = new PanelModel({
   analysis: (request) => host.analysis(request),
   analyse: (request) => host.analyse(request),
   cancelAnalysis: (id) => host.cancelAnalysis(id),
+  chooseModel: () => host.chooseModel(),
 });
 const methods: PanelMethods = {
   show: (state) => model.show(state),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { analyseRequest } from '../../src/client/analyseRequest.ts';
 import { branchRequest, changesOf, type BranchChanges } from '../../src/client/branchRequest.ts';
+import { compareRuns } from '../../src/comparison/compare.ts';
 import { analyse } from '../../src/engine/analyse.ts';
 import { PictureMemory } from '../../src/engine/pictureMemory.ts';
 import { Model } from '../../src/inference/model.ts';
@@ -107,6 +108,22 @@ describe('a branch', () => {
     const at = 20;
     expect(ids(await branch(drawn, at))).toEqual(ids(drawn));
     expect(ids(await branch(drawn, at, { seed: 4 }))).not.toEqual(ids(drawn));
+  });
+
+  it('thinks by the rules that its parent was asked to, also once more', async () => {
+    const protocol = { count: 3 };
+    const short = await completeRun(model, { image: MAP, maxTokens: 200, memory, protocol });
+    const at = short.trace.blocks[1]!.startToken;
+    const one = await branch(short, at, { intervention: { kind: 'zero' } });
+    expect(one.trace.blocks.map(({ latents }) => latents)).toEqual(one.trace.blocks.map(() => 3));
+    expect(one.trace.settings).toMatchObject({ protocol, intervention: 'zero' });
+    const again = await branch(one, at, changesOf(one.trace), { parent: short.trace.id });
+    expect(ids(again)).toEqual(ids(one));
+    expect(compareRuns(short.trace, parent.trace).differences).toContainEqual({
+      what: 'latent protocol',
+      a: '{"count":3}',
+      b: undefined,
+    });
   });
 
   it('feeds other latents from there on alone', async () => {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { INTERVENTION_KINDS, type InterventionKind } from '../../src/analysis/intervention.ts';
+import type { AnalysedRun } from '../../src/analysis/run.ts';
 import type { AnalysisResult } from '../../src/analysis/table.ts';
 import { CancelledError } from '../../src/base/errors.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
@@ -49,6 +50,7 @@ async function causality(
   { model, run, other }: Ran,
   parameters: Record<string, unknown> = {},
   watch: { pause?: () => Promise<void>; found?: (result: Causality) => void } = {},
+  donor?: AnalysedRun,
 ): Promise<AnalysisOutcome<'causality'>> {
   const request = await analyseRequest(run.trace, run.container, { name: 'causality', parameters });
   const context = {
@@ -58,7 +60,8 @@ async function causality(
     progress: () => undefined,
     pause: watch.pause ?? (async () => undefined),
   };
-  return analyse(context, { ...request, other: await analysedRun(other.trace, other.container) });
+  const given = donor ?? (await analysedRun(other.trace, other.container));
+  return analyse(context, { ...request, other: given });
 }
 
 const LATENT_KINDS = INTERVENTION_KINDS.filter((kind) => kind !== 'none');
@@ -126,6 +129,16 @@ describe('where latents are known to carry the answer', () => {
     const [zero] = summariesOf(all!);
     expect(of('zero').kl!.mean).toBeGreaterThan(1e-6);
     expect(of('zero').kl!.mean).toBeLessThan(zero!.kl!.mean);
+  });
+
+  it('latents of another size are not fed, and the other variants are tried all the same', async () => {
+    const other = await analysedRun(carrying.other.trace, carrying.other.container);
+    const latents = other.latents.map((each) => ({ ...each, vector: each.vector.subarray(0, 128) }));
+    const { result } = await causality(carrying, { variants: ['zero', 'swap'] }, {}, { ...other, latents });
+    expect(result!.variants.map(({ kind, missing }) => [kind, missing])).toEqual([
+      ['zero', undefined],
+      ['swap', 'other-size'],
+    ]);
   });
 
   it('keeps what was found when it is stopped, and tells what does not exist', async () => {

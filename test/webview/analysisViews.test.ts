@@ -120,6 +120,10 @@ describe('while an analysis is computed', () => {
         return new Promise((resolve, reject) => (settle = { resolve, reject }));
       },
       cancelAnalysis: async (id) => void calls.push(`cancel ${id}`),
+      chooseModel: async () => {
+        calls.push('choose a model');
+        return true;
+      },
     };
     const analyses = new Analyses(host, () => undefined);
     analyses.show(trace);
@@ -156,6 +160,19 @@ describe('while an analysis is computed', () => {
     await rest();
     expect(analyses.state('lens')).toEqual({ answer });
     expect(calls).toContain('cancel 1');
+  });
+
+  test('for want of its model, another can be chosen, and it is asked once more', async () => {
+    const { analyses, calls, settle } = await opened();
+    analyses.compute('lens', { words: 3 });
+    settle().reject(new UserError({ problem: 'This needs the model that made the run', choose: 'model' }));
+    await rest();
+    expect(analyses.state('lens').needsModel).toEqual({ words: 3 });
+    await analyses.chooseModel('lens');
+    settle().resolve(whole);
+    await rest();
+    expect(analyses.state('lens')).toEqual({ answer: whole });
+    expect(calls.slice(1)).toEqual(['compute lens', 'choose a model', 'compute lens']);
   });
 
   test('another run has none of it, and what was being computed is stopped', async () => {

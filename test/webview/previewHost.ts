@@ -136,6 +136,7 @@ const panel = connect<PanelMethods, PanelHost>(
     analysis: async ({ method }) => answerOf(method as PanelAnalysis),
     analyse: ({ id, method, parameters }) => analyse(id, method as PanelAnalysis, parameters),
     cancelAnalysis: async (id) => stopped.get(id)?.(),
+    chooseModel: async () => false,
     saveFigure: async ({ name, kind, bytes }) => {
       calls.push(`save ${name}.${kind}`);
       saved.push([...bytes]);

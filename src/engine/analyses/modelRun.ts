@@ -15,6 +15,7 @@ import type { PatchGrid } from '../../model/positions.ts';
 import type { Protocol } from '../../model/protocol.ts';
 import type { AnalysedImage, AnalyseRequest } from '../../protocol/analyse.ts';
 import { lengthOf, type NumericArray } from '../../tensor/array.ts';
+import { requireModel } from '../../trace/sameModel.ts';
 
 export interface RunnerContext<Name extends AnalysisName> {
   /** Takes a partial result. */
@@ -70,7 +71,7 @@ export async function prepareRun(
   helpers: boolean,
 ): Promise<ModelRun> {
   const { model, identity } = context;
-  checkModel(identity, request.model);
+  requireModel(identity, request.model);
   checkRun(model, request.run);
   const { run, intervention, settings } = request;
   const encoded: ModelRun['pictures'] = [];
@@ -121,21 +122,6 @@ function hiddenIn({ masks = [] }: AnalyseRequest, { promptIds, pictures }: Analy
   return masks.map(({ from, picture, patches }) => {
     const start = pictures.find(({ id }) => id === picture)?.start ?? Infinity;
     return { from: promptIds.length + from, keys: new Set(patches.map((patch) => start + patch)) };
-  });
-}
-
-/** The bytes tell models apart that were trained on from one another; large ones are known by their headers only. */
-export function checkModel(loaded: AnalyseContext['identity'], expected: AnalyseRequest['model']): void {
-  const byBytes = loaded.sha256 !== undefined && expected.sha256 !== undefined;
-  const same = byBytes ? loaded.sha256 === expected.sha256 : loaded.fingerprint === expected.fingerprint;
-  if (same) return;
-  const show = ({ name, fingerprint, sha256 }: typeof expected): string =>
-    `${name} (${byBytes ? 'sha256' : 'fingerprint'} ${(byBytes ? sha256! : fingerprint).slice(0, 12)})`;
-  throw new UserError({
-    problem: 'This needs the model that made the run',
-    expected: show(expected),
-    found: show(loaded),
-    remedy: 'Open that model, or run the question again with this one.',
   });
 }
 

@@ -365,6 +365,7 @@ function settingsOf(header: ResultsHeader | undefined): Partial<RunSettings> {
   const { settings, provider, made } = header;
   const keys = [
     'latents',
+    'protocol',
     'seed',
     'temperature',
     'topP',

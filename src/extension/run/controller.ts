@@ -4,12 +4,13 @@
  */
 
 import * as vscode from 'vscode';
-import { CancelledError, messageOf, UserError } from '../../base/errors.ts';
+import { CancelledError, messageOf } from '../../base/errors.ts';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
 import { EngineDiedError, EngineStoppedError } from '../../client/ends.ts';
 import type { ImageInput, ReasonRequest } from '../../protocol/engine.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../../trace/events.ts';
 import type { Trace, TraceModel } from '../../trace/schema.ts';
+import { requireModel } from '../../trace/sameModel.ts';
 import { stepsOf } from '../../trace/steps.ts';
 import type { EngineService } from '../engineService.ts';
 import type { ImageSample } from './sampleLookup.ts';
@@ -97,8 +98,11 @@ export class RunController implements Disposable {
     const listener = this.engine.onProgress(({ id, message, fraction }) => {
       if (id === this.id) this.report(withPercentage(message, fraction));
     });
+    let held: Disposable | undefined;
     try {
       await this.waitFor(turn);
+      // An analysis may be going on.
+      held = await this.engine.turn(this.abort.signal);
       const status = await this.ask();
       this.judge();
       return { runId: this.id, status };
@@ -107,6 +111,7 @@ export class RunController implements Disposable {
     } finally {
       this.phase = 'ended';
       this.report(undefined);
+      held?.dispose();
       listener.dispose();
       lease.dispose();
       if (this.trace) await this.runs.save(this.trace);
@@ -203,18 +208,6 @@ export class RunController implements Disposable {
     this.progress = message;
     this.progressed.fire(message);
   }
-}
-
-/** @throws UserError where another model is open than the one that made a run */
-function requireModel(open: TraceModel, made: TraceModel): void {
-  const byBytes = open.sha256 !== undefined && made.sha256 !== undefined;
-  if (byBytes ? open.sha256 === made.sha256 : open.fingerprint === made.fingerprint) return;
-  throw new UserError({
-    problem: 'A branch needs the model that made the run',
-    expected: `${made.name} (${(made.sha256 ?? made.fingerprint).slice(0, 12)})`,
-    found: `${open.name} (${(open.sha256 ?? open.fingerprint).slice(0, 12)})`,
-    remedy: 'Choose its folder.',
-  });
 }
 
 /** How far something is, for a reader. */

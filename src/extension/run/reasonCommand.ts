@@ -14,7 +14,7 @@ import type { RunRequest, RunResult } from './controller.ts';
 import { RUNS_NEED_TRUST, type Runs } from './runs.ts';
 import type { RunSessions } from './session.ts';
 import { findSample, type ImageSample } from './sampleLookup.ts';
-import { defaultQuestion, readRunSettings } from '../settings.ts';
+import { defaultQuestion, readRunSettings, type RunSettings } from '../settings.ts';
 import { baseName, type TraceLibrary } from '../trace/library.ts';
 import type { TracePanel } from '../trace/panel.ts';
 import { requireTrust } from '../trust.ts';
@@ -66,7 +66,7 @@ export class ReasonCommand {
    */
   async runAgain(panel: TracePanel, edit = false): Promise<RunResult | undefined> {
     requireTrust(RUNS_NEED_TRUST);
-    const settings = readRunSettings(this.context);
+    const settings = readRunSettings(this.context, await this.rulesOf(panel.run));
     const request = await this.earlierRequest(panel.run);
     const question = edit ? await this.askAgain(request.question) : request.question;
     if (question === undefined) return undefined;
@@ -110,6 +110,14 @@ export class ReasonCommand {
       settings,
       ...(sample && { sample }),
     };
+  }
+
+  /** What a run changed of its model's latent protocol belongs to it as its question does: no setting of the window says it. */
+  private async rulesOf(runId: string): Promise<Pick<RunSettings, 'protocol'>> {
+    const run = this.runs.get(runId);
+    const { protocol } =
+      run === undefined ? (await this.library.trace({ run: runId })).settings : run.request.settings;
+    return protocol === undefined ? {} : { protocol };
   }
 
   private async earlierRequest(runId: string): Promise<Omit<RunRequest, 'settings'>> {

@@ -90,7 +90,8 @@ export class RunSessions {
       remedies.push({ title: vscode.l10n.t('Run on CPU'), run: () => again({ device: 'cpu' }) });
     }
     const isModel = run.failedWhile === 'loading' && error instanceof UserError;
-    if (isModel && !(error instanceof SettingError)) {
+    // What names the model as what is to be chosen has that button already.
+    if (isModel && !(error instanceof SettingError) && error.details.choose === undefined) {
       remedies.push({
         title: vscode.l10n.t('Select model folder'),
         run: () => vscode.commands.executeCommand('ilvr.selectModel'),

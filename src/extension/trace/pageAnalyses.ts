@@ -26,8 +26,9 @@ import type {
 } from '../../protocol/panelAnalyses.ts';
 import {
   analysedRun,
-  loadResult,
+  loadAnyVersion,
   newestAnalysis,
+  otherVersion,
   storedAnalysis,
   type AnalysisOrigin,
 } from '../../trace/analyses.ts';
@@ -64,6 +65,8 @@ export interface AnalysisMeans {
   chooseOther: ChooseOther;
   /** Says which answers to the run's question are right, where a samples file knew. */
   truth?: () => Truth | undefined;
+  /** Takes that folder for the run's model, or asks for one; false where the dialog was left. */
+  chooseModel?: (folder?: string) => Promise<boolean>;
 }
 
 /** With which parameters, all of them. */
@@ -97,8 +100,21 @@ export class PageAnalyses implements AnalysesHost {
     return this.use(async (open) => {
       requireRun(open.trace.id, run);
       const kept = newestAnalysis(open.trace, method);
-      const found = kept && foundOf(await loadResult(method, kept, open.trace, open.container), kept);
-      return this.answer(method, kept?.parameters, found);
+      if (kept === undefined) return this.answer(method, undefined, undefined);
+      const other = otherVersion(kept);
+      const result = await loadAnyVersion(method, kept, open.trace, open.container).catch(
+        (error: unknown) => {
+          // Another version may have had another form; today's own has to have today's.
+          if (other === undefined) throw error;
+          return undefined;
+        },
+      );
+      const answer = this.answer(
+        method,
+        result === undefined ? undefined : kept.parameters,
+        result && foundOf(result, kept),
+      );
+      return { ...answer, ...(other && { other }) };
     });
   }
 
@@ -124,6 +140,11 @@ export class PageAnalyses implements AnalysesHost {
     }
   }
 
+  /** @param folder asked for if absent */
+  async chooseModel(folder?: string): Promise<boolean> {
+    return (await this.means.chooseModel?.(folder)) ?? false;
+  }
+
   async cancelAnalysis(id: number): Promise<void> {
     this.running.get(id)?.abort(new CancelledError('The analysis'));
   }
@@ -144,11 +165,28 @@ export class PageAnalyses implements AnalysesHost {
     const other = wantsOther(parameters) ? await this.otherFor(open.trace.id) : undefined;
     const request = await analyseRequest(open.trace, open.container, { name: method, parameters });
     const question = { ...request, ...(other && { other: other.run, otherInput: other.input }) };
+    let last: AnalysisResult<AnalysisName> | undefined;
     const heard: Heard = {
       progress: (progress) => this.tell({ id, progress }),
-      found: (result) => this.tell({ id, result }),
+      found: (result) => {
+        last = result;
+        this.tell({ id, result });
+      },
     };
-    const { status, result, ...origin } = await compute(question, heard, signal);
+    const { status, result, ...origin } = await compute(question, heard, signal).catch(
+      async (error: unknown) => {
+        // The engine may have died on the way: what it had found is kept all the same.
+        if (last !== undefined) {
+          const { name, fingerprint, sha256, weights } = open.trace.model;
+          const origin = { status: 'partial' as const, model: { name, fingerprint, sha256, weights } };
+          await this.keep(
+            { method, parameters },
+            { result: last, origin, ...(other && { other: other.id }) },
+          );
+        }
+        throw error;
+      },
+    );
     if (result === undefined) throw new CancelledError('The analysis');
     return {
       result,

@@ -16,6 +16,7 @@ import { lockedReason } from '../trust.ts';
 import { familyOf } from '../run/family.ts';
 import type { RunSummary } from '../run/summary.ts';
 import type { TraceLibrary, TraceRef } from './library.ts';
+import type { PageAnalyses } from './pageAnalyses.ts';
 import type { RunAnalyses } from './runAnalyses.ts';
 import { TraceView, type PanelActions } from './view.ts';
 
@@ -104,6 +105,11 @@ export class TracePanel implements Disposable {
 
   get runs(): PanelRuns {
     return { shown: this.runId, history: [...this.history] };
+  }
+
+  /** What its tabs ask. */
+  get analyses(): PageAnalyses {
+    return this.view.analyses;
   }
 
   get ref(): TraceRef {

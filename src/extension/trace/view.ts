@@ -37,13 +37,13 @@ export interface TraceViewOptions {
 }
 
 export class TraceView implements Disposable {
+  readonly analyses: PageAnalyses;
   private readonly store = new DisposableStore();
   private readonly options: TraceViewOptions;
   private readonly panel: ReturnType<typeof connect<PanelMethods, PanelHost>>;
   /** VS Code ends a hidden webview's script; what is sent then is lost, and `ready` comes again. */
   private isReady = false;
   private readonly requests: PageRequests;
-  private readonly analyses: PageAnalyses;
   private pendingSelection: PanelSelection | undefined;
 
   constructor(options: TraceViewOptions) {
@@ -65,6 +65,7 @@ export class TraceView implements Disposable {
         analysis: (request) => this.analyses.analysis(request),
         analyse: (request) => this.analyses.analyse(request),
         cancelAnalysis: (id) => this.analyses.cancelAnalysis(id),
+        chooseModel: () => this.analyses.chooseModel(),
         saveFigure,
         remember: async (preferences) => options.memory.update(PREFERENCES_KEY, preferences),
       },

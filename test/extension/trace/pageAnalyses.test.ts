@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { CancelledError, UserError } from '../../../src/base/errors.ts';
 import { PageAnalyses, type AnalysisMeans } from '../../../src/extension/trace/pageAnalyses.ts';
 import type { AnalysisPart } from '../../../src/protocol/panelAnalyses.ts';
+import { EngineDiedError } from '../../../src/client/ends.ts';
 import { inputOf } from '../../../src/client/analyseRequest.ts';
 import { analysedRun, keepAnalysis } from '../../../src/trace/analyses.ts';
 import type { MemoryContainer } from '../../../src/traceFile/container.ts';
@@ -85,6 +86,42 @@ describe('a page', () => {
     });
     expect((await page.analyses.analyse(lens(page.run, 7))).found!.status).toBe('partial');
     expect(page.trace.analyses![0]!.status).toBe('partial');
+  });
+
+  test('whose engine dies in the middle is told, and what was found by then is kept', async () => {
+    const { trace, analyses, run } = opened({
+      compute: async (_request, { found }) => {
+        found(sampleResult(trace, 'lens'));
+        throw new EngineDiedError('signal SIGKILL');
+      },
+    });
+    await expect(analyses.analyse(lens(run))).rejects.toThrow(/SIGKILL.*What was computed so far is kept/);
+    const { found } = await analyses.analysis({ run, method: 'lens' });
+    expect(found).toMatchObject({ status: 'partial', model: trace.model.name });
+  });
+
+  test('is shown what another version computed as that, and is told of it where it has another form', async () => {
+    const { trace, analyses, run } = opened({
+      compute: async () => ({
+        status: 'complete',
+        result: sampleResult(trace, 'lens'),
+        model: trace.model,
+        device: trace.device,
+      }),
+    });
+    await analyses.analyse(lens(run));
+    const [kept] = trace.analyses!;
+    kept!.version = 99;
+    const { createdAt } = kept!;
+    const other = { version: 99, today: 1, createdAt };
+    const answer = await analyses.analysis({ run, method: 'lens' });
+    expect([answer.other, answer.found?.status]).toEqual([other, 'complete']);
+    kept!.result = { rows: 'of another form' };
+    const unknown = await analyses.analysis({ run, method: 'lens' });
+    expect([unknown.other, unknown.found]).toEqual([other, undefined]);
+    // What is computed today stands before it.
+    await analyses.analyse({ ...lens(run), parameters: { words: 3 } });
+    expect((await analyses.analysis({ run, method: 'lens' })).other).toBeUndefined();
   });
 
   test('compares with another run, cosine by cosine', async () => {

@@ -5,6 +5,7 @@ import { useState } from 'preact/hooks';
 import { t } from '../../../base/l10n.ts';
 import type { PanelAnalysis, AnalysisResult } from '../../../analysis/table.ts';
 import type { AnalysisAnswer } from '../../../protocol/panelAnalyses.ts';
+import type { OtherVersion } from '../../../trace/analyses.ts';
 import type { AnalysisState } from '../../analyses.ts';
 import { Button, ProgressRing } from '../../toolkit.tsx';
 import type { Scene } from '../scene.ts';
@@ -95,11 +96,20 @@ export function AnalysisHead({ scene, method, state, compute, again }: HeadProps
       ) : (
         answer.found === undefined && <Elsewhere answer={answer} />
       )}
+      {running === undefined && answer?.other && (
+        <>
+          <Outdated {...answer.other} />
+          {answer.found === undefined && <span>{t('It cannot be shown any more: compute it again.')}</span>}
+        </>
+      )}
       {running === undefined && answer?.found && <Origin answer={answer} />}
       {problem !== undefined && (
         <span class="analysis-problem" role="alert">
           {problem}
         </span>
+      )}
+      {state.needsModel !== undefined && (
+        <Button onClick={() => void analyses.chooseModel(method)}>{t('Choose the model…')}</Button>
       )}
     </div>
   );
@@ -126,6 +136,20 @@ function Elsewhere({ answer }: { answer: AnalysisAnswer }): VNode {
       )}{' '}
       <code>{answer.command}</code>
     </p>
+  );
+}
+
+/** What stands in the trace was computed by another version of the method. */
+function Outdated({ version, today, createdAt }: OtherVersion): VNode {
+  return (
+    <span class="analysis-outdated">
+      {t(
+        'Kept from {0}, by version {1} of this method; today’s is {2}.',
+        createdAt.slice(0, 10),
+        version,
+        today,
+      )}
+    </span>
   );
 }
 
