@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
+import type { BaseName } from '../model/bases/name.ts';
 import type { GenerationDefaults, ModelConfig, ProcessorConfig } from '../model/config.ts';
 import type { Family } from '../model/families/family.ts';
 import { isIlvr } from '../model/families/ilvr.ts';
@@ -71,7 +72,7 @@ export async function openCheckpoint(
   const textFolder = adapter !== undefined && (await hasTokenizer(adapter.folder)) ? adapter.folder : folder;
   const [generation, processor, tokenizer, chatTemplate, weights, own] = await Promise.all([
     readGeneration(folder, configJson),
-    readProcessor(folder),
+    readProcessor(folder, parsed.text.base),
     loadTokenizer(textFolder),
     loadChatTemplate(textFolder, folder),
     openWeights(folder, { tied: declaredTying(configJson), adapter }),
@@ -160,16 +161,16 @@ async function readGeneration(folder: string, configJson: unknown): Promise<Gene
   return parseGenerationConfig(await readJsonIfPresent(file), file, configJson);
 }
 
-async function readProcessor(folder: string): Promise<ProcessorConfig> {
+async function readProcessor(folder: string, base: BaseName): Promise<ProcessorConfig> {
   const file = path.join(folder, 'preprocessor_config.json');
   const json = await readJsonIfPresent(file);
-  if (json !== undefined) return parseProcessorConfig(json, file);
+  if (json !== undefined) return parseProcessorConfig(json, file, base);
   // transformers 5 may keep the image processor's settings inside the processor's.
   const newer = path.join(folder, 'processor_config.json');
   const whole = await readJsonIfPresent(newer);
   const inner: unknown =
     typeof whole === 'object' && whole !== null ? Reflect.get(whole, 'image_processor') : undefined;
-  return parseProcessorConfig(inner, newer);
+  return parseProcessorConfig(inner, newer, base);
 }
 
 /** A token of the config must be one of the tokenizer's and have a row in the embedding. */

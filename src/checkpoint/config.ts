@@ -5,23 +5,17 @@
  */
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
-import type { ModelConfig, SpecialTokens, TextConfig, VisionConfig } from '../model/config.ts';
-import { isFamilyArchitecture } from './families.ts';
+import { BASES } from '../model/bases/all.ts';
+import type { BaseName } from '../model/bases/name.ts';
+import type { ModelConfig, SpecialTokens, TextConfig } from '../model/config.ts';
+import { CHECKPOINT_BASES, findBase } from './bases/all.ts';
+import { count, ensure, size } from './bases/base.ts';
+import { baseOfArchitecture } from './families.ts';
 import { parseWith, show } from './json.ts';
-
-/** The one architecture that ../model builds; other names of it are in ./families.ts. */
-export const SUPPORTED_ARCHITECTURE = 'Qwen2_5_VLForConditionalGeneration';
 
 /** K of the released ILVR code, for configs that do not say. */
 const DEFAULT_LATENT_SIZE = 8;
 
-/** The vision tower's own constants; they stand in the reference's code, not in its config. */
-const VISION_NORM_EPSILON = 1e-6;
-const VISION_ROPE_THETA = 10_000;
-
-/** Generous bounds, so that a hostile config cannot make us build a graph without end. */
-const size = z.int().positive().max(1_000_000);
-const count = z.int().positive().max(1_000);
 const id = z.int().nonnegative().max(10_000_000);
 const small = z.number().positive().max(1);
 
@@ -53,22 +47,6 @@ const Text = z.object({
     .default(false),
 });
 
-const Vision = z.object({
-  depth: count,
-  hidden_size: size,
-  num_heads: count,
-  intermediate_size: size,
-  out_hidden_size: size,
-  in_channels: z.literal(3).optional(),
-  in_chans: z.literal(3).optional(),
-  patch_size: count.default(14),
-  temporal_patch_size: count.default(2),
-  spatial_merge_size: count.default(2),
-  window_size: size.default(112),
-  fullatt_block_indexes: z.array(z.int().nonnegative()).default([7, 15, 23, 31]),
-  hidden_act: z.literal('silu').default('silu'),
-});
-
 const Top = z.object({
   text_config: z.looseObject({}).optional(),
   vision_config: z.looseObject({}),
@@ -92,11 +70,18 @@ const Top = z.object({
 export function parseModelConfig(json: unknown, where: string): ModelConfig {
   const object = parseWith(z.looseObject({}), json, where);
   const inner = parseWith(z.looseObject({}).nullish(), object['text_config'], where) ?? {};
-  const architecture = architectureOf(object, inner, where);
+  const { architecture, base } = architectureOf(object, inner, where);
   // A nested file may keep the ids of special tokens in either place.
   const top = parseWith(Top, { ...inner, ...object }, where);
-  const text = parseText({ ...object, ...inner }, top.tie_word_embeddings ?? false, where);
-  const vision = parseVision(top.vision_config, text.hiddenSize, where);
+  const text = parseText({ ...object, ...inner }, base, top.tie_word_embeddings ?? false, where);
+  const visionWhere = `${where}, vision_config`;
+  const vision = CHECKPOINT_BASES[base].vision(top.vision_config, visionWhere);
+  ensure(
+    vision.outputSize === text.hiddenSize,
+    `out_hidden_size = hidden_size of the text model, ${text.hiddenSize}`,
+    `${vision.outputSize}`,
+    visionWhere,
+  );
   const tokens = parseTokens(top, text.vocabularySize, where);
   const latentSize = top.latent_size ?? DEFAULT_LATENT_SIZE;
   const latentReach = top.latent_reach ?? undefined;
@@ -122,34 +107,40 @@ export function declaredTying(json: unknown): boolean | undefined {
   return said.includes(true) ? true : said.includes(false) ? false : undefined;
 }
 
-/** Model types of transformers, of the whole and of its language model. */
-const MODEL_TYPES: unknown[] = ['qwen2_5_vl', 'qwen2_5_vl_text'];
-
 /** Some releases write `architectures` into text_config only, or leave it out; then the type says what it is. */
-function architectureOf(top: Record<string, unknown>, text: Record<string, unknown>, where: string): string {
+function architectureOf(
+  top: Record<string, unknown>,
+  text: Record<string, unknown>,
+  where: string,
+): { architecture: string; base: BaseName } {
   const firstOf = ({ architectures }: Record<string, unknown>): unknown =>
     Array.isArray(architectures) ? architectures[0] : (architectures ?? undefined);
-  const isKnown = (name: unknown): name is string =>
-    name === SUPPORTED_ARCHITECTURE || isFamilyArchitecture(name);
-  const [named, inText] = [firstOf(top), firstOf(text)];
-  if (isKnown(named)) return named;
-  if (named === undefined && isKnown(inText)) return inText;
-  if (named === undefined && [top, text].some((part) => MODEL_TYPES.includes(part['model_type'])))
-    return SUPPORTED_ARCHITECTURE;
+  const named = firstOf(top);
+  const name = named ?? firstOf(text);
+  const base = typeof name === 'string' ? baseOfArchitecture(name) : undefined;
+  if (base !== undefined) return { architecture: name as string, base };
+  const types = [top['model_type'], text['model_type']];
+  const typed = findBase(({ modelTypes }) => types.some((type) => modelTypes.includes(type as string)));
+  if (named === undefined && typed !== undefined)
+    return { architecture: CHECKPOINT_BASES[typed].architecture, base: typed };
+  const bases = Object.values(CHECKPOINT_BASES);
+  const labels = Object.values(BASES).map(({ label }) => label);
   throw new UserError({
     problem: 'this kind of model is not supported',
-    expected: `"architectures": ["${SUPPORTED_ARCHITECTURE}"]`,
-    found: show(named ?? inText ?? top['model_type']),
+    expected: bases.map(({ architecture }) => `"architectures": ["${architecture}"]`).join(' or '),
+    found: show(name ?? top['model_type']),
     where,
-    remedy: 'Open a Qwen2.5-VL checkpoint or one trained from it (ILVR).',
+    remedy: `Open a ${labels.join(' or ')} checkpoint or one trained from it (ILVR).`,
   });
 }
 
-function parseText(json: unknown, tiedEmbeddings: boolean, where: string): TextConfig {
+function parseText(json: unknown, base: BaseName, tiedEmbeddings: boolean, where: string): TextConfig {
   const text = parseWith(Text, json, where);
+  const defaults = CHECKPOINT_BASES[base].text;
   const rope = text.rope_parameters ?? text.rope_scaling;
   const headSize = text.head_dim ?? text.hidden_size / text.num_attention_heads;
   const config: TextConfig = {
+    base,
     hiddenSize: text.hidden_size,
     layers: text.num_hidden_layers,
     heads: text.num_attention_heads,
@@ -158,8 +149,8 @@ function parseText(json: unknown, tiedEmbeddings: boolean, where: string): TextC
     feedForwardSize: text.intermediate_size,
     vocabularySize: text.vocab_size,
     normEpsilon: text.rms_norm_eps,
-    ropeTheta: text.rope_theta ?? rope?.rope_theta ?? 1_000_000,
-    mropeSection: rope?.mrope_section ?? [0, 0, 0],
+    ropeTheta: text.rope_theta ?? rope?.rope_theta ?? defaults.ropeTheta,
+    mropeSection: rope?.mrope_section ?? defaults.mropeSection ?? [0, 0, 0],
     maxPositions: text.max_position_embeddings,
     tiedEmbeddings,
   };
@@ -188,50 +179,6 @@ function checkText(text: TextConfig, ropeType: string, where: string): void {
   ensure(['default', 'mrope'].includes(ropeType), 'rope type "default" or "mrope"', show(ropeType), where);
 }
 
-function parseVision(json: unknown, textSize: number, where: string): VisionConfig {
-  const vision = parseWith(Vision, json, `${where}, vision_config`);
-  const config: VisionConfig = {
-    depth: vision.depth,
-    hiddenSize: vision.hidden_size,
-    heads: vision.num_heads,
-    feedForwardSize: vision.intermediate_size,
-    outputSize: vision.out_hidden_size,
-    inChannels: 3,
-    patchSize: vision.patch_size,
-    temporalPatchSize: vision.temporal_patch_size,
-    mergeSize: vision.spatial_merge_size,
-    windowSize: vision.window_size,
-    // Defaults name blocks of the full-size tower; a shallower one just has fewer of them.
-    fullAttentionBlocks: vision.fullatt_block_indexes.filter((block) => block < vision.depth),
-    normEpsilon: VISION_NORM_EPSILON,
-    ropeTheta: VISION_ROPE_THETA,
-  };
-  checkVision(config, textSize, `${where}, vision_config`);
-  return config;
-}
-
-function checkVision(vision: VisionConfig, textSize: number, where: string): void {
-  const { hiddenSize, heads, patchSize, mergeSize, windowSize, outputSize } = vision;
-  ensure(
-    hiddenSize % (4 * heads) === 0,
-    'num_heads × 4 to divide hidden_size',
-    `${heads} heads, ${hiddenSize}`,
-    where,
-  );
-  ensure(
-    outputSize === textSize,
-    `out_hidden_size = hidden_size of the text model, ${textSize}`,
-    `${outputSize}`,
-    where,
-  );
-  ensure(
-    windowSize >= patchSize * mergeSize,
-    `window_size of at least one merged token, ${patchSize * mergeSize}`,
-    `${windowSize}`,
-    where,
-  );
-}
-
 function parseTokens(top: z.infer<typeof Top>, vocabularySize: number, where: string): SpecialTokens {
   const tokens: SpecialTokens = {
     imagePad: top.image_token_id,
@@ -252,15 +199,4 @@ function parseTokens(top: z.infer<typeof Top>, vocabularySize: number, where: st
     ensure(token < vocabularySize, `token ids below vocab_size, ${vocabularySize}`, `${token}`, where);
   }
   return tokens;
-}
-
-function ensure(condition: boolean, expected: string, found: string, where: string): void {
-  if (condition) return;
-  throw new UserError({
-    problem: 'the settings of the model contradict each other or are not supported',
-    expected,
-    found,
-    where,
-    remedy: 'Compare the file with the one that the makers of the model published.',
-  });
 }

@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { GenerationDefaults, ProcessorConfig } from '../model/config.ts';
+import type { BaseName } from '../model/bases/name.ts';
+import { CHECKPOINT_BASES } from './bases/all.ts';
 import { readGenerationRules } from './generationRules.ts';
 import { parseWith } from './json.ts';
 
@@ -60,15 +62,6 @@ function modelDefaults(modelConfig: unknown): z.infer<typeof Generation> {
   return parsed.success ? { ...parsed.data.text_config, ...parsed.data } : {};
 }
 
-/** Pixel budgets of Qwen2-VL's image processor: 4 and 16384 merged tokens of 28 × 28. */
-const DEFAULT_MIN_PIXELS = 56 * 56;
-const DEFAULT_MAX_PIXELS = 28 * 28 * 16384;
-/** Means and deviations of CLIP (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD), the processor's defaults. */
-const CLIP_MEAN: Triple = [0.48145466, 0.4578275, 0.40821073];
-const CLIP_STD: Triple = [0.26862954, 0.26130258, 0.27577711];
-
-type Triple = [number, number, number];
-
 // A picture is enlarged to the lower bound, so that one limits memory: 50 megapixels make 1.2 GB of patches.
 const minimum = z.int().positive().max(50_000_000).nullish();
 const maximum = z.int().positive().nullish();
@@ -80,11 +73,11 @@ const Processor = z.object({
   min_pixels: minimum,
   max_pixels: maximum,
   size: z.object({ shortest_edge: minimum, longest_edge: maximum }).nullish(),
-  patch_size: side.default(14),
+  patch_size: side.nullish(),
   temporal_patch_size: z.int().positive().max(16).default(2),
   merge_size: side.default(2),
-  image_mean: triple.default(CLIP_MEAN),
-  image_std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).default(CLIP_STD),
+  image_mean: triple.nullish(),
+  image_std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).nullish(),
   rescale_factor: z
     .number()
     .positive()
@@ -98,13 +91,15 @@ const Processor = z.object({
 /**
  * @param json content of preprocessor_config.json; undefined gives the processor's own defaults
  * @param where its path, for messages
+ * @param base whose defaults they are
  * @throws UserError naming a wrong setting
  */
-export function parseProcessorConfig(json: unknown, where: string): ProcessorConfig {
+export function parseProcessorConfig(json: unknown, where: string, base: BaseName): ProcessorConfig {
+  const defaults = CHECKPOINT_BASES[base].processor;
   const parsed = parseWith(Processor, json ?? {}, where);
   // `size` is the newer spelling; where both stand, the reference lets min_pixels and max_pixels win.
-  const minPixels = parsed.min_pixels ?? parsed.size?.shortest_edge ?? DEFAULT_MIN_PIXELS;
-  const maxPixels = parsed.max_pixels ?? parsed.size?.longest_edge ?? DEFAULT_MAX_PIXELS;
+  const minPixels = parsed.min_pixels ?? parsed.size?.shortest_edge ?? defaults.minPixels;
+  const maxPixels = parsed.max_pixels ?? parsed.size?.longest_edge ?? defaults.maxPixels;
   if (minPixels > maxPixels) {
     throw new UserError({
       problem: 'the pixel budget of the image processor is empty',
@@ -116,11 +111,11 @@ export function parseProcessorConfig(json: unknown, where: string): ProcessorCon
   return {
     minPixels,
     maxPixels,
-    patchSize: parsed.patch_size,
+    patchSize: parsed.patch_size ?? defaults.patchSize,
     temporalPatchSize: parsed.temporal_patch_size,
     mergeSize: parsed.merge_size,
-    mean: parsed.image_mean,
-    std: parsed.image_std,
+    mean: parsed.image_mean ?? defaults.mean,
+    std: parsed.image_std ?? defaults.std,
     rescaleFactor: parsed.rescale_factor,
   };
 }

@@ -8,13 +8,16 @@ import { readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { CancelledError, UserError } from '../base/errors.ts';
+import { baseOf, BASES } from '../model/bases/all.ts';
+import type { BaseName } from '../model/bases/name.ts';
 import { isIlvr } from '../model/families/ilvr.ts';
 import { decoderGraph, embeddingGraph, headGraph } from '../model/decoder.ts';
 import { visionGraph } from '../model/vision.ts';
 import type { Weight, WeightSource } from '../model/weightSource.ts';
 import { sizeOf } from '../tensor/array.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { SUPPORTED_ARCHITECTURE } from './config.ts';
+import { CHECKPOINT_BASES } from './bases/all.ts';
+import type { ExportedFiles } from './bases/base.ts';
 import { CONFIG_FILES } from '../files/modelFolder.ts';
 import { isFile } from '../files/plainFile.ts';
 import { parseWith, readJson } from './json.ts';
@@ -67,10 +70,12 @@ export async function exportCheckpoint(
   const foreign = config.protocol === undefined || isIlvr(config.protocol) ? undefined : config.protocol.name;
   if (foreign !== undefined || unknownLatents !== undefined)
     throw notOurs(checkpoint.folder, foreign ?? 'unknown');
+  const files = CHECKPOINT_BASES[config.text.base].exported;
+  if (files === undefined) throw notWritten(checkpoint.folder, baseOf(config.text).label);
   const folder = await realpath(where).catch(() => path.resolve(where));
   const earlier = await earlierExport(folder, checkpoint);
   const weights = weightsOf(checkpoint);
-  await replaceFolder(folder, async (into) => writeInto(into, checkpoint, weights, options), {
+  await replaceFolder(folder, async (into) => writeInto(into, checkpoint, weights, files, options), {
     part: `${folder}.part-${randomBytes(4).toString('hex')}`,
     check: async () => void (await earlierExport(folder, checkpoint)),
     remove: async (old) => removeListed(old, earlier, MARK),
@@ -87,6 +92,7 @@ async function writeInto(
   folder: string,
   checkpoint: Checkpoint,
   weights: ReadonlyMap<string, Weight>,
+  files: ExportedFiles,
   options: ExportOptions,
 ): Promise<void> {
   const { adapter, fingerprint } = checkpoint;
@@ -94,8 +100,8 @@ async function writeInto(
   if (checkpoint.tokenizer.folder !== checkpoint.folder)
     await copyDescriptions(checkpoint.tokenizer.folder, folder, LEFT_OUT);
   await writeMissing(path.join(folder, 'generation_config.json'), generationConfig(checkpoint));
-  await writeMissing(path.join(folder, 'preprocessor_config.json'), processorConfig(checkpoint));
-  await writeJson(path.join(folder, 'config.json'), await releasedConfig(checkpoint, options.dtype));
+  await writeMissing(path.join(folder, 'preprocessor_config.json'), processorConfig(checkpoint, files));
+  await writeJson(path.join(folder, 'config.json'), await releasedConfig(checkpoint, files, options.dtype));
   const dtype = options.dtype === 'bfloat16' ? 'BF16' : 'F32';
   await writeSafetensors(path.join(folder, 'model.safetensors'), tensorsOf(weights, options), dtype);
   await writeJson(path.join(folder, MARK), {
@@ -143,26 +149,23 @@ function tensorsOf(
   }));
 }
 
-/**
- * config.json as transformers 4.50 writes it, which later releases read as well: the language model's settings
- * at the top, rope_theta and rope_scaling in place of rope_parameters, torch_dtype in place of dtype.
- */
-async function releasedConfig(checkpoint: Checkpoint, dtype: ExportDtype): Promise<object> {
+/** config.json as the base writes it, with torch_dtype in place of dtype and what files and adapter have decided. */
+async function releasedConfig(
+  checkpoint: Checkpoint,
+  { config: written }: ExportedFiles,
+  dtype: ExportDtype,
+): Promise<object> {
   const { text, tokens, latentSize } = checkpoint.config;
   const file = path.join(checkpoint.folder, 'config.json');
   const given = parseWith(Config, await readJson(file), file);
   const { text_config: inner, vision_config: vision, ...outer } = given;
-  const { rope_parameters: _newer, dtype: _named, ...flat } = { ...outer, ...inner };
-  const { rope_parameters: _constant, dtype: _same, torch_dtype: _older, ...tower } = vision;
-  return {
+  const { dtype: _named, ...flat } = { ...outer, ...inner };
+  const { dtype: _same, torch_dtype: _older, ...tower } = vision;
+  const settings = {
     ...flat,
-    architectures: [SUPPORTED_ARCHITECTURE],
-    model_type: 'qwen2_5_vl',
     torch_dtype: dtype,
     tie_word_embeddings: text.tiedEmbeddings,
     vocab_size: text.vocabularySize,
-    rope_theta: text.ropeTheta,
-    rope_scaling: flat['rope_scaling'] ?? { type: 'mrope', mrope_section: text.mropeSection },
     image_token_id: tokens.imagePad,
     vision_start_token_id: tokens.visionStart,
     vision_end_token_id: tokens.visionEnd,
@@ -172,8 +175,8 @@ async function releasedConfig(checkpoint: Checkpoint, dtype: ExportDtype): Promi
       latent_end_id: tokens.latent.end,
       latent_size: latentSize,
     }),
-    vision_config: { ...tower, model_type: 'qwen2_5_vl' },
   };
+  return written(settings, tower, checkpoint.config);
 }
 
 const Config = z.looseObject({
@@ -194,11 +197,11 @@ function generationConfig({ generation }: Checkpoint): object {
 }
 
 /** For a checkpoint whose processor_config.json alone said how pictures are read, as transformers 5 may write it. */
-function processorConfig({ processor }: Checkpoint): object {
+function processorConfig({ processor }: Checkpoint, files: ExportedFiles): object {
   const { minPixels, maxPixels, patchSize, temporalPatchSize, mergeSize, mean, std } = processor;
   return {
-    image_processor_type: 'Qwen2VLImageProcessor',
-    processor_class: 'Qwen2_5_VLProcessor',
+    image_processor_type: files.imageProcessor,
+    processor_class: files.processor,
     min_pixels: minPixels,
     max_pixels: maxPixels,
     patch_size: patchSize,
@@ -247,6 +250,16 @@ function notOurs(where: string, protocol: string): UserError {
     problem: 'cannot export a checkpoint of another latent protocol',
     expected: 'an ILVR checkpoint, or a plain Qwen2.5-VL',
     found: protocol,
+    where,
+  });
+}
+
+function notWritten(where: string, found: string): UserError {
+  const written = Object.entries(CHECKPOINT_BASES).filter(([, { exported }]) => exported !== undefined);
+  return new UserError({
+    problem: 'cannot export a checkpoint of this base model',
+    expected: written.map(([name]) => BASES[name as BaseName].label).join(' or '),
+    found,
     where,
   });
 }

@@ -4,9 +4,11 @@
  */
 
 import { UserError } from '../base/errors.ts';
+import type { BaseName } from '../model/bases/name.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { FAMILIES } from '../model/families/all.ts';
 import type { Family, Settings } from '../model/families/family.ts';
+import { findBase } from './bases/all.ts';
 import { isRecord } from './json.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
 
@@ -16,9 +18,10 @@ export interface Recognised {
   evidence: string;
 }
 
-/** Whether a family gives its checkpoints this architecture, which is Qwen2.5-VL's but for the protocol. */
-export function isFamilyArchitecture(name: unknown): boolean {
-  return FAMILIES.some(({ known }) => known.architecture !== undefined && known.architecture === name);
+/** The base of an architecture: its own, or what a family calls its checkpoints, which differ by the protocol alone. */
+export function baseOfArchitecture(name: string): BaseName | undefined {
+  const own = findBase(({ architecture }) => architecture === name);
+  return own ?? FAMILIES.find(({ known }) => known.architecture === name)?.base;
 }
 
 /** The settings of config.json, at its top or in its text_config; null is none. */

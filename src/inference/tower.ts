@@ -6,6 +6,8 @@
  * held for the whole picture is linear in its patches, and all else is bounded.
  */
 
+import { baseOf } from '../model/bases/all.ts';
+import type { PatchInput } from '../model/bases/base.ts';
 import type { VisionConfig } from '../model/config.ts';
 import { visionRotation, type PatchGrid } from '../model/positions.ts';
 import { namesAt, slotsPerWindow, stretchesOf, visionGraph } from '../model/vision.ts';
@@ -154,17 +156,21 @@ class PartFeeds {
   private readonly pixels: Float32Array;
   private readonly cos: Float32Array;
   private readonly sin: Float32Array;
+  /** Of the base alone. */
+  private readonly own: Record<string, PatchInput>;
 
   constructor(config: VisionConfig, grid: PatchGrid, pixels: Float32Array) {
     this.perWindow = slotsPerWindow(config);
     this.patches = grid.height * grid.width;
     this.pixels = pixels;
     ({ cos: this.cos, sin: this.sin } = visionRotation(config, grid));
+    this.own = baseOf(config).tower.inputs?.(config, grid) ?? {};
   }
 
   /** @param inputs those that are wanted */
   of({ patches, windows, slots, places, mask }: PicturePart, inputs: readonly string[]): Tensors {
-    const rows = (values: Float32Array): Float32Array => rowsOf(values, patches, this.patches);
+    const rows = <A extends Float32Array | BigInt64Array>(values: A): A =>
+      rowsOf(values, patches, this.patches);
     const angles = (values: Float32Array): RuntimeTensor =>
       floatTensor(rows(values), [1, patches.length, values.length / this.patches]);
     const makers: Record<string, () => RuntimeTensor> = {
@@ -175,17 +181,23 @@ class PartFeeds {
       places: () => intTensor(places),
       mask: () => floatTensor(mask, [windows, 1, 1, this.perWindow]),
     };
+    for (const [name, { values, width }] of Object.entries(this.own)) {
+      const shape = [patches.length, width];
+      makers[name] = () =>
+        values instanceof Float32Array ? floatTensor(rows(values), shape) : intTensor(rows(values), shape);
+    }
     const wanted = Object.entries(makers).filter(([name]) => inputs.includes(name));
     return Object.fromEntries(wanted.map(([name, make]) => [name, make()]));
   }
 }
 
 /** Some rows of values (total, …); not copied if they are all. */
-function rowsOf(values: Float32Array, rows: Int32Array, total: number): Float32Array {
+function rowsOf<A extends Float32Array | BigInt64Array>(values: A, rows: Int32Array, total: number): A {
   if (rows.length === total) return values;
   const width = values.length / total;
-  const result = new Float32Array(rows.length * width);
-  rows.forEach((row, i) => result.set(values.subarray(row * width, (row + 1) * width), i * width));
+  const Rows = values.constructor as new (length: number) => A;
+  const result = new Rows(rows.length * width);
+  rows.forEach((row, i) => result.set(values.subarray(row * width, (row + 1) * width) as never, i * width));
   return result;
 }
 

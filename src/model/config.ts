@@ -1,14 +1,16 @@
 /**
- * What a Qwen2.5-VL checkpoint says about itself, in one shape for all of its file layouts.
+ * What a checkpoint says about itself, in one shape for all of its file layouts.
  * Field names follow the paper and Hugging Face; ids are token ids. No I/O here: ../checkpoint reads files.
  */
 
+import type { BaseName } from './bases/name.ts';
 import type { LatentHead } from './latentHead.ts';
 import type { LatentReach } from './latentReach.ts';
 import type { Protocol } from './protocol.ts';
 
 /** Language model: pre-norm decoder with grouped-query attention, M-RoPE and SwiGLU. */
 export interface TextConfig {
+  base: BaseName;
   hiddenSize: number;
   layers: number;
   heads: number;
@@ -24,8 +26,9 @@ export interface TextConfig {
   tiedEmbeddings: boolean;
 }
 
-/** Vision tower: windowed attention, full in a few blocks, 2-D RoPE, then a patch merger. */
+/** Vision tower: attention, full or in windows, 2-D RoPE, then a patch merger. */
 export interface VisionConfig {
+  base: BaseName;
   depth: number;
   hiddenSize: number;
   heads: number;
@@ -49,7 +52,7 @@ export interface SpecialTokens {
   imagePad: number;
   visionStart: number;
   visionEnd: number;
-  /** Undefined for a plain Qwen2.5-VL that knows no latent blocks. */
+  /** Undefined for a plain base model that knows no latent blocks. */
   latent?: { pad: number; start: number; end: number };
 }
 

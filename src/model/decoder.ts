@@ -12,6 +12,7 @@
  */
 
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import { baseOf } from './bases/all.ts';
 import type { TextConfig } from './config.ts';
 import { product, products, rmsNorm, rotate, swiGlu, type Matrix } from './layers.ts';
 import type { WeightSource } from './weightSource.ts';
@@ -191,7 +192,7 @@ export function projection(config: TextConfig, layer: number, name: 'q_proj' | '
     name: `model.layers.${layer}.self_attn.${name}`,
     rows: (name === 'q_proj' ? config.heads : config.kvHeads) * config.headSize,
     columns: config.hiddenSize,
-    bias: true,
+    bias: baseOf(config).decoder.bias,
   };
 }
 

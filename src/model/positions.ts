@@ -1,12 +1,10 @@
 /** Positions: rows and columns of patches, M-RoPE of the sequence. */
 
+import { baseOf } from './bases/all.ts';
 import type { TextConfig, VisionConfig } from './config.ts';
+import { patchCoordinates, type PatchGrid } from './grid.ts';
 
-/** Size of a picture in patches. A still picture has one temporal patch. */
-export interface PatchGrid {
-  height: number;
-  width: number;
-}
+export { patchCoordinates, type PatchGrid } from './grid.ts';
 
 /** Added to the score of a key that must not be seen; finite, because GPUs need not honour infinities. */
 export const MASKED = -1e30;
@@ -15,19 +13,6 @@ export const MASKED = -1e30;
 export interface Rotation {
   cos: Float32Array;
   sin: Float32Array;
-}
-
-/** Row and column of every patch, in the processor's order: merged token by merged token. */
-export function patchCoordinates(grid: PatchGrid, mergeSize: number): { row: number; column: number }[] {
-  const coordinates: { row: number; column: number }[] = [];
-  for (let row = 0; row < grid.height; row += mergeSize) {
-    for (let column = 0; column < grid.width; column += mergeSize) {
-      for (let y = 0; y < mergeSize; y++) {
-        for (let x = 0; x < mergeSize; x++) coordinates.push({ row: row + y, column: column + x });
-      }
-    }
-  }
-  return coordinates;
 }
 
 /** 2-D RoPE: the first half of the frequencies turns with the row, the second with the column. */
@@ -79,13 +64,11 @@ export function mropePositions(
   return { positions, delta: next - ids.length };
 }
 
-/** M-RoPE: each frequency turns with the axis whose section it lies in. */
+/** M-RoPE: each frequency turns with one axis; which, the base says. */
 export function textRotation(config: TextConfig, positions: readonly Position[]): Rotation {
   const half = config.headSize / 2;
   const frequencies = inverseFrequencies(half, config.ropeTheta);
-  const axes = config.mropeSection.flatMap((length, axis) =>
-    new Array<0 | 1 | 2>(length).fill(axis as 0 | 1 | 2),
-  );
+  const axes = baseOf(config).decoder.axes(config.mropeSection);
   return rotation(positions, half, (position, i) => position[axes[i]!] * frequencies[i]!);
 }
 

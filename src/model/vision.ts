@@ -16,8 +16,10 @@
 
 import { split } from '../onnx/arithmetic.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
+import { baseOf } from './bases/all.ts';
+import type { Tower } from './bases/base.ts';
 import type { VisionConfig } from './config.ts';
-import { linear, product, rmsNorm, rotate, swiGlu } from './layers.ts';
+import { product, rotate } from './layers.ts';
 import type { WeightSource } from './weightSource.ts';
 
 interface Windows {
@@ -66,6 +68,7 @@ export function visionGraph(
   const cos = graph.input('cos', 'float32', [1, 'S', half]);
   const sin = graph.input('sin', 'float32', [1, 'S', half]);
   const tower: Tower = { graph, config, weights, angles: { cos, sin } };
+  const parts = baseOf(config).tower;
   const windows = windowInputs(graph, config);
   const attend: PatchAttend = (index, q, k, v) =>
     windows === undefined || config.fullAttentionBlocks.includes(index)
@@ -74,11 +77,11 @@ export function visionGraph(
 
   let x =
     after === undefined
-      ? patchEmbedding(tower, graph.input('pixels', 'float32', ['S', pixelsPerPatch(config)]))
+      ? parts.embed(tower, graph.input('pixels', 'float32', ['S', pixelsPerPatch(config)]))
       : continueAfter(tower, after);
   for (let index = (after ?? -1) + 1; index < (before ?? config.depth); index++)
     x = visionBlock(tower, index, x, attend);
-  if (before === undefined) graph.output('features', merger(tower, x), ['tokens', config.outputSize]);
+  if (before === undefined) graph.output('features', parts.merge(tower, x), ['tokens', config.outputSize]);
   else stopBefore(tower, before, x);
   return graph.build();
 }
@@ -143,15 +146,6 @@ export function pixelsPerPatch({ inChannels, temporalPatchSize, patchSize }: Vis
  */
 export type PatchAttend = (block: number, q: Value, k: Value, v: Value) => Value;
 
-/** What all parts of a tower's graph share. */
-interface Tower {
-  graph: GraphBuilder;
-  config: VisionConfig;
-  weights: WeightSource;
-  /** (1, S, d/2) */
-  angles: { cos: Value; sin: Value };
-}
-
 /** The tower itself: pixels (N, pixels per patch) → features (N / M, outputSize). Angles are (1, N, d/2). */
 export function visionTower(
   graph: GraphBuilder,
@@ -162,9 +156,10 @@ export function visionTower(
   attend: PatchAttend,
 ): Value {
   const tower: Tower = { graph, config, weights, angles };
-  let x = patchEmbedding(tower, pixels);
+  const parts = baseOf(config).tower;
+  let x = parts.embed(tower, pixels);
   for (let index = 0; index < config.depth; index++) x = visionBlock(tower, index, x, attend);
-  return merger(tower, x);
+  return parts.merge(tower, x);
 }
 
 /** Slots of a full window: patches in a square of `windowSize` pixels, whole merged tokens. */
@@ -189,14 +184,6 @@ function windowInputs(graph: GraphBuilder, config: VisionConfig): Windows | unde
   };
 }
 
-/** A convolution whose stride is its kernel is a product with the flattened patches. */
-function patchEmbedding({ graph, config, weights }: Tower, pixels: Value): Value {
-  const { hiddenSize: C, inChannels, temporalPatchSize, patchSize } = config;
-  const shape = [C, inChannels, temporalPatchSize, patchSize, patchSize];
-  const kernel = weights.get('visual.patch_embed.proj.weight', shape);
-  return linear(graph, pixels, { ...kernel, shape: [C, pixelsPerPatch(config)] });
-}
-
 /** x + attention(norm(x)), then x + mlp(norm(x)) */
 function visionBlock(tower: Tower, index: number, x: Value, attend: PatchAttend): Value {
   const { queries, keys, values } = queriesKeysValues(tower, index, x);
@@ -211,7 +198,7 @@ function queriesKeysValues(
 ): { queries: Value; keys: Value; values: Value } {
   const { graph, config, weights, angles } = tower;
   const { hiddenSize: C, heads } = config;
-  const joined = product(graph, weights, blockNorm(tower, index, 'norm1', x), {
+  const joined = product(graph, weights, baseOf(config).tower.norm(tower, index, 'norm1', x), {
     name: `visual.blocks.${index}.attn.qkv`,
     rows: 3 * C,
     columns: C,
@@ -234,18 +221,10 @@ function afterAttention(tower: Tower, index: number, x: Value, mixed: Value): Va
     columns: C,
     bias: true,
   });
+  const parts = baseOf(config).tower;
   const middle = graph.op('Add', [x, output]);
-  const mlp = swiGlu(graph, weights, blockNorm(tower, index, 'norm2', middle), `${prefix}.mlp`, {
-    hidden: C,
-    feedForward: config.feedForwardSize,
-    bias: true,
-  });
+  const mlp = parts.feedForward(tower, index, parts.norm(tower, index, 'norm2', middle));
   return graph.op('Add', [middle, mlp]);
-}
-
-function blockNorm({ graph, config, weights }: Tower, index: number, name: string, x: Value): Value {
-  const weight = weights.get(`visual.blocks.${index}.${name}.weight`, [config.hiddenSize]);
-  return rmsNorm(graph, x, weight, config.normEpsilon);
 }
 
 /**
@@ -292,20 +271,4 @@ function windowAttention(
   const mixed = graph.op('MatMul', [probabilities, inWindows(v, [0, 2, 1, 3])]); // (W, H, P, d)
   const inSlots = graph.reshape(graph.transpose(mixed, [0, 2, 1, 3]), [-1, C]); // (W·P, C)
   return graph.op('Gather', [inSlots, places]); // (S, C)
-}
-
-/** Joins mergeSize² neighbouring patches, which are consecutive rows, into one token. */
-function merger({ graph, config, weights }: Tower, x: Value): Value {
-  const { hiddenSize: C, mergeSize, outputSize } = config;
-  const wide = C * mergeSize * mergeSize;
-  const norm = rmsNorm(graph, x, weights.get('visual.merger.ln_q.weight', [C]), config.normEpsilon);
-  const joined = graph.reshape(norm, [-1, wide]); // (S / M, M·C)
-  const project = (value: Value, name: string, out: number): Value =>
-    product(graph, weights, value, {
-      name: `visual.merger.mlp.${name}`,
-      rows: out,
-      columns: wide,
-      bias: true,
-    });
-  return project(graph.op('Gelu', [project(joined, '0', wide)]), '2', outputSize);
 }

@@ -3,6 +3,7 @@
  * other, so that a step multiplies once. Embedding, norms, biases and the patch embedding stay in the checkpoint.
  */
 
+import { baseOf } from '../model/bases/all.ts';
 import type { ModelConfig } from '../model/config.ts';
 
 export interface Matrix {
@@ -46,17 +47,16 @@ export function matricesOf({ text, vision }: ModelConfig): Matrix[] {
     add('decoder', `layers.${layer}.down`, F, [`${of}.mlp.down_proj`, C]);
   }
   add('head', 'head', C, [text.tiedEmbeddings ? 'model.embed_tokens' : 'lm_head', text.vocabularySize]);
-  const { hiddenSize: W, feedForwardSize: V, outputSize, mergeSize } = vision;
+  const { hiddenSize: W } = vision;
+  const tower = baseOf(vision).tower.matrices(vision);
   for (let block = 0; block < vision.depth; block++) {
-    const of = `visual.blocks.${block}`;
-    add('vision', `vision.${block}.qkv`, W, [`${of}.attn.qkv`, 3 * W]);
-    add('vision', `vision.${block}.proj`, W, [`${of}.attn.proj`, W]);
-    add('vision', `vision.${block}.gate_up`, W, [`${of}.mlp.gate_proj`, V], [`${of}.mlp.up_proj`, V]);
-    add('vision', `vision.${block}.down`, V, [`${of}.mlp.down_proj`, W]);
+    const attention = `visual.blocks.${block}.attn`;
+    add('vision', `vision.${block}.qkv`, W, [`${attention}.qkv`, 3 * W]);
+    add('vision', `vision.${block}.proj`, W, [`${attention}.proj`, W]);
+    for (const { name, columns, sources } of tower.block(block))
+      add('vision', `vision.${block}.${name}`, columns, ...sources);
   }
-  const wide = W * mergeSize * mergeSize;
-  add('vision', 'vision.merger.0', wide, ['visual.merger.mlp.0', wide]);
-  add('vision', 'vision.merger.2', wide, ['visual.merger.mlp.2', outputSize]);
+  for (const { name, columns, sources } of tower.rest) add('vision', `vision.${name}`, columns, ...sources);
   return matrices;
 }
 

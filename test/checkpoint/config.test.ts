@@ -41,7 +41,7 @@ function parseGeneration(json: unknown, config?: unknown): unknown {
 }
 
 function parseProcessor(json: unknown): unknown {
-  return parseProcessorConfig(json, 'preprocessor_config.json');
+  return parseProcessorConfig(json, 'preprocessor_config.json', 'qwen2.5-vl');
 }
 
 function parseGolden(folder: string): unknown {

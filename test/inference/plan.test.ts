@@ -34,7 +34,7 @@ const SEVEN: PlanContext = {
     },
     vision: { ...VISION, outputSize: 3584 },
   },
-  processor: parseProcessorConfig({}, 'here'),
+  processor: parseProcessorConfig({}, 'here', 'qwen2.5-vl'),
   parameterCount: 8_292_166_656,
   provider: 'cpu',
   free: 21e9,

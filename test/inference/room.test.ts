@@ -31,7 +31,7 @@ const REAL: RoomContext = {
       fullAttentionBlocks: [7, 15, 23, 31],
     },
   },
-  processor: parseProcessorConfig({}, 'here'),
+  processor: parseProcessorConfig({}, 'here', 'qwen2.5-vl'),
   provider: 'cpu',
   textTokens: 30,
 };
@@ -102,7 +102,11 @@ describe('a run that does not fit', () => {
   });
 
   it('is refused before any pixel is read where the processor enlarges beyond what the model reads', () => {
-    const processor = parseProcessorConfig({ min_pixels: 50_000_000, max_pixels: 50_000_000 }, 'here');
+    const processor = parseProcessorConfig(
+      { min_pixels: 50_000_000, max_pixels: 50_000_000 },
+      'here',
+      'qwen2.5-vl',
+    );
     const message = refusal(() => checkRoom([photo(288, 288)], { ...REAL, config, processor }, 64e9));
     expect(message).toMatch(/too long.*fewer than 4096 tokens.*pixel budget to \d+/s);
   });

@@ -13,6 +13,7 @@ import { DEVICES } from '../onnx/devices.ts';
 import { randomWeights } from '../fixtures/randomWeights.ts';
 
 const CONFIG: VisionConfig = {
+  base: 'qwen2.5-vl',
   depth: 4,
   hiddenSize: 32,
   heads: 2,

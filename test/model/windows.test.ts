@@ -4,6 +4,7 @@ import { patchCoordinates } from '../../src/model/positions.ts';
 import { pictureParts } from '../../src/model/windows.ts';
 
 const VISION: VisionConfig = {
+  base: 'qwen2.5-vl',
   depth: 2,
   hiddenSize: 64,
   heads: 4,

@@ -33,6 +33,7 @@ export const COVT: Family = {
   known: { fields: [], tokens: ['<|sam_pad|>', '<|dino_pad|>', '<|depth_pad|>', '<|anchor_start|>'] },
   idFields: {},
   weights: ['Wakals/CoVT-7B-seg_depth_dino'],
+  base: 'qwen2.5-vl',
   checked: true,
   released: { temperature: 0, maxTokens: 512 },
   notes: [

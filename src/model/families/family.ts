@@ -3,6 +3,7 @@
  * support another one is to write such an object and to list it in ./all.ts; docs/models.md shows how.
  */
 
+import type { BaseName } from '../bases/name.ts';
 import type { ProtocolRecord, ProtocolRules } from '../protocol.ts';
 
 export interface Family {
@@ -19,8 +20,8 @@ export interface Family {
   released: ReleasedRun;
   /** What a reader should know before a run, in sentences. */
   notes?: readonly string[];
-  /** Base model, where it is not Qwen2.5-VL, which alone runs here. */
-  base?: string;
+  /** What its authors trained. */
+  base: BaseName;
 }
 
 /** A field of config.json, at its top or in its text_config. */

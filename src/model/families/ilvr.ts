@@ -30,6 +30,7 @@ export const ILVR: Family = {
   known: { fields: [], tokens: [], allTokens: ['<|latent_pad|>', '<|latent_start|>', '<|latent_end|>'] },
   idFields: { start: 'latent_start_id', pad: 'latent_token_id', end: 'latent_end_id' },
   weights: ['shuai22/comt_ckpt'],
+  base: 'qwen2.5-vl',
   checked: true,
   released: { temperature: 0 },
 };

@@ -16,6 +16,7 @@ export const LASER: Family = {
   known: { fields: [], tokens: ['<|laser|>', '<|laser_start|>', '<|laser_end|>'] },
   idFields: {},
   weights: ['wybb/laser-7b'],
+  base: 'qwen2.5-vl',
   checked: false,
   released: {},
 };

@@ -38,6 +38,7 @@ export const LVR: Family = {
   idFields: { start: 'lvr_start_id', pad: 'lvr_id', end: 'lvr_end_id' },
   configured: (settings) => (settings('lvr_head') === true ? { source: 'head', headLogits: true } : {}),
   weights: ['vincentleebang/LVR-7B'],
+  base: 'qwen2.5-vl',
   checked: true,
   released: { maxTokens: 512 },
 };

@@ -25,6 +25,7 @@ export const MONET: Family = {
   known: { fields: [], tokens: ['<abs_vis_token>', '<abs_vis_token_pad>', '</abs_vis_token>'] },
   idFields: { start: 'latent_start_id', pad: 'latent_token_id', end: 'latent_end_id' },
   weights: ['NOVAglow646/Monet-7B', 'NOVAglow646/Monet-SFT-7B'],
+  base: 'qwen2.5-vl',
   checked: true,
   released: {
     temperature: 0.1,

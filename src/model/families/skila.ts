@@ -19,6 +19,7 @@ export const SKILA: Family = {
   },
   idFields: { start: 'sketch_start_id', pad: 'skila_id', end: 'sketch_end_id' },
   weights: ['JosephTong/SkiLa-7B'],
+  base: 'qwen2.5-vl',
   checked: true,
   // Its sampling is not published.
   released: {},
@@ -35,6 +36,7 @@ export const SWIMBIRD: Family = {
   known: { fields: ['max_latent_token'], tokens: ['<|latent|>'] },
   idFields: { pad: 'latent_id' },
   weights: ['Accio-Lab/SwimBird-8B'],
+  base: 'qwen2.5-vl',
   checked: false,
   released: {},
 };

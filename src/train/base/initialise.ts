@@ -17,6 +17,7 @@ import { replaceFolder } from '../../files/replaceFolder.ts';
 import type { ModelConfig } from '../../model/config.ts';
 import type { WeightSource } from '../../model/weightSource.ts';
 import { sizeOf } from '../../tensor/array.ts';
+import { requireTrainable } from '../trainedBases.ts';
 import { baseWeights } from './student.ts';
 import { isHead } from './perception.ts';
 
@@ -31,6 +32,7 @@ const EMBEDDING_DEVIATION = 0.02;
 export async function initialise(description: string, where: string, seed: number): Promise<void> {
   const file = path.join(description, 'config.json');
   const config = parseModelConfig(await readJson(file), file);
+  requireTrainable(config, file);
   const folder = await realpath(where).catch(() => where);
   await refuseUsed(folder);
   const write = async (part: string): Promise<void> => {

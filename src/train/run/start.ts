@@ -7,18 +7,20 @@ import { BaseLearner } from '../base/learner.ts';
 import type { Learner } from '../learner.ts';
 import { RecipeLearner } from '../recipe/learner.ts';
 import { checkAdapter } from '../recipe/trainer.ts';
+import { requireTrainable } from '../trainedBases.ts';
 import { baseSettings, trainingSettings, type RunConfig } from './config.ts';
 import { newestCheckpoint } from './runFolder.ts';
 import { readHead } from './savedState.ts';
 
 /**
  * Opens the model, with its adapter if there is one, and with the latents of the config.
- * @throws UserError if there is no such model, or if "lora" cannot train the adapter further
+ * @throws UserError if there is no such model or training does not know its base, or if "lora" cannot train the adapter further
  */
 export async function openStart(config: RunConfig): Promise<Checkpoint> {
   const folder = await newestCheckpoint(config.model);
   const adapter = config.adapter === undefined ? undefined : await newestCheckpoint(config.adapter);
   const checkpoint = withLatents(await openCheckpoint(folder, { adapter }), config);
+  requireTrainable(checkpoint.config, folder);
   checkAdapter(checkpoint, trainingSettings(config));
   return checkpoint;
 }

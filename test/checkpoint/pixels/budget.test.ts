@@ -4,7 +4,7 @@ import { parseProcessorConfig } from '../../../src/checkpoint/defaults.ts';
 import { planPicture } from '../../../src/checkpoint/pixels/smartResize.ts';
 import { expectUserError } from '../support.ts';
 
-const own = parseProcessorConfig({ min_pixels: 200_000, max_pixels: 1_000_000 }, 'here');
+const own = parseProcessorConfig({ min_pixels: 200_000, max_pixels: 1_000_000 }, 'here', 'qwen2.5-vl');
 const bounds = (budget: Parameters<typeof withBudget>[1]): number[] => {
   const { minPixels, maxPixels } = withBudget(own, budget);
   return [minPixels, maxPixels];

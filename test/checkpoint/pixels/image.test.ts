@@ -13,7 +13,7 @@ import { openSafetensors } from '../../../src/checkpoint/formats/tensorFile.ts';
 import { golden, goldenJson, haveGoldens } from '../goldens.ts';
 import { expectUserError } from '../support.ts';
 
-const config = parseProcessorConfig({ max_pixels: 262144 }, 'test');
+const config = parseProcessorConfig({ max_pixels: 262144 }, 'test', 'qwen2.5-vl');
 
 test.each([
   [0.5, 0],
@@ -224,7 +224,7 @@ describe.skipIf(!haveGoldens)('the reference pictures', () => {
     ? goldenJson<Preprocess>('preprocess.json')
     : { pictures: [], smart_resize: [] };
   const processor = haveGoldens
-    ? parseProcessorConfig(goldenJson('flat', 'preprocessor_config.json'), 'flat')
+    ? parseProcessorConfig(goldenJson('flat', 'preprocessor_config.json'), 'flat', 'qwen2.5-vl')
     : config;
 
   test.each(sizes)(

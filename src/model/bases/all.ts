@@ -1,0 +1,12 @@
+/** Every base model. */
+
+import type { BaseModel } from './base.ts';
+import type { BaseName } from './name.ts';
+import { QWEN_2_5_VL } from './qwen2.5-vl/base.ts';
+
+export const BASES: Record<BaseName, BaseModel> = { 'qwen2.5-vl': QWEN_2_5_VL };
+
+/** What a config describes a part of. */
+export function baseOf({ base }: { base: BaseName }): BaseModel {
+  return BASES[base];
+}
