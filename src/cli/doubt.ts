@@ -4,7 +4,7 @@ import { CancelledError } from '../base/errors.ts';
 import { INTERVENTION_KINDS, type InterventionKind } from '../analysis/intervention.ts';
 import type { AnalysisResult } from '../analysis/table.ts';
 import { analyseRequest } from '../client/analyseRequest.ts';
-import { helperImagesOf, readSamples, type Sample } from '../dataset/samples.ts';
+import { readSamples, type Sample } from '../dataset/samples.ts';
 import { mcNemarExact, meanInterval, pairedDifference, wilsonInterval } from '../dataset/statistics.ts';
 import { calibrationText, controlsText } from '../evidence/calibration.ts';
 import { summariesOf, variantName, verdictOf, type Finding } from '../evidence/causality.ts';
@@ -14,7 +14,7 @@ import { analysedRun } from '../trace/analyses.ts';
 import { EXIT, type CliContext } from './context.ts';
 import type { GenerationOptions, ModelOptions } from './options.ts';
 import { runRequest } from './runRequest.ts';
-import { requestFor } from './sampleRuns.ts';
+import { helpersOf, requestFor } from './sampleRuns.ts';
 import { withModel, type Session } from './session.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
 
@@ -73,11 +73,7 @@ async function testOne(
     ...sample,
     question: questionFor(sample, own === undefined ? undefined : { question: own, forMapsOnly: true }),
   };
-  const helpers = await Promise.all(
-    helperImagesOf(sample).map(async ({ name, read }) => ({ name, bytes: await read() })),
-  );
-  // Only compared with the latents: the model does not see them.
-  const request = { ...(await requestFor(asked, options)), helpers, helperMode: 'reference' as const };
+  const request = { ...(await requestFor(asked, options)), helpers: await helpersOf(sample) };
   return runRequest(client, request, { signal: context.signal }, async ({ run, problem }) => {
     if (problem !== undefined) throw problem;
     if (run!.trace.latents.length === 0) return {};

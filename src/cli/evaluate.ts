@@ -2,7 +2,7 @@
 
 import type { Sample } from '../dataset/samples.ts';
 import type { FedResults } from '../evaluation/comparison.ts';
-import { FED, type Fed } from '../evaluation/fed.ts';
+import { inOrderOfFed, type Fed } from '../evaluation/fed.ts';
 import { paperTable, writeTable, type TableForm } from '../evaluation/paperTable.ts';
 import { passPath, ResultsFile, type ResultsHeader } from '../evaluation/results.ts';
 import { questionFor, samplesToEvaluate, type OtherQuestion } from '../evaluation/samples.ts';
@@ -18,8 +18,8 @@ import { reportScores } from './scores.ts';
 import { label, type Terminal } from './terminal.ts';
 
 export interface EvaluationOptions extends ModelOptions, PassOptions {
-  /** What is fed at the latents; all: each of them in turn. */
-  intervene: Fed | 'all';
+  /** What is fed at the latents, each in turn. */
+  intervene: readonly Fed[];
   /** Engines at a time. */
   jobs?: number;
   results?: string;
@@ -89,9 +89,10 @@ export async function withEvaluation<T>(
 ): Promise<T> {
   const { terminal } = context;
   const { silent } = given;
-  const samples = await samplesToEvaluate(file, given);
+  // What the teacher selects for a sample is of its helper pictures.
+  const samples = await samplesToEvaluate(file, { ...given, plans: given.intervene.includes('oracle') });
   tellProblems(terminal, samples);
-  const passes = given.intervene === 'all' ? FED : [given.intervene];
+  const passes = inOrderOfFed(given.intervene);
   const share = { jobs: given.jobs, tasks: samples.length, silent };
   return withModels(context, given, share, async (sessions) => {
     const [{ loaded }] = sessions as [Session];
@@ -130,7 +131,7 @@ async function openRun(
   { results, intervene }: EvaluationOptions,
 ): Promise<Pass> {
   if (results === undefined) return { fed, done: new Map(), written: undefined };
-  const path = intervene === 'all' ? passPath(results, fed) : results;
+  const path = intervene.length > 1 ? passPath(results, fed) : results;
   const settings = {
     ...header.settings,
     ...(fed !== 'own' && { intervention: fed }),

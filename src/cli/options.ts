@@ -9,6 +9,7 @@ import {
   type LoadRequest,
   type ReasonRequest,
 } from '../protocol/engine.ts';
+import { FED, inOrderOfFed, USUAL, type Fed } from '../evaluation/fed.ts';
 import { weightsCacheFolder } from '../files/cacheFolder.ts';
 import { DEVICE_CHOICES, type DeviceChoice } from '../tensor/device.ts';
 import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
@@ -163,6 +164,17 @@ export function loadOptions(
 export const INTERVENE_HELP =
   "what is fed at the latents: the model's own; zeros; noise of equal norm; another run's; " +
   'nothing, the markers alone';
+
+/** "own,zero": what is fed in each pass, or "all" for the usual ones. */
+export function fedList(text: string): Fed[] {
+  if (text === 'all') return [...USUAL];
+  const words = text.split(',').map((word) => word.trim());
+  const unknown = words.find((word) => !FED.some((fed) => fed === word));
+  if (unknown === undefined) return inOrderOfFed(words as Fed[]);
+  throw new InvalidArgumentError(
+    `Expected some of ${FED.join(', ')}, with commas, or all; found "${unknown}".`,
+  );
+}
 
 /** Reads an integer of at least `min`. */
 export function integer(what: string, min: number): (text: string) => number {

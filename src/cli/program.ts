@@ -4,7 +4,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import { outOfMemory } from '../process/memory.ts';
-import { FED } from '../evaluation/fed.ts';
+import { FED, USUAL } from '../evaluation/fed.ts';
 import { TABLE_FORMS } from '../evaluation/paperTable.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { addAnalyse } from './analyse.ts';
@@ -27,6 +27,7 @@ import { addModel } from './model.ts';
 import {
   addGenerationOptions,
   addModelOptions,
+  fedList,
   integer,
   INTERVENE_HELP,
   weightsCacheOption,
@@ -140,7 +141,7 @@ function addReason(program: Command, context: CliContext, finished: (code: numbe
         .default(REASON_DEFAULTS.placement),
     );
   addGenerationOptions(addModelOptions(command))
-    .addOption(new Option('--intervene <what>', INTERVENE_HELP).choices(FED).default('own'))
+    .addOption(new Option('--intervene <what>', INTERVENE_HELP).choices(USUAL).default('own'))
     .option('--swap-image <image>', 'picture whose latents --intervene swap feeds')
     .option('--trace <out>', 'write the trace there, and a picture of each block beside it')
     .action(async (images: string[], options: ReasonOptions) => {
@@ -160,9 +161,16 @@ function addEvaluate(program: Command, context: CliContext, finished: (code: num
     .option('--sample-questions', "ask in the file's words even if the model names a question of its own");
   addGenerationOptions(addModelOptions(command))
     .addOption(
-      new Option('--intervene <what>', `${INTERVENE_HELP}; or all of them one after the other, and compared`)
-        .choices([...FED, 'all'])
-        .default('own'),
+      new Option(
+        '--intervene <what>',
+        `what is fed at the latents: ${FED.join(', ')}; several with commas, each against own; all: ${USUAL.join(', ')}`,
+      )
+        .argParser(fedList)
+        .default(['own'], 'own'),
+    )
+    .option(
+      '--tests',
+      "also test each run with its own latents: KL per word without them, and the faithfulness of the first latent's map",
     )
     .option(
       '--jobs <n>',

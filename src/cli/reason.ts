@@ -55,7 +55,7 @@ export async function reason(
   return withModel(context, options, async ({ client, loaded }) => {
     const own = requestFor(images, helpers, questionOf(options, loaded), options, loaded);
     const latents = await latentsToSwapIn(context, client, { ...own, images: swapImages });
-    const intervention = interventionOf(options.intervene, 0, latents);
+    const intervention = interventionOf(options.intervene, 0, { ...NO_RUNS, latents });
     const request = { ...own, ...(intervention !== undefined && { intervention }) };
     const report = (trace: Trace, event: ReasonEvent): void => reportEvent(context.terminal, trace, event);
     return runRequest(client, request, { signal: context.signal, report }, async ({ run, problem }) => {
@@ -108,25 +108,41 @@ async function latentsToSwapIn(
   });
 }
 
+/** What runs leave to one whose latents are replaced. */
+export interface FedRuns {
+  /** Of another run for a swap, of its own for their mean. */
+  latents: Float32Array[];
+  /** By block: its own to be shuffled, or what the teacher selects for it. */
+  blocks: Float32Array[][];
+}
+
+export const NO_RUNS: FedRuns = { latents: [], blocks: [] };
+
 /**
  * What the engine is told about its latents.
- * @param sample tells the noise of several samples apart
- * @param latents what a swap puts in
+ * @param sample tells the noise, or the order, of several samples apart
  */
 export function interventionOf(
   fed: Fed,
   sample: number,
-  latents: Float32Array[],
+  { latents, blocks }: FedRuns,
 ): LatentIntervention | undefined {
   switch (fed) {
     case 'own':
       return undefined;
     case 'noise':
       return { kind: fed, sample };
+    case 'mean':
     case 'swap':
       return { kind: fed, latents };
+    case 'shuffle':
+      return { kind: fed, sample, blocks };
+    case 'oracle':
+      return { kind: fed, blocks };
     case 'zero':
+    case 'dummy':
     case 'markers':
+    case 'none':
       return { kind: fed };
     default:
       return unreachable(fed);

@@ -5,6 +5,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { CancelledError, UserError } from '../base/errors.ts';
 import type { Sample } from '../dataset/samples.ts';
+import { USUAL } from '../evaluation/fed.ts';
 import type { FedResults } from '../evaluation/comparison.ts';
 import { chanceOf } from '../evaluation/figures.ts';
 import { reportHtml, type Control, type Example, type ReportData } from '../evaluation/report.ts';
@@ -96,7 +97,7 @@ async function report(context: CliContext, { model, samples, options, written }:
   const asked: EvaluationOptions & { silent: boolean } = {
     ...options,
     results,
-    intervene: 'all',
+    intervene: USUAL,
     silent: true,
     ...(model !== 'bundled' && { model }),
   };

@@ -7,25 +7,32 @@
 import { randomUUID } from 'node:crypto';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
-import type { Sample } from '../dataset/samples.ts';
-import type { Fed } from '../evaluation/fed.ts';
-import type { ResultsFile, SampleResult } from '../evaluation/results.ts';
+import { helperImagesOf, type Sample } from '../dataset/samples.ts';
+import { analyseRequest } from '../client/analyseRequest.ts';
+import { OF_OWN_RUN, type Fed } from '../evaluation/fed.ts';
+import type { ResultsFile, SampleResult, SampleTests } from '../evaluation/results.ts';
 import { placementOf } from '../evaluation/samples.ts';
 import { score } from '../evaluation/score.ts';
+import { TESTS_VERSION } from '../evaluation/tests.ts';
+import type { ImageInput } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { answerText } from '../trace/steps.ts';
 import type { CliContext } from './context.ts';
 import { requestOptions, type GenerationOptions } from './options.ts';
 import { reportNotes } from './reporter.ts';
-import { interventionOf } from './reason.ts';
+import { interventionOf, NO_RUNS, type FedRuns } from './reason.ts';
 import { runVariants, vectorsOf, type RunRequest } from './runRequest.ts';
+import { testsOf } from './sampleTests.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';
+import type { OpenTrace } from '../traceFile/openTrace.ts';
 
 export interface PassOptions extends GenerationOptions {
   /** Prints the figures only. */
   quiet?: boolean;
+  /** Also tests every run with its own latents. */
+  tests?: boolean;
 }
 
 /** What is fed at the latents in one pass over the samples, and its results so far. */
@@ -40,15 +47,43 @@ export interface Pass {
 /** What a run of a sample is fed. */
 interface Feeding {
   pass: Pass;
-  /** Whose latents are swapped in. */
-  latents: Float32Array[];
+  runs: FedRuns;
+}
+
+/** What else is wanted of a run with its own latents. */
+interface Wishes {
+  /** What the teacher would select for it. */
+  targets: boolean;
+  tests: boolean;
+}
+
+const NO_WISHES: Wishes = { targets: false, tests: false };
+
+/** A run with its own latents, as far as others need it. */
+interface OwnRun {
+  vectors: Float32Array[];
+  blocks: Float32Array[][];
+  targets: Float32Array[][];
 }
 
 interface Asked {
   trace?: Trace;
-  vectors?: Float32Array[];
+  own?: OwnRun;
+  tests?: SampleTests;
+  /** How long the tests took. */
+  testing?: number;
   problem?: UserError;
 }
+
+interface Timed {
+  feeding: Feeding;
+  asked: Asked;
+  /** Of the run; of several that went together, its share. */
+  milliseconds: number;
+}
+
+/** A run with the model's own latents that no pass asks for. */
+const OWN: Feeding = { pass: { fed: 'own', done: new Map() }, runs: NO_RUNS };
 
 /** Runs the samples of an evaluation: what several passes feed a sample goes through the model together. */
 export class SampleRuns {
@@ -77,6 +112,13 @@ export class SampleRuns {
     this.keepsLatents = passes.some(({ fed }) => fed === 'swap');
   }
 
+  /** Whether nothing is left to be done for a sample in a pass. */
+  private isDone({ fed, done }: Pass, { line }: Sample): boolean {
+    const result = done.get(line);
+    if (result === undefined || fed !== 'own' || this.options.tests !== true) return result !== undefined;
+    return result.error !== undefined || result.tests?.version === TESTS_VERSION;
+  }
+
   /**
    * Runs what is not done yet and adds it to what is. A swap waits until all samples were seen, unless the latents that it
    * feeds are known when its sample's turn comes.
@@ -92,10 +134,10 @@ export class SampleRuns {
 
   private async round(isDue: (sample: Sample, pass: Pass) => boolean): Promise<boolean> {
     const open = (sample: Sample): Pass[] =>
-      this.passes.filter((pass) => !pass.done.has(sample.line) && (sample.problem ?? isDue(sample, pass)));
+      this.passes.filter((pass) => !this.isDone(pass, sample) && (sample.problem ?? isDue(sample, pass)));
     return inOrder(
       this.sessions,
-      this.samples.filter(({ line }) => this.passes.some(({ done }) => !done.has(line))),
+      this.samples.filter((sample) => this.passes.some((pass) => !this.isDone(pass, sample))),
       async (session, sample) => {
         if (this.context.signal.aborted) return undefined;
         try {
@@ -134,38 +176,73 @@ export class SampleRuns {
   ): Promise<[Pass, SampleResult][]> {
     const { problem } = sample;
     if (problem !== undefined) return passes.map((pass) => [pass, notAnswered(sample, problem)]);
+    const [later, first] = [passes.filter(isOfOwnRun), passes.filter((pass) => !isOfOwnRun(pass))];
     const feedings: Feeding[] = [];
-    for (const pass of passes) {
+    for (const pass of first) {
       const latents = pass.fed === 'swap' ? await this.latentsOf(session, donorOf(this.samples, sample)) : [];
-      feedings.push({ pass, latents });
+      feedings.push({ pass, runs: { ...NO_RUNS, latents } });
     }
+    const wishes = {
+      targets: later.some(({ fed }) => fed === 'oracle'),
+      tests: this.options.tests === true && first.some(({ fed }) => fed === 'own'),
+    };
+    if (later.length > 0 && !first.some(({ fed }) => fed === 'own')) feedings.push(OWN);
     if (feedings.length === 0) return [];
+    const asked = await this.timed(session, sample, feedings, wishes);
+    const own = asked.find(({ feeding: { pass } }) => pass.fed === 'own')?.asked.own;
+    const [able, unable] = [
+      later.filter((pass) => hasRuns(pass, own)),
+      later.filter((pass) => !hasRuns(pass, own)),
+    ];
+    const after = able.map((pass): Feeding => ({ pass, runs: runsOf(pass, own) }));
+    if (after.length > 0) asked.push(...(await this.timed(session, sample, after, NO_WISHES)));
+    return [
+      ...asked
+        .filter(({ feeding }) => feeding !== OWN)
+        .map((each): [Pass, SampleResult] => [each.feeding.pass, resultOf(sample, each)]),
+      ...unable.map((pass): [Pass, SampleResult] => [pass, notAnswered(sample, NOTHING_SELECTED)]),
+    ];
+  }
+
+  private async timed(
+    session: Session,
+    sample: Sample,
+    feedings: readonly Feeding[],
+    wishes: Wishes,
+  ): Promise<Timed[]> {
     const started = performance.now();
-    const asked = await this.ask(session, sample, feedings);
-    const milliseconds = Math.round((performance.now() - started) / asked.length);
-    return asked.map((each, i) => [passes[i]!, resultOf(sample, each, milliseconds)]);
+    const asked = await this.ask(session, sample, feedings, wishes);
+    const testing = asked.reduce((sum, each) => sum + (each.testing ?? 0), 0);
+    const milliseconds = Math.round((performance.now() - started - testing) / asked.length);
+    return asked.map((each, i) => ({ feeding: feedings[i]!, asked: each, milliseconds }));
   }
 
   /** A sample's own latents: from a run that was seen, or one for this purpose. None if it has no answer. */
   private async latentsOf(session: Session, sample: Sample): Promise<Float32Array[]> {
     const known = this.ownLatents.get(sample.line);
     if (known !== undefined) return known;
-    const [own] = await this.ask(session, sample, [{ pass: { fed: 'own', done: new Map() }, latents: [] }]);
-    return own?.vectors ?? [];
+    const [asked] = await this.ask(session, sample, [OWN]);
+    return asked?.own?.vectors ?? [];
   }
 
   /** @throws whatever ends the evaluation; a picture that the engine refuses is a problem of its sample only */
-  private async ask(session: Session, sample: Sample, feedings: readonly Feeding[]): Promise<Asked[]> {
+  private async ask(
+    session: Session,
+    sample: Sample,
+    feedings: readonly Feeding[],
+    wishes: Wishes = NO_WISHES,
+  ): Promise<Asked[]> {
     const { client, isLost } = session;
     let request: RunRequest;
     try {
-      request = await requestFor(sample, this.options);
+      const helpers = wishes.targets ? await helpersOf(sample) : [];
+      request = { ...(await requestFor(sample, this.options)), helpers };
     } catch (error) {
       // A picture that is gone by now.
       if (error instanceof UserError) return feedings.map(() => ({ problem: error }));
       throw error;
     }
-    const interventions = feedings.map(({ pass, latents }) => interventionOf(pass.fed, sample.line, latents));
+    const interventions = feedings.map(({ pass, runs }) => interventionOf(pass.fed, sample.line, runs));
     const report = (trace: Trace, { type }: ReasonEvent): void => {
       if (type === 'start') this.note(trace);
     };
@@ -174,12 +251,14 @@ export class SampleRuns {
       const found: Asked[] = [];
       for (const [i, { run, problem }] of results.entries()) {
         if (problem !== undefined && (isLost() || !(problem instanceof UserError))) throw problem;
-        const keeps = run !== undefined && this.keepsLatents && feedings[i]!.pass.fed === 'own';
-        const vectors = keeps ? await vectorsOf(run) : undefined;
-        if (vectors !== undefined) this.ownLatents.set(sample.line, vectors);
+        const isOwn = run !== undefined && feedings[i]!.pass.fed === 'own';
+        const own = isOwn ? await this.ownRunOf(session, run, wishes) : undefined;
+        if (own !== undefined && this.keepsLatents) this.ownLatents.set(sample.line, own.vectors);
+        const isTested = isOwn && wishes.tests && problem === undefined;
         found.push({
           ...(run && { trace: run.trace }),
-          ...(vectors && { vectors }),
+          ...(own && { own }),
+          ...(isTested && (await this.test(session, run))),
           ...(problem && { problem }),
         });
       }
@@ -189,8 +268,27 @@ export class SampleRuns {
     if (!failed || feedings.length === 1) return asked;
     // One of them took the others with it; by themselves they need not fail.
     const apart: Asked[] = [];
-    for (const feeding of feedings) apart.push(...(await this.ask(session, sample, [feeding])));
+    for (const feeding of feedings) apart.push(...(await this.ask(session, sample, [feeding], wishes)));
     return apart;
+  }
+
+  /** Takes several times as long as the run, and is no part of its time. */
+  private async test({ client }: Session, run: OpenTrace): Promise<Pick<Asked, 'tests' | 'testing'>> {
+    const begun = performance.now();
+    const tests = await testsOf(client, run, this.context.signal);
+    return { tests, testing: performance.now() - begun };
+  }
+
+  private async ownRunOf({ client }: Session, run: OpenTrace, { targets }: Wishes): Promise<OwnRun> {
+    const { trace, container } = run;
+    const vectors = await vectorsOf(run);
+    const blocks = trace.blocks.map((_, block) =>
+      vectors.filter((__, i) => trace.latents[i]!.block === block),
+    );
+    if (!targets || vectors.length === 0 || trace.status !== 'complete')
+      return { vectors, blocks, targets: [] };
+    const question = await analyseRequest(trace, container, { name: 'causality', parameters: {} });
+    return { vectors, blocks, targets: await client.targets(question, this.context.signal) };
   }
 
   /** What holds for all samples is said once, before the first. */
@@ -201,8 +299,28 @@ export class SampleRuns {
   }
 }
 
-/** @param milliseconds its own, or its share of runs that went together */
-function resultOf(sample: Sample, { trace, problem }: Asked, milliseconds: number): SampleResult {
+function isOfOwnRun({ fed }: Pass): boolean {
+  return (OF_OWN_RUN as readonly Fed[]).includes(fed);
+}
+
+/** Where the teacher selects nothing, its pass would be the model's own. */
+function hasRuns({ fed }: Pass, own: OwnRun | undefined): boolean {
+  return fed !== 'oracle' || own === undefined || own.vectors.length === 0 || own.targets.length > 0;
+}
+
+const NOTHING_SELECTED = new UserError({
+  problem: 'The teacher selects nothing for this sample',
+  expected: 'helper pictures in its sequence_plan, and a model of ILVR',
+});
+
+/** What a pass makes of the sample's run; without one there is nothing to replace either. */
+function runsOf({ fed }: Pass, own: OwnRun | undefined): FedRuns {
+  const { vectors, blocks, targets }: OwnRun = own ?? { vectors: [], blocks: [], targets: [] };
+  return { latents: vectors, blocks: fed === 'oracle' ? targets : blocks };
+}
+
+function resultOf(sample: Sample, { asked, milliseconds }: Timed): SampleResult {
+  const { trace, problem, tests } = asked;
   const text = trace === undefined ? '' : answerText(trace);
   return {
     ...identityOf(sample),
@@ -212,6 +330,7 @@ function resultOf(sample: Sample, { trace, problem }: Asked, milliseconds: numbe
     latents: trace?.latents.length ?? 0,
     tokens: trace?.tokens.length ?? 0,
     milliseconds,
+    ...(tests && { tests }),
     ...(problem !== undefined && { success: false, verdict: 'error', error: problem.message }),
   };
 }
@@ -293,6 +412,11 @@ async function withRestart<T>({ signal }: CliContext, session: Session, run: () 
     await session.restore();
     return run();
   }
+}
+
+/** Only compared with the latents: the model does not see them. @throws UserError if one cannot be read */
+export async function helpersOf(sample: Sample): Promise<ImageInput[]> {
+  return Promise.all(helperImagesOf(sample).map(async ({ name, read }) => ({ name, bytes: await read() })));
 }
 
 /** @throws UserError if a picture cannot be read */

@@ -1,9 +1,9 @@
 /** Prints the figures of an evaluation. */
 
 import type { Sample } from '../dataset/samples.ts';
-import { chanceOf, figuresOf, type Chance } from '../evaluation/figures.ts';
+import { chanceOf, figuresOf, meansOf, type Chance } from '../evaluation/figures.ts';
 import type { SampleResult } from '../evaluation/results.ts';
-import { accuracy, percent } from '../evaluation/words.ts';
+import { accuracy, meanText, percent } from '../evaluation/words.ts';
 import { label as labelOf, Styled, type Terminal } from './terminal.ts';
 
 /** Prints accuracy with its interval, per map size, by the other readings, and the baselines. */
@@ -26,6 +26,20 @@ export function reportScores(terminal: Terminal, samples: Sample[], results: Sam
   if (released !== undefined) terminal.line(label('released reading'), accuracy(released));
   reportChance(terminal, chance);
   if (notAnswered > 0) terminal.line(label('not answered'), `${notAnswered}, counted as wrong`);
+  reportTests(terminal, results);
+}
+
+/** Of the runs that were tested. */
+function reportTests(terminal: Terminal, results: SampleResult[]): void {
+  const tests = results.flatMap((result) => result.tests ?? []);
+  if (tests.length === 0) return;
+  const { kl, faithfulness } = meansOf(tests);
+  if (kl !== undefined) terminal.line(label('KL without latents'), `${meanText(kl)} nats per word`);
+  if (faithfulness !== undefined)
+    terminal.line(label('map faithfulness'), `${meanText(faithfulness)}, above 0: better than random orders`);
+  const problems = tests.flatMap(({ problem }) => problem ?? []);
+  if (problems.length > 0)
+    terminal.line(label('not tested'), `${problems.length}; the first: ${problems[0]}`);
 }
 
 function reportChance(terminal: Terminal, { maps, answer: usual }: Chance): void {

@@ -14,7 +14,7 @@ import type {
   MemoryPlan,
   ReasonRequest,
 } from '../protocol/engine.ts';
-import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
+import type { AnalyseRequest, AnalysisOutcome, RunQuestion } from '../protocol/analyse.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import { EngineDiedError, EngineStoppedError, untilAborted } from './ends.ts';
 import { EngineProcess, type EngineLog, type EngineProcessOptions } from './engineProcess.ts';
@@ -115,6 +115,16 @@ export class EngineClient implements Disposable {
     } finally {
       this.finders.delete(request.id);
     }
+  }
+
+  /**
+   * What the trainer's teacher selects for a run's latents, by block.
+   * @throws EngineDiedError and EngineStoppedError as `reason` does
+   */
+  async targets(question: RunQuestion, signal?: AbortSignal): Promise<Float32Array[][]> {
+    const engine = await this.connect(signal);
+    if (this.loadedIn?.failure !== undefined) throw new EngineDiedError('since the model was opened');
+    return this.cancellable(engine, question.id, signal, () => engine.rpc.targets(question));
   }
 
   async diagnose(): Promise<string[]> {

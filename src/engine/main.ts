@@ -45,6 +45,7 @@ function serve(): void {
     unload: () => server.unload(),
     reason: (request) => server.reason(request),
     analyse: (request) => server.analyse(request),
+    targets: (question) => server.targets(question),
     cancel: (id) => server.cancel(id),
     diagnose: () => server.diagnose(),
   };

@@ -20,8 +20,10 @@ import {
   type LoadRequest,
   type ReasonRequest,
 } from '../protocol/engine.ts';
-import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
+import type { AnalyseRequest, AnalysisOutcome, RunQuestion } from '../protocol/analyse.ts';
 import { analyse } from './analyse.ts';
+import { prepareRun, type AnalyseContext } from './analyses/modelRun.ts';
+import { teacherTargets } from './analyses/oracle.ts';
 import { describeDevices } from './device.ts';
 import { modifiedOf, openModel, type LoadSettings, type OpenedModel } from './load.ts';
 import { PictureMemory } from './pictureMemory.ts';
@@ -112,20 +114,15 @@ export class EngineServer implements EngineMethods {
   }
 
   async analyse(request: AnalyseRequest): Promise<AnalysisOutcome> {
-    return this.exclusively(request.id, 'start an analysis', async () => {
-      if (this.loaded === undefined) throw new UserError({ problem: 'No model is loaded' });
-      const { model, reply } = this.loaded;
-      return analyse(
-        {
-          model,
-          identity: reply.model,
-          found: (result) => this.client.found(request.id, result),
-          progress: this.progressOf(request.id),
-          pause: () => this.pause(request.id),
-        },
-        request,
-      );
-    });
+    return this.exclusively(request.id, 'start an analysis', async () =>
+      analyse(this.contextOf(request.id), request),
+    );
+  }
+
+  async targets(question: RunQuestion): Promise<Float32Array[][]> {
+    return this.exclusively(question.id, 'start an analysis', async () =>
+      teacherTargets(await prepareRun(this.contextOf(question.id), question, true)),
+    );
   }
 
   async cancel(id: string): Promise<void> {
@@ -142,6 +139,19 @@ export class EngineServer implements EngineMethods {
     ];
     // What a driver or the system's loader says may name its files.
     return lines.map((line) => line.replaceAll(homedir(), '~'));
+  }
+
+  /** @throws UserError if no model is loaded */
+  private contextOf(id: string): AnalyseContext {
+    if (this.loaded === undefined) throw new UserError({ problem: 'No model is loaded' });
+    const { model, reply } = this.loaded;
+    return {
+      model,
+      identity: reply.model,
+      found: (result) => this.client.found(id, result),
+      progress: this.progressOf(id),
+      pause: () => this.pause(id),
+    };
   }
 
   private async isCurrent(request: LoadRequest): Promise<boolean> {

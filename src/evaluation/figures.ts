@@ -3,8 +3,8 @@
 import { baselinesOf, majorityAnswer, type Baselines } from '../dataset/baselines.ts';
 import type { Sample } from '../dataset/samples.ts';
 import type { GridMap } from '../dataset/scoring.ts';
-import { wilsonInterval } from '../dataset/statistics.ts';
-import type { SampleResult } from './results.ts';
+import { meanInterval, wilsonInterval } from '../dataset/statistics.ts';
+import type { SampleResult, SampleTests } from './results.ts';
 
 /** Right ones among some, with Wilson's 95 % interval of the share. */
 export interface Share {
@@ -55,6 +55,25 @@ export function figuresOf(results: readonly SampleResult[]): Figures {
     ...(released.length > 0 && { released: shareOf(released) }),
     notAnswered: results.filter(({ error }) => error !== undefined).length,
   };
+}
+
+/** A mean over runs, with the interval of the mean. */
+export interface Mean {
+  mean: number;
+  low: number;
+  high: number;
+  of: number;
+}
+
+/** Over the tested runs: KL per word without latents, in nats, and the first map's score. */
+export function meansOf(tests: readonly SampleTests[]): { kl?: Mean; faithfulness?: Mean } {
+  const kl = meanOf(tests.flatMap((test) => test.kl ?? []));
+  const faithfulness = meanOf(tests.flatMap((test) => test.faithfulness?.value ?? []));
+  return { ...(kl && { kl }), ...(faithfulness && { faithfulness }) };
+}
+
+function meanOf(values: readonly number[]): Mean | undefined {
+  return values.length === 0 ? undefined : { ...meanInterval(values), of: values.length };
 }
 
 /** Rows of the maps that occur, ascending. */

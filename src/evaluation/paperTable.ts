@@ -4,8 +4,8 @@ import { csvOf } from '../figure/csv.ts';
 import { unreachable } from '../base/errors.ts';
 import { effectsOf, type Effect, type FedResults } from './comparison.ts';
 import { FED_NAMES } from './fed.ts';
-import { shareOf, shareOfSize, sizesOf } from './figures.ts';
-import { interval, percent, points, probability } from './words.ts';
+import { meansOf, shareOf, shareOfSize, sizesOf } from './figures.ts';
+import { interval, percent, points, probability, significant } from './words.ts';
 
 export const TABLE_FORMS = ['markdown', 'latex', 'csv'] as const;
 export type TableForm = (typeof TABLE_FORMS)[number];
@@ -22,6 +22,7 @@ export function paperTable(passes: readonly FedResults[]): PaperTable {
   const sizes = sizesOf(passes.flatMap(({ results }) => results));
   const effects = new Map(effectsOf(passes).map((effect) => [effect.fed, effect]));
   const compares = effects.size > 0;
+  const tested = testsOf(passes);
   const heads = [
     'latents',
     'right',
@@ -29,6 +30,7 @@ export function paperTable(passes: readonly FedResults[]): PaperTable {
     '95 % interval',
     ...sizes.map((size) => `${size} × ${size}`),
     ...(compares ? ['difference', '95 % interval of it', 'p', 'texts changed'] : []),
+    ...(tested === undefined ? [] : ['KL without latents, nats', 'map faithfulness']),
   ];
   const rows = passes.map(({ fed, results }) => {
     const share = shareOf(results.map(({ success }) => success));
@@ -42,6 +44,7 @@ export function paperTable(passes: readonly FedResults[]): PaperTable {
         return `${right}/${of}`;
       }),
       ...(compares ? effectCells(fed === 'own' ? undefined : effects.get(fed)) : []),
+      ...(tested === undefined ? [] : fed === 'own' ? testCells(tested) : ['', '']),
     ];
   });
   const notes = ['Right answers with Wilson’s 95 % interval.'];
@@ -50,7 +53,27 @@ export function paperTable(passes: readonly FedResults[]): PaperTable {
       'Differences are in points against the model’s own latents on the same samples, with Newcombe’s 95 % interval; p is of McNemar’s exact test.',
     );
   }
+  if (tested !== undefined) {
+    notes.push(
+      'KL per word between the run and the same words read without its latents, the markers alone; faithfulness of the ' +
+        'first latent’s map: area between deletion and insertion curves and those of random orders. Means over runs, with 95 % intervals.',
+    );
+  }
   return { heads, rows, notes };
+}
+
+/** Of the runs with their own latents; undefined where none was tested. */
+function testsOf(passes: readonly FedResults[]): ReturnType<typeof meansOf> | undefined {
+  const own = passes.find(({ fed }) => fed === 'own')?.results ?? [];
+  const tests = own.flatMap((result) => result.tests ?? []);
+  return tests.length === 0 ? undefined : meansOf(tests);
+}
+
+function testCells({ kl, faithfulness }: ReturnType<typeof meansOf>): string[] {
+  return [kl, faithfulness].map((mean) => {
+    if (mean === undefined) return '';
+    return `${significant(mean.mean)} (${significant(mean.low)} to ${significant(mean.high)})`;
+  });
 }
 
 function effectCells(effect: Effect | undefined): string[] {

@@ -46,6 +46,18 @@ const header = z.strictObject({
     .optional(),
 });
 
+/** Tests of a run: see ./tests.ts. */
+const tests = z.strictObject({
+  /** Of the analyses that they are figures of. */
+  version: z.string(),
+  /** Nats: mean KL(own ‖ without latents) per word. */
+  kl: z.number().optional(),
+  /** Score of the first latent's map on the next state, and its interval. */
+  faithfulness: z.strictObject({ value: z.number(), low: z.number(), high: z.number() }).optional(),
+  /** Why there are no figures; a run without latents has none and no problem. */
+  problem: z.string().optional(),
+});
+
 const result = z.strictObject({
   /** Of the sample in its file, counted from 1. */
   line: z.int().min(1),
@@ -65,12 +77,15 @@ const result = z.strictObject({
   latents: z.int().optional(),
   tokens: z.int(),
   milliseconds: z.number(),
+  /** Where they were asked for. */
+  tests: tests.optional(),
   /** Why there is no answer. */
   error: z.string().optional(),
 });
 
 export type ResultsHeader = z.output<typeof header>;
 export type SampleResult = z.output<typeof result>;
+export type SampleTests = z.output<typeof tests>;
 
 /** A results file that this process alone adds to. */
 export class ResultsFile {

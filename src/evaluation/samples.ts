@@ -9,6 +9,8 @@ export interface ReadOptions {
   limit?: number | undefined;
   /** Folder that paths to pictures count from; the file's own if absent. */
   pictures?: string | undefined;
+  /** Whether the sample's own answer is read, whose helper pictures must then be there. */
+  plans?: boolean;
 }
 
 /** What is asked instead of the samples' own question. */
@@ -37,12 +39,11 @@ export function noSamples(file: string): UserError {
 /** Each sample with its line; one that cannot be asked or scored has its problem. */
 export async function* eachSample(
   file: string,
-  { limit = Infinity, pictures }: ReadOptions,
+  { limit = Infinity, pictures, plans = false }: ReadOptions,
 ): AsyncGenerator<{ sample: Sample; line: Line }> {
   const root = pictures === undefined ? undefined : resolve(pictures);
   let count = 0;
-  // The sample's own answer is not looked at, so its helper pictures need not be there.
-  for await (const { sample, line } of readAllSamples(file, { plans: false, root })) {
+  for await (const { sample, line } of readAllSamples(file, { plans, root })) {
     if (count++ >= limit) return;
     yield { sample: withScoring(sample, file), line };
   }

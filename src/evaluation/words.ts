@@ -1,6 +1,6 @@
 /** Figures of an evaluation as a reader gets them, in the terminal, the window, tables and reports alike. */
 
-import type { Share } from './figures.ts';
+import type { Mean, Share } from './figures.ts';
 
 /** "78 of 100 = 78.0 % (95 % interval 68.9 to 85.0 %)" */
 export function accuracy(share: Share): string {
@@ -12,6 +12,16 @@ export function accuracy(share: Share): string {
 /** "68.9 to 85.0 %" */
 export function interval({ low, high }: { low: number; high: number }): string {
   return `${(low * 100).toFixed(1)} to ${percent(high)}`;
+}
+
+/** "0.0123 (0.0045 to 0.0201) over 12 runs" */
+export function meanText({ mean, low, high, of }: Mean): string {
+  return `${significant(mean)} (${significant(low)} to ${significant(high)}) over ${of} runs`;
+}
+
+/** Three digits; what is rounding is 0. */
+export function significant(value: number): string {
+  return Math.abs(value) < 1e-6 ? '0' : String(Number(value.toPrecision(3))).replace('-', '−');
 }
 
 /** "78.0 %" */

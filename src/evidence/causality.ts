@@ -205,13 +205,15 @@ export function klOfWords({ forced, free }: Variant, words: number): Float32Arra
 /** Below it differences are rounding: in nats. */
 const ROUNDING = 1e-6;
 
+/** Nats; what is rounding is 0. */
+export function natsText(value: number): string {
+  return Math.abs(value) < ROUNDING ? '0' : number(value);
+}
+
 /** "0.012", or "0.012 (0.003 … 0.04)" where draws differ; nothing where none is known. */
 export function spreadText(values: Spread | undefined, signed = false): string {
   if (values === undefined) return '';
-  const shown = (value: number): string => {
-    if (Math.abs(value) < ROUNDING) return '0';
-    return `${signed && value > 0 ? '+' : ''}${number(value)}`;
-  };
+  const shown = (value: number): string => `${signed && value >= ROUNDING ? '+' : ''}${natsText(value)}`;
   const [mean, least, most] = [values.mean, values.least, values.most].map(shown);
   return least === most ? mean! : `${mean} (${least} … ${most})`;
 }

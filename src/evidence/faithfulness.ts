@@ -66,7 +66,8 @@ export function scoreText({ value, low, high }: Score): string {
   return `${signed(value)} (${signed(low)} … ${signed(high)})`;
 }
 
-function signed(value: number): string {
+/** "+0.12" */
+export function signed(value: number): string {
   if (Math.abs(value) < 1e-6) return '0';
   return `${value > 0 ? '+' : ''}${number(value)}`;
 }

@@ -35,12 +35,10 @@ export interface AnalysedInput {
   replacedBefore?: boolean | undefined;
 }
 
-export interface AnalyseRequest extends AnalysedInput {
+/** A run, as the model that made it is asked about it. */
+export interface RunQuestion extends AnalysedInput {
   /** For progress and cancel. */
   id: string;
-  name: AnalysisName;
-  /** By the analysis' own schema; what is left out is its default. */
-  parameters: Record<string, unknown>;
   run: AnalysedRun;
   /** To compare with, where the analysis takes a second run. */
   other?: AnalysedRun | undefined;
@@ -48,6 +46,12 @@ export interface AnalyseRequest extends AnalysedInput {
   otherInput?: AnalysedInput | undefined;
   /** Who made the run: the loaded model must be the same. */
   model: { name: string; fingerprint: string; sha256?: string | undefined };
+}
+
+export interface AnalyseRequest extends RunQuestion {
+  name: AnalysisName;
+  /** By the analysis' own schema; what is left out is its default. */
+  parameters: Record<string, unknown>;
 }
 
 /** What came of it. After a cancel it is what had been computed, if anything. */

@@ -14,10 +14,10 @@ import type { DeviceChoice } from '../tensor/device.ts';
 import type { WeightChoice, WeightFormat } from '../tensor/weightFormat.ts';
 import type { TracePast } from '../trace/branch.ts';
 import type { TraceBranch, TraceDevice, TraceModel, TracePicture, TracePrompt } from '../trace/schema.ts';
-import type { AnalyseRequest, AnalysisOutcome } from './analyse.ts';
+import type { AnalyseRequest, AnalysisOutcome, RunQuestion } from './analyse.ts';
 
 /** Raised with every change of this file. */
-export const ENGINE_PROTOCOL_VERSION = 10;
+export const ENGINE_PROTOCOL_VERSION = 11;
 
 export interface EngineMethods {
   /** Version handshake; must be the first call. */
@@ -30,6 +30,8 @@ export interface EngineMethods {
   reason(request: ReasonRequest): Promise<{ status: 'complete' | 'cancelled' }>;
   /** Analyses a run of the loaded model: see ../analysis/table.ts. Resolves also when it was cancelled. */
   analyse(request: AnalyseRequest): Promise<AnalysisOutcome>;
+  /** What the trainer's teacher selects for a run's latents, by block: what `oracle` feeds. None where it has no helpers. */
+  targets(question: RunQuestion): Promise<Float32Array[][]>;
   /** Stops a load, run or analysis between two steps. */
   cancel(id: string): Promise<void>;
   /** What the devices are and why one works or does not, as lines of text. */

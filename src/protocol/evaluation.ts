@@ -5,7 +5,7 @@
  */
 
 import type { Fed } from '../evaluation/fed.ts';
-import type { Share } from '../evaluation/figures.ts';
+import type { Mean, Share } from '../evaluation/figures.ts';
 import type { TableForm } from '../evaluation/paperTable.ts';
 
 /** Rows that a table may have; what a file holds beyond is told. */
@@ -48,8 +48,10 @@ export interface EvaluationPageHost {
 }
 
 export interface StartChoice {
-  /** Own latents alone, or every intervention after them. */
-  passes: 'own' | 'all';
+  /** What is fed at the latents, each in turn. */
+  passes: Fed[];
+  /** Whether each run with its own latents is tested too. */
+  tests: boolean;
   /** Only the first so many samples. */
   limit?: number;
 }
@@ -91,10 +93,18 @@ export interface EvaluationState {
   /** Model, device, settings, in words. */
   facts: string[];
   passes: PassState[];
+  /** Over the runs that were tested; absent where none was. */
+  tests?: TestsState;
   /** Samples done in all passes, and to be done. */
   done: number;
   total: number;
   secondsLeft?: number;
+}
+
+/** KL per word without latents, in nats, and the first map's score. */
+export interface TestsState {
+  kl?: Mean;
+  faithfulness?: Mean;
 }
 
 /** The figures of one pass, as `ilvr evaluate` has them. */
@@ -120,14 +130,25 @@ export const COLUMNS = [
   'blocks',
   'tokens',
   'time',
+  'kl',
+  'faithfulness',
 ] as const;
 export type Column = (typeof COLUMNS)[number];
+
+/**
+ * - moves, still: the words move by MOVED nats or more without latents, or by less
+ * - faithful, unfaithful: the map's score lies above 0 with its whole interval, or does not
+ */
+export const TEST_FILTERS = ['moves', 'still', 'faithful', 'unfaithful'] as const;
+export type TestFilter = (typeof TEST_FILTERS)[number];
 
 export interface RowQuery {
   /** Whose answers are shown. */
   fed: Fed;
   /** `differs`: right in one pass and wrong in another. */
   outcome: Outcome | 'all' | 'differs';
+  /** By the tests of the run with its own latents; absent: all. */
+  tests?: TestFilter;
   /** Rows of the map. */
   size?: number;
   /** Letters that question, truth, answer or id hold; any case. */
@@ -159,6 +180,11 @@ export interface Row {
   latents?: number;
   tokens?: number;
   milliseconds?: number;
+  /** Tests of the run with its own latents: nats per word without them; the first map's score. */
+  kl?: number;
+  faithfulness?: { value: number; low: number; high: number };
+  /** Why they could not be made. */
+  untested?: string;
   /** Of every pass, in their order. */
   outcomes: Outcome[];
 }

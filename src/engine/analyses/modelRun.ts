@@ -13,7 +13,7 @@ import type { Prompt } from '../../inference/prompt.ts';
 import { sequenceOf, type ReplayedPart, type Sequence } from '../../inference/replay.ts';
 import type { PatchGrid } from '../../model/positions.ts';
 import type { Protocol } from '../../model/protocol.ts';
-import type { AnalysedImage, AnalyseRequest } from '../../protocol/analyse.ts';
+import type { AnalysedImage, RunQuestion } from '../../protocol/analyse.ts';
 import { lengthOf, type NumericArray } from '../../tensor/array.ts';
 import { requireModel } from '../../trace/sameModel.ts';
 
@@ -44,7 +44,7 @@ export interface ModelRun {
   /** What it was asked, ready to be read. */
   prompt: Prompt;
   /** How it was generated. */
-  settings: AnalyseRequest['settings'];
+  settings: RunQuestion['settings'];
   sequence: Sequence;
   /** Of each picture in the prompt and, where they were asked for, of the others: features (tokens, C). */
   pictures: { picture: AnalysedPicture; features: NumericArray; grid: PatchGrid }[];
@@ -67,7 +67,7 @@ export interface ModelRun {
  */
 export async function prepareRun(
   context: AnalyseContext,
-  request: AnalyseRequest,
+  request: RunQuestion,
   helpers: boolean,
 ): Promise<ModelRun> {
   const { model, identity } = context;
@@ -118,7 +118,7 @@ export async function prepareRun(
 }
 
 /** What a branch did not see of its pictures from some token on. */
-function hiddenIn({ masks = [] }: AnalyseRequest, { promptIds, pictures }: AnalysedRun): HiddenKeys[] {
+function hiddenIn({ masks = [] }: RunQuestion, { promptIds, pictures }: AnalysedRun): HiddenKeys[] {
   return masks.map(({ from, picture, patches }) => {
     const start = pictures.find(({ id }) => id === picture)?.start ?? Infinity;
     return { from: promptIds.length + from, keys: new Set(patches.map((patch) => start + patch)) };
@@ -143,7 +143,7 @@ function checkRun({ checkpoint }: Model, { promptIds, tokens, latents }: Analyse
 
 async function encode(
   { model, progress, pause }: AnalyseContext,
-  { images, minPixels, maxPixels }: AnalyseRequest,
+  { images, minPixels, maxPixels }: RunQuestion,
   { id, name, rows, columns }: AnalysedPicture,
   change: ChangePicture = (decoded) => decoded,
 ): Promise<{ features: NumericArray; grid: PatchGrid }> {

@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import * as z from 'zod';
+import { FED, inOrderOfFed, USUAL, type Fed } from '../../evaluation/fed.ts';
 import { choose } from '../window.ts';
 import type { SamplesEditors } from './editor.ts';
 
@@ -9,7 +10,11 @@ const MAX_FOUND = 30;
 
 /** Second argument of `ilvr.evaluate` when it is called from code. */
 const evaluateOptions = z.object({
-  passes: z.enum(['own', 'all']),
+  passes: z.union([
+    z.enum(['own', 'all']).transform((name): Fed[] => (name === 'own' ? ['own'] : [...USUAL])),
+    z.array(z.enum(FED)).min(1).transform(inOrderOfFed),
+  ]),
+  tests: z.boolean().default(false),
   limit: z.int().min(1).optional(),
   settings: z.record(z.string(), z.unknown()).optional(),
 });
@@ -36,8 +41,8 @@ export async function evaluateSamples(
   const page = await editors.open(file);
   const called = evaluateOptions.safeParse(options).data;
   if (called === undefined) return undefined;
-  const { passes, limit, settings } = called;
-  const choice = { passes, ...(limit !== undefined && { limit }) };
+  const { passes, tests, limit, settings } = called;
+  const choice = { passes, tests, ...(limit !== undefined && { limit }) };
   const { results, ended } = await page.start(choice, settings);
   return { results, finished: await ended };
 }

@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 import { DisposableStore } from '../../base/disposable.ts';
 import { UserError } from '../../base/errors.ts';
 import type { Sample } from '../../dataset/samples.ts';
+import { USUAL } from '../../evaluation/fed.ts';
 import { paperTable, writeTable, type TableForm } from '../../evaluation/paperTable.ts';
 import type { ResultsHeader } from '../../evaluation/results.ts';
 import { placementOf, questionFor } from '../../evaluation/samples.ts';
@@ -164,7 +165,8 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
     overrides: Partial<RunSettings> = {},
   ): Promise<string | undefined> {
     await this.read;
-    const plan = this.plan({ passes: 'all', ...(limit !== undefined && { limit }) }, overrides);
+    const choice = { passes: [...USUAL], tests: false, ...(limit !== undefined && { limit }) };
+    const plan = this.plan(choice, overrides);
     const file = out ?? (await this.askReportFile(plan.modelName));
     if (file === undefined) return undefined;
     const command = await this.services.evaluations.report(plan, file);

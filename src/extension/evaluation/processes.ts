@@ -80,12 +80,12 @@ export class Evaluations implements Disposable {
     const { log } = this.services;
     const known = this.running.get(id);
     if (known !== undefined) return { id, ended: known.command.ended };
-    const { passes, limit } = plan;
+    const { passes, tests, limit } = plan;
     // Passes lie side by side, so that others can be added later.
-    const results = passes === 'all' ? id : passPath(id, 'own');
-    const more = [`--results=${results}`, `--intervene=${passes}`, '--quiet'];
-    const command = this.run(['evaluate', ...argumentsOf(plan), ...more]);
-    const choice = { passes, ...(limit !== undefined && { limit }) };
+    const results = passes.length > 1 ? id : passPath(id, passes[0]!);
+    const more = [`--results=${results}`, `--intervene=${passes.join(',')}`, '--quiet'];
+    const command = this.run(['evaluate', ...argumentsOf(plan), ...more, ...(tests ? ['--tests'] : [])]);
+    const choice = { passes, tests, ...(limit !== undefined && { limit }) };
     const running: Running = { command, since: Date.now(), opened: false, ...choice };
     this.running.set(id, running);
     this.failures.delete(id);

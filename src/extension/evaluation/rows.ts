@@ -2,7 +2,8 @@
 
 import { unreachable } from '../../base/errors.ts';
 import type { Fed } from '../../evaluation/fed.ts';
-import type { SampleResult } from '../../evaluation/results.ts';
+import { MOVED } from '../../evidence/causality.ts';
+import type { SampleResult, SampleTests } from '../../evaluation/results.ts';
 import { csvOf } from '../../figure/csv.ts';
 import {
   MAX_CELL_LETTERS,
@@ -12,6 +13,7 @@ import {
   type Row,
   type RowQuery,
   type Rows,
+  type TestFilter,
 } from '../../protocol/evaluation.ts';
 import type { Pass } from './resultsFiles.ts';
 import type { SampleEntry } from './samplesFile.ts';
@@ -57,6 +59,10 @@ export class TableRows {
       'latents',
       'tokens',
       'milliseconds',
+      'KL without latents',
+      'map faithfulness',
+      'map faithfulness from',
+      'map faithfulness to',
       'problem',
       ...this.passes.map(({ fed }) => `with ${fed}`),
     ];
@@ -64,7 +70,8 @@ export class TableRows {
       const row = this.rowOf(entry, query.fed);
       const { line, id, size, question, truth, answer, outcome, blocks, latents, tokens, milliseconds } = row;
       const facts = [line, id, size, question, truth, answer, outcome, blocks, latents, tokens, milliseconds];
-      return [...facts, row.problem, ...row.outcomes];
+      const { value, low, high } = row.faithfulness ?? {};
+      return [...facts, row.kl, value, low, high, row.problem ?? row.untested, ...row.outcomes];
     });
     return csvOf({ heads, rows });
   }
@@ -78,13 +85,19 @@ export class TableRows {
       (entry) =>
         (query.size === undefined || entry.size === query.size) &&
         this.hasOutcome(entry, query, results) &&
+        (query.tests === undefined || passesTest(this.testsOf(entry), query.tests)) &&
         (text === '' ||
           entry.searched.includes(text) ||
           results?.get(entry.line)?.answer.toLowerCase().includes(text) === true),
     );
-    const entries = sorted(kept, query, results);
+    const own = this.passes.find(({ fed }) => fed === 'own')?.results;
+    const entries = sorted(kept, query, results, own);
     this.ordered = { key, entries };
     return entries;
+  }
+
+  private testsOf({ line }: SampleEntry): SampleTests | undefined {
+    return this.passes.find(({ fed }) => fed === 'own')?.results.get(line)?.tests;
   }
 
   private hasOutcome(
@@ -119,8 +132,36 @@ export class TableRows {
         milliseconds: result.milliseconds,
       }),
       ...(result?.latents !== undefined && { latents: result.latents }),
+      ...testCells(this.testsOf(entry)),
       outcomes: this.passes.map((pass) => outcomeOf(entry, pass.results)),
     };
+  }
+}
+
+function testCells(tests: SampleTests | undefined): Pick<Row, 'kl' | 'faithfulness' | 'untested'> {
+  if (tests === undefined) return {};
+  const { kl, faithfulness, problem } = tests;
+  return {
+    ...(kl !== undefined && { kl }),
+    ...(faithfulness && { faithfulness }),
+    ...(problem !== undefined && { untested: problem.slice(0, MAX_CELL_LETTERS) }),
+  };
+}
+
+/** What was not tested passes no such filter. */
+function passesTest(tests: SampleTests | undefined, filter: TestFilter): boolean {
+  const { kl, faithfulness } = tests ?? {};
+  switch (filter) {
+    case 'moves':
+      return kl !== undefined && kl >= MOVED;
+    case 'still':
+      return kl !== undefined && kl < MOVED;
+    case 'faithful':
+      return faithfulness !== undefined && faithfulness.low > 0;
+    case 'unfaithful':
+      return faithfulness !== undefined && faithfulness.low <= 0;
+    default:
+      return unreachable(filter);
   }
 }
 
@@ -139,9 +180,12 @@ function sorted(
   entries: SampleEntry[],
   { sort, down }: RowQuery,
   results: ReadonlyMap<number, SampleResult> | undefined,
+  own: ReadonlyMap<number, SampleResult> | undefined,
 ): SampleEntry[] {
   if (sort === 'line') return down ? entries.toReversed() : entries;
-  const keyed = entries.map((entry) => ({ entry, key: keyOf(entry, sort, results) }));
+  // Tests are of the runs with their own latents, whichever are shown.
+  const of = sort === 'kl' || sort === 'faithfulness' ? own : results;
+  const keyed = entries.map((entry) => ({ entry, key: keyOf(entry, sort, of) }));
   const sign = down ? -1 : 1;
   keyed.sort((a, b) => {
     // What has no value stands last either way.
@@ -173,6 +217,10 @@ function keyOf(
       return result?.tokens;
     case 'time':
       return result?.milliseconds;
+    case 'kl':
+      return result?.tests?.kl;
+    case 'faithfulness':
+      return result?.tests?.faithfulness?.value;
     default:
       return unreachable(column);
   }

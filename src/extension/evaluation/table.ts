@@ -4,10 +4,9 @@ import { basename } from 'node:path';
 import type { Disposable } from '../../base/disposable.ts';
 import { t } from '../../base/l10n.ts';
 import { effectsOf, type FedResults } from '../../evaluation/comparison.ts';
-import { FED } from '../../evaluation/fed.ts';
-import { figuresOf } from '../../evaluation/figures.ts';
+import { figuresOf, meansOf } from '../../evaluation/figures.ts';
 import type { ResultsHeader } from '../../evaluation/results.ts';
-import type { EvaluationState, PassState, TableState } from '../../protocol/evaluation.ts';
+import type { EvaluationState, PassState, TableState, TestsState } from '../../protocol/evaluation.ts';
 import { deviceLabel } from '../../tensor/device.ts';
 import type { Evaluations } from './processes.ts';
 import { findEvaluations, FollowedResults, type FoundEvaluation, type Pass } from './resultsFiles.ts';
@@ -135,9 +134,12 @@ export class SamplesTable implements Disposable {
     const work = this.evaluations.work(id);
     const failure = this.evaluations.failureOf(id);
     const passes = this.passStates();
-    const done = this.passes.reduce((sum, { results }) => sum + results.size, 0);
+    const done = this.passes
+      .filter(({ fed }) => work?.passes.includes(fed) ?? true)
+      .reduce((sum, pass) => sum + doneIn(pass, work?.tests === true), 0);
     const perPass = Math.min(work?.limit ?? Infinity, this.samples.entries.length);
-    const total = perPass * (work === undefined ? passes.length : work.passes === 'all' ? FED.length : 1);
+    const total = perPass * (work?.passes ?? passes).length;
+    const tests = testsState(this.passes);
     if (work?.opened !== true) this.begun = undefined;
     else this.begun ??= { since: Date.now(), done };
     const secondsLeft = this.begun && secondsLeftOf(this.begun, done, total);
@@ -148,6 +150,7 @@ export class SamplesTable implements Disposable {
       ...(failure !== undefined && { failure }),
       facts: this.passes[0] === undefined ? [] : factsOf(this.passes[0].header),
       passes,
+      ...(tests && { tests }),
       done,
       total: Math.max(total, done),
       ...(secondsLeft !== undefined && { secondsLeft }),
@@ -168,6 +171,20 @@ export class SamplesTable implements Disposable {
     this.figures = { version: this.version, passes: states };
     return states;
   }
+}
+
+/** Of a run with its own latents the tests come last. */
+function doneIn({ fed, results }: Pass, tests: boolean): number {
+  if (fed !== 'own' || !tests) return results.size;
+  return [...results.values()].filter((result) => result.tests !== undefined || result.error !== undefined)
+    .length;
+}
+
+function testsState(passes: readonly Pass[]): TestsState | undefined {
+  const own = passes.find(({ fed }) => fed === 'own');
+  const tests = [...(own?.results.values() ?? [])].flatMap((result) => result.tests ?? []);
+  if (tests.length === 0) return undefined;
+  return meansOf(tests);
 }
 
 function secondsLeftOf(

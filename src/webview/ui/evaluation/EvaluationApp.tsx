@@ -33,6 +33,7 @@ export function EvaluationApp({ model, host }: { model: EvaluationModel; host: E
     (values: Partial<RowQuery>): void => {
       const next = { ...model.query, ...values };
       if (next.size === undefined) delete next.size;
+      if (next.tests === undefined) delete next.tests;
       model.ask(next);
       storeState(next);
     },

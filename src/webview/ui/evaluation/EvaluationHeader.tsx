@@ -4,11 +4,12 @@ import type { VNode } from 'preact';
 import { useState } from 'preact/hooks';
 import { plural, t } from '../../../base/l10n.ts';
 import type { EvaluationState, StartChoice } from '../../../protocol/evaluation.ts';
+import { FED, inOrderOfFed, USUAL, type Fed } from '../../../evaluation/fed.ts';
 import { timeText } from '../../../watch/progress.ts';
 import { Button } from '../../toolkit.tsx';
 import { Fact } from '../Fact.tsx';
 import { Segmented } from '../Segmented.tsx';
-import type { EvaluationScene } from './scene.ts';
+import { fedName, type EvaluationScene } from './scene.ts';
 
 export function EvaluationHeader({ scene }: { scene: EvaluationScene }): VNode {
   const { state, call } = scene;
@@ -40,28 +41,49 @@ export function EvaluationHeader({ scene }: { scene: EvaluationScene }): VNode {
   );
 }
 
+/** What is fed: the model's own latents, those of the papers too, or what the reader ticks. */
+type Feeding = 'own' | 'all' | 'chosen';
+
 function Actions({ scene: { state, call } }: { scene: EvaluationScene }): VNode {
-  const [passes, setPasses] = useState<StartChoice['passes']>('own');
+  const [feeding, setFeeding] = useState<Feeding>('own');
+  const [chosen, setChosen] = useState<readonly Fed[]>(USUAL);
+  const [tests, setTests] = useState(false);
   const [limit, setLimit] = useState('');
   const { evaluation, locked } = state;
   const running = evaluation?.running === true;
   const first = Number(limit);
   const hasLimit = Number.isSafeInteger(first) && first >= 1;
+  const passes = { own: ['own'] as const, all: USUAL, chosen: inOrderOfFed(chosen) }[feeding];
+  const choice: StartChoice = { passes: [...passes], tests, ...(hasLimit && { limit: first }) };
   return (
     <div class="actions">
       <Segmented
         label={t('Latents')}
-        value={passes}
+        value={feeding}
         options={[
           { value: 'own', label: t('own latents'), title: t('Every sample once, as the model reasons') },
           {
             value: 'all',
-            label: t('all interventions'),
+            label: t('the usual interventions'),
             title: t('Then again with latents zeroed, of noise, of another sample, and left out'),
           },
+          {
+            value: 'chosen',
+            label: t('chosen …'),
+            title: t('Which interventions are run is chosen below'),
+          },
         ]}
-        onChange={setPasses}
+        onChange={setFeeding}
       />
+      <label
+        class="analysis-switch"
+        title={t(
+          'Of each run with its own latents: KL per word without them, and how faithful the first latent’s map is. Takes several times as long as the run.',
+        )}
+      >
+        <input type="checkbox" checked={tests} onChange={(event) => setTests(event.currentTarget.checked)} />
+        {t('with tests')}
+      </label>
       <label class="field">
         <span class="field-label">{t('first')}</span>
         <input
@@ -89,7 +111,7 @@ function Actions({ scene: { state, call } }: { scene: EvaluationScene }): VNode 
           appearance="primary"
           disabled={locked !== undefined || state.reading}
           title={locked ?? t('Runs in the background; samples that are done already are not done again')}
-          onClick={() => call((host) => host.start({ passes, ...(hasLimit && { limit: first }) }))}
+          onClick={() => call((host) => host.start(choice))}
         >
           {t('Evaluate')}
         </Button>
@@ -104,6 +126,33 @@ function Actions({ scene: { state, call } }: { scene: EvaluationScene }): VNode 
       >
         {t('Write report…')}
       </Button>
+      {feeding === 'chosen' && <Choice chosen={chosen} choose={setChosen} />}
+    </div>
+  );
+}
+
+interface ChoiceProps {
+  chosen: readonly Fed[];
+  choose: (chosen: readonly Fed[]) => void;
+}
+
+/** Its own latents are always run: the others are compared with them. */
+function Choice({ chosen, choose }: ChoiceProps): VNode {
+  return (
+    <div class="analysis-several evaluation-choice" role="group" aria-label={t('Latents')}>
+      {FED.map((fed) => (
+        <label key={fed} class="analysis-switch">
+          <input
+            type="checkbox"
+            checked={chosen.includes(fed)}
+            disabled={fed === 'own'}
+            onChange={(event) =>
+              choose(event.currentTarget.checked ? [...chosen, fed] : chosen.filter((each) => each !== fed))
+            }
+          />
+          {fedName(fed)}
+        </label>
+      ))}
     </div>
   );
 }

@@ -4,7 +4,9 @@ import type { VNode } from 'preact';
 import { t } from '../../../base/l10n.ts';
 import type { Share } from '../../../evaluation/figures.ts';
 import { percent, points, probability } from '../../../evaluation/words.ts';
-import type { EvaluationState, PassState } from '../../../protocol/evaluation.ts';
+import { natsText } from '../../../evidence/causality.ts';
+import { signed } from '../../../evidence/faithfulness.ts';
+import type { EvaluationState, PassState, TestsState } from '../../../protocol/evaluation.ts';
 import { fedName, type EvaluationScene } from './scene.ts';
 
 /** Below this probability a difference is called more than chance, as is customary. */
@@ -65,7 +67,30 @@ export function FiguresTable({ scene }: { scene: EvaluationScene }): VNode | nul
           </table>
         </div>
       )}
+      {evaluation.tests !== undefined && <Tests tests={evaluation.tests} />}
     </section>
+  );
+}
+
+/** Means over the runs that were tested. */
+function Tests({ tests: { kl, faithfulness } }: { tests: TestsState }): VNode {
+  return (
+    <p class="figures-tests">
+      {kl !== undefined && (
+        <span title={t('The markers alone, its own words fed; mean over {0} runs, 95 % interval', kl.of)}>
+          {t('KL per word without latents')} <b>{natsText(kl.mean)}</b>{' '}
+          <span class="dim">{t('{0} to {1} nats', natsText(Math.max(0, kl.low)), natsText(kl.high))}</span>
+        </span>
+      )}
+      {faithfulness !== undefined && (
+        <span
+          title={t('Of the first latent of each run; mean over {0} runs, 95 % interval', faithfulness.of)}
+        >
+          {t('Map faithfulness')} <b>{signed(faithfulness.mean)}</b>{' '}
+          <span class="dim">{t('{0} to {1}', signed(faithfulness.low), signed(faithfulness.high))}</span>
+        </span>
+      )}
+    </p>
   );
 }
 

@@ -3,8 +3,8 @@
 import type { VNode } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { plural, t } from '../../../base/l10n.ts';
-import { OUTCOMES, type RowQuery } from '../../../protocol/evaluation.ts';
-import { fedName, outcomeName, type EvaluationScene } from './scene.ts';
+import { OUTCOMES, TEST_FILTERS, type RowQuery } from '../../../protocol/evaluation.ts';
+import { fedName, outcomeName, testFilterName, type EvaluationScene } from './scene.ts';
 
 /** After the last letter. */
 const TYPING_MS = 150;
@@ -30,6 +30,25 @@ export function Filters({ scene }: { scene: EvaluationScene }): VNode {
           {passes.length > 1 && <option value="differs">{t('differs between passes')}</option>}
         </select>
       </label>
+      {state.evaluation?.tests !== undefined && (
+        <label class="field">
+          <span class="field-label">{t('Tests')}</span>
+          <select
+            value={query.tests ?? ''}
+            onChange={(event) => {
+              const { value } = event.currentTarget;
+              ask({ tests: TEST_FILTERS.find((filter) => filter === value) } as Partial<RowQuery>);
+            }}
+          >
+            <option value="">{t('all')}</option>
+            {TEST_FILTERS.map((filter) => (
+              <option key={filter} value={filter}>
+                {testFilterName(filter)}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       {state.sizes.length > 1 && (
         <label class="field">
           <span class="field-label">{t('Map size')}</span>

@@ -5,6 +5,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../../../base/l10n.ts';
 import type { Column, PassState, Row } from '../../../protocol/evaluation.ts';
 import { sortedBy } from '../../logic/rowQuery.ts';
+import { MOVED, natsText } from '../../../evidence/causality.ts';
+import { scoreText, signed } from '../../../evidence/faithfulness.ts';
 import type { Small } from '../../evaluationModel.ts';
 import { useVirtualRows } from '../useVirtualRows.ts';
 import { fedName, OUTCOME_MARKS, outcomeName, type EvaluationScene } from './scene.ts';
@@ -64,6 +66,7 @@ export function RowsGrid({ scene }: { scene: EvaluationScene }): VNode {
       aria-rowcount={count + 1}
       aria-activedescendant={count > 0 ? `row-${at}` : undefined}
       onKeyDown={move}
+      style={{ '--passes': passes.length }}
     >
       <Heads scene={scene} />
       <div class="rows-all" role="rowgroup" style={{ height: `${total}px` }}>
@@ -74,6 +77,7 @@ export function RowsGrid({ scene }: { scene: EvaluationScene }): VNode {
             top={start}
             row={model.row(index)}
             passes={passes}
+            isTested={state.evaluation?.tests !== undefined}
             isActive={index === at}
             picture={(line) => model.picture(line)}
             select={() => shown(index)}
@@ -118,6 +122,26 @@ function Heads({ scene: { state, query, ask } }: { scene: EvaluationScene }): VN
       <Head column="blocks" name={t('Blocks')} kind="blocks" query={query} ask={ask} />
       <Head column="tokens" name={t('Tokens')} kind="tokens" query={query} ask={ask} />
       <Head column="time" name={t('Time')} kind="time" query={query} ask={ask} />
+      {state.evaluation?.tests !== undefined && (
+        <>
+          <Head
+            column="kl"
+            name={t('KL without')}
+            about={t('KL per word without latents, in nats: the markers alone, its own words fed')}
+            kind="kl"
+            query={query}
+            ask={ask}
+          />
+          <Head
+            column="faithfulness"
+            name={t('Map')}
+            about={t('Faithfulness of the first latent’s map: above 0 it is better than random orders')}
+            kind="faithfulness"
+            query={query}
+            ask={ask}
+          />
+        </>
+      )}
     </div>
   );
 }
@@ -134,15 +158,17 @@ function reveal(box: HTMLElement | null, index: number): void {
 interface HeadProps extends Pick<EvaluationScene, 'query' | 'ask'> {
   column: Column;
   name: string;
+  /** What the column is, where its name does not say all. */
+  about?: string;
   kind: string;
 }
 
-function Head({ column, name, kind, query, ask }: HeadProps): VNode {
+function Head({ column, name, about, kind, query, ask }: HeadProps): VNode {
   const isSorted = query.sort === column;
   const order = query.down ? 'descending' : 'ascending';
   return (
     <span role="columnheader" class={`cell cell-${kind}`} aria-sort={isSorted ? order : 'none'}>
-      <button type="button" class="quiet" onClick={() => ask(sortedBy(query, column))}>
+      <button type="button" class="quiet" title={about} onClick={() => ask(sortedBy(query, column))}>
         {name}
         <span class="sort-mark" aria-hidden="true">
           {isSorted ? (query.down ? '▾' : '▴') : ''}
@@ -157,6 +183,7 @@ interface SampleRowProps {
   top: number;
   row: Row | undefined;
   passes: PassState[];
+  isTested: boolean;
   isActive: boolean;
   picture: (line: number) => Small;
   select: () => void;
@@ -165,7 +192,7 @@ interface SampleRowProps {
 }
 
 function SampleRow(props: SampleRowProps): VNode {
-  const { index, top, row, passes, isActive, picture, select, open, openLine } = props;
+  const { index, top, row, passes, isTested, isActive, picture, select, open, openLine } = props;
   return (
     <div
       id={`row-${index}`}
@@ -183,7 +210,10 @@ function SampleRow(props: SampleRowProps): VNode {
           …
         </span>
       ) : (
-        <Cells row={row} passes={passes} picture={picture} open={open} openLine={openLine} />
+        <>
+          <Cells row={row} passes={passes} picture={picture} open={open} openLine={openLine} />
+          {isTested && <TestCells row={row} />}
+        </>
       )}
     </div>
   );
@@ -250,6 +280,30 @@ function Cells({ row, passes, picture, open, openLine }: CellsProps): VNode {
       </span>
       <span role="gridcell" class="cell cell-time numeric">
         {row.milliseconds === undefined ? '' : t('{0} s', (row.milliseconds / 1000).toFixed(1))}
+      </span>
+    </>
+  );
+}
+
+/** Strong where the words move, and where the map is better than random orders. */
+function TestCells({ row: { kl, faithfulness, untested } }: { row: Row }): VNode {
+  return (
+    <>
+      <span role="gridcell" class="cell cell-kl numeric" title={untested}>
+        {kl === undefined ? (
+          untested !== undefined && <span class="cell-problem">{t('no test')}</span>
+        ) : (
+          <span data-strong={kl >= MOVED}>{natsText(kl)}</span>
+        )}
+      </span>
+      <span
+        role="gridcell"
+        class="cell cell-faithfulness numeric"
+        title={faithfulness === undefined ? untested : scoreText(faithfulness)}
+      >
+        {faithfulness !== undefined && (
+          <span data-strong={faithfulness.low > 0}>{signed(faithfulness.value)}</span>
+        )}
       </span>
     </>
   );

@@ -3,7 +3,13 @@
 import { unreachable } from '../../../base/errors.ts';
 import { t } from '../../../base/l10n.ts';
 import type { Fed } from '../../../evaluation/fed.ts';
-import type { EvaluationPageHost, Outcome, RowQuery, TableState } from '../../../protocol/evaluation.ts';
+import type {
+  EvaluationPageHost,
+  Outcome,
+  RowQuery,
+  TableState,
+  TestFilter,
+} from '../../../protocol/evaluation.ts';
 import type { EvaluationModel } from '../../evaluationModel.ts';
 
 export interface EvaluationScene {
@@ -25,6 +31,16 @@ export function fedName(fed: Fed): string {
       return t('noise of equal norm');
     case 'swap':
       return t('another sample’s');
+    case 'mean':
+      return t('their mean');
+    case 'shuffle':
+      return t('in another order');
+    case 'oracle':
+      return t('the teacher’s selection');
+    case 'dummy':
+      return t('pads (dummy slots)');
+    case 'none':
+      return t('no block at all');
     case 'markers':
       return t('markers only');
     default:
@@ -46,6 +62,21 @@ export function outcomeName(outcome: Outcome): string {
       return t('cannot be asked');
     default:
       return unreachable(outcome);
+  }
+}
+
+export function testFilterName(filter: TestFilter): string {
+  switch (filter) {
+    case 'moves':
+      return t('words move without latents');
+    case 'still':
+      return t('words stay without latents');
+    case 'faithful':
+      return t('map above random orders');
+    case 'unfaithful':
+      return t('map not above random orders');
+    default:
+      return unreachable(filter);
   }
 }
 
