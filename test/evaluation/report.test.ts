@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { launchBrowser } from '../../scripts/host/browser.ts';
-import { FED } from '../../src/evaluation/fed.ts';
+import { USUAL } from '../../src/evaluation/fed.ts';
 import { html } from '../../src/evaluation/html.ts';
 import { reportHtml, type ReportData } from '../../src/evaluation/report.ts';
 import type { SampleResult } from '../../src/evaluation/results.ts';
@@ -16,7 +16,7 @@ const HOSTILE = `<img src=x onerror="alert(1)"><script>alert(2)</script>'"&\u202
 
 /** @param rights of each pass in the order of what is fed: samples that are right, of 20 */
 function data(rights: readonly number[], more: Partial<ReportData> = {}): ReportData {
-  const passes = FED.slice(0, rights.length).map((fed, pass) => ({
+  const passes = USUAL.slice(0, rights.length).map((fed, pass) => ({
     fed,
     results: Array.from({ length: 20 }, (_, i): SampleResult => {
       const success = i < rights[pass]!;

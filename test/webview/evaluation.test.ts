@@ -81,6 +81,13 @@ describe.skipIf(!hasChromium)('samples page in Chromium', () => {
     await expect.poll(count).toBe('1 row');
     await page.getByRole('searchbox').fill('');
     await expect.poll(count).toBe('400 rows');
+    await page.getByRole('combobox', { name: 'Tests' }).selectOption('still');
+    const tested = async (): Promise<number[]> =>
+      (await page.locator('.rows-all .cell-kl').allInnerTexts()).map(Number);
+    await expect.poll(async () => Math.max(...(await tested()))).toBeLessThan(0.01);
+    await page.getByRole('button', { name: 'KL without' }).click();
+    await expect.poll(async () => (await tested())[0]).toBeLessThan(0.0002);
+    await page.getByRole('combobox', { name: 'Tests' }).selectOption('');
     await page.getByRole('button', { name: 'Tokens' }).click();
     await page.getByRole('button', { name: 'Tokens' }).click();
     await expect
@@ -95,14 +102,20 @@ describe.skipIf(!hasChromium)('samples page in Chromium', () => {
   test('says how far it is, starts and stops, and gives the figures away', async () => {
     const page = await show(400, 130);
     const start = page.getByRole('button', { name: 'Evaluate' });
-    await page.getByRole('radio', { name: 'all interventions' }).click();
+    await page.getByRole('radio', { name: 'the usual interventions' }).click();
     await page.getByLabel('first').fill('20');
+    await start.click();
+    await page.getByRole('radio', { name: 'chosen' }).click();
+    await page.getByRole('checkbox', { name: 'the teacher’s selection' }).check();
+    for (const name of ['noise', 'zeroed', 'markers']) await page.getByRole('checkbox', { name }).uncheck();
+    await page.getByRole('checkbox', { name: 'with tests' }).check();
     await start.click();
     await page.getByRole('button', { name: 'LaTeX' }).click();
     await page.getByRole('button', { name: 'Save rows as CSV' }).click();
     expect(await preview.calls()).toEqual([
       'ready',
-      'start {"passes":"all","limit":20}',
+      'start {"passes":["own","zero","noise","swap","markers"],"tests":false,"limit":20}',
+      'start {"passes":["own","swap","oracle"],"tests":true,"limit":20}',
       'exportFigures "latex" "clipboard"',
       'exportRows {"fed":"own","outcome":"all","text":"","sort":"line","down":false}',
     ]);

@@ -2,8 +2,8 @@
 
 import { seededNumbers } from '../../src/base/random.ts';
 import { effectsOf } from '../../src/evaluation/comparison.ts';
-import { FED } from '../../src/evaluation/fed.ts';
-import { figuresOf } from '../../src/evaluation/figures.ts';
+import { USUAL } from '../../src/evaluation/fed.ts';
+import { figuresOf, meansOf } from '../../src/evaluation/figures.ts';
 import type { SampleResult } from '../../src/evaluation/results.ts';
 import type { Pass } from '../../src/extension/evaluation/resultsFiles.ts';
 import type { SampleEntry } from '../../src/extension/evaluation/samplesFile.ts';
@@ -32,7 +32,7 @@ export function sampleEntries(count: number): SampleEntry[] {
 }
 
 export function samplePasses(entries: readonly SampleEntry[], done: number): Pass[] {
-  return FED.slice(0, done === 0 ? 0 : FED.length).map((fed, place): Pass => {
+  return USUAL.slice(0, done === 0 ? 0 : USUAL.length).map((fed, place): Pass => {
     const random = seededNumbers(place + 1);
     const results = entries.slice(0, done).map((entry): [number, SampleResult] => {
       const success = entry.problem === undefined && random() < (place === 0 ? 0.9 : 0.5 - 0.05 * place);
@@ -50,6 +50,7 @@ export function samplePasses(entries: readonly SampleEntry[], done: number): Pas
           latents: 8 * entry.truth.length,
           tokens: 20 + Math.round(60 * random()),
           milliseconds: Math.round(300 + 900 * random()),
+          ...(fed === 'own' && entry.problem === undefined && { tests: testsOf(random) }),
           ...(entry.problem !== undefined && { error: entry.problem }),
         },
       ];
@@ -65,6 +66,15 @@ export function samplePasses(entries: readonly SampleEntry[], done: number): Pas
     };
     return { fed, header: header as Pass['header'], results: new Map(results) };
   });
+}
+
+function testsOf(random: () => number): NonNullable<SampleResult['tests']> {
+  const value = random() - 0.3;
+  return {
+    version: '1.1',
+    kl: 10 ** (-4 * random()),
+    faithfulness: { value, low: value - 0.2, high: value + 0.2 },
+  };
 }
 
 /** The state that goes with them. */
@@ -86,8 +96,9 @@ export function sampleTable(count: number, done: number, more: Partial<TableStat
       const effect = fed === 'own' ? undefined : effects.get(fed);
       return { fed, all, sizes, notAnswered, ...(effect && { effect }) };
     }),
-    done: done * FED.length,
-    total: count * FED.length,
+    ...(done > 0 && { tests: meansOf(passes[0]!.results.flatMap(({ tests }) => tests ?? [])) }),
+    done: done * USUAL.length,
+    total: count * USUAL.length,
   };
   return {
     version: 1,

@@ -30,6 +30,13 @@ const result = (line: number, success: boolean, answer: string): string =>
     latents: 16,
     tokens: 30 + line,
     milliseconds: 900,
+    ...(success && {
+      tests: {
+        version: '1.1',
+        kl: 0.5 / line,
+        faithfulness: { value: 0.25, low: line / 2 - 0.75, high: 0.75 },
+      },
+    }),
   });
 
 function header(samples: string, fed?: string): string {
@@ -148,9 +155,12 @@ describe('a samples file', () => {
     expect(linesOf({ sort: 'outcome' })).toEqual([2, 1, 3]);
     expect(linesOf({ text: 'dd' })).toEqual([3]);
     expect(linesOf({ fed: 'zero', outcome: 'wrong' })).toEqual([1]);
+    expect([linesOf({ tests: 'moves' }), linesOf({ tests: 'still' })]).toEqual([[1], []]);
+    expect([linesOf({ tests: 'faithful' }), linesOf({ tests: 'unfaithful' })]).toEqual([[], [1]]);
+    expect(linesOf({ fed: 'zero', sort: 'kl' })).toEqual([1, 2, 3]);
     expect(rows.csv({ ...QUERY, outcome: 'right' }).split('\r\n')).toEqual([
-      'line,id,size,question,truth,answer,outcome,blocks,latents,tokens,milliseconds,problem,with own,with zero',
-      '1,,,q,LU,LU,right,2,16,31,900,,right,wrong',
+      'line,id,size,question,truth,answer,outcome,blocks,latents,tokens,milliseconds,KL without latents,map faithfulness,map faithfulness from,map faithfulness to,problem,with own,with zero',
+      '1,,,q,LU,LU,right,2,16,31,900,0.5,0.25,-0.25,0.75,,right,wrong',
       '',
     ]);
   });

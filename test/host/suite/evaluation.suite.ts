@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import * as vscode from 'vscode';
-import { FED } from '../../../src/evaluation/fed.ts';
+import { USUAL } from '../../../src/evaluation/fed.ts';
 import { paperTable, writeTable } from '../../../src/evaluation/paperTable.ts';
 import { passPath, readResults } from '../../../src/evaluation/results.ts';
 import type { EvaluateOutcome } from '../../../src/extension/evaluation/command.ts';
@@ -30,7 +30,7 @@ export function suite(claim: DeclareClaim): void {
       assert.deepEqual(all, own);
       assert.equal(readFileSync(ownFile, 'utf8'), before, 'what was done is not done again');
       const passes = await Promise.all(
-        FED.map(async (fed) => ({
+        USUAL.map(async (fed) => ({
           fed,
           results: [...(await readResults(passPath(all.results, fed))).results.values()],
         })),
