@@ -1,10 +1,11 @@
 /**
  * Takes pictures of the real window: every scenario, in four themes and two sizes.
  *
- * Usage: npx tsx scripts/screenshots.ts [--theme dark]… [--size wide]… [--scenario reason]… [--extension <folder>]
+ * Usage: npx tsx scripts/screenshots.ts [--theme dark]… [--size wide]… [--scenario reason]… [--retries 1] [--extension <folder>]
  *
  * Pictures go to `test-output/screenshots/<theme>/<scenario>-<size>-<step>.png`. A step that fails
- * leaves a picture of what was there instead and ends its scenario; the others still run.
+ * leaves a picture of what was there instead and ends its scenario; the others still run. With `--retries 1` such a
+ * scenario is played once more in a new window and fails only if it fails again; what it failed at first is told.
  */
 
 import { cp } from 'node:fs/promises';
@@ -45,6 +46,8 @@ interface Plan {
   themes: string[];
   sizes: string[];
   scenarios: Scenario[];
+  /** How often a scenario that failed is played again. */
+  retries: number;
   extension: string;
 }
 
@@ -57,7 +60,13 @@ async function takeScreenshots(plan: Plan): Promise<string[]> {
       for (const size of plan.sizes) {
         for (const scenario of plan.scenarios) {
           played++;
-          const failure = await playInNewWindow(browser, plan.extension, theme, size, scenario);
+          const playOnce = (): Promise<string | undefined> =>
+            playInNewWindow(browser, plan.extension, theme, size, scenario);
+          let failure = await playOnce();
+          for (let again = 0; failure !== undefined && again < plan.retries; again++) {
+            console.log(`Played again: ${failure}`);
+            failure = await playOnce();
+          }
           if (failure !== undefined) failures.push(failure);
         }
       }
@@ -131,6 +140,7 @@ async function main(): Promise<void> {
       theme: { type: 'string', multiple: true },
       size: { type: 'string', multiple: true },
       scenario: { type: 'string', multiple: true },
+      retries: { type: 'string', default: '0' },
       extension: { type: 'string', default: repositoryRoot },
     },
   });
@@ -143,6 +153,7 @@ async function main(): Promise<void> {
     themes: choose('theme', Object.keys(themes), values.theme),
     sizes: choose('size', Object.keys(sizes), values.size),
     scenarios: scenarios.filter(({ name }) => names.includes(name)),
+    retries: Number(values.retries),
     extension: resolve(values.extension),
   });
   for (const failure of failures) console.error(`Failed: ${failure}`);

@@ -106,7 +106,7 @@ export async function fillQuickInput(page: Page, value: string): Promise<void> {
   await input.waitFor({ state: 'visible', timeout: 20_000 });
   await input.fill(value);
   await page.waitForTimeout(300);
-  await input.press('Enter');
+  await answer(page);
 }
 
 /** Answers VS Code's own open or save dialog, which is a quick input that holds a path. */
@@ -133,10 +133,29 @@ function inputStartsWithSlash(selector: string): boolean {
 
 /** Accepts what an open quick input proposes. */
 export async function acceptQuickInput(page: Page): Promise<void> {
-  const input = page.locator(quickInput);
-  await input.waitFor({ state: 'visible', timeout: 20_000 });
+  await page.locator(quickInput).waitFor({ state: 'visible', timeout: 20_000 });
   await page.waitForTimeout(300);
-  await input.press('Enter');
+  await answer(page);
+}
+
+/** Enter, until what was asked is gone: on a busy machine the next Enter would else answer the same question again. */
+async function answer(page: Page): Promise<void> {
+  const asked = await page.evaluate(quickInputQuestion);
+  await page.locator(quickInput).press('Enter');
+  // Two questions that read alike cannot be told apart, so the wait has an end that is no failure.
+  for (let waited = 0; waited < 5_000; waited += 50) {
+    if ((await page.evaluate(quickInputQuestion)) !== asked) return;
+    await page.waitForTimeout(50);
+  }
+}
+
+/** Runs in the page. @returns title, message and placeholder of what is asked; nothing once it is hidden */
+function quickInputQuestion(): string {
+  const widget = document.querySelector<HTMLElement>('.quick-input-widget');
+  if (widget === null || widget.offsetParent === null) return '';
+  const parts = ['.quick-input-title', '.quick-input-message'];
+  const said = parts.map((part) => widget.querySelector(part)?.textContent);
+  return [...said, widget.querySelector('input[type=text]')?.getAttribute('placeholder')].join('\n');
 }
 
 /** Opens a file of the opened folder by its name, through Quick Open. */
