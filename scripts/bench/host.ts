@@ -19,7 +19,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { RunStore } from '../../src/extension/run/store.ts';
 import { TraceFiles } from '../../src/extension/trace/traceFiles.ts';
+import { nextTurn } from '../../src/base/turn.ts';
 import { pack } from '../../src/protocol/pack.ts';
+import { inParts } from '../../src/protocol/traceParts.ts';
 import { readArray, readBytes } from '../../src/trace/arrays.ts';
 import { applyEvent, startTrace } from '../../src/trace/events.ts';
 import type { ArrayRef, Trace } from '../../src/trace/schema.ts';
@@ -146,7 +148,13 @@ async function benchOpen(file: string): Promise<void> {
     reader.read({ family: { of: 'paid', layer, to: { latent: 0 }, count: trace.tokens.length }, ...one }),
   );
   // What the panel is sent of it; VS Code writes it as JSON.
-  await timed('  its message to the panel', async () => JSON.stringify(pack(trace).message).length);
+  await timed('  its messages to the panel', async () => {
+    const { head, parts } = inParts(trace);
+    for (const message of [head, ...parts]) {
+      JSON.stringify(pack(message).message);
+      await nextTurn();
+    }
+  });
   await opened.close();
   await files.close();
   clearInterval(watch);

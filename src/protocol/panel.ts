@@ -12,11 +12,14 @@ import type { Query } from '../trace/queries.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import type { AnalysesHost, AnalysisPart } from './panelAnalyses.ts';
+import type { TracePart } from './traceParts.ts';
 
 /** Host → panel. */
 export interface PanelMethods {
-  /** Replaces everything shown. */
+  /** Replaces everything shown, once as many parts of the trace as `toCome` says have followed. */
   show(state: PanelState): Promise<void>;
+  /** More of the trace that was sent last. */
+  part(part: TracePart): Promise<void>;
   /** One more event of the run that is shown. */
   event(event: ReasonEvent): Promise<void>;
   /** Progress before the first event ("loading the model"); null when it is over (JSON knows no undefined). */
@@ -68,6 +71,8 @@ export interface PanelHost extends AnalysesHost {
 export interface PanelState {
   /** Absent before the run has started. */
   trace?: Trace;
+  /** Parts of the trace that follow; none unless told. */
+  toCome?: number;
   /** Name of the file when it was opened from one. */
   fileName?: string;
   /** A viewer has no engine: no run again, no helpers. */

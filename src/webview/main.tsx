@@ -47,6 +47,7 @@ const model: PanelModel = new PanelModel({
 });
 const methods: PanelMethods = {
   show: (state) => model.show(state),
+  part: (part) => model.part(part),
   event: (event) => model.event(event),
   progress: (message) => model.progress(message),
   select: (selection) => model.select(selection),

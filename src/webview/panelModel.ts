@@ -3,6 +3,7 @@
 import { CancelledError } from '../base/errors.ts';
 import type { PanelHost, PanelMethods, PanelSelection, PanelState } from '../protocol/panel.ts';
 import type { AnalysesHost, AnalysisPart } from '../protocol/panelAnalyses.ts';
+import type { TracePart } from '../protocol/traceParts.ts';
 import { applyEvent, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Query } from '../trace/queries.ts';
 import { RunMaps } from '../trace/runMaps.ts';
@@ -40,6 +41,9 @@ export class PanelModel implements PanelMethods {
   private readonly selectors: ((selection: PanelSelection) => void)[] = [];
   private readonly troubled: ((message: string) => void)[] = [];
   private pending = false;
+  /** What was sent last, until all parts of its trace have come. */
+  private coming: { state: PanelState; left: number } | undefined;
+  private readonly afterwards: (() => void)[] = [];
   private loader: SliceLoader | undefined;
   private requests = 0;
 
@@ -66,13 +70,30 @@ export class PanelModel implements PanelMethods {
     this.loader?.want(queries, ahead);
   }
 
-  async show(state: PanelState): Promise<void> {
+  async show({ toCome = 0, ...state }: PanelState): Promise<void> {
+    this.coming = { state, left: toCome };
+    if (toCome === 0) this.showWhole(state);
+  }
+
+  async part({ tokens, latents }: TracePart): Promise<void> {
+    const { coming } = this;
+    const trace = coming?.state.trace;
+    if (coming === undefined || trace === undefined) return;
+    trace.tokens.push(...tokens);
+    trace.latents.push(...latents);
+    coming.left--;
+    if (coming.left === 0) this.showWhole(coming.state);
+  }
+
+  private showWhole(state: PanelState): void {
+    this.coming = undefined;
     const started = state.trace?.status === 'running' && state.trace.id !== this.state.trace?.id;
     this.hold(state.trace);
     this.state = state;
     this.traceVersion++;
     this.connected = true;
     this.changed(started ? 'run-started' : 'content');
+    for (const next of this.afterwards.splice(0)) next();
   }
 
   async event(event: ReasonEvent): Promise<void> {
@@ -98,7 +119,7 @@ export class PanelModel implements PanelMethods {
   }
 
   async select(selection: PanelSelection): Promise<void> {
-    for (const listener of this.selectors) listener(selection);
+    this.onceWhole(() => this.selectors.forEach((listener) => listener(selection)));
   }
 
   async selection(): Promise<PanelSelection> {
@@ -106,7 +127,13 @@ export class PanelModel implements PanelMethods {
   }
 
   async found(part: AnalysisPart): Promise<void> {
-    this.analyses.hear(part);
+    this.onceWhole(() => this.analyses.hear(part));
+  }
+
+  /** What is said of a trace whose parts are still coming waits for the last. */
+  private onceWhole(next: () => void): void {
+    if (this.coming === undefined) next();
+    else this.afterwards.push(next);
   }
 
   /** Another trace has slices of its own; the same one, sent again, keeps those that are at hand. */

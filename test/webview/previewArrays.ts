@@ -40,6 +40,11 @@ export class PreviewArrays {
     this.cancelled.length = 0;
   }
 
+  /** The page is gone: what it asked for is nobody's, as in the extension host. */
+  cancelAll(): void {
+    for (const { abort } of this.aborts.values()) abort.abort();
+  }
+
   /** Lets go what is held back. */
   release(): void {
     this.holds = () => false;

@@ -11,6 +11,7 @@ import { UserError } from '../../src/base/errors.ts';
 import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/panel.ts';
 import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
+import { inParts } from '../../src/protocol/traceParts.ts';
 import { traceSchema, type Trace } from '../../src/trace/schema.ts';
 import { formOf } from '../../src/analysis/form.ts';
 import { ANALYSES, type PanelAnalysis } from '../../src/analysis/table.ts';
@@ -172,11 +173,13 @@ const panel = connect<PanelMethods, PanelHost>(
   }),
 );
 
-function show(trace: Trace | undefined, rest: Omit<PanelState, 'trace'>): Promise<void> {
+async function show(trace: Trace | undefined, rest: Omit<PanelState, 'trace'>): Promise<void> {
   shown = trace;
   canCompute = rest.canRun;
   sentAt = performance.now();
-  return panel.show({ ...(trace && { trace }), ...rest });
+  const { head, parts } = trace === undefined ? { parts: [] } : inParts(trace);
+  await panel.show({ ...rest, ...(head && { trace: head }), toCome: parts.length });
+  for (const part of parts) await panel.part(part);
 }
 
 let prepared: Trace | undefined;

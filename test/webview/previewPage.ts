@@ -153,6 +153,7 @@ export async function emptyPreview(browser: Browser, files: Map<string, string>)
       await isReady();
     },
     reload: async () => {
+      arrays.cancelAll();
       await page.reload();
       await isReady();
     },

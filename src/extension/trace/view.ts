@@ -5,9 +5,11 @@
 
 import * as vscode from 'vscode';
 import { DisposableStore, type Disposable } from '../../base/disposable.ts';
+import { nextTurn } from '../../base/turn.ts';
 import type { PanelHost, PanelMethods, PanelSelection, PanelState } from '../../protocol/panel.ts';
 import { packed } from '../../protocol/pack.ts';
 import { connect } from '../../protocol/rpc.ts';
+import { inParts } from '../../protocol/traceParts.ts';
 import type { ReasonEvent } from '../../trace/events.ts';
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
 import { PageAnalyses, type AnalysisMeans } from './pageAnalyses.ts';
@@ -43,6 +45,8 @@ export class TraceView implements Disposable {
   private readonly panel: ReturnType<typeof connect<PanelMethods, PanelHost>>;
   /** VS Code ends a hidden webview's script; what is sent then is lost, and `ready` comes again. */
   private isReady = false;
+  /** How often a state was sent: a later one ends the parts of those before it. */
+  private shown = 0;
   private readonly requests: PageRequests;
   private pendingSelection: PanelSelection | undefined;
 
@@ -85,7 +89,7 @@ export class TraceView implements Disposable {
   /** Replaces everything shown, if anything is. */
   async refresh(): Promise<void> {
     if (!this.isReady) return;
-    await this.panel.show.asEvent(await this.state());
+    await this.show(await this.state());
   }
 
   /** Passes one event on; a panel that is not there yet will get the whole trace instead. */
@@ -128,9 +132,21 @@ export class TraceView implements Disposable {
     const state = await this.state();
     // From here on events are passed on; none can slip between the snapshot and this line.
     this.isReady = true;
-    await this.panel.show.asEvent(state);
+    const shown = this.show(state);
     if (this.pendingSelection) this.select(this.pendingSelection);
     this.pendingSelection = undefined;
+    await shown;
+  }
+
+  private async show({ trace, ...rest }: PanelState): Promise<void> {
+    const showing = ++this.shown;
+    const { head, parts } = trace === undefined ? { parts: [] } : inParts(trace);
+    await this.panel.show.asEvent({ ...rest, ...(head && { trace: head }), toCome: parts.length });
+    for (const part of parts) {
+      await nextTurn();
+      if (!this.isReady || this.shown !== showing) return;
+      await this.panel.part.asEvent(part);
+    }
   }
 
   private async state(): Promise<PanelState> {
