@@ -20,8 +20,8 @@ const TIME_LIMIT_MS = 60 * 60_000;
 /** Reference answers of this repository, and a larger set where there is one: see CONTRIBUTING.md. */
 const answers = join(root, 'test/reference');
 const moreAnswers = process.env.ILVR_GOLDENS ?? join(root, '../shared/data/goldens');
-/** Training by the recipe takes as long as a sixth of all other unit tests. */
-const RECIPE = 'test/train/recipe';
+/** Training takes as long as a fifth of all other unit tests. */
+const TRAINING = 'test/train';
 
 /**
  * What runs on the device: how a checkpoint is stored (nested, bin) makes no difference there, and one
@@ -36,7 +36,7 @@ const parts = {
   types: () => tool('typescript/bin/tsc', ['-b']),
   lint: () => tool('oxlint/bin/oxlint', ['--type-aware']),
   format: () => tool('prettier/bin/prettier.cjs', ['--check', '--log-level=warn', '.']),
-  vitest: () => runVitest('vitest', ['--exclude', `${RECIPE}/**`]),
+  vitest: () => runVitest('vitest', ['--exclude', `${TRAINING}/**`]),
   'conformance on the CPU': () => conformance(answers, 'cpu'),
   'conformance on software WebGPU': () => conformance(answers, 'webgpu', ON_THE_DEVICE),
   'conformance with more answers on the CPU': () => conformance(moreAnswers, 'cpu'),
@@ -44,7 +44,7 @@ const parts = {
     conformance(moreAnswers, 'webgpu', MORE_ON_THE_DEVICE),
   host: runHostTests,
   window: runWindowScenarios,
-  'vitest of the recipe': () => runVitest('vitest-recipe', [RECIPE]),
+  'vitest of training': () => runVitest('vitest-training', [TRAINING]),
   vsix: runFromVsix,
 };
 
@@ -55,7 +55,7 @@ const parts = {
  */
 const stages = [
   [['types'], ['lint'], ['format']],
-  [['vitest'], Object.keys(parts).filter((name) => /^conformance|^host|^window|recipe$/.test(name))],
+  [['vitest'], Object.keys(parts).filter((name) => /^conformance|^host|^window|training$/.test(name))],
   [['vsix']],
 ];
 
