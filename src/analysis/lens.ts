@@ -52,7 +52,8 @@ export const lens = analysis({
   tab: 'lens',
   title: message('Lens'),
   method: message(
-    'The state at the latent after each layer, through the final norm and the output matrix: softmax over all words. ' +
+    'The state at the latent after each layer, through the final norm, the head for latents where words are chosen ' +
+      'through it, and the output matrix: softmax over all words. ' +
       "Row 0 is the vector that was fed, which is past the norm. Patches: cosine with the picture tokens' states after " +
       'the same layer; in row 0 with their features.',
   ),

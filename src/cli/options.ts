@@ -40,15 +40,20 @@ export interface GenerationOptions {
   maxTokens: number;
   force: Record<number, number>;
   asReleased?: true;
+  /** Names of the options that were given, not left at their defaults. */
+  given?: readonly string[];
   topK?: number;
 }
 
-/** With --as-released, what the evaluation of the model's authors has in place of the options. */
+/** With --as-released, what the evaluation of the model's authors has in place of the options that were not given. */
 export function releasedOptions<Options extends GenerationOptions>(
   options: Options,
   { defaults: { released } }: Pick<LoadedModel, 'defaults'>,
 ): Options {
-  return options.asReleased === true ? { ...options, ...released } : options;
+  if (options.asReleased !== true) return options;
+  const { given = [] } = options;
+  const theirs = Object.entries(released ?? {}).filter(([name]) => !given.includes(name));
+  return { ...options, ...Object.fromEntries(theirs) };
 }
 
 export function addModelOptions(command: Command): Command {
@@ -116,13 +121,20 @@ export function addGenerationOptions(command: Command): Command {
     )
     .option(
       '--as-released',
-      "sample, stop and use the system prompt as the evaluation of the model's authors does, where published",
+      "sample, stop and use the system prompt as the evaluation of the model's authors does, where published; options that are given win",
     )
     .addOption(
       new Option('--force <i:id,…>', 'put token <id> at index <i> of the answer')
         .argParser(forcedTokens)
         .default({}, 'none'),
-    );
+    )
+    .hook('preAction', (_, action) => {
+      const names = Object.keys(action.opts());
+      action.setOptionValue(
+        'given',
+        names.filter((name) => action.getOptionValueSource(name) === 'cli'),
+      );
+    });
 }
 
 /** The part of a request that these options decide. */

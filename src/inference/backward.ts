@@ -18,6 +18,8 @@ import type { WeightSource } from '../model/weightSource.ts';
 import { floats, floatTensor, intTensor, openSession, type Session, type Tensors } from '../ort/session.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
 import type { NumericArray } from '../tensor/array.ts';
+import type { LatentHead } from '../model/latentHead.ts';
+import type { Headed } from './latentHeads.ts';
 import type { Model } from './model.ts';
 import { replay, type Sequence } from './replay.ts';
 
@@ -117,12 +119,14 @@ class WayBack {
   private readonly states: Float32Array[];
   /** Angles and mask, the same for every layer. */
   private readonly shared: Tensors;
+  private readonly headed: Headed | undefined;
   /** By layer; only of a way that is walked several times. */
   private readonly kept: Map<number, Session> | undefined;
 
   private constructor(model: Model, sequence: Sequence, states: Float32Array[], keeps: boolean) {
     this.model = model;
     this.ids = sequence.ids;
+    this.headed = sequence.headed;
     this.length = states[0]!.length / model.checkpoint.config.text.hiddenSize;
     this.states = states;
     this.shared = layerFeeds(model, sequence, this.length);
@@ -146,16 +150,18 @@ class WayBack {
     const C = text.hiddenSize;
     const top = new Float32Array(this.length * C);
     let logProbability = 0;
-    for (let first = 0; first < words.length; first += WORDS_AT_ONCE) {
-      const some = words.slice(first, first + WORDS_AT_ONCE);
+    for (const some of this.together(words)) {
       const rows = new Float32Array(some.length * C);
       // A word is chosen at the position before it.
       some.forEach((word, i) => rows.set(this.last(word - 1), i * C));
       const labels = some.map((word, i) => i * text.vocabularySize + this.ids[word]!);
-      const result = await this.runOnce(answerGradientGraph(text, this.weights, some.length, objective), {
-        states: floatTensor(rows, [some.length, C]),
-        words: intTensor(labels, [some.length, 1]),
-      });
+      const result = await this.runOnce(
+        answerGradientGraph(text, this.weights, some.length, objective, this.headFor(some[0]!)),
+        {
+          states: floatTensor(rows, [some.length, C]),
+          words: intTensor(labels, [some.length, 1]),
+        },
+      );
       logProbability -= floats(result['surprise']).reduce((sum, value) => sum + value, 0);
       const back = floats(result['gradient']);
       some.forEach((word, i) => top.set(back.subarray(i * C, (i + 1) * C), (word - 1) * C));
@@ -163,11 +169,35 @@ class WayBack {
     return { logProbability, top };
   }
 
+  /** A few words at a time; those that are chosen through the head for latents by themselves. */
+  private together(words: readonly number[]): number[][] {
+    const groups: number[][] = [];
+    for (const word of words) {
+      const last = groups.at(-1);
+      const fits = last !== undefined && last.length < WORDS_AT_ONCE;
+      if (fits && this.headFor(last[0]!) === this.headFor(word)) last.push(word);
+      else groups.push([word]);
+    }
+    return groups;
+  }
+
+  /** Of the word at an index: what the state that it is chosen from goes through. */
+  private headFor(word: number): LatentHead | undefined {
+    return this.headed?.logits === true ? this.headAfter(word - 1) : undefined;
+  }
+
+  /** What the state at a position goes through before it is fed. */
+  private headAfter(position: number): LatentHead | undefined {
+    return this.headed?.positions.has(position) === true
+      ? this.model.checkpoint.config.latentHead
+      : undefined;
+  }
+
   /** The same of what came to a latent (C): it was fed with the state before it. */
   async fromLatent(position: number, gradient: Float32Array): Promise<Float32Array> {
     const { text } = this.model.checkpoint.config;
     const C = text.hiddenSize;
-    const result = await this.runOnce(normGradientGraph(text, this.weights), {
+    const result = await this.runOnce(normGradientGraph(text, this.weights, this.headAfter(position - 1)), {
       states: floatTensor(this.last(position - 1), [1, C]),
       g: floatTensor(gradient, [1, C]),
     });

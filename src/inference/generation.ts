@@ -160,9 +160,9 @@ export class Generation {
         machine,
         sampler: new Sampler(settings, generation, numbersAfter(settings.seed, past.draws)),
         ids: [...ids, ...past.ids],
-        hidden: states.last,
-        feedback: states.last,
-        headed: protocol?.source === 'head' && past.latents.has(past.ids.length - 1),
+        hidden: states.chosen,
+        feedback: states.fed,
+        headed: false,
         reused,
         latents: past.latents.size,
         removed: 0,
@@ -438,7 +438,8 @@ export class Generation {
 async function throughHeads(states: readonly State[]): Promise<void> {
   for (const state of states) {
     if (!state.headed) continue;
-    state.feedback = await state.model.latentHead(state.hidden);
+    const { hidden } = state;
+    state.feedback = (await state.model.latentHead({ shape: [1, hidden.length], data: hidden })).data;
     if (state.protocol!.headLogits) state.hidden = state.feedback;
     state.headed = false;
   }

@@ -140,8 +140,15 @@ function inputsOf(
       rows: rows.length === 0 ? [0] : rows,
       ...(states.length > 0 && { states }),
       sees: visibilityOf(laid),
+      placeOf: (index) => placeIn(laid, index),
     },
   ];
+}
+
+/** Where a new position, by its index among those of all branches, stands in its branch's own sequence. */
+function placeIn(laid: readonly Laid[], index: number): number {
+  const { first, count, path } = laid.find((one) => index < one.first + one.count)!;
+  return path.length - count + index - first;
 }
 
 /** Of all places in the cache, from what each branch sees of its own sequence. */

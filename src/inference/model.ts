@@ -36,6 +36,8 @@ export interface Reading {
   states?: readonly number[];
   /** What each of them attends to; itself and all before it if absent. */
   sees?: Visibility;
+  /** Where the new position of an index stands in its own sequence, for messages; absent: in the cache, which has one. */
+  placeOf?: (index: number) => number;
 }
 
 const isNotLater: Visibility = (query, key) => key <= query;
@@ -160,14 +162,14 @@ export class Model {
     return { shape: [hidden.shape[0]!, width], data: logits };
   }
 
-  /** What a state (C) becomes before it is fed as a latent (C), where the model has a head for that. */
-  async latentHead(hidden: Float32Array): Promise<Float32Array> {
+  /** What states (S, C) become before they are fed as latents (S, C), where the model has a head for that. */
+  async latentHead({ shape, data: hidden }: NumericArray): Promise<NumericArray> {
     const { latentHead } = this.parts;
     if (latentHead === undefined) throw new Error('the model has no head for latents');
-    const result = await latentHead.run({ hidden: floatTensor(hidden, [1, hidden.length]) });
-    const latent = floats(result['latents']);
-    await this.checkFinite('latents', latent, () => 'after the head for latents');
-    return latent;
+    const result = await latentHead.run({ hidden: floatTensor(hidden, shape) });
+    const data = floats(result['latents']);
+    await this.checkFinite('latents', data, () => 'after the head for latents');
+    return { shape, data };
   }
 
   /** A vector (C) of the checkpoint, such as the one that ends blocks by its distance. */
@@ -191,10 +193,11 @@ export class Model {
     cache: KvCache,
     embeddings: NumericArray,
     positions: readonly Position[],
-    { rows = [positions.length - 1], states, sees = isNotLater }: Reading = {},
+    { rows = [positions.length - 1], states, sees = isNotLater, placeOf }: Reading = {},
   ): Promise<DecoderStep> {
     const { text } = this.checkpoint.config;
     const count = positions.length;
+    const start = cache.length;
     const { cos, sin } = textRotation(text, positions);
     const angles = [1, count, text.headSize / 2];
     const { feeds, parts, mask, slotOf } = cache.inputs(count, sees);
@@ -221,7 +224,7 @@ export class Model {
         states: { shape: [text.layers, states.length, text.hiddenSize], data: floats(result['states']) },
       }),
     };
-    await this.checkStep(step, cache.length - count);
+    await this.checkStep(step, placeOf ?? ((index) => start + index));
     if (cache.growingLength >= FREEZE_EVERY) await cache.freeze();
     return step;
   }
@@ -257,9 +260,12 @@ export class Model {
    * A lost number spreads from layer to layer, and to all that attend to its position: the first layer whose
    * attention it has reached is where it was lost, or the one before. What is lost in a row of attention is lost in
    * the state of that position too, so that only states are looked at while all is well.
-   * @param start index of the first of the positions
+   * @param placeOf where the position of an index stands in its sequence
    */
-  private async checkStep({ hidden, attention }: DecoderStep, start: number): Promise<void> {
+  private async checkStep(
+    { hidden, attention }: DecoderStep,
+    placeOf: (index: number) => number,
+  ): Promise<void> {
     const { layers, hiddenSize } = this.checkpoint.config.text;
     if (nonFiniteIndex(hidden.data) < 0) return;
     const reached = nonFiniteIndex(attention.data);
@@ -270,7 +276,7 @@ export class Model {
     await this.checkFinite(
       'hidden states',
       hidden.data,
-      (i) => `at position ${start + Math.floor(i / hiddenSize)}, first ${layer}`,
+      (i) => `at position ${placeOf(Math.floor(i / hiddenSize))}, first ${layer}`,
     );
   }
 

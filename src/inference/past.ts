@@ -13,6 +13,7 @@ import { missingPlaces, type Protocol } from '../model/protocol.ts';
 import type { TraceBlock } from '../trace/schema.ts';
 import type { HiddenKeys } from './hiddenKeys.ts';
 import type { KvCache } from './kvCache.ts';
+import { following } from './latentHeads.ts';
 import { LatentProtocol, type LatentRules } from './latentProtocol.ts';
 import type { Model } from './model.ts';
 import type { Prompt } from './prompt.ts';
@@ -25,9 +26,12 @@ export interface Past extends Continuation {
   draws: number;
 }
 
-/** (C) of the last two positions that were read; what comes after the last is chosen from it. */
+/** (C) of the last two positions that were read. */
 export interface LastStates {
-  last: Float32Array;
+  /** What comes after the last is chosen from it. */
+  chosen: Float32Array;
+  /** What a latent after the last is fed, and what one at the last would have been. */
+  fed: Float32Array;
   before: Float32Array;
 }
 
@@ -44,9 +48,9 @@ export async function readPast(
   onChunk: (read: number) => Promise<void> = async () => undefined,
 ): Promise<LastStates> {
   const { cache } = prompted;
-  const found: LastStates = { last: prompted.hidden, before: prompted.hidden };
+  const found: LastStates = { chosen: prompted.hidden, fed: prompted.hidden, before: prompted.hidden };
   if (past.ids.length === 0) return found;
-  const { embeddings, positions, sees, promptLength } = await sequenceOf(model, prompt, past, hidden);
+  const { embeddings, positions, sees, promptLength, headed } = await sequenceOf(model, prompt, past, hidden);
   const width = embeddings.shape[1]!;
   const chunk = positionsPerRun(model.checkpoint.config.text, positions.length);
   for (let first = promptLength; first < positions.length; first += chunk) {
@@ -56,8 +60,10 @@ export async function readPast(
     const rows = { shape: [end - first, width], data };
     const { hidden: states } = await model.step(cache, rows, positions.slice(first, end), { rows: [], sees });
     await cache.freeze();
-    found.before = end - first > 1 ? states.data.slice(-2 * width, -width) : found.last;
-    found.last = states.data.slice(-width);
+    const { fed, chosen } = await following(model, headed, states, first);
+    found.before = end - first > 1 ? fed.data.slice(-2 * width, -width) : found.fed;
+    found.fed = fed.data.slice(-width);
+    found.chosen = chosen.data.slice(-width);
   }
   return found;
 }

@@ -10,6 +10,7 @@ import { firstLatent, missingPlaces, type Protocol } from '../model/protocol.ts'
 import { positionsPerRun } from '../model/memory.ts';
 import type { Position } from '../model/positions.ts';
 import { without, type HiddenKeys } from './hiddenKeys.ts';
+import { following, type Following, type Headed } from './latentHeads.ts';
 import type { Prompt } from './prompt.ts';
 import type { Visibility } from './kvCache.ts';
 import { logProbabilityOf } from './logitRules.ts';
@@ -21,7 +22,7 @@ const PART_ATTENTION = 2 ** 25;
 const HEAD_ROWS = 16;
 
 /** What places in a sequence depend on. */
-export type ContinuedBy = Pick<Protocol, 'source' | 'firstFeed' | 'count'>;
+export type ContinuedBy = Pick<Protocol, 'source' | 'firstFeed' | 'count' | 'headLogits'>;
 
 /** What followed the prompt. Indices count from its first new token. */
 export interface Continuation {
@@ -47,6 +48,8 @@ export interface Sequence {
   sees: Visibility;
   /** Of the blocks, as indices in the sequence. */
   blocks: readonly LatentBlock[];
+  /** Of a model whose latents go through a head. */
+  headed?: Headed;
 }
 
 /**
@@ -78,6 +81,12 @@ export async function sequenceOf(
     positions: [...prompt.positions, ...placesOf(model, prompt, added.length, continuation)],
     sees: without((query, key) => visible(query, key, blocks, latentReach), hidden),
     blocks,
+    ...(protocol?.source === 'head' && {
+      headed: {
+        positions: new Set([...latents.keys()].map((index) => promptLength + index)),
+        logits: protocol.headLogits,
+      },
+    }),
   };
 }
 
@@ -147,6 +156,8 @@ export interface ReplayedPart {
   first: number;
   /** (S, C) after the final norm. */
   hidden: NumericArray;
+  /** What came of these in the run. */
+  following: Following;
   /** values (L, H, Q, keys): over all keys up to the part's end; those after a query are 0. */
   attention: { queries: readonly number[]; values: NumericArray };
   /** values (L, P, C) */
@@ -160,7 +171,7 @@ export interface ReplayedPart {
  */
 export async function* replay(
   model: Model,
-  { embeddings, positions, sees }: Sequence,
+  { embeddings, positions, sees, headed }: Sequence,
   wanted: Wanted,
   most = PART_ATTENTION,
 ): AsyncGenerator<ReplayedPart, void, undefined> {
@@ -187,6 +198,7 @@ export async function* replay(
       yield {
         first,
         hidden: step.hidden,
+        following: await following(model, headed, step.hidden, first),
         attention: { queries: queries!, values: queries!.length > 0 ? step.attention : noAttention },
         states: { positions: held!, values: step.states ?? noStates },
       };
@@ -221,7 +233,7 @@ function within(set: ReadonlySet<number> | undefined, first: number, end: number
 
 /**
  * What the model gives to next words, in nats, before any settings of sampling.
- * @param hidden (N, C) after the final norm
+ * @param hidden (N, C), what they are chosen from
  * @param ids the word after each
  */
 export async function logProbabilities(
@@ -238,7 +250,7 @@ export async function logProbabilities(
 
 /**
  * Logits of many rows, a few at a time.
- * @param hidden (N, C) after the final norm
+ * @param hidden (N, C), what words are chosen from
  * @param use gets each row's logits (V), which are of no use after it returns
  */
 export async function eachLogits(

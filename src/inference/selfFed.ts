@@ -6,6 +6,7 @@
 import type { NumericArray } from '../tensor/array.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import type { Position } from '../model/positions.ts';
+import { following, type Following, type Headed } from './latentHeads.ts';
 import type { KvCache, Visibility } from './kvCache.ts';
 import type { Model } from './model.ts';
 
@@ -14,11 +15,13 @@ export interface SelfFedRequest {
   embeddings: NumericArray;
   positions: readonly Position[];
   sees: Visibility;
+  /** Of a model whose latents go through a head. */
+  headed?: Headed;
   /** Indices of latents that are fed the state before them. */
   made: ReadonlySet<number>;
   /** What was read of it, which goes on from here; the caller disposes of it. */
   cache: KvCache;
-  /** (C), the state of the last position in the cache; nothing where the cache is empty. */
+  /** (C), what a latent after the last position in the cache is fed; nothing where the cache is empty. */
   before?: Float32Array | undefined;
   /** Positions from here on are not read. */
   end: number;
@@ -29,6 +32,8 @@ export interface SelfFedStates {
   first: number;
   /** (positions, C) after the final norm. */
   hidden: NumericArray;
+  /** (positions, C) each. */
+  following: Following;
   /** What was fed at each latent that was made anew, by position. */
   vectors: Map<number, Float32Array>;
 }
@@ -36,12 +41,16 @@ export interface SelfFedStates {
 /** @param pause called between two runs of the decoder; throwing stops */
 export async function readSelfFed(
   model: Model,
-  { embeddings, positions, sees, made, cache, before, end }: SelfFedRequest,
+  { embeddings, positions, sees, headed, made, cache, before, end }: SelfFedRequest,
   pause: () => Promise<void> = async () => undefined,
 ): Promise<SelfFedStates> {
   const width = embeddings.shape[1]!;
   const first = cache.length;
-  const hidden = new Float32Array((end - first) * width);
+  const [hidden, fed, chosen] = Array.from({ length: 3 }, () => new Float32Array((end - first) * width)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
   const vectors = new Map<number, Float32Array>();
   const most = positionsPerRun(model.checkpoint.config.text, end);
   let last = before;
@@ -52,12 +61,21 @@ export async function readSelfFed(
     if (isMade) vectors.set(at, last!);
     const input = { shape: [next - at, width], data };
     const step = await model.step(cache, input, positions.slice(at, next), { sees });
+    const after = await following(model, headed, step.hidden, at);
     hidden.set(step.hidden.data, (at - first) * width);
-    last = step.hidden.data.slice(-width);
+    fed.set(after.fed.data, (at - first) * width);
+    chosen.set(after.chosen.data, (at - first) * width);
+    last = after.fed.data.slice(-width);
     at = next;
     await pause();
   }
-  return { first, hidden: { shape: [end - first, width], data: hidden }, vectors };
+  const array = (data: Float32Array): NumericArray => ({ shape: [end - first, width], data });
+  return {
+    first,
+    hidden: array(hidden),
+    following: { fed: array(fed), chosen: array(chosen) },
+    vectors,
+  };
 }
 
 /** Up to the next latent that is made anew. */

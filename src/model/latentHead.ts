@@ -26,20 +26,25 @@ export const WIDTH_OF = {
 } as const satisfies Record<LatentHead['kind'], string>;
 
 /** hidden (S, C) → what is fed (S, C) */
-export function latentHeadGraph(
+export function latentHeadGraph(head: LatentHead, hiddenSize: number, weights: WeightSource): Uint8Array {
+  const graph = new GraphBuilder('latent head');
+  const hidden = graph.input('hidden', 'float32', ['S', hiddenSize]);
+  graph.output('latents', throughLatentHead(graph, head, hiddenSize, weights, hidden), ['S', hiddenSize]);
+  return graph.build();
+}
+
+/** (S, C) → (S, C) */
+export function throughLatentHead(
+  graph: GraphBuilder,
   { kind, width }: LatentHead,
   hiddenSize: number,
   weights: WeightSource,
-): Uint8Array {
-  const graph = new GraphBuilder('latent head');
-  const hidden = graph.input('hidden', 'float32', ['S', hiddenSize]);
+  hidden: Value,
+): Value {
   const size = { hidden: hiddenSize, feedForward: width, bias: true };
-  const fed =
-    kind === 'glu'
-      ? swiGlu(graph, weights, hidden, LATENT_HEAD, size)
-      : simple(graph, weights, hidden, hiddenSize, width);
-  graph.output('latents', fed, ['S', hiddenSize]);
-  return graph.build();
+  return kind === 'glu'
+    ? swiGlu(graph, weights, hidden, LATENT_HEAD, size)
+    : simple(graph, weights, hidden, hiddenSize, width);
 }
 
 function simple(

@@ -11,6 +11,7 @@ import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { crossEntropy, logOdds } from '../onnx/losses.ts';
 import type { TextConfig } from './config.ts';
 import { decoderLayer, finalNorm, logitsOf, type Attend } from './decoder.ts';
+import { throughLatentHead, type LatentHead } from './latentHead.ts';
 import type { WeightSource } from './weightSource.ts';
 
 /** What of a word is explained: log p, or log p / (1 - p). Both in nats. */
@@ -20,18 +21,20 @@ export type Objective = 'log-probability' | 'log-odds';
  * Inputs: states (n, C) after the last layer, at the positions that the words were chosen at; words (n, 1), each
  * n · V + id as ../onnx/losses.ts counts them.
  * Outputs: surprise (n, 1), -log p of each word; gradient (n, C) of the objective, summed over the words.
+ * @param head of positions whose states go through one before words are chosen from them
  */
 export function answerGradientGraph(
   config: TextConfig,
   weights: WeightSource,
   count: number,
   objective: Objective,
+  head?: LatentHead,
 ): Uint8Array {
   const graph = new GraphBuilder('answer gradient');
   const { hiddenSize: C } = config;
   const states = graph.input('states', 'float32', [count, C]);
   const words = graph.input('words', 'int64', [count, 1]);
-  const logits = logitsOf(graph, config, weights, finalNorm(graph, config, weights, states));
+  const logits = logitsOf(graph, config, weights, normed(graph, config, weights, states, head));
   const surprise = crossEntropy(graph, logits, words); // (n, 1)
   const each = objective === 'log-odds' ? logOdds(graph, logits, words) : mul(graph, surprise, -1);
   const [gradient] = gradients(graph, sum(graph, each, [0]), [states]);
@@ -41,18 +44,31 @@ export function answerGradientGraph(
 }
 
 /**
- * Inputs: states (1, C) after the last layer; g (1, C), the gradient of what the final norm makes of them.
+ * Inputs: states (1, C) after the last layer; g (1, C), the gradient of what the final norm makes of them, and the head
+ * after it, if one is given.
  * Outputs: gradient (1, C).
  */
-export function normGradientGraph(config: TextConfig, weights: WeightSource): Uint8Array {
+export function normGradientGraph(config: TextConfig, weights: WeightSource, head?: LatentHead): Uint8Array {
   const graph = new GraphBuilder('norm gradient');
   const shape = [1, config.hiddenSize];
   const states = graph.input('states', 'float32', shape);
   const g = graph.input('g', 'float32', shape);
-  const total = sum(graph, mul(graph, finalNorm(graph, config, weights, states), g), [0, 1]);
+  const total = sum(graph, mul(graph, normed(graph, config, weights, states, head), g), [0, 1]);
   const [gradient] = gradients(graph, total, [states]);
   graph.output('gradient', gradient!, shape);
   return graph.build();
+}
+
+/** States (n, C) after the last layer → after the final norm, and the head for latents if one is given. */
+function normed(
+  graph: GraphBuilder,
+  config: TextConfig,
+  weights: WeightSource,
+  states: Value,
+  head: LatentHead | undefined,
+): Value {
+  const hidden = finalNorm(graph, config, weights, states);
+  return head === undefined ? hidden : throughLatentHead(graph, head, config.hiddenSize, weights, hidden);
 }
 
 /**

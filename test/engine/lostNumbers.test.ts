@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { messageOf, UserError } from '../../src/base/errors.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
+import { Generation, type GenerationSettings } from '../../src/inference/generation.ts';
 import { Model } from '../../src/inference/model.ts';
 import type { Provider } from '../../src/ort/session.ts';
 import { finishTrace } from '../../src/trace/events.ts';
@@ -17,6 +18,14 @@ import { DEVICES } from '../onnx/devices.ts';
 const EMBEDDING = 'model.embed_tokens.weight';
 const WIDTH = 192;
 const START = 495;
+const GREEDY: GenerationSettings = {
+  latents: 'forced',
+  maxTokens: 50,
+  temperature: 0,
+  topP: 1,
+  repetitionPenalty: 1,
+  seed: 0,
+};
 
 /** Puts a value at one place of a tensor. */
 const at =
@@ -109,6 +118,36 @@ it('finite weights whose products are not: the layer is named', async () => {
   });
   expect(message).toMatch(/first in the attention of layer 3 of 6/);
   expect(message).toContain('finite weights, so that the arithmetic went beyond what float32 holds');
+});
+
+it('of several variants together, the place in its own sequence is named', async () => {
+  const model = await Model.open(await openCheckpoint(await changedModel({})), 'cpu');
+  try {
+    const { tokens } = model.checkpoint.config;
+    const ids = [1, 2, 3, 4, 5];
+    const prompt = { ids, ...(await model.embedPrompt(ids, [])) };
+    const first = await Generation.begin(model, prompt, GREEDY);
+    const second = first.beside();
+    const step = (latent?: Float32Array): Promise<unknown> =>
+      Generation.stepAll(
+        [first, second],
+        [
+          {},
+          {
+            ...(second.count === 2 && { force: tokens.latent!.start }),
+            ...(latent && { intervention: { kind: 'swap' as const, latents: [latent] } }),
+          },
+        ],
+      );
+    for (let i = 0; i < 3; i++) await step();
+    const lost = step(new Float32Array(WIDTH).fill(NaN));
+    // The eighth place in the cache by then is another.
+    await expect(lost).rejects.toThrow(/hidden states with NaN or infinity, at position 8, first/);
+    first.dispose();
+    second.dispose();
+  } finally {
+    await model.release();
+  }
 });
 
 describe.each(DEVICES)('on $device', ({ device, available }) => {

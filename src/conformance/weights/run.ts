@@ -158,9 +158,9 @@ async function collect(
   model: Model,
   run: WeightsRun,
   first: number,
-  { first: from, hidden, attention, states }: Part,
+  { first: from, following: { chosen }, attention, states }: Part,
 ): Promise<void> {
-  const width = hidden.shape[1]!;
+  const width = chosen.shape[1]!;
   const [layers = 0, heads = 0, queries = 0, keys = 0] = attention.values.shape;
   const count = states.positions.length;
   states.positions.forEach((position, p) => {
@@ -181,7 +181,7 @@ async function collect(
     (position) => run.tokens[position - first]?.logits !== undefined,
   );
   const rows = chosenFrom.map((position) =>
-    hidden.data.subarray((position - from) * width, (position - from + 1) * width),
+    chosen.data.subarray((position - from) * width, (position - from + 1) * width),
   );
   await eachLogits(model, { shape: [rows.length, width], data: joined(rows) }, (logits, row) => {
     run.logits.set(chosenFrom[row]! - first, logits.slice());

@@ -7,7 +7,7 @@ import { blurred, grey, masked, mirrored, replaced } from '../../checkpoint/pixe
 import { decodeImage, type DecodedImage } from '../../checkpoint/pixels/decodeImage.ts';
 import { readSelfFed } from '../../inference/selfFed.ts';
 import type { NumericArray } from '../../tensor/array.ts';
-import { positionOf, type ChangePicture, type ModelRun, type RunnerContext } from './modelRun.ts';
+import { positionOf, requireFed, type ChangePicture, type ModelRun, type RunnerContext } from './modelRun.ts';
 import { likeness, OwnReading } from './rereading.ts';
 
 type Result = AnalysisResult<'dependence'>;
@@ -24,6 +24,7 @@ export async function runDependence(
       remedy: 'Choose a run with latent blocks.',
     });
   }
+  requireFed(of);
   checkRegion(of, region);
   progress({ code: 'read-run' });
   const own = await OwnReading.read(of, pause);
@@ -66,7 +67,7 @@ async function overChanged(
     );
     const stateAt = (position: number): Float32Array =>
       changed.hidden.data.subarray(position * width, (position + 1) * width);
-    const { kl, answer } = await own.compare(own.words, stateAt);
+    const { kl, answer } = await own.compare(own.words, changed);
     const pairs = (positions: readonly number[]) =>
       likeness(positions.map((at) => [stateAt(at), own.state(at)] as const));
     return {
@@ -94,13 +95,10 @@ async function through(
 ): Promise<NonNullable<Changed['through']>> {
   const { of, sequence } = own;
   const embeddings = own.withRows(vectors);
-  const width = embeddings.shape[1]!;
   const cache = of.model.newCache();
   try {
     const request = { ...sequence, embeddings, made: new Set<number>(), cache, end: sequence.ids.length };
-    const { hidden } = await readSelfFed(of.model, request, pause);
-    const stateAt = (at: number): Float32Array => hidden.data.subarray(at * width, (at + 1) * width);
-    const { kl, answer } = await own.compare(own.words, stateAt);
+    const { kl, answer } = await own.compare(own.words, await readSelfFed(of.model, request, pause));
     return { kl, answer };
   } finally {
     cache.dispose();

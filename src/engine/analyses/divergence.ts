@@ -65,10 +65,11 @@ async function statesBefore(
   const end = Math.max(0, ...rowAt.keys()) + 1;
   for await (const part of replay(model, sequence, { end })) {
     checkReplay(of, part);
-    const count = part.hidden.shape[0]!;
+    const { chosen } = part.following;
+    const count = chosen.shape[0]!;
     for (let i = 0; i < count; i++) {
       const row = rowAt.get(part.first + i);
-      if (row !== undefined) data.set(part.hidden.data.subarray(i * width, (i + 1) * width), row * width);
+      if (row !== undefined) data.set(chosen.data.subarray(i * width, (i + 1) * width), row * width);
     }
     progress({ code: 'read-runs' }, (part.first + count) / end);
     await pause();

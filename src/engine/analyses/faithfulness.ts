@@ -9,7 +9,7 @@ import { replay } from '../../inference/replay.ts';
 import { readSelfFed } from '../../inference/selfFed.ts';
 import { cosines } from '../../model/selection.ts';
 import type { NumericArray } from '../../tensor/array.ts';
-import { positionOf, type ModelRun, type RunnerContext } from './modelRun.ts';
+import { positionOf, requireFed, type ModelRun, type RunnerContext } from './modelRun.ts';
 import { cosineOf, OwnReading } from './rereading.ts';
 
 type Parameters = AnalysisParameters<'faithfulness'>;
@@ -37,6 +37,7 @@ export async function runFaithfulness(
   parameters: Parameters,
   context: Context,
 ): Promise<Result> {
+  requireFed(of);
   const chosen = latentsOf(of, parameters);
   const patches = patchesOf(of);
   context.progress({ code: 'read-run' });
@@ -269,7 +270,7 @@ class LatentTest {
       sees: (query, key) => sequence.sees(query, key) && !hidden.has(key),
       made,
       cache,
-      before: this.own.state(this.at - 1),
+      before: this.own.fedAfter(this.at - 1),
       end: this.places.at(-1)! + 1,
     });
     const row = this.at - first;
@@ -282,15 +283,11 @@ class LatentTest {
     const words = answer.filter((word) => sequence.promptLength + word > this.places.at(-1)!);
     if (words.length === 0) return 0;
     const embeddings = this.own.withRows(vectors);
-    const width = embeddings.shape[1]!;
     const cache = this.before.fork();
     try {
       const end = sequence.promptLength + words.at(-1)!;
       const read = { ...sequence, embeddings, made: new Set<number>(), cache, end };
-      const { first, hidden } = await readSelfFed(of.model, read);
-      const stateAt = (position: number): Float32Array =>
-        hidden.data.subarray((position - first) * width, (position - first + 1) * width);
-      return (await this.own.compare(words, stateAt)).answer;
+      return (await this.own.compare(words, await readSelfFed(of.model, read))).answer;
     } finally {
       cache.dispose();
     }

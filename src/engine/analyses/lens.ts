@@ -52,7 +52,7 @@ function rowsAt({ shape, data }: NumericArray, i: number): Float32Array[] {
 }
 
 async function wordsOf(
-  { model }: ModelRun,
+  { model, sequence: { headed } }: ModelRun,
   states: LatentStates,
   count: number,
   { found, progress, pause }: RunnerContext<'lens'>,
@@ -71,10 +71,13 @@ async function wordsOf(
     for (const [i, [fed, ...after]] of states.entries()) {
       progress({ code: 'read-states' }, i / states.length);
       await pause();
-      const stack = concatenated(after);
-      const { hidden } = await norm.run({ states: floatTensor(stack, [after.length, text.hiddenSize]) });
-      // What was fed is past the norm already.
-      const data = concatenated([fed!, floats(hidden)]);
+      const shape = [after.length, text.hiddenSize];
+      const { hidden } = await norm.run({ states: floatTensor(concatenated(after), shape) });
+      const normed = { shape, data: floats(hidden) };
+      // As words at these positions are chosen.
+      const read = headed?.logits === true ? await model.latentHead(normed) : normed;
+      // What was fed is past the norm, and the head, already.
+      const data = concatenated([fed!, read.data]);
       await eachLogits(model, { shape: [rows, text.hiddenSize], data }, (logits) => collected.add(logits));
       if ((i + 1) % SHOWN_AT_ONCE === 0) found({ words: collected.result(), patches: [] });
     }

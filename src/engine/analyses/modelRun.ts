@@ -211,17 +211,36 @@ const SAME = 0.05;
  * it does not.
  * @throws UserError if it does not
  */
-export function checkReplay(of: ModelRun, { first, hidden }: ReplayedPart): void {
+export function checkReplay(of: ModelRun, { first, hidden, following: { fed } }: ReplayedPart): void {
   if (!of.own) return;
   const [count = 0, width = 0] = hidden.shape;
   for (const latent of of.run.latents) {
-    // A latent is the state at the position before; one that is a token, the state at its own. Behind a head it is neither,
-    // but for a block's first.
-    if (of.protocol?.source === 'head' && latent.index > 0) continue;
-    const row = positionOf(of, latent) - (of.protocol?.source === 'token' ? 0 : 1) - first;
+    const row = madeAt(of, latent) - first;
     if (row < 0 || row >= count) continue;
-    checkLatent(of, latent.token, hidden.data.subarray(row * width, (row + 1) * width));
+    const states = of.protocol?.source === 'token' ? hidden : fed;
+    checkLatent(of, latent.token, states.data.subarray(row * width, (row + 1) * width));
   }
+}
+
+/** Where a latent comes from: what was fed, the position before its own; one that is a token, its own. */
+export function madeAt(of: ModelRun, latent: { token: number }): number {
+  return positionOf(of, latent) - (of.protocol?.source === 'token' ? 0 : 1);
+}
+
+/** Positions of latents that were fed, which is none where latents are tokens. */
+export function fedPlaces(of: ModelRun): number[] {
+  return of.protocol?.source === 'token' ? [] : of.run.latents.map((latent) => positionOf(of, latent));
+}
+
+/** @throws UserError for a run whose latents are tokens: nothing is fed back, so that nothing can be made anew */
+export function requireFed({ protocol }: ModelRun): void {
+  if (protocol?.source !== 'token') return;
+  throw new UserError({
+    problem: 'This test makes latents anew, and in this model they are ordinary tokens',
+    expected: 'a model that feeds vectors back',
+    found: `the protocol of ${protocol.name}, which feeds none`,
+    remedy: 'Test what its words need with causality: latents zeroed, or left out.',
+  });
 }
 
 /** The same for one latent, by its index among the new tokens. @throws UserError if the vector is another */

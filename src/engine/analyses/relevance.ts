@@ -8,7 +8,7 @@ import { logProbabilities, replay } from '../../inference/replay.ts';
 import { followed, HeadMeans, stackRows } from '../../inference/rollout.ts';
 import { availableMemory, inBytes } from '../../process/memory.ts';
 import { dot, type NumericArray } from '../../tensor/array.ts';
-import { checkReplay, positionOf, type ModelRun, type RunnerContext } from './modelRun.ts';
+import { checkReplay, fedPlaces, positionOf, type ModelRun, type RunnerContext } from './modelRun.ts';
 
 type Result = AnalysisResult<'relevance'>;
 
@@ -71,12 +71,13 @@ async function readAttention(
   for await (const part of replay(model, sequence, { attention, end: length })) {
     checkReplay(of, part);
     means?.add(part);
-    const [count = 0, width = 0] = part.hidden.shape;
+    const { chosen: from } = part.following;
+    const [count = 0, width = 0] = from.shape;
     // A word is chosen at the position before it.
     const chosen = words.filter((word) => word - 1 >= part.first && word - 1 < part.first + count);
     const rows = chosen.map((word) => {
       const start = (word - 1 - part.first) * width;
-      return part.hidden.data.subarray(start, start + width);
+      return from.data.subarray(start, start + width);
     });
     const ids = chosen.map((word) => sequence.ids[word]!);
     const logs = await logProbabilities(model, stackRows(rows, width), ids);
@@ -113,7 +114,7 @@ function rolloutOf(
     words.map((word) => word - 1),
     residual,
   );
-  const places = of.run.latents.map((latent) => positionOf(of, latent));
+  const places = fedPlaces(of);
   return {
     answer: { shape: [length], data: answer },
     followed: { shape: [length], data: followed(means, answer, places, residual) },
@@ -150,7 +151,7 @@ async function gradientOf(
     progress({ code: 'walk-from-latents' }, index / positions.length);
     await pause();
   };
-  const options = { objective, onLayer, follow: follow ? positions : [], onLatent };
+  const options = { objective, onLayer, follow: follow ? fedPlaces(of) : [], onLatent };
   const back = await walkBack(model, sequence, words, options);
   return {
     keys: { shape: [layers, length], data: keys },

@@ -2,25 +2,28 @@
 
 import { answerTokens } from '../../analysis/answer.ts';
 import type { KvCache } from '../../inference/kvCache.ts';
+import type { Following } from '../../inference/latentHeads.ts';
 import { eachLogits, type Sequence } from '../../inference/replay.ts';
 import { readSelfFed, type SelfFedStates } from '../../inference/selfFed.ts';
 import { lengthOf, dot, type NumericArray } from '../../tensor/array.ts';
 import { divergences } from './divergence.ts';
-import { checkLatent, positionOf, type ModelRun } from './modelRun.ts';
+import { checkLatent, madeAt, positionOf, type ModelRun } from './modelRun.ts';
 
 /** A run's own states, and its words. */
 export class OwnReading {
   readonly of: ModelRun;
   readonly sequence: Sequence;
-  /** (T, C) */
+  /** (T, C) each. */
   readonly hidden: Float32Array;
+  private readonly following: Following;
   /** Indices of the new tokens that are words and whose state is known. */
   readonly words: number[];
   /** Those of the words that are the answer. */
   readonly answer: number[];
   private readonly width: number;
 
-  private constructor(of: ModelRun, { hidden }: SelfFedStates) {
+  private constructor(of: ModelRun, { hidden, following }: SelfFedStates) {
+    this.following = following;
     this.of = of;
     this.sequence = of.sequence;
     this.hidden = hidden.data;
@@ -40,8 +43,9 @@ export class OwnReading {
       const states = await readSelfFed(of.model, { ...sequence, made: new Set(), cache, end }, pause);
       const own = new OwnReading(of, states);
       for (const latent of of.run.latents) {
-        const at = positionOf(of, latent);
-        if (of.own && at < end) checkLatent(of, latent.token, own.state(at - 1));
+        const at = madeAt(of, latent);
+        const state = of.protocol?.source === 'token' ? own.state(at) : own.fedAfter(at);
+        if (of.own && positionOf(of, latent) < end) checkLatent(of, latent.token, state);
       }
       return own;
     } finally {
@@ -49,9 +53,18 @@ export class OwnReading {
     }
   }
 
-  /** (C) at a position. */
+  /** (C) after the final norm at a position. */
   state(position: number): Float32Array {
-    return this.hidden.subarray(position * this.width, (position + 1) * this.width);
+    return this.rowOf(this.hidden, position);
+  }
+
+  /** (C), what a latent at the next position is fed. */
+  fedAfter(position: number): Float32Array {
+    return this.rowOf(this.following.fed.data, position);
+  }
+
+  private rowOf(rows: Float32Array, position: number): Float32Array {
+    return rows.subarray(position * this.width, (position + 1) * this.width);
   }
 
   /** The run up to a position, to be forked and disposed of. */
@@ -75,20 +88,20 @@ export class OwnReading {
   }
 
   /**
-   * How far words are from the run's own, given the states that they are chosen from.
-   * @param stateAt (C) of a position
+   * How far words are from the run's own.
+   * @param changed what another reading gave
    */
   async compare(
     words: readonly number[],
-    stateAt: (position: number) => Float32Array,
+    { first, following: { chosen } }: Pick<SelfFedStates, 'first' | 'following'>,
   ): Promise<{ kl: number; answer: number; change: Map<number, number> }> {
     const { model } = this.of;
     const { promptLength, ids } = this.sequence;
     const rows = words.map((word) => promptLength + word - 1);
     const data = new Float32Array(2 * rows.length * this.width);
     rows.forEach((position, i) => {
-      data.set(this.state(position), 2 * i * this.width);
-      data.set(stateAt(position), (2 * i + 1) * this.width);
+      data.set(this.rowOf(this.following.chosen.data, position), 2 * i * this.width);
+      data.set(this.rowOf(chosen.data, position - first), (2 * i + 1) * this.width);
     });
     let kl = 0;
     const change = new Map<number, number>();
