@@ -21,10 +21,6 @@ export async function conformance(
   { device, weights, weightsCache, filter }: ConformanceOptions,
 ): Promise<number> {
   await requireDevice(enginePath, device);
-  if (weights !== 'float32')
-    terminal.line(
-      `The answers are of float32 weights; these are ${weights}: larger errors are what that costs.`,
-    );
   const { passed, failed, notRun } = await runConformance({
     dir: resolve(dir),
     device,

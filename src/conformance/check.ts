@@ -41,16 +41,13 @@ const rounding = z.number().min(0).max(MAX_ROUNDING);
 
 /** How far a case's own answers may be off for their float32: one figure, or one for each kind of answer. */
 export const caseRounding = z.union([rounding, z.record(z.string(), rounding)]).optional();
+export type Rounding = z.output<typeof caseRounding>;
 
 /**
  * What an answer may be off: the usual, or three times the rounding of the answer itself.
  * @param kinds names under which the case may tell the rounding, the closest first
  */
-export function toleranceOf(
-  usual: number,
-  told: z.output<typeof caseRounding>,
-  ...kinds: readonly string[]
-): number {
+export function toleranceOf(usual: number, told: Rounding, ...kinds: readonly string[]): number {
   const own =
     typeof told === 'number' ? told : kinds.map((kind) => told?.[kind]).find((value) => value !== undefined);
   return Math.max(usual, 3 * (own ?? 0));

@@ -17,6 +17,7 @@ import { Answers } from './answers.ts';
 import type { Check, Measure, NotRun } from './check.ts';
 import { familyChecks, isFamily } from './families.ts';
 import { adapterChecks, forwardChecks, generateChecks, type OpenModel } from './inference.ts';
+import { nearnessOf, type Nearness } from './nearness.ts';
 import { preprocessChecks, scoringChecks, tokenChecks } from './preprocessing.ts';
 import { stepChecks, trainingChecks } from './training.ts';
 
@@ -46,7 +47,11 @@ export async function runConformance(
   const wanted = filterOf(filter);
   const counts = { passed: 0, failed: 0, notRun: 0 };
   try {
-    const all = await collectChecks(answers, models);
+    const { weights = 'float32' } = options;
+    const near = nearnessOf(weights);
+    if (near.told !== undefined)
+      onCase(`The answers are of float32 weights, these are ${weights}: ${near.told}.`);
+    const all = await collectChecks(answers, models, near);
     for (const check of all.filter(({ name }) => wanted.test(name))) {
       if ('why' in check) {
         const why = check.why();
@@ -78,7 +83,11 @@ function filterOf(pattern = ''): RegExp {
   }
 }
 
-async function collectChecks(answers: Answers, models: ModelCache): Promise<(Check | NotRun)[]> {
+async function collectChecks(
+  answers: Answers,
+  models: ModelCache,
+  near: Nearness,
+): Promise<(Check | NotRun)[]> {
   const open: OpenModel = (name, adapter) => models.open(name, adapter);
   // Trained are the weights themselves, never blocks of few bits.
   const openWhole: OpenModel = (name) => models.open(name, undefined, 'float32');
@@ -98,7 +107,9 @@ async function collectChecks(answers: Answers, models: ModelCache): Promise<(Che
   }
   const { checkpoints, adapters } = await modelsIn(answers);
   if (families.size > 0 && sources.every((name) => families.has(name))) {
-    const checks = runs.map((name) => part(`generate/${name}`, () => familyChecks(answers, open, name)));
+    const checks = runs.map((name) =>
+      part(`generate/${name}`, () => familyChecks(answers, open, near, name)),
+    );
     return (await Promise.all(checks)).flat();
   }
   // What has no answers of its own holds the first one's weights in another form, and must give its answers.
@@ -112,13 +123,14 @@ async function collectChecks(answers: Answers, models: ModelCache): Promise<(Che
   for (const name of [...sources, ...twins]) {
     const source = twins.includes(name) ? first : name;
     if (forward.includes(source))
-      parts.push(part(`forward/${name}`, () => forwardChecks(answers, open, source, name)));
-    if (families.has(source)) parts.push(part(`generate/${name}`, () => familyChecks(answers, open, name)));
+      parts.push(part(`forward/${name}`, () => forwardChecks(answers, open, near, source, name)));
+    if (families.has(source))
+      parts.push(part(`generate/${name}`, () => familyChecks(answers, open, near, name)));
     else if (runs.includes(source))
-      parts.push(part(`generate/${name}`, () => generateChecks(answers, open, source, name)));
+      parts.push(part(`generate/${name}`, () => generateChecks(answers, open, near, source, name)));
   }
   for (const [adapter, base = first] of adapters)
-    parts.push(part(`forward/${adapter}`, () => adapterChecks(answers, open, base, adapter)));
+    parts.push(part(`forward/${adapter}`, () => adapterChecks(answers, open, near, base, adapter)));
   for (const source of training) {
     parts.push(part(`training/${source}`, () => trainingChecks(answers, openWhole, source)));
     parts.push(part(`training/${source}/steps`, () => stepChecks(answers, openWhole, source)));

@@ -11,17 +11,18 @@ import type { Model } from '../inference/model.ts';
 import { distanceStrategy } from '../model/families/lvr.ts';
 import { firstLatent, type Protocol, type ProtocolChanges } from '../model/protocol.ts';
 import { tensorCase, type Answers, type StoredTensors } from './answers.ts';
-import { caseRounding, compare, same, toleranceOf, type Check, type Measure, type NotRun } from './check.ts';
+import { caseRounding, compare, same, type Check, type Measure, type NotRun } from './check.ts';
 import {
   compareLatents,
+  idsGiven,
   logitsOf,
   padKeys,
   preparePrompt,
   replay,
-  TOLERANCE,
   type OpenModel,
   type Replay,
 } from './inference.ts';
+import type { Nearness } from './nearness.ts';
 
 const ids = z.array(z.int());
 
@@ -70,6 +71,7 @@ export async function isFamily(answers: Answers, source: string): Promise<boolea
 export async function familyChecks(
   answers: Answers,
   open: OpenModel,
+  near: Nearness,
   source: string,
 ): Promise<(Check | NotRun)[]> {
   const cases = await answers.cases(`generate/${source}`, familyCase);
@@ -78,7 +80,7 @@ export async function familyChecks(
       answers,
       `generate/${source}/${item.name}`,
       `generate/${source}/${item.name}`,
-      async (expected) => checkRun(answers, await open(source), item, expected),
+      async (expected) => checkRun(answers, await open(source), near, item, expected),
     ),
   );
 }
@@ -86,6 +88,7 @@ export async function familyChecks(
 async function checkRun(
   answers: Answers,
   model: Model,
+  near: Nearness,
   item: FamilyCase,
   expected: StoredTensors,
 ): Promise<Measure[]> {
@@ -97,8 +100,7 @@ async function checkRun(
     parts: partsOf(item, protocol),
     ...asked(item, protocol),
   });
-  const run = await replay(model, prompt, { ...item, mode: 'forced', protocol });
-  const tolerance = (kind: string): number => toleranceOf(TOLERANCE, item.rounding, kind);
+  const run = await replay(model, prompt, { ...idsGiven(item, near), mode: 'forced', protocol });
   const newIds = run.tokens.map(({ id }) => id);
   return [
     same('prompt', prompt.text, item.prompt),
@@ -116,13 +118,13 @@ async function checkRun(
     compare('new_ids', newIds, item.new_ids),
     ...(item.text === undefined ? [] : [same('text', model.checkpoint.tokenizer.decode(newIds), item.text)]),
     ...(protocol.source === 'token'
-      ? await compareVisual(run, item, expected, tolerance)
-      : await compareFed(run, protocol, item, expected, tolerance)),
-    compare(
+      ? await compareVisual(run, near, item, expected)
+      : await compareFed(run, near, protocol, item, expected)),
+    near.measure(
       'logits',
       await logitsOf(model, run.hidden),
       await expected.float32('logits'),
-      tolerance('logits'),
+      item.rounding,
     ),
   ];
 }
@@ -155,10 +157,10 @@ function partsOf(item: FamilyCase, { prompt }: Protocol) {
 
 async function compareFed(
   run: Replay,
+  near: Nearness,
   protocol: Protocol,
   item: FamilyCase,
   expected: StoredTensors,
-  tolerance: (kind: string) => number,
 ): Promise<Measure[]> {
   return [
     same('blocks', blocksOf(run, protocol, item), item.blocks),
@@ -167,7 +169,7 @@ async function compareFed(
       run.latents.map(({ position }) => position),
       item.latent_positions,
     ),
-    ...(await compareLatents(run, expected, tolerance)),
+    ...(await compareLatents(run, expected, near, item.rounding)),
   ];
 }
 
@@ -195,9 +197,9 @@ function blocksOf(
 
 async function compareVisual(
   { latents, tokens }: Replay,
+  { measure }: Nearness,
   item: FamilyCase,
   expected: StoredTensors,
-  tolerance: (kind: string) => number,
 ): Promise<Measure[]> {
   const isLatent = ({ kind }: NewToken): boolean => kind === 'latent';
   const keys = expected.shape('visual_attention').at(-1)!;
@@ -216,17 +218,19 @@ async function compareVisual(
       latents.map(({ position }) => position),
       item.visual_positions ?? [],
     ),
-    compare(
+    measure(
       'visual_states',
       latents.flatMap(({ vector }) => Array.from(vector)),
       await expected.float32('visual_states'),
-      tolerance('latents'),
+      item.rounding,
+      'latents',
     ),
-    compare(
+    measure(
       'visual_attention',
       latents.flatMap(({ attention }) => padKeys(attention, keys)),
       await expected.float32('visual_attention'),
-      tolerance('attention'),
+      item.rounding,
+      'attention',
     ),
   ];
 }

@@ -17,14 +17,13 @@ import {
   compare,
   largestDifference,
   same,
-  toleranceOf,
   unread,
   type Check,
   type Measure,
   type NotRun,
+  type Rounding,
 } from './check.ts';
-
-export const TOLERANCE = 1e-3;
+import { TOLERANCE, type Nearness } from './nearness.ts';
 
 const ids = z.array(z.int());
 
@@ -75,6 +74,7 @@ const IN_PARTS: EncodeOptions = { maxPatches: 1 };
 export async function forwardChecks(
   answers: Answers,
   open: OpenModel,
+  near: Nearness,
   source: string,
   name = source,
 ): Promise<(Check | NotRun)[]> {
@@ -84,7 +84,7 @@ export async function forwardChecks(
       answers,
       `forward/${name}/${item.name}${suffix}`,
       `forward/${source}/${item.name}`,
-      async (expected) => compareForward(answers, await open(name), item, expected, encode),
+      async (expected) => compareForward(answers, await open(name), near, item, expected, encode),
     );
   return [
     ...cases.flatMap((item) => checks(item, '')),
@@ -97,18 +97,14 @@ export async function forwardChecks(
 async function compareForward(
   answers: Answers,
   model: Model,
+  { measure }: Nearness,
   item: z.output<typeof forwardCase>,
   expected: StoredTensors,
   encode?: EncodeOptions,
 ): Promise<Measure[]> {
   const prompt = await preparePrompt(answers, model, item, { encode });
   const near = async (what: string, actual: ArrayLike<number>, ...kinds: string[]): Promise<Measure> =>
-    compare(
-      what,
-      actual,
-      await expected.float32(what),
-      toleranceOf(TOLERANCE, item.rounding, what, ...kinds),
-    );
+    measure(what, actual, await expected.float32(what), item.rounding, ...kinds);
   const cache = model.newCache();
   try {
     const { hidden, attention } = await model.prefill(cache, prompt.embeddings, prompt.positions);
@@ -147,6 +143,7 @@ async function compareForward(
 export async function adapterChecks(
   answers: Answers,
   open: OpenModel,
+  near: Nearness,
   base: string,
   adapter: string,
 ): Promise<(Check | NotRun)[]> {
@@ -160,10 +157,10 @@ export async function adapterChecks(
       const cache = model.newCache();
       try {
         const { hidden } = await model.prefill(cache, prompt.embeddings, prompt.positions);
-        const tolerance = toleranceOf(TOLERANCE, item.rounding, 'logits');
+        const { data } = await model.logits(hidden);
         return [
           compare('input_ids', prompt.ids, item.input_ids),
-          compare('logits', (await model.logits(hidden)).data, await expected.float32(item.name), tolerance),
+          near.measure('logits', data, await expected.float32(item.name), item.rounding),
         ];
       } finally {
         cache.dispose();
@@ -177,6 +174,7 @@ export async function adapterChecks(
 export async function generateChecks(
   answers: Answers,
   open: OpenModel,
+  near: Nearness,
   source: string,
   name = source,
 ): Promise<(Check | NotRun)[]> {
@@ -186,7 +184,7 @@ export async function generateChecks(
       answers,
       `generate/${name}/${item.name}`,
       `generate/${source}/${item.name}`,
-      async (expected) => checkRun(answers, await open(name), item, expected),
+      async (expected) => checkRun(answers, await open(name), near, item, expected),
     ),
   );
 }
@@ -199,16 +197,25 @@ export async function generateChecks(
 async function checkRun(
   answers: Answers,
   model: Model,
+  near: Nearness,
   item: GenerateCase,
   expected: StoredTensors,
 ): Promise<Measure[]> {
   const prompt = await preparePrompt(answers, model, item);
-  const run = await replay(model, prompt, item);
-  const measures = await compareRun(model, run, item, expected);
-  const near = measures.some(({ error, tolerance }) => error > tolerance && error <= MOST_FOR_ROUNDING);
-  if (!near || item.rounding !== undefined) return measures;
+  const run = await replay(model, prompt, idsGiven(item, near));
+  const measures = await compareRun(model, run, near, item, expected);
+  const byLittle = measures.some(({ error, tolerance }) => error > tolerance && error <= MOST_FOR_ROUNDING);
+  if (near.forcesIds || !byLittle || item.rounding !== undefined) return measures;
   const rounding = await measuredRounding(model, prompt, item, run);
-  return compareRun(model, run, { ...item, rounding }, expected);
+  return compareRun(model, run, near, { ...item, rounding }, expected);
+}
+
+/** With the ids that the answer has, where they are not to be compared. */
+export function idsGiven<Item extends { force: Readonly<Record<string, number>>; new_ids: number[] }>(
+  item: Item,
+  { forcesIds }: Nearness,
+): Item {
+  return forcesIds ? { ...item, force: Object.fromEntries(item.new_ids.entries()) } : item;
 }
 
 /** A difference beyond this is no rounding, and is not looked into. */
@@ -254,10 +261,10 @@ function inLastBit(values: Float32Array, seed: number): Float32Array {
 async function compareRun(
   model: Model,
   run: Replay,
+  near: Nearness,
   item: GenerateCase,
   expected: StoredTensors,
 ): Promise<Measure[]> {
-  const tolerance = (kind: string): number => toleranceOf(TOLERANCE, item.rounding, kind);
   const newIds = run.tokens.map(({ id }) => id);
   return [
     same('prompt', run.prompt.text, item.prompt),
@@ -270,31 +277,33 @@ async function compareRun(
       run.latents.map(({ position }) => position),
       item.latent_positions,
     ),
-    ...(await compareLatents(run, expected, tolerance)),
-    await compareLogits(model, run, item, expected, tolerance('logits')),
+    ...(await compareLatents(run, expected, near, item.rounding)),
+    await compareLogits(model, run, near, item, expected),
   ];
 }
 
 export async function compareLatents(
   { latents }: Pick<Replay, 'latents'>,
   expected: StoredTensors,
-  tolerance: (kind: string) => number,
+  { measure }: Nearness,
+  rounding: Rounding,
 ): Promise<Measure[]> {
   // A run without latents may store none, or empty ones.
   if (latents.length === 0 && !expected.has('latents') && !expected.has('latent_attention')) return [];
   const keys = expected.shape('latent_attention').at(-1) ?? 0;
   return [
-    compare(
+    measure(
       'latents',
       latents.flatMap(({ vector }) => Array.from(vector)),
       await expected.float32('latents'),
-      tolerance('latents'),
+      rounding,
     ),
-    compare(
+    measure(
       'latent_attention',
       latents.flatMap(({ attention }) => padKeys(attention, keys)),
       await expected.float32('latent_attention'),
-      tolerance('attention'),
+      rounding,
+      'attention',
     ),
   ];
 }
@@ -403,9 +412,9 @@ export function padKeys({ shape, data }: NumericArray, keys: number): number[] {
 async function compareLogits(
   model: Model,
   run: Replay,
+  near: Nearness,
   item: GenerateCase,
   expected: StoredTensors,
-  tolerance: number,
 ): Promise<Measure> {
   const [rows = 0, width = 0] = expected.shape('logits');
   const stored = await expected.float32('logits');
@@ -425,7 +434,7 @@ async function compareLogits(
       theirs.push(row[id]!);
     }
   }
-  const measure = compare('logits', ours, theirs, tolerance);
+  const measure = near.measure('logits', ours, theirs, item.rounding);
   return rows > 0 && rows <= run.hidden.length ? measure : { ...measure, error: Infinity };
 }
 

@@ -306,9 +306,9 @@ export class Generation {
     };
   }
 
-  /** How many pads fill the block that is open; the model's own number if undefined. */
+  /** How many pads fill the block that is open, or would begin now; the model's own number if undefined. */
   private padsFor(intervention: LatentIntervention | undefined): number | undefined {
-    return this.state.machine.open !== undefined && this.touches(intervention, 'markers') ? 0 : undefined;
+    return this.touches(intervention, 'markers') ? 0 : undefined;
   }
 
   private needsLogits({ intervention }: StepInput): boolean {

@@ -238,3 +238,28 @@ describe.each(DEVICES)('a generation on $device', ({ device, available }) => {
     });
   });
 });
+
+it('where a first latent stands in place of start, a block that is left empty feeds start itself', async () => {
+  const { config } = checkpoint;
+  const stop = { ...config.protocol!.stop, endToken: true };
+  const protocol = { ...config.protocol!, firstFeed: 'replace-start' as const, append: 'own' as const, stop };
+  const model = await Model.open({ ...checkpoint, config: { ...config, protocol } }, 'cpu');
+  const prompt: Prompt = { ids: [1, 5, 6], ...(await model.embedPrompt([1, 5, 6], [])) };
+  const run = await Generation.begin(model, prompt, SETTINGS);
+  try {
+    const intervention = { kind: 'markers', scope: { block: 0 } } as const;
+    const steps = await go(run, 12, (each) => ({
+      ban: checkpoint.generation.eosIds,
+      intervention,
+      ...([2, 6].includes(each.count) && { force: START }),
+    }));
+    const kinds = steps.map(({ token }) => token.kind);
+    expect(kinds.slice(0, 5)).toEqual(['text', 'text', 'latent-start', 'latent-end', 'text']);
+    // The scope is the first block alone.
+    expect(kinds[6]).toBe('latent');
+    expect(run.blocks.map(({ latents }) => latents)[0]).toBe(0);
+  } finally {
+    run.dispose();
+    await model.release();
+  }
+});
