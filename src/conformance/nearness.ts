@@ -36,13 +36,13 @@ export interface Nearness {
    * @param rounding what the case tells of its own answers
    * @param kinds other names under which it may tell it
    */
-  measure(
+  measure: (
     what: string,
     actual: ArrayLike<number>,
     expected: ArrayLike<number>,
     rounding: Rounding,
     ...kinds: string[]
-  ): Measure;
+  ) => Measure;
 }
 
 export function nearnessOf(format: WeightFormat): Nearness {
