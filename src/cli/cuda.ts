@@ -1,37 +1,57 @@
-/** `ilvr cuda`: what CUDA takes, what of it is here, and where the rest comes from. It fetches nothing. */
+/** `ilvr cuda`: what CUDA takes, and what of it is here; `--fetch` gets what is missing, nothing else does. */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { missingLibraries, PROVIDER_FILES, runtimeFolder, sourceOf } from '../process/cudaFiles.ts';
-import { notHere, tryDevice } from '../process/gpuProbe.ts';
+import { UserError } from '../base/errors.ts';
+import {
+  isFoundElsewhere,
+  missingLibraries,
+  PROVIDER_FILES,
+  runtimeFolder,
+  sourceOf,
+} from '../process/cudaFiles.ts';
+import { tryDevice } from '../process/gpuProbe.ts';
+import { inBytes } from '../process/memory.ts';
+import { deviceLabel, DEVICES, isOffered } from '../tensor/device.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { label } from './terminal.ts';
 
-/** The runtime's own installer writes the files beside its library; they stand in a package of NuGet's. */
-const INSTALL = 'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js';
+const ABOUT = `
+The files come from PyPI: the runtime's CUDA provider, and NVIDIA's libraries that the system does not
+have. They are checked against checksums that stand in this program and lie beside the runtime's library, whose folder is
+printed. The GPU's driver is the system's. What has come is kept whatever ends the command; the same command goes on with it.`;
 
 /** Adds the command. */
 export function addCuda(program: Command, context: CliContext, finished: (code: number) => void): void {
   program
     .command('cuda')
-    .description('tell which of the files that CUDA takes are here, and where the others come from')
-    .action(async () => {
-      finished(await describeCuda(context));
+    .description('tell which of the files that CUDA takes are here, and get the others')
+    .option('--fetch', 'get what is missing; without it the command says how much that is')
+    .addHelpText('after', ABOUT)
+    .action(async ({ fetch = false }: { fetch?: boolean }) => {
+      finished(await cuda(context, fetch));
     });
 }
 
-async function describeCuda({ terminal, enginePath }: CliContext): Promise<number> {
+async function cuda(context: CliContext, fetch: boolean): Promise<number> {
+  const { terminal, enginePath } = context;
+  const system = `${process.platform}-${process.arch}`;
+  if (!isOffered('cuda', system)) {
+    const others = DEVICES.filter((device) => device !== 'cuda' && isOffered(device, system)).map(
+      deviceLabel,
+    );
+    throw new UserError({
+      problem: 'The runtime has CUDA for Linux on x64 only',
+      found: system,
+      remedy: `Use ${others.join(' or ')}.`,
+    });
+  }
   const folder = runtimeFolder(enginePath);
   terminal.line(label('folder'), folder);
+  await offer(context, folder, fetch);
   for (const name of PROVIDER_FILES)
     terminal.line(label('provider'), `${name}: ${existsSync(join(folder, name)) ? 'here' : 'missing'}`);
-  const absent = notHere('cuda', enginePath);
-  if (absent !== undefined) {
-    terminal.line(label('CUDA'), `cannot be used: ${absent}`);
-    if (process.platform === 'linux' && process.arch === 'x64') tellSource(terminal);
-    return EXIT.failed;
-  }
   for (const name of missingLibraries(folder) ?? [])
     terminal.line(label('library'), `${name}: missing, install ${sourceOf(name)}`);
   const { works, detail } = await tryDevice(enginePath, 'cuda');
@@ -39,14 +59,31 @@ async function describeCuda({ terminal, enginePath }: CliContext): Promise<numbe
   return works ? EXIT.ok : EXIT.failed;
 }
 
-function tellSource(terminal: CliContext['terminal']): void {
+/** Says what getting the rest takes, and gets it on wish. */
+async function offer({ terminal, signal }: CliContext, folder: string, fetch: boolean): Promise<void> {
+  // Imported when it is wanted: other commands start without the hub.
+  const { fetchCuda, offerCuda } = await import('../hub/getCuda.ts');
+  const found = await offerCuda(folder, isFoundElsewhere);
+  if (found.parts.length === 0) return;
+  const { parts, fetched, kept, free } = found;
   terminal.line(
-    label('source'),
-    "api.nuget.org, Microsoft.ML.OnnxRuntime.Gpu.Linux, by the runtime's own installer:",
+    label('to fetch'),
+    parts.map(({ title, bytes }) => `${title} (${inBytes(bytes)})`).join(', '),
   );
-  terminal.line(label(''), INSTALL);
   terminal.line(
     label('size'),
-    '272 MB here for the provider (measured of version 1.30 on PyPI); CUDA itself comes beside it',
+    `${inBytes(fetched)} from PyPI, ${inBytes(kept)} kept; ${inBytes(free)} free on the disk`,
   );
+  if (!fetch) {
+    terminal.line(label('next'), '`ilvr cuda --fetch` gets them');
+    return;
+  }
+  let last = '';
+  await fetchCuda(found, folder, { signal }, ({ file, done, total }) => {
+    const message = `${file} · ${inBytes(done)} of ${inBytes(total)}`;
+    if (file !== last) terminal.progress(message, done / total);
+    else terminal.passing(message, done / total);
+    last = file;
+  });
+  terminal.clearProgress();
 }

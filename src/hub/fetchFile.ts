@@ -11,7 +11,11 @@ import { PassingError } from './failures.ts';
 import type { HubFile, Listing } from './listing.ts';
 import { untrusted, wholeOf, type Answer, type Hub } from './server.ts';
 
-type Source = Pick<Listing, 'repository' | 'commit'>;
+/** Where a file comes from. */
+type Source = Pick<Listing, 'repository' | 'commit'> & {
+  /** Of a file that lies outside a repository. */
+  address?: string;
+};
 
 /**
  * Brings a file into a folder; one that is there already is checked instead.
@@ -195,8 +199,8 @@ function newHashOf({ bytes, digest }: HubFile): Hash {
   return digest.kind === 'sha256' ? createHash('sha256') : createHash('sha1').update(`blob ${bytes}\0`);
 }
 
-function addressOf({ endpoint }: Hub, { repository, commit }: Source, { name }: HubFile): string {
-  return `${endpoint}/${repository}/resolve/${commit}/${encodeURIComponent(name)}`;
+function addressOf({ endpoint }: Hub, { repository, commit, address }: Source, { name }: HubFile): string {
+  return address ?? `${endpoint}/${repository}/resolve/${commit}/${encodeURIComponent(name)}`;
 }
 
 function brokenOff(file: HubFile, part: PartFile, where: string): PassingError {

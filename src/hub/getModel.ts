@@ -90,10 +90,14 @@ export async function roomFor({ repository, files }: Offer, folder: string): Pro
 }
 
 /** @throws UserError with the figures if the disk is too full */
-export function checkRoom({ missing, free }: Omit<Room, 'cached'>, folder: string): void {
+export function checkRoom(
+  { missing, free }: Omit<Room, 'cached'>,
+  folder: string,
+  what = 'this model',
+): void {
   if (free >= missing + SPARE_BYTES || missing === 0) return;
   throw new UserError({
-    problem: 'The disk has no room for this model',
+    problem: `The disk has no room for ${what}`,
     expected: `${inBytes(missing + SPARE_BYTES)} free`,
     found: inBytes(free),
     where: folder,

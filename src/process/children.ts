@@ -4,6 +4,7 @@
  */
 
 import { fork, type ChildProcess, type SerializationType } from 'node:child_process';
+import { librariesBeside } from './cudaFiles.ts';
 import { PARENT } from './parent.ts';
 import { NO_TELEMETRY } from './telemetry.ts';
 
@@ -38,6 +39,7 @@ export function startChild(
     env: {
       ...HUGE_PAGES,
       ...process.env,
+      ...librariesBeside(script),
       ...NO_TELEMETRY,
       [PARENT]: String(process.pid),
       ELECTRON_RUN_AS_NODE: '1',

@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 
 /** The runtime's provider; its package for Node comes without them. */
 export const PROVIDER_FILES = [
@@ -23,6 +23,28 @@ export function runtimeFolder(program: string): string {
   return join(dirname(manifest), 'bin', 'napi-v6', process.platform, process.arch);
 }
 
+/**
+ * For a process that may load the provider: the system's loader looks for NVIDIA's libraries beside it too, once it is there.
+ * @param program that is started
+ */
+export function librariesBeside(program: string): { LD_LIBRARY_PATH?: string } {
+  if (process.platform !== 'linux') return {};
+  try {
+    const folder = runtimeFolder(program);
+    if (!existsSync(join(folder, PROVIDER_FILES[1]))) return {};
+    return { LD_LIBRARY_PATH: withFolder(folder) };
+  } catch {
+    // A program that has no runtime beside it.
+    return {};
+  }
+}
+
+/** What the user has set comes first. */
+function withFolder(folder: string): string {
+  const own = process.env['LD_LIBRARY_PATH'];
+  return own === undefined || own === '' ? folder : `${own}${delimiter}${folder}`;
+}
+
 /** Which of the provider's files are not there, in words; undefined if all are. */
 export function missingProvider(program: string): string | undefined {
   const folder = runtimeFolder(program);
@@ -34,7 +56,10 @@ export function missingProvider(program: string): string | undefined {
 
 /** Libraries that a folder's provider needs and the system's loader does not find; undefined where that cannot be told. */
 export function missingLibraries(folder: string): string[] | undefined {
-  const { stdout, status } = spawnSync('ldd', [join(folder, PROVIDER_FILES[1])], { encoding: 'utf8' });
+  const { stdout, status } = spawnSync('ldd', [join(folder, PROVIDER_FILES[1])], {
+    encoding: 'utf8',
+    env: { ...process.env, LD_LIBRARY_PATH: withFolder(folder) },
+  });
   if (status !== 0) return undefined;
   return [...stdout.matchAll(/^\s*(\S+) => not found$/gm)].map(([, name]) => name!);
 }
@@ -59,4 +84,12 @@ export function sourceOf(library: string): string {
   const version = /\.so\.(\d+)/.exec(library)?.[1];
   const isNumbered = /^lib(cublas|cudart)/.test(library) && version !== undefined;
   return `NVIDIA's CUDA${isNumbered ? ` ${version}` : ''} libraries, or name their folder in LD_LIBRARY_PATH`;
+}
+
+/** Whether the system's own loader knows a library by that name, from its cache or the folders that the user has set. */
+export function isFoundElsewhere(library: string): boolean {
+  const set = (process.env['LD_LIBRARY_PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  if (set.some((folder) => existsSync(join(folder, library)))) return true;
+  const { stdout, status } = spawnSync('ldconfig', ['-p'], { encoding: 'utf8' });
+  return status === 0 && stdout.split('\n').some((line) => line.trim().startsWith(`${library} `));
 }
