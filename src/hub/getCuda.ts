@@ -43,7 +43,7 @@ export async function offerCuda(
   let [fetched, kept] = [0, 0];
   for (const part of parts) {
     const wanted = await missingMembers(part, folder);
-    if (wanted.length === 0 || wanted.every(([member]) => isFound(path.posix.basename(member)))) continue;
+    if (wanted.every(([member]) => isFound(path.posix.basename(member)))) continue;
     missing.push(part);
     fetched += part.bytes - (await partLength(path.join(folder, part.name), markOf(part)));
     kept += wanted.reduce((sum, [, bytes]) => sum + bytes, 0);
