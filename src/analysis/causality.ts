@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { message } from '../base/l10n.ts';
+import type { Claims } from './check.ts';
 import { analysis, numbers } from './definition.ts';
 import type { NumericArray } from '../tensor/array.ts';
 import { INTERVENTION_KINDS, INTERVENTION_NAMES, WHY_MISSING } from './intervention.ts';
@@ -21,13 +22,56 @@ const written = z.strictObject({
 });
 
 /** What the samples' scorer needs: see ../dataset/scoring.ts. */
-const truth = z.strictObject({
+export const truth = z.strictObject({
   map: z
     .array(z.array(z.int().min(-1).max(2)).max(64))
     .max(64)
     .optional(),
   answer: z.string().optional(),
 });
+
+/** What variants of a run are found to be; W words that are compared, R draws. */
+export const variantsResult = z.strictObject({
+  /** The run's own words after the place where the variants part from it: indices of new tokens, and texts. */
+  words: z.array(z.strictObject({ token: z.int(), text: z.string() })),
+  /** Which of them make up the answer. */
+  answer: z.array(z.int()),
+  /** Of the model's own latents, greedy as the variants are. */
+  own: written.optional(),
+  variants: z.array(
+    z.strictObject({
+      kind: z.enum(INTERVENTION_KINDS),
+      /** Why it was not tried. */
+      missing: z.enum(WHY_MISSING).optional(),
+      /** With the run's own words fed. */
+      forced: z
+        .strictObject({
+          /** [R, W], nats: KL(own ‖ variant) of the next word's distribution, before settings of sampling. */
+          kl: numbers(2),
+          /** [R, W], nats: log p of the own word, variant minus own. */
+          change: numbers(2),
+        })
+        .optional(),
+      /** With its own words, one for each draw. */
+      free: z.array(written),
+    }),
+  ),
+});
+
+/** Claims on such a result. */
+export function checkVariants(
+  { words, answer, own, variants }: z.output<typeof variantsResult>,
+  claims: Claims,
+): void {
+  for (const { token } of words) claims.index('a word', token, claims.run.tokens);
+  for (const word of answer) claims.index('a word of the answer', word, words.length);
+  for (const { forced, free } of variants) {
+    for (const values of forced === undefined ? [] : [forced.kl, forced.change])
+      claims.array('figures of a variant', known(values), [free.length, words.length]);
+    for (const { difference, words: written } of [...free, ...(own ? [own] : [])])
+      claims.index('a difference', difference ?? 0, Math.max(words.length, written.length) + 1);
+  }
+}
 
 export const causality = analysis({
   version: 1,
@@ -54,43 +98,8 @@ export const causality = analysis({
     latent: { label: message('Latent of it (0: all)') },
     repeats: { label: message('Draws') },
   },
-  /** W words that are compared, R draws. */
-  result: z.strictObject({
-    /** The run's own words after the place where the variants part from it: indices of new tokens, and texts. */
-    words: z.array(z.strictObject({ token: z.int(), text: z.string() })),
-    /** Which of them make up the answer. */
-    answer: z.array(z.int()),
-    /** Of the model's own latents, greedy as the variants are. */
-    own: written.optional(),
-    variants: z.array(
-      z.strictObject({
-        kind: z.enum(INTERVENTION_KINDS),
-        /** Why it was not tried. */
-        missing: z.enum(WHY_MISSING).optional(),
-        /** With the run's own words fed. */
-        forced: z
-          .strictObject({
-            /** [R, W], nats: KL(own ‖ variant) of the next word's distribution, before settings of sampling. */
-            kl: numbers(2),
-            /** [R, W], nats: log p of the own word, variant minus own. */
-            change: numbers(2),
-          })
-          .optional(),
-        /** With its own words, one for each draw. */
-        free: z.array(written),
-      }),
-    ),
-  }),
-  check({ words, answer, own, variants }, claims) {
-    for (const { token } of words) claims.index('a word', token, claims.run.tokens);
-    for (const word of answer) claims.index('a word of the answer', word, words.length);
-    for (const { forced, free } of variants) {
-      for (const values of forced === undefined ? [] : [forced.kl, forced.change])
-        claims.array('figures of a variant', known(values), [free.length, words.length]);
-      for (const { difference, words: written } of [...free, ...(own ? [own] : [])])
-        claims.index('a difference', difference ?? 0, Math.max(words.length, written.length) + 1);
-    }
-  },
+  result: variantsResult,
+  check: checkVariants,
   tab: 'causality',
   title: message('Causality of latents'),
   method: message(

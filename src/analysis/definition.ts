@@ -13,6 +13,7 @@ export type AnalysisTab =
   | 'relevance'
   | 'similarity'
   | 'causality'
+  | 'decomposition'
   | 'dependence'
   | 'faithfulness'
   | 'comparison';

@@ -10,6 +10,7 @@ import { UserError } from '../base/errors.ts';
 import type { AnalysisDefinition } from './definition.ts';
 import { attention } from './attention.ts';
 import { causality } from './causality.ts';
+import { decomposition } from './decomposition.ts';
 import { dependence } from './dependence.ts';
 import { divergence } from './divergence.ts';
 import { faithfulness } from './faithfulness.ts';
@@ -21,6 +22,7 @@ import { similarity } from './similarity.ts';
 export const ANALYSES = {
   attention,
   causality,
+  decomposition,
   dependence,
   divergence,
   faithfulness,

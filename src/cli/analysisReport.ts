@@ -5,7 +5,7 @@ import { lensWords, nearestPatches } from '../analysis/lensReading.ts';
 import { ANALYSES, type AnalysisName, type AnalysisResult } from '../analysis/table.ts';
 import type { AnalysisKey, AnalysisOrigin } from '../trace/analyses.ts';
 import type { Trace, TraceLatent, TracePicture } from '../trace/schema.ts';
-import { reportCausality, reportDependence, reportFaithfulness } from './doubtReport.ts';
+import { reportCausality, reportDecomposition, reportDependence, reportFaithfulness } from './doubtReport.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
 
 type Reporter<Name extends AnalysisName> = (
@@ -17,6 +17,7 @@ type Reporter<Name extends AnalysisName> = (
 const REPORTERS: { [Name in AnalysisName]: Reporter<Name> } = {
   attention: reportAttention,
   causality: reportCausality,
+  decomposition: reportDecomposition,
   dependence: reportDependence,
   divergence: reportDivergence,
   faithfulness: reportFaithfulness,

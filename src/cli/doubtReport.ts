@@ -3,8 +3,7 @@
 import type { AnalysisResult } from '../analysis/table.ts';
 import { calibrationText, controlsText } from '../evidence/calibration.ts';
 import {
-  decompositionOf,
-  partName,
+  natsText,
   spreadText,
   summariesOf,
   variantName,
@@ -12,6 +11,14 @@ import {
   whyMissing,
   type VariantSummary,
 } from '../evidence/causality.ts';
+import {
+  conditionName,
+  CONDITIONS,
+  conditionsOf,
+  decompositionVerdict,
+  partName,
+  partsOf,
+} from '../evidence/decomposition.ts';
 import { changeName, dependenceVerdict, likenessText } from '../evidence/dependence.ts';
 import { faithfulnessVerdict, scoresOf, scoreText } from '../evidence/faithfulness.ts';
 import { number } from '../evidence/format.ts';
@@ -37,10 +44,25 @@ export function reportCausality(terminal: Terminal, result: AnalysisResult<'caus
     if (changed !== undefined)
       terminal.line(label('', NAME), new Styled('dim', differenceOf(changed, own?.words ?? [])));
   }
-  for (const { part, answer } of decompositionOf(result) ?? [])
-    terminal.line(label(partName(part), NAME), `adds ${number(answer)} nats to log p of the answer`);
   reportVerdict(terminal, verdictOf(result));
   terminal.line(label('controls'), new Styled('dim', calibrationText()));
+}
+
+/** A line for each condition, and what each part adds. */
+export function reportDecomposition(terminal: Terminal, result: AnalysisResult<'decomposition'>): void {
+  const found = conditionsOf(result);
+  for (const condition of CONDITIONS) {
+    const summary = condition === 'whole' ? undefined : found.get(condition);
+    const written =
+      condition === 'whole' ? result.own : result.variants.find(({ kind }) => kind === condition)?.free[0];
+    terminal.line(
+      label(conditionName(condition), NAME),
+      `${written?.answer ?? 'no answer'}${judged(written?.right)}${summary === undefined ? '' : ` · ${figures(summary)}`}`,
+    );
+  }
+  for (const { part, answer } of partsOf(result) ?? [])
+    terminal.line(label(partName(part), NAME), `adds ${natsText(answer)} nats to log p of the answer`);
+  reportVerdict(terminal, decompositionVerdict(result));
 }
 
 function figures({ kl, answer, stated, otherAnswers, right }: VariantSummary): string {

@@ -10,7 +10,7 @@ import { fileHash } from '../files/plainFile.ts';
 import type { LoadedModel } from '../protocol/engine.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
-import { releasedOptions, requestOptions, type ModelOptions } from './options.ts';
+import { releasedOptions, requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
 import { tellingParent } from './parent.ts';
 import { SampleRuns, type Pass, type PassOptions } from './sampleRuns.ts';
 import { withModels, type Session } from './session.ts';
@@ -146,9 +146,9 @@ async function openRun(
  * The question to put instead of the samples' own: the caller's for every sample, or the one that the
  * model was trained to answer, for maps.
  */
-function otherQuestion(
+export function otherQuestion(
   loaded: LoadedModel,
-  { question, sampleQuestions }: EvaluationOptions,
+  { question, sampleQuestions }: Pick<EvaluationOptions, 'question' | 'sampleQuestions'>,
 ): OtherQuestion | undefined {
   if (question !== undefined) return { question, forMapsOnly: false };
   const own = loaded.defaults.question;
@@ -167,11 +167,11 @@ function tellProblems(terminal: Terminal, samples: readonly Sample[]): void {
   terminal.error(`${count}; the first: ${problems[0]!.message}`);
 }
 
-async function headerFor(
+export async function headerFor(
   { version }: CliContext,
   loaded: LoadedModel,
   file: string,
-  options: EvaluationOptions,
+  options: ModelOptions & GenerationOptions,
   question: OtherQuestion | undefined,
 ): Promise<ResultsHeader> {
   const { repetitionPenalty = loaded.defaults.repetitionPenalty, ...rest } = requestOptions(options);

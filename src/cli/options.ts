@@ -217,6 +217,13 @@ function atLeast(min: number): (text: string) => number {
   };
 }
 
+/** From 0 to 1. */
+export function shareOf(text: string): number {
+  const value = numberIn(text);
+  if (!(value >= 0 && value <= 1)) throw new InvalidArgumentError('Expected a number from 0 to 1.');
+  return value;
+}
+
 function share(text: string): number {
   const value = numberIn(text);
   if (!(value > 0 && value <= 1)) throw new InvalidArgumentError('Expected a number above 0 and up to 1.');

@@ -30,6 +30,7 @@ import {
   fedList,
   integer,
   INTERVENE_HELP,
+  shareOf,
   weightsCacheOption,
 } from './options.ts';
 import { reason, type ReasonOptions } from './reason.ts';
@@ -201,7 +202,27 @@ function addDoubt(program: Command, context: CliContext, finished: (code: number
       'ask whether latents do anything, over a samples file: each replaced in every way, with intervals',
     )
     .argument('<file>', 'JSON Lines')
-    .option('--limit <n>', 'only the first n samples', integer('a number of samples', 1));
+    .option('--limit <n>', 'only the first n samples', integer('a number of samples', 1))
+    .option(
+      '--resume [out]',
+      'keep what is done in this file, and go on where it ends (default: SAMPLES.doubt.jsonl beside the samples)',
+    )
+    .option(
+      '--jobs <n>',
+      'engines at a time (default: a core each for a small model on the CPU)',
+      integer('a number of engines', 1),
+    )
+    .addOption(
+      new Option(
+        '--table <form>',
+        'print what blocks are made of as a table for a paper, and nothing else',
+      ).choices(TABLE_FORMS),
+    )
+    .option(
+      '--base <share>',
+      'count the gain of blocks from this share right, as of the model before it had latents (default: of no block)',
+      shareOf,
+    );
   addGenerationOptions(addModelOptions(command))
     .addHelpText('after', '\nWhat is fed in place of latents, and what each figure means: docs/method.md.')
     .action(async (file: string, options: DoubtOptions) => {

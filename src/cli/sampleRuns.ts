@@ -403,7 +403,11 @@ export async function inOrder<W, T, R>(
  * One sample is lost if the engine dies, between two samples or inside one: it is started again and the
  * sample done anew. Dying twice on the same one is no accident and ends the evaluation.
  */
-async function withRestart<T>({ signal }: CliContext, session: Session, run: () => Promise<T>): Promise<T> {
+export async function withRestart<T>(
+  { signal }: CliContext,
+  session: Session,
+  run: () => Promise<T>,
+): Promise<T> {
   await session.restore();
   try {
     return await run();

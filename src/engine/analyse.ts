@@ -14,6 +14,7 @@ import {
 import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
 import { runAttention } from './analyses/attention.ts';
 import { runCausality } from './analyses/causality.ts';
+import { runDecomposition } from './analyses/decomposition.ts';
 import { runDependence } from './analyses/dependence.ts';
 import { runDivergence } from './analyses/divergence.ts';
 import { runFaithfulness } from './analyses/faithfulness.ts';
@@ -41,6 +42,7 @@ const no = (): boolean => false;
 const MODEL_RUNNERS: { [Name in AnalysisThatNeeds<'model'>]: ModelRunner<Name> } = {
   attention: { helpers: no, compute: runAttention },
   causality: { helpers: ({ variants }) => variants.includes('oracle'), compute: runCausality },
+  decomposition: { helpers: no, compute: runDecomposition },
   dependence: { helpers: no, compute: runDependence },
   divergence: {
     helpers: no,

@@ -72,7 +72,8 @@ export function meansOf(tests: readonly SampleTests[]): { kl?: Mean; faithfulnes
   return { ...(kl && { kl }), ...(faithfulness && { faithfulness }) };
 }
 
-function meanOf(values: readonly number[]): Mean | undefined {
+/** Undefined of nothing. */
+export function meanOf(values: readonly number[]): Mean | undefined {
   return values.length === 0 ? undefined : { ...meanInterval(values), of: values.length };
 }
 

@@ -21,7 +21,7 @@ const MAX_BYTES = 500_000_000;
 const NEWLINE = 10;
 
 const header = z.strictObject({
-  format: z.literal('ilvr-results'),
+  format: z.enum(['ilvr-results', 'ilvr-doubt']),
   version: z.literal(1),
   /** sha256 of the samples file. */
   samples: z.string(),
@@ -83,14 +83,37 @@ const result = z.strictObject({
   error: z.string().optional(),
 });
 
+/** What a file's lines hold. */
+export interface ResultsKind<Entry> {
+  format: z.output<typeof header>['format'];
+  /** In words: "results of an evaluation". */
+  what: string;
+  /** Of the command line, that names the file. */
+  option: string;
+  entry: z.ZodType<Entry>;
+}
+
+/** What every line has. */
+interface AnyEntry {
+  line: number;
+  error?: string | undefined;
+}
+
 export type ResultsHeader = z.output<typeof header>;
 export type SampleResult = z.output<typeof result>;
 export type SampleTests = z.output<typeof tests>;
 
+const EVALUATION: ResultsKind<SampleResult> = {
+  format: 'ilvr-results',
+  what: 'results of an evaluation',
+  option: '--results',
+  entry: result,
+};
+
 /** A results file that this process alone adds to. */
-export class ResultsFile {
-  /** Answers that it holds already, by line of the sample. */
-  readonly kept: ReadonlyMap<number, SampleResult>;
+export class ResultsFile<Entry extends AnyEntry = SampleResult> {
+  /** What it holds already, by line of the sample. */
+  readonly kept: ReadonlyMap<number, Entry>;
   /** As it stands in the file. */
   readonly header: ResultsHeader;
   readonly path: string;
@@ -99,7 +122,7 @@ export class ResultsFile {
 
   private constructor(
     path: string,
-    { header: found, kept }: Prepared,
+    { header: found, kept }: Prepared<Entry>,
     handle: FileHandle,
     unlock: () => Promise<void>,
   ) {
@@ -116,10 +139,19 @@ export class ResultsFile {
    * @throws UserError if it is something else, belongs to another evaluation, or another process writes it
    */
   static async open(path: string, expected: ResultsHeader): Promise<ResultsFile> {
+    return ResultsFile.openAs(path, expected, EVALUATION);
+  }
+
+  /** The same of a file that holds something else. */
+  static async openAs<Entry extends AnyEntry>(
+    path: string,
+    expected: ResultsHeader,
+    kind: ResultsKind<Entry>,
+  ): Promise<ResultsFile<Entry>> {
     await makeFolder(dirname(path));
     const unlock = await lockFile(path);
     try {
-      const prepared = await prepare(path, expected);
+      const prepared = await prepare(path, expected, kind);
       return new ResultsFile(path, prepared, await open(path, 'a'), unlock);
     } catch (error) {
       await unlock();
@@ -127,7 +159,7 @@ export class ResultsFile {
     }
   }
 
-  async append(entry: SampleResult): Promise<void> {
+  async append(entry: Entry): Promise<void> {
     try {
       await this.handle.appendFile(`${JSON.stringify(entry)}\n`);
     } catch (error) {
@@ -142,20 +174,24 @@ export class ResultsFile {
 }
 
 /** A file that can be added to. */
-interface Prepared {
+interface Prepared<Entry> {
   header: ResultsHeader;
   /** The answers that it keeps. */
-  kept: Map<number, SampleResult>;
+  kept: Map<number, Entry>;
 }
 
-async function prepare(path: string, expected: ResultsHeader): Promise<Prepared> {
+async function prepare<Entry extends AnyEntry>(
+  path: string,
+  expected: ResultsHeader,
+  kind: ResultsKind<Entry>,
+): Promise<Prepared<Entry>> {
   const bytes = await readIfPresent(path);
   if (bytes === undefined || isCutHeader(bytes, expected)) {
     await replaceFile(path, `${JSON.stringify(expected)}\n`);
     return { header: expected, kept: new Map() };
   }
-  const { header: found, results, isWhole } = parseResults(bytes, path);
-  checkHeader(found, expected, path);
+  const { header: found, results, isWhole } = parseResults(bytes, path, kind);
+  checkHeader(found, expected, path, kind);
   const answered = [...results].filter(([, { error }]) => error === undefined);
   if (!isWhole || answered.length < results.size) {
     const lines = [found, ...answered.map(([, entry]) => entry)];
@@ -180,18 +216,19 @@ function isCutHeader(bytes: Uint8Array, expected: ResultsHeader): boolean {
 export async function readResults(path: string): Promise<Results> {
   const bytes = await readIfPresent(path);
   if (bytes === undefined) throw new UserError({ problem: 'There is no such results file', where: path });
-  return parseResults(bytes, path);
+  return parseResults(bytes, path, EVALUATION);
 }
 
-export interface Results {
+export interface Results<Entry = SampleResult> {
   header: ResultsHeader;
   /** By line of the sample. */
-  results: Map<number, SampleResult>;
+  results: Map<number, Entry>;
 }
 
 /** The header in a file's first line; undefined if it is something else. */
 export function headerIn(line: string): ResultsHeader | undefined {
-  return parseQuietly(header, line);
+  const found = parseQuietly(header, line);
+  return found?.format === EVALUATION.format ? found : undefined;
 }
 
 /** The result in a line; undefined if it is something else. */
@@ -214,13 +251,18 @@ export function passPath(path: string, fed: Fed): string {
 }
 
 /** `isWhole` is false where the last line was cut off, which is then left out. */
-function parseResults(bytes: Uint8Array, path: string): Results & { isWhole: boolean } {
+function parseResults<Entry extends AnyEntry>(
+  bytes: Uint8Array,
+  path: string,
+  kind: ResultsKind<Entry>,
+): Results<Entry> & { isWhole: boolean } {
   const end = bytes.lastIndexOf(NEWLINE) + 1;
-  if (end === 0) throw noResults('a first line that is cut off', path);
+  if (end === 0) throw noResults('a first line that is cut off', path, kind);
   const text = new TextDecoder().decode(bytes.subarray(0, end));
   const [first = '', ...lines] = text.split('\n').slice(0, -1);
-  const found = parse(header, first, `${path}:1`);
-  const done = lines.map((line, i) => parse(result, line, `${path}:${i + 2}`));
+  const found = parse(header, first, `${path}:1`, kind);
+  if (found.format !== kind.format) throw noResults(`a file of the format ${found.format}`, path, kind);
+  const done = lines.map((line, i) => parse(kind.entry, line, `${path}:${i + 2}`, kind));
   const results = new Map(done.map((entry) => [entry.line, entry]));
   return { header: found, results, isWhole: end === bytes.length && results.size === lines.length };
 }
@@ -234,7 +276,12 @@ export function differencesOf(a: ResultsHeader, b: ResultsHeader): string[] {
   return [...top, ...settings];
 }
 
-function checkHeader(found: ResultsHeader, expected: ResultsHeader, path: string): void {
+function checkHeader(
+  found: ResultsHeader,
+  expected: ResultsHeader,
+  path: string,
+  { option }: Pick<ResultsKind<unknown>, 'option'>,
+): void {
   const different = (['format', 'version', 'samples', 'model', 'provider', 'settings'] as const).find(
     (key) => canonical(found[key]) !== canonical(expected[key]),
   );
@@ -244,7 +291,7 @@ function checkHeader(found: ResultsHeader, expected: ResultsHeader, path: string
     expected: canonical(expected[different]),
     found: canonical(found[different]),
     where: path,
-    remedy: 'Give another file with --results, or remove this one.',
+    remedy: `Give another file with ${option}, or remove this one.`,
   });
 }
 
@@ -266,22 +313,24 @@ function canonical(value: unknown): string {
   );
 }
 
-function parse<T>(schema: z.ZodType<T>, line: string, where: string): T {
+function parse<T>(schema: z.ZodType<T>, line: string, where: string, kind: Kind): T {
   try {
     return schema.parse(JSON.parse(line));
   } catch (error) {
     const found =
       error instanceof z.ZodError ? faultText(error, JSON.parse(line) as unknown) : messageOf(error);
-    throw noResults(found, where);
+    throw noResults(found, where, kind);
   }
 }
 
-function noResults(found: string, where: string): UserError {
+type Kind = Pick<ResultsKind<unknown>, 'what' | 'option'>;
+
+function noResults(found: string, where: string, { what, option }: Kind): UserError {
   return new UserError({
-    problem: 'This file does not hold results of an evaluation',
+    problem: `This file does not hold ${what}`,
     found,
     where,
-    remedy: 'Give another file with --results, or remove this one.',
+    remedy: `Give another file with ${option}, or remove this one.`,
   });
 }
 

@@ -104,14 +104,18 @@ export interface CausalVerdict {
 /** What the content of the latents did to this run. */
 export function verdictOf(result: Result): CausalVerdict {
   const counted = summariesOf(result).filter(({ kind, kl }) => CONTENT.includes(kind) && kl !== undefined);
-  const rule = t(
+  const finding = findingOf(counted);
+  return { finding, sentence: sentenceOf(finding, counted), rule: verdictRule() };
+}
+
+/** How the verdict is reached. */
+export function verdictRule(): string {
+  return t(
     'Counted: latents whose content was replaced while slots and markers stayed (zeros, noise, mean, another run’s, the ' +
       'teacher’s, pads). A replacement changes the answer if at least half of its draws state another one; it moves the ' +
       'words if the mean KL per word is {0} nats or more.',
     MOVED,
   );
-  const finding = findingOf(counted);
-  return { finding, sentence: sentenceOf(finding, counted), rule };
 }
 
 function findingOf(counted: readonly VariantSummary[]): Finding {
@@ -148,45 +152,6 @@ function sentenceOf(finding: Finding, counted: readonly VariantSummary[]): strin
     default:
       return unreachable(finding);
   }
-}
-
-export interface DecompositionPart {
-  part: 'content' | 'slots' | 'markers' | 'format';
-  /** Nats of the answer's log-probability that this part adds, draws averaged. */
-  answer: number;
-  /** KL per word of the variant without it, in nats. */
-  kl: number;
-}
-
-/**
- * What a block is made of, taken away one after the other (after arXiv 2606.01287; the steps are ours): the content of its
- * latents (own → pads), the slots (pads → markers alone), the markers (markers → no block), and all of the format
- * (own → no block). Undefined where not all three were tried.
- */
-export function decompositionOf(result: Result): DecompositionPart[] | undefined {
-  const of = (kind: InterventionKind): VariantSummary | undefined =>
-    summariesOf(result).find((each) => each.kind === kind && each.answer !== undefined);
-  const [dummy, markers, none] = [of('dummy'), of('markers'), of('none')];
-  if (dummy === undefined || markers === undefined || none === undefined) return undefined;
-  const left = [dummy, markers, none].map(({ answer }) => answer!.mean) as [number, number, number];
-  return [
-    { part: 'content', answer: 0 - left[0], kl: dummy.kl!.mean },
-    { part: 'slots', answer: left[0] - left[1], kl: markers.kl!.mean },
-    { part: 'markers', answer: left[1] - left[2], kl: none.kl!.mean },
-    { part: 'format', answer: 0 - left[2], kl: none.kl!.mean },
-  ];
-}
-
-const PARTS: Record<DecompositionPart['part'], Message> = {
-  content: message('content of the latents'),
-  slots: message('slots'),
-  markers: message('markers'),
-  format: message('all of the format'),
-};
-
-/** What a part is called. */
-export function partName(part: DecompositionPart['part']): string {
-  return translated(PARTS[part]);
 }
 
 /** Largest KL of each word over a variant's draws, in nats; NaN where none is known. */

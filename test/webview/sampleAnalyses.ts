@@ -13,6 +13,40 @@ function numbersOf(shape: number[], seed: number, value = (x: number) => x): Num
   return { shape, data: Float32Array.from({ length }, (_, i) => value(Math.abs(wave(i)))) };
 }
 
+type Variants = AnalysisResult<'causality'>;
+type Draws = (count: number, size: number) => Pick<Variants['variants'][number], 'forced' | 'free'>;
+
+/** Variants of a run whose second draw writes another word. */
+function variants({ tokens, blocks }: Trace, of: (draws: Draws) => Variants['variants']): Variants {
+  const after = tokens.flatMap(({ kind, text }, token) =>
+    kind === 'text' && token > 9 ? [{ token, text }] : [],
+  );
+  const own = after.map(({ text }) => text);
+  const draws = (count: number, size: number) => ({
+    forced: {
+      kl: numbersOf([count, after.length], 16 + size, (x) => size * x ** 6),
+      change: numbersOf([count, after.length], 17 + size, (x) => -size * x ** 6),
+    },
+    free: Array.from({ length: count }, (_, draw) =>
+      draw === 1
+        ? {
+            words: [...own.slice(0, 4), ' down', ...own.slice(5)],
+            difference: 4,
+            answer: 'D',
+            right: false,
+            blocks: 1,
+          }
+        : { words: own, answer: 'RRD', right: true, blocks: blocks.length },
+    ),
+  });
+  return {
+    words: after,
+    answer: [after.length - 2],
+    own: { words: own, answer: 'RRD', right: true, blocks: blocks.length },
+    variants: of(draws),
+  };
+}
+
 const RESULTS: { [Name in PanelAnalysis]: (trace: Trace) => AnalysisResult<Name> } = {
   attention: ({ model, tokens, prompt }) => ({
     rows: [tokens.length - 4, tokens.length - 3].map((token) => {
@@ -21,43 +55,22 @@ const RESULTS: { [Name in PanelAnalysis]: (trace: Trace) => AnalysisResult<Name>
       return { token, attention: numbersOf(shape, token, (x) => (2 * x) / keys) };
     }),
   }),
-  causality: ({ tokens, blocks }) => {
-    const after = tokens.flatMap(({ kind, text }, token) =>
-      kind === 'text' && token > 9 ? [{ token, text }] : [],
-    );
-    const own = after.map(({ text }) => text);
-    const draws = (count: number, size: number) => ({
-      forced: {
-        kl: numbersOf([count, after.length], 16 + size, (x) => size * x ** 6),
-        change: numbersOf([count, after.length], 17 + size, (x) => -size * x ** 6),
-      },
-      free: Array.from({ length: count }, (_, draw) =>
-        draw === 1
-          ? {
-              words: [...own.slice(0, 4), ' down', ...own.slice(5)],
-              difference: 4,
-              answer: 'D',
-              right: false,
-              blocks: 1,
-            }
-          : { words: own, answer: 'RRD', right: true, blocks: blocks.length },
-      ),
-    });
-    return {
-      words: after,
-      answer: [after.length - 2],
-      own: { words: own, answer: 'RRD', right: true, blocks: blocks.length },
-      variants: [
-        { kind: 'zero', ...draws(1, 0.2) },
-        { kind: 'noise', ...draws(3, 2) },
-        { kind: 'mean', ...draws(1, 0.01) },
-        { kind: 'swap', missing: 'no-other-run', free: [] },
-        { kind: 'shuffle', ...draws(3, 0.02) },
-        { kind: 'dummy', ...draws(1, 0.3) },
-        { kind: 'markers', ...draws(1, 0.4) },
-      ],
-    };
-  },
+  causality: (trace) =>
+    variants(trace, (draws) => [
+      { kind: 'zero', ...draws(1, 0.2) },
+      { kind: 'noise', ...draws(3, 2) },
+      { kind: 'mean', ...draws(1, 0.01) },
+      { kind: 'swap', missing: 'no-other-run', free: [] },
+      { kind: 'shuffle', ...draws(3, 0.02) },
+      { kind: 'dummy', ...draws(1, 0.3) },
+      { kind: 'markers', ...draws(1, 0.4) },
+    ]),
+  decomposition: (trace) =>
+    variants(trace, (draws) => [
+      { kind: 'dummy', ...draws(1, 0.002) },
+      { kind: 'markers', ...draws(1, 0.4) },
+      { kind: 'none', ...draws(1, 3) },
+    ]),
   dependence: ({ latents }) => {
     const alike = (count: number, seed: number) => ({
       cosines: numbersOf([count], seed, (x) => 1 - x / 5),

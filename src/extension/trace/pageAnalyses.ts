@@ -121,7 +121,7 @@ export class PageAnalyses implements AnalysesHost {
   /** @throws UserError if another trace is shown, or it cannot be computed; CancelledError before anything was found */
   async analyse(request: unknown): Promise<AnalysisAnswer> {
     const { id = 0, run, method, parameters } = parseAnalysisRequest(request);
-    const truth = method === 'causality' ? this.means.truth?.() : undefined;
+    const truth = 'truth' in ANALYSES[method].parameters.shape ? this.means.truth?.() : undefined;
     const all = truth === undefined ? parameters : { ...parameters, truth };
     const asked = { method, parameters: { ...parametersOf(method, all) } };
     const abort = new AbortController();

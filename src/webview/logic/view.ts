@@ -32,6 +32,7 @@ export const TABS = [
   'relevance',
   'attention',
   'causality',
+  'decomposition',
   'dependence',
   'faithfulness',
   'timing',

@@ -26,6 +26,7 @@ const TABS: { id: Tab; title: Message }[] = [
   { id: 'relevance', title: message('Relevance') },
   { id: 'attention', title: message('All heads') },
   { id: 'causality', title: message('Causality') },
+  { id: 'decomposition', title: message('Decomposition') },
   { id: 'dependence', title: message('Dependence') },
   { id: 'faithfulness', title: message('Faithfulness') },
   { id: 'timing', title: message('Timing') },

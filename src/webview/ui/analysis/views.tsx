@@ -4,6 +4,7 @@ import type { VNode } from 'preact';
 import type { AnalysisName, AnalysisResult, PanelAnalysis } from '../../../analysis/table.ts';
 import type { Scene } from '../scene.ts';
 import { CausalityView } from '../doubt/CausalityView.tsx';
+import { DecompositionView } from '../doubt/DecompositionView.tsx';
 import { DependenceView } from '../doubt/DependenceView.tsx';
 import { FaithfulnessView } from '../doubt/FaithfulnessView.tsx';
 import { AttentionView } from './AttentionView.tsx';
@@ -21,6 +22,7 @@ export type ResultView<Name extends AnalysisName> = (props: {
 export const ANALYSIS_VIEWS: { [Name in PanelAnalysis]: ResultView<Name> } = {
   attention: AttentionView,
   causality: CausalityView,
+  decomposition: DecompositionView,
   dependence: DependenceView,
   faithfulness: FaithfulnessView,
   lens: LensView,

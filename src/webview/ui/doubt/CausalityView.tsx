@@ -6,9 +6,7 @@ import { t } from '../../../base/l10n.ts';
 import type { InterventionKind } from '../../../analysis/intervention.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import {
-  decompositionOf,
   klOfWords,
-  partName,
   summariesOf,
   variantName,
   spreadText,
@@ -36,28 +34,8 @@ export function CausalityView({ scene, result }: { scene: Scene; result: Causali
         <Variants result={result} summaries={summaries} chosen={chosen?.kind} choose={setWished} />
         {chosen !== undefined && <Words scene={scene} result={result} kind={chosen.kind} />}
       </div>
-      <Decomposition result={result} />
       {chosen !== undefined && <Controls tests={[{ test: chosen.kind, name: variantName(chosen.kind) }]} />}
     </div>
-  );
-}
-
-/** Slots, markers and format one after the other, where all were tried. */
-function Decomposition({ result }: { result: Causality }): VNode | null {
-  const parts = decompositionOf(result);
-  if (parts === undefined) return null;
-  return (
-    <table class="table doubt-table">
-      <caption>{t('What parts of the blocks add to log p of the answer, nats (after 2606.01287)')}</caption>
-      <tbody>
-        {parts.map(({ part, answer }) => (
-          <tr key={part}>
-            <th scope="row">{partName(part)}</th>
-            <td class="numeric">{number(answer)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
 

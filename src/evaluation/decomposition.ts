@@ -1,0 +1,139 @@
+/**
+ * Slots, markers and format over a samples file, as arXiv 2606.01287 compares them: accuracy with whole blocks, with parts
+ * taken away, and how much of the gain is kept.
+ */
+
+import { seededNumbers } from '../base/random.ts';
+import { conditionName, CONDITIONS, LEFT, type Condition } from '../evidence/decomposition.ts';
+import type { DoubtEntry } from './doubt.ts';
+import { meanOf, shareOf, type Mean, type Share } from './figures.ts';
+import type { PaperTable } from './paperTable.ts';
+import { interval, percent, significant } from './words.ts';
+
+/** Resamples of the samples, for an interval. */
+const RESAMPLES = 2000;
+/** Of them, on either side. */
+const TAIL = 0.025;
+
+export interface ConditionFigures {
+  condition: Condition;
+  /** Of the samples with a truth of which every condition was tried. */
+  right: Share;
+  /** Share of the gain over no block that is left, with its interval; absent where blocks gain nothing. */
+  kept?: { value: number; low: number; high: number };
+  /** Nats: KL per word, and change of the answer's log-probability; of whole blocks none. */
+  kl?: Mean;
+  answer?: Mean;
+}
+
+/** Right or wrong of one sample, by condition. */
+type Outcomes = Record<Condition, boolean>;
+
+/** @param base share right that the gain is counted from: of the model before it had latents; absent: of no block */
+export function decompositionOf(entries: readonly DoubtEntry[], base?: number): ConditionFigures[] {
+  const tried = entries.filter((entry) => CONDITIONS.every((condition) => isTried(entry, condition)));
+  const outcomes = tried.flatMap((entry) => outcomesOf(entry) ?? []);
+  return CONDITIONS.map((condition) => {
+    const figures = { condition, right: shareOf(outcomes.map((each) => each[condition])) };
+    const kept = keptOf(outcomes, condition, base);
+    const withKept = { ...figures, ...(kept && { kept }) };
+    if (condition === 'whole') return withKept;
+    const found = tried.map(({ kinds }) => kinds.find(({ kind }) => kind === condition)!);
+    const kl = meanOf(found.map((each) => each.kl));
+    const answer = meanOf(found.flatMap((each) => each.answer ?? []));
+    return { ...withKept, ...(kl && { kl }), ...(answer && { answer }) };
+  });
+}
+
+function isTried({ kinds, own }: DoubtEntry, condition: Condition): boolean {
+  return condition === 'whole' ? own !== undefined : kinds.some(({ kind }) => kind === condition);
+}
+
+/** Undefined for a sample without a truth; an answer that is not judged is none, and so not right. */
+function outcomesOf({ own, kinds }: DoubtEntry): Outcomes | undefined {
+  if (own?.right === undefined) return undefined;
+  const right = (condition: Condition): boolean =>
+    condition === 'whole'
+      ? own.right === true
+      : kinds.find(({ kind }) => kind === condition)?.first.right === true;
+  return Object.fromEntries(CONDITIONS.map((condition) => [condition, right(condition)])) as Outcomes;
+}
+
+/** (right − base) / (right with whole blocks − base); its interval by the percentiles of resampled samples. */
+function keptOf(
+  outcomes: readonly Outcomes[],
+  condition: Condition,
+  base: number | undefined,
+): ConditionFigures['kept'] {
+  const value = keptIn(outcomes, condition, base);
+  if (value === undefined) return undefined;
+  const random = seededNumbers(0);
+  const resampled = Array.from({ length: RESAMPLES }, () => {
+    const drawn = outcomes.map(() => outcomes[Math.floor(random() * outcomes.length)]!);
+    return keptIn(drawn, condition, base);
+  });
+  // A resample in which blocks gain nothing has no share; with many of them there is no interval to speak of.
+  const known = resampled.filter((each) => each !== undefined).toSorted((a, b) => a - b);
+  if (known.length < (1 - TAIL) * RESAMPLES) return { value, low: NaN, high: NaN };
+  const at = (share: number): number => known[Math.min(known.length - 1, Math.floor(share * known.length))]!;
+  return { value, low: at(TAIL), high: at(1 - TAIL) };
+}
+
+function keptIn(
+  outcomes: readonly Outcomes[],
+  condition: Condition,
+  base: number | undefined,
+): number | undefined {
+  const share = (of: Condition): number =>
+    outcomes.filter((each) => each[of]).length / Math.max(1, outcomes.length);
+  const from = base ?? share('none');
+  const gain = share('whole') - from;
+  return gain > 0 ? (share(condition) - from) / gain : undefined;
+}
+
+/** As the paper prints it: what is left, the share that is right, and how much of the gain. */
+export function decompositionTable(entries: readonly DoubtEntry[], base?: number): PaperTable {
+  const figures = decompositionOf(entries, base);
+  const mark = (isLeft: boolean): string => (isLeft ? 'yes' : 'no');
+  const rows = figures.map(({ condition, right, kept, kl, answer }) => [
+    conditionName(condition),
+    ...[LEFT[condition].content, LEFT[condition].slots, LEFT[condition].markers].map(mark),
+    `${right.right}/${right.of}`,
+    right.of === 0 ? '' : percent(right.right / right.of),
+    right.of === 0 ? '' : interval(right),
+    ...keptCells(kept),
+    spread(kl),
+    spread(answer),
+  ]);
+  return {
+    heads: [
+      'blocks',
+      'content',
+      'slots',
+      'markers',
+      'right',
+      'share',
+      '95 % interval',
+      'gain kept',
+      '95 % interval of it',
+      'KL per word, nats',
+      'log p of the answer, nats',
+    ],
+    rows,
+    notes: [
+      `The gain is counted from ${base === undefined ? 'the share that is right without any block' : `a share of ${percent(base)}`}; its interval is of ${RESAMPLES} resamples of the samples.`,
+      'Right answers with Wilson’s 95 % interval; KL and log-probability with the run’s own words fed, means over runs with 95 % intervals.',
+    ],
+  };
+}
+
+function keptCells(kept: ConditionFigures['kept']): [string, string] {
+  if (kept === undefined) return ['', ''];
+  const { value, low, high } = kept;
+  return [percent(value), Number.isNaN(low) ? '' : interval({ low, high })];
+}
+
+function spread(mean: Mean | undefined): string {
+  if (mean === undefined) return '';
+  return `${significant(mean.mean)} (${significant(mean.low)} to ${significant(mean.high)})`;
+}
