@@ -59,6 +59,7 @@ const analysed =
     await preview.host('keep', [
       'attention',
       'causality',
+      'decomposition',
       'dependence',
       'faithfulness',
       'lens',
@@ -175,6 +176,7 @@ export const PANEL_SCENES: Record<string, PanelScene> = {
   dependence: { act: analysed('Dependence') },
   faithfulness: { act: analysed('Faithfulness') },
   causality: { act: analysed('Causality', ['button', 'noise of equal norm']) },
+  decomposition: { act: analysed('Decomposition') },
   closed: { act: shown(['tab', 'Span'], ['button', /Hide/]) },
   'figure-menu': { act: shown(['button', 'Save figure']) },
   'figure-menu-chart': { act: analysed('PCA', ['button', 'Save figure']) },
