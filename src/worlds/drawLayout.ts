@@ -1,7 +1,18 @@
 /** Worlds and moves by chance. */
 
 import { pick, wholeBetween, type Random } from '../base/random.ts';
-import { changedCells, moved, MOVES, statesAfter, type Dynamics, type Move, type World } from './world.ts';
+import {
+  beside,
+  changedCells,
+  moved,
+  MOVES,
+  statesAfter,
+  type Dynamics,
+  type Layout,
+  type Move,
+  type State,
+  type World,
+} from './world.ts';
 
 /**
  * A world of these dynamics: a crate less than cells a side (of doors, one less again), up to a wall less than that,
@@ -36,32 +47,38 @@ const RETURNING = 3;
 
 /**
  * Moves by chance. A good third does nothing: were all to do something, they could be counted without being followed.
+ * @param against the share of moves that go against a crate, where one is beside the player, whatever chance says
  */
-export function drawMoves(random: Random, world: World, count: number): Move[] {
-  const moves = walk(random, world, count);
+export function drawMoves(random: Random, world: World, count: number, against = 0): Move[] {
+  const moves = walk(random, world, count, against);
   const end = statesAfter(world, moves).at(-1) ?? world.state;
   const returned = changedCells(world.layout, world.state, end).length === 0;
-  return returned && count >= RETURNING ? walk(random, world, count) : moves;
+  return returned && count >= RETURNING ? walk(random, world, count, against) : moves;
 }
 
-function walk(random: Random, { layout, state }: World, count: number): Move[] {
+function walk(random: Random, { layout, state }: World, count: number, against: number): Move[] {
   let now = state;
   return Array.from({ length: count }, () => {
-    const move = pick(random, MOVES);
+    const crates = against > 0 && random() < against ? movesAgainstCrates(layout, now) : [];
+    const move = pick(random, crates.length > 0 ? crates : MOVES);
     now = moved(layout, now, move);
     return move;
   });
+}
+
+function movesAgainstCrates({ size }: Layout, { player, crates }: State): Move[] {
+  return MOVES.filter((move) => crates.some((crate) => crate === beside(size, player, move)));
 }
 
 /** Tries for moves that leave the door as wanted. */
 const DOOR_TRIES = 60;
 
 /** Moves after which the door is open as often as closed, as far as tries go. */
-export function drawMovesToDoor(random: Random, world: World, count: number): Move[] {
+export function drawMovesToDoor(random: Random, world: World, count: number, against = 0): Move[] {
   const wanted = random() < 0.5;
   let moves: Move[] = [];
   for (let i = 0; i < DOOR_TRIES; i++) {
-    moves = drawMoves(random, world, count);
+    moves = drawMoves(random, world, count, against);
     if ((statesAfter(world, moves).at(-1) ?? world.state).open === wanted) break;
   }
   return moves;

@@ -13,7 +13,7 @@ import { stateText } from './notation.ts';
 import { checkWorldOptions, WORLD_DEFAULTS, worldItem, type WorldItem, type WorldOptions } from './stream.ts';
 import type { State } from './world.ts';
 
-export interface WorldSettings extends WorldOptions {
+export interface WorldSettings extends Omit<WorldOptions, 'against'> {
   /** Worlds, of one line each. */
   count: number;
 }

@@ -40,6 +40,11 @@ export interface WorldOptions {
   alike: number;
   /** Walks through each world, each with moves and a question of its own: a picture is then looked at once for all. */
   walks: number;
+  /**
+   * The share of moves that go against a crate where one is beside the player; chance alone if absent. For training:
+   * pushing is what is hard, and rare.
+   */
+  against?: number | undefined;
   /** One for each walk, by chance; a kind may stand several times. */
   questions: readonly WorldQuestionKind[];
   /** What stands between question and answer. */
@@ -88,7 +93,7 @@ export function worldItem(options: WorldOptions, index: number): WorldItem {
   const { layout } = world;
   const kind = pick(random, kindsFor(layout, questions));
   const count = options.moves[Math.floor(index / options.alike) % options.moves.length]!;
-  const moves = (kind === 'door' ? drawMovesToDoor : drawMoves)(random, world, count);
+  const moves = (kind === 'door' ? drawMovesToDoor : drawMoves)(random, world, count, options.against);
   const styleSeed =
     style === 'varied'
       ? hashOf('world picture', seed, place)

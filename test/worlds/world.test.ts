@@ -10,6 +10,7 @@ import { WORLD_QUESTIONS, type WorldQuestionKind } from '../../src/worlds/questi
 import { splitKey, splitOf } from '../../src/worlds/split.ts';
 import { checkWorldOptions, WORLD_DEFAULTS, worldItem, type WorldOptions } from '../../src/worlds/stream.ts';
 import {
+  beside,
   changedCells,
   contentsOf,
   DYNAMICS,
@@ -339,4 +340,24 @@ it('readers of moves and options take what they write and refuse everything else
   expect(() => parseMoves('up north')).toThrow(/words of up, down, left, right.*"north"/s);
   expect(() => parseMoves('up '.repeat(5000))).toThrow(/more than 1000/);
   expect(parseNumbers('size', '3-5,4', 3, 6)).toEqual([3, 4, 5, 4]);
+});
+
+it('moves drawn against crates push more of them, and without that wish are as they were', () => {
+  const pushes = { chance: 0, wished: 0 };
+  for (let seed = 0; seed < 300; seed++) {
+    const world = drawWorld(randomFor('pushed', seed), 'crates', 4);
+    const walks = { chance: 0, wished: 1 } as const;
+    for (const [name, against] of Object.entries(walks) as [keyof typeof walks, 0 | 1][]) {
+      const moves = drawMoves(randomFor('moves', seed), world, 3, against);
+      const states = [world.state, ...statesAfter(world, moves)];
+      moves.forEach((move, i) => {
+        const { player, crates } = states[i]!;
+        const isAgainst = (other: Move): boolean => crates.includes(beside(4, player, other) ?? -1);
+        pushes[name] += Number(isAgainst(move));
+        if (against === 1 && MOVES.some(isAgainst)) expect(isAgainst(move)).toBe(true);
+      });
+      if (against === 0) expect(moves).toEqual(drawMoves(randomFor('moves', seed), world, 3));
+    }
+  }
+  expect(pushes.wished).toBeGreaterThan(2 * pushes.chance);
 });

@@ -46,6 +46,7 @@ const WorldSettings = z.strictObject({
   moves: listOf(whole(0)).default([...WORLD_DEFAULTS.moves]),
   alike: whole(1).default(WORLD_DEFAULTS.alike),
   walks: whole(1).default(WORLD_DEFAULTS.walks),
+  against: share.optional(),
   questions: listOf(z.enum(WORLD_QUESTIONS)).default([...WORLD_DEFAULTS.questions]),
   form: z.enum(WORLD_FORMS).default(WORLD_DEFAULTS.form),
   style: z.union([listOf(whole(0)), z.literal('varied')]).default('varied'),
