@@ -155,6 +155,7 @@ for (const moves of parseNumbers('number of moves', values.moves, 0, 64)) {
 }
 if (values.only !== 'answers') {
   await pointing();
+  changing();
   probe();
   await exchanged();
 }
@@ -182,6 +183,37 @@ async function pointing(): Promise<void> {
       }
   console.log(
     `\nSelection over the picture after the move: nearest patch among the changed cells for ${shareOf(hits, latents)}, by chance ${percent(chance / latents)} %; changed cells among the nearest three ${percent(top3 / latents)} %.`,
+  );
+}
+
+/**
+ * Where there are as many latents as cells, each stands for its own: is the one that differs most from its counterpart in
+ * the block before at a cell that the move changed?
+ */
+function changing(): void {
+  let [hits, kept, all, chance] = [0, 0, 0, 0];
+  for (const { items, runs } of measured)
+    for (const [i, { world, states }] of items.entries())
+      for (const [block, state] of states.entries()) {
+        const before = runs[i]![0]!.latents[block - 1];
+        const latents = runs[i]![0]!.latents[block];
+        const cells = world.layout.size ** 2;
+        if (before?.length !== cells || latents?.length !== cells) continue;
+        const changed = changedCells(world.layout, states[block - 1]!, state);
+        if (changed.length === 0) continue;
+        const similar = latents.map((latent, cell) => {
+          const shape = [1, latent.length];
+          return cosines(latent, { shape, data: before[cell]! })[0]!;
+        });
+        const order = [...similar.keys()].toSorted((a, b) => similar[a]! - similar[b]!);
+        hits += Number(changed.includes(order[0]!));
+        kept += Number(order.slice(0, changed.length).every((cell) => changed.includes(cell)));
+        chance += changed.length / cells;
+        all++;
+      }
+  if (all === 0) return;
+  console.log(
+    `\nLatents against those of the block before, cell by cell: the one that differs most is at a changed cell for ${shareOf(hits, all)} of moves that change something, by chance ${percent(chance / all)} %; all changed cells and no other differ most for ${shareOf(kept, all)}.`,
   );
 }
 

@@ -36,8 +36,8 @@ export class PictureReader<P extends Picture | Patches> {
   private readonly see: (image: DecodedImage) => Promise<P>;
   private readonly remembered = new Map<string, P>();
   private bytes = 0;
-  /** Drawn ones are known again by themselves, one after the other. */
-  private last: { of: UnreadPicture; seen: P } | undefined;
+  /** Drawn ones are known again by themselves, as long as somebody else holds them. */
+  private readonly drawn = new WeakMap<UnreadPicture, P>();
 
   /** @param see gives the same for the same picture, as long as the run lasts */
   constructor(see: (image: DecodedImage) => Promise<P>) {
@@ -47,12 +47,13 @@ export class PictureReader<P extends Picture | Patches> {
   /** A frozen tower takes as long as the teacher and more; decoding and resizing take a while too. */
   async read(unread: UnreadPicture): Promise<P> {
     const { file, image } = unread;
-    const known = file === undefined ? undefined : this.remembered.get(file);
+    const known = file === undefined ? this.drawn.get(unread) : this.remembered.get(file);
     if (known !== undefined) return known;
-    if (this.last?.of === unread) return this.last.seen;
     const picture = await this.see(await image());
-    this.last = { of: unread, seen: picture };
-    if (file === undefined) return picture;
+    if (file === undefined) {
+      this.drawn.set(unread, picture);
+      return picture;
+    }
     this.bytes += ('pixels' in picture ? picture.pixels : picture.features.data).byteLength;
     if (this.bytes <= MAX_REMEMBERED_BYTES) this.remembered.set(file, picture);
     return picture;

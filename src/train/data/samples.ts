@@ -8,7 +8,9 @@ import { hashOf, seededNumbers } from '../../base/random.ts';
 import { readSamples, type Sample } from '../../dataset/samples.ts';
 import { fileHash } from '../../files/plainFile.ts';
 import { checkMapOptions, questionAt, type MapOptions } from '../../mazes/stream.ts';
+import type { Picture as DrawnPicture } from '../../mazes/picture.ts';
 import { checkWorldOptions, worldItem, worldOf, type WorldOptions } from '../../worlds/stream.ts';
+import type { State } from '../../worlds/world.ts';
 import { drawnPicture, pictureIn, type PictureReader, type UnreadPicture } from './pictures.ts';
 import type { Patches, Picture, PlanStep, TrainingSample } from './sequence.ts';
 
@@ -147,25 +149,26 @@ function generatedData(options: MapOptions): SampleData {
 
 function worldData(options: WorldOptions): SampleData {
   checkWorldOptions(options);
-  // The walks through a world follow one another and see the same picture.
-  let shown: { world: number; picture: UnreadPicture } | undefined;
-  const pictureOf = (index: number, draw: Parameters<typeof drawnPicture>[1]): UnreadPicture => {
+  // The walks through a world follow one another, and come by the same states: each is drawn and looked at once.
+  let shown: { world: number; pictures: Map<string, UnreadPicture> } | undefined;
+  const pictureOf = (index: number, state: State, draw: (state: State) => DrawnPicture): UnreadPicture => {
     const world = worldOf(options, index);
-    if (shown?.world !== world) shown = { world, picture: drawnPicture('world', draw) };
-    return shown.picture;
+    if (shown?.world !== world) shown = { world, pictures: new Map() };
+    const key = JSON.stringify(state);
+    const picture = shown.pictures.get(key) ?? drawnPicture(worldName(index), () => draw(state));
+    shown.pictures.set(key, picture);
+    return picture;
   };
   return {
     indexAt: (position) => position,
     sample: (index) => {
-      const { question, picture, drawHelper } = worldItem(options, index);
+      const { question, world, drawHelper } = worldItem(options, index);
       return {
         where: worldName(index),
         question: question.text,
-        pictures: [pictureOf(index, picture)],
-        plan: question.steps.map((step, i) =>
-          step.type === 'text'
-            ? step
-            : { type: 'latent', helper: drawnPicture(`step ${i + 1}`, () => drawHelper(step.state)) },
+        pictures: [pictureOf(index, world.state, drawHelper)],
+        plan: question.steps.map((step) =>
+          step.type === 'text' ? step : { type: 'latent', helper: pictureOf(index, step.state, drawHelper) },
         ),
       };
     },

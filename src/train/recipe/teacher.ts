@@ -93,9 +93,21 @@ export class Teacher {
     for (const [index, { features }] of helpers.entries()) {
       const text = textBefore(sequence, index, this.config.latentSize).map((i) => hidden[i]!);
       const query = teacherQuery(context, text, blocks.at(-1)?.targets);
-      blocks.push(this.selectFor(query, features, hashOf(index, sequence.ids.join())));
+      blocks.push(this.selectFor(query, features, seedOf(index, sequence)));
     }
     return { context, blocks };
+  }
+
+  /** The targets of each block alone. What nothing is selected for needs no query, for which the sequence would be read. */
+  async targets(sequence: TrainingSequence, sample: AnySample): Promise<Float32Array[][]> {
+    const { targets: rule, count } = this.settings;
+    if (rule === 'selected')
+      return (await this.supervise(sequence, sample)).blocks.map(({ targets }) => targets);
+    const helpers = await seenBy(this.tower, helpersOf(sample));
+    return helpers.map(({ features }, index) => {
+      const candidates = rowsOf(candidatesOf(features).candidates);
+      return targetsOf(rule, candidates, [], count, seededNumbers(seedOf(index, sequence)));
+    });
   }
 
   async release(): Promise<void> {
@@ -153,6 +165,9 @@ function teacherGraph(config: TextConfig, source: WeightSource, length: number):
     graph.output('r_img', means.image, [1, C]);
   }).build();
 }
+
+/** Of what is drawn for a block. */
+const seedOf = (block: number, { ids }: TrainingSequence): number => hashOf(block, ids.join());
 
 /** The helper pictures, block by block. @throws UserError if a block has none */
 function helpersOf({ plan }: AnySample): (Picture | Patches)[] {

@@ -152,8 +152,7 @@ export class Trainer {
   async prepare(sample: AnySample): Promise<Lesson> {
     const sequence = sequenceOf(this.checkpoint, sample);
     if (this.settings.stage === 2) return { sample, sequence, targets: [] };
-    const { blocks } = await this.teacher.supervise(sequence, sample);
-    return { sample, sequence, targets: blocks.map(({ targets }) => targets) };
+    return { sample, sequence, targets: await this.teacher.targets(sequence, sample) };
   }
 
   /**

@@ -234,6 +234,17 @@ describe('the teacher', () => {
     expect(largestDifference(data, before)).toBe(0);
   });
 
+  it.each(['mean', 'random'] as const)(
+    'gives the targets "%s" without reading the sequence, the same as with',
+    async (targets) => {
+      const trainer = await open({ targets });
+      const lesson = await trainer.prepare(SHORT);
+      const { blocks } = await trainer.teacher.supervise(lesson.sequence, SHORT);
+      expect(lesson.targets).toEqual(blocks.map((block) => block.targets));
+      expect(lesson.targets[0]!.length).toBeGreaterThan(0);
+    },
+  );
+
   it('selects at most K features, most similar first', async () => {
     const trainer = await open();
     const { sequence, targets } = await trainer.prepare(SHORT);
