@@ -8,9 +8,7 @@ import {
   MOVES,
   statesAfter,
   type Dynamics,
-  type Layout,
   type Move,
-  type State,
   type World,
 } from './world.ts';
 
@@ -59,15 +57,20 @@ export function drawMoves(random: Random, world: World, count: number, against =
 function walk(random: Random, { layout, state }: World, count: number, against: number): Move[] {
   let now = state;
   return Array.from({ length: count }, () => {
-    const crates = against > 0 && random() < against ? movesAgainstCrates(layout, now) : [];
+    const crates =
+      against > 0 && random() < against ? movesAgainstCrates(random, { layout, state: now }) : [];
     const move = pick(random, crates.length > 0 ? crates : MOVES);
     now = moved(layout, now, move);
     return move;
   });
 }
 
-function movesAgainstCrates({ size }: Layout, { player, crates }: State): Move[] {
-  return MOVES.filter((move) => crates.some((crate) => crate === beside(size, player, move)));
+/** Half of the time against one that cannot give way, where there is one: that is rarer still. */
+function movesAgainstCrates(random: Random, { layout, state }: World): Move[] {
+  const { player, crates } = state;
+  const all = MOVES.filter((move) => crates.some((crate) => crate === beside(layout.size, player, move)));
+  const stuck = all.filter((move) => moved(layout, state, move) === state);
+  return stuck.length > 0 && random() < 0.5 ? stuck : all;
 }
 
 /** Tries for moves that leave the door as wanted. */
