@@ -19,6 +19,7 @@ const TIME_LIMIT_MS = 60 * 60_000;
 
 /** Reference answers of this repository, and a larger set where there is one: see CONTRIBUTING.md. */
 const answers = join(root, 'test/reference');
+const baseAnswers = join(root, 'test/bases/qwen3-vl');
 const moreAnswers = process.env.ILVR_GOLDENS ?? join(root, '../shared/data/goldens');
 /** Training takes as long as a fifth of all other unit tests. */
 const TRAINING = 'test/train';
@@ -39,6 +40,7 @@ const parts = {
   vitest: () => runVitest('vitest', ['--exclude', `${TRAINING}/**`]),
   'conformance on the CPU': () => conformance(answers, 'cpu'),
   'conformance on software WebGPU': () => conformance(answers, 'webgpu', ON_THE_DEVICE),
+  'conformance of Qwen3-VL on software WebGPU': () => conformance(baseAnswers, 'webgpu', ON_THE_DEVICE),
   'conformance with more answers on the CPU': () => conformance(moreAnswers, 'cpu'),
   'conformance with more answers on software WebGPU': () =>
     conformance(moreAnswers, 'webgpu', MORE_ON_THE_DEVICE),

@@ -117,7 +117,7 @@ def main(out):
 # ---- checkpoints
 
 
-def make_tokenizer():
+def make_tokenizer(special=SPECIAL):
     """Byte-level BPE as Qwen's, with a few merges, and ILVR's three tokens after Qwen's own."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
@@ -135,7 +135,7 @@ def make_tokenizer():
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=len(alphabet) + MERGES, initial_alphabet=sorted(alphabet), show_progress=False)
     tokenizer.train_from_iterator([CORPUS] * 4, trainer)
-    tokenizer.add_special_tokens([AddedToken(f"<|{name}|>", special=True, normalized=False) for name in SPECIAL])
+    tokenizer.add_special_tokens([AddedToken(f"<|{name}|>", special=True, normalized=False) for name in special])
     return tokenizer
 
 

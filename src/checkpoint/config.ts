@@ -42,6 +42,7 @@ const Text = z.object({
   rope_parameters: Rope,
   max_position_embeddings: z.int().positive(),
   hidden_act: z.literal('silu').default('silu'),
+  attention_bias: z.literal(false, 'false: other biases of attention are not supported').nullish(),
   use_sliding_window: z
     .literal(false, 'false: attention in a sliding window is not supported')
     .default(false),
@@ -55,6 +56,8 @@ const Top = z.object({
   vision_start_token_id: id,
   vision_end_token_id: id,
   latent_token_id: id.nullish(),
+  /** SwimBird's name of the same. */
+  latent_id: id.nullish(),
   latent_start_id: id.nullish(),
   latent_end_id: id.nullish(),
   latent_size: count.nullish(),
@@ -82,12 +85,19 @@ export function parseModelConfig(json: unknown, where: string): ModelConfig {
     `${vision.outputSize}`,
     visionWhere,
   );
+  const levels = vision.deepstackBlocks?.length ?? 0;
+  ensure(
+    levels <= text.layers,
+    `at most num_hidden_layers, ${text.layers}, of deepstack_visual_indexes`,
+    `${levels}`,
+    visionWhere,
+  );
   const tokens = parseTokens(top, text.vocabularySize, where);
   const latentSize = top.latent_size ?? DEFAULT_LATENT_SIZE;
   const latentReach = top.latent_reach ?? undefined;
   return {
     architecture,
-    text,
+    text: levels > 0 ? { ...text, deepstackLayers: levels } : text,
     vision,
     tokens,
     latentSize,
@@ -161,8 +171,12 @@ function parseText(json: unknown, base: BaseName, tiedEmbeddings: boolean, where
 function checkText(text: TextConfig, ropeType: string, where: string): void {
   const { hiddenSize, heads, kvHeads, headSize, mropeSection } = text;
   const frequencies = mropeSection[0] + mropeSection[1] + mropeSection[2];
-  const split = Number.isInteger(headSize) && headSize * heads === hiddenSize;
-  ensure(split, 'num_attention_heads × head size = hidden_size', `${heads} heads, ${hiddenSize}`, where);
+  ensure(
+    Number.isInteger(headSize),
+    'num_attention_heads to divide hidden_size, or head_dim',
+    `${heads} heads, ${hiddenSize}`,
+    where,
+  );
   ensure(headSize % 2 === 0, 'an even head size', `${headSize}`, where);
   ensure(
     heads % kvHeads === 0,
@@ -185,7 +199,7 @@ function parseTokens(top: z.infer<typeof Top>, vocabularySize: number, where: st
     visionStart: top.vision_start_token_id,
     visionEnd: top.vision_end_token_id,
   };
-  const [pad, start, end] = [top.latent_token_id, top.latent_start_id, top.latent_end_id];
+  const [pad, start, end] = [top.latent_token_id ?? top.latent_id, top.latent_start_id, top.latent_end_id];
   const known = [pad, start, end].filter((token) => token != null).length;
   const rule = 'all or none of latent_token_id, latent_start_id and latent_end_id';
   ensure(known === 0 || known === 3, rule, show([pad, start, end]), where);

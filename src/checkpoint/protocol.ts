@@ -5,6 +5,7 @@
 
 import { z } from 'zod';
 import { UserError } from '../base/errors.ts';
+import { baseOf } from '../model/bases/all.ts';
 import type { ModelConfig } from '../model/config.ts';
 import { familyOf, FAMILIES } from '../model/families/all.ts';
 import type { Family, Settings } from '../model/families/family.ts';
@@ -189,7 +190,7 @@ function unknownIn({ config, tokenizer }: ProtocolContext): FoundProtocol {
   return {
     unknown: names,
     notes: [
-      `This checkpoint has latents of an unknown kind (the latent tokens ${names}). It can only run as a plain Qwen2.5-VL, unless a record in ilvr.json beside its config.json says how it thinks.`,
+      `This checkpoint has latents of an unknown kind (the latent tokens ${names}). It can only run as a plain ${baseOf(config.text).label}, unless a record in ilvr.json beside its config.json says how it thinks.`,
     ],
   };
 }

@@ -8,7 +8,10 @@ import { basename, join } from 'node:path';
 import * as z from 'zod';
 import { UserError, messageOf } from '../base/errors.ts';
 import { openCheckpoint } from '../checkpoint/checkpoint.ts';
+import { parseModelConfig } from '../checkpoint/config.ts';
+import { readJson } from '../checkpoint/json.ts';
 import { Model } from '../inference/model.ts';
+import { baseOf } from '../model/bases/all.ts';
 import { CONFIG_FILES } from '../files/modelFolder.ts';
 import type { Provider } from '../ort/session.ts';
 import { inFormat, type FormatOptions } from '../quantise/inFormat.ts';
@@ -117,8 +120,9 @@ async function collectChecks(
   const parts = [
     part('preprocess', () => preprocessChecks(answers, first)),
     part('tokens', () => tokenChecks(answers, first)),
-    part('scoring', () => scoringChecks(answers)),
   ];
+  const trained = await isTrained(join(answers.folder, first, CONFIG_FILES.model));
+  if (trained) parts.push(part('scoring', () => scoringChecks(answers)));
   // Checkpoint by checkpoint, so that each is opened once.
   for (const name of [...sources, ...twins]) {
     const source = twins.includes(name) ? first : name;
@@ -135,9 +139,19 @@ async function collectChecks(
     parts.push(part(`training/${source}`, () => trainingChecks(answers, openWhole, source)));
     parts.push(part(`training/${source}/steps`, () => stepChecks(answers, openWhole, source)));
   }
-  for (const [name, folders] of Object.entries({ forward, generate: runs, training }))
+  for (const [name, folders] of Object.entries({ forward, generate: runs, ...(trained && { training }) }))
     if (folders.length === 0) parts.push(part(name, async () => []));
   return (await Promise.all(parts)).flat();
+}
+
+/** Whether a checkpoint's base is one that is trained here: what belongs to that, scoring included, is looked for then. */
+async function isTrained(config: string): Promise<boolean> {
+  try {
+    return baseOf(parseModelConfig(await readJson(config), config).text).isTrained;
+  } catch {
+    // Whatever is wrong with it is told by the checks that open it.
+    return true;
+  }
 }
 
 /** The checks of a part of the folder; where it cannot be read or holds none, one that fails and says so. */
@@ -167,12 +181,12 @@ async function modelsIn(
   return {
     checkpoints,
     adapters: await Promise.all(
-      Array.from(adapters, async (name) => [name, await baseOf(answers, name, checkpoints)] as const),
+      Array.from(adapters, async (name) => [name, await baseOfAdapter(answers, name, checkpoints)] as const),
     ),
   };
 }
 
-async function baseOf(
+async function baseOfAdapter(
   answers: Answers,
   adapter: string,
   checkpoints: readonly string[],

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { seededNumbers } from '../base/random.ts';
 import { promptParts, encodePrompt, type Prompt, type PromptPart } from '../checkpoint/text/chatTemplate.ts';
+import type { PictureFeatures } from '../inference/embeddings.ts';
 import { generate } from '../inference/generate.ts';
 import type { NewToken } from '../inference/generation.ts';
 import type { Model } from '../inference/model.ts';
@@ -133,6 +134,14 @@ async function compareForward(
               prompt.pictures.flatMap(({ features }) => Array.from(features.data)),
             ),
           ]),
+      ...(prompt.pictures.every(({ features }) => features.levels === undefined)
+        ? []
+        : [
+            await near(
+              'deepstack_features',
+              prompt.pictures.flatMap(({ features }) => Array.from(features.levels ?? [])),
+            ),
+          ]),
     ];
   } finally {
     cache.dispose();
@@ -234,10 +243,10 @@ async function measuredRounding(
   const most = { logits: 0, latents: 0, attention: 0 };
   const logits = await logitsOf(model, run.hidden);
   for (let seed = 1; seed <= ALTERED; seed++) {
-    const { shape, data } = prompt.embeddings;
+    const { data } = prompt.embeddings;
     const altered = await replay(
       model,
-      { ...prompt, embeddings: { shape, data: inLastBit(data, seed) } },
+      { ...prompt, embeddings: { ...prompt.embeddings, data: inLastBit(data, seed) } },
       item,
     );
     const moved = (kind: keyof typeof most, a: ArrayLike<number>, b: ArrayLike<number>): void => {
@@ -318,7 +327,7 @@ export async function preparePrompt(
   const parts = asked.parts ?? partsOf({ images, ...item });
   // What the prompt has no place for is not looked at.
   const places = parts.filter(({ type }) => type === 'image').length;
-  const pictures: { grid: PatchGrid; tokens: number; features: NumericArray }[] = [];
+  const pictures: { grid: PatchGrid; tokens: number; features: PictureFeatures }[] = [];
   for (const image of images.slice(0, places)) {
     const { pixelValues, grid, mergedTokens } = await answers.picture(image, checkpoint.processor);
     pictures.push({

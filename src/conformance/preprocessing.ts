@@ -45,11 +45,14 @@ export async function preprocessChecks(answers: Answers, checkpoint: string): Pr
   const tensors = await answers.preprocessed();
   const resize: Check = {
     name: 'preprocess/smart_resize',
-    run: async () =>
-      cases.smart_resize.map(({ height, width, min_pixels, max_pixels, result }) => {
-        const size = smartResize(height, width, { minPixels: min_pixels, maxPixels: max_pixels, factor: 28 });
+    run: async () => {
+      const { processor } = await openCheckpoint(join(answers.folder, checkpoint));
+      const factor = processor.patchSize * processor.mergeSize;
+      return cases.smart_resize.map(({ height, width, min_pixels, max_pixels, result }) => {
+        const size = smartResize(height, width, { minPixels: min_pixels, maxPixels: max_pixels, factor });
         return compare(`${height}×${width}`, [size.height, size.width], result);
-      }),
+      });
+    },
   };
   const values: Check = {
     name: 'preprocess/pixel_values',

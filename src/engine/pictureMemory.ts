@@ -3,13 +3,13 @@
 import { createHash } from 'node:crypto';
 import type { ProcessedImage } from '../checkpoint/pixels/image.ts';
 import type { ProcessorConfig } from '../model/config.ts';
-import type { NumericArray } from '../tensor/array.ts';
+import type { PictureFeatures } from '../inference/embeddings.ts';
 
 /** What of a picture is kept: neither its pixels nor its patches. */
 export interface KeptPicture {
   image: Omit<ProcessedImage, 'rgb' | 'pixelValues'>;
   /** (tokens, C) */
-  features: NumericArray;
+  features: PictureFeatures;
 }
 
 /** Equal for the same file under the same pixel budget: all that the features depend on, beside the model. */

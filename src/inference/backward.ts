@@ -17,8 +17,9 @@ import { MASKED, textRotation } from '../model/positions.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { floats, floatTensor, intTensor, openSession, type Session, type Tensors } from '../ort/session.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
-import type { NumericArray } from '../tensor/array.ts';
+import { dot, type NumericArray } from '../tensor/array.ts';
 import type { LatentHead } from '../model/latentHead.ts';
+import type { Embeddings } from './embeddings.ts';
 import type { Headed } from './latentHeads.ts';
 import type { Model } from './model.ts';
 import { replay, type Sequence } from './replay.ts';
@@ -39,8 +40,11 @@ export interface Backward {
   logProbability: number;
   /** (T, C): gradient of what is explained with respect to what was fed, latents being inputs like others. */
   gradient: NumericArray;
+  /** (T): Σ over the first layers of gradient × what they add there, with DeepStack; 0 without. */
+  added: Float32Array;
   /** The same where it goes on from the latents that are followed; at a latent, all that passes through it. */
   followed: NumericArray;
+  followedAdded: Float32Array;
 }
 
 export interface WalkOptions {
@@ -71,17 +75,24 @@ export async function walkBack(
   const way = await WayBack.over(model, sequence, length, latents.length > 0);
   try {
     const { logProbability, top } = await way.fromWords(words, objective);
-    const gradient = await way.walk(top, onLayer);
+    const { gradient, added } = await way.walk(top, onLayer);
     const C = gradient.length / length;
-    const followed = gradient.slice();
+    const [followed, followedAdded] = [gradient.slice(), added.slice()];
     for (const [i, position] of latents.entries()) {
       await onLatent?.(i);
       const arrived = followed.slice(position * C, (position + 1) * C);
       const more = await way.walk(await way.fromLatent(position, arrived));
-      more.forEach((value, at) => (followed[at]! += value));
+      more.gradient.forEach((value, at) => (followed[at]! += value));
+      more.added.forEach((value, at) => (followedAdded[at]! += value));
     }
     const array = (data: Float32Array): NumericArray => ({ shape: [length, C], data });
-    return { logProbability, gradient: array(gradient), followed: array(followed) };
+    return {
+      logProbability,
+      gradient: array(gradient),
+      added,
+      followed: array(followed),
+      followedAdded,
+    };
   } finally {
     await way.release();
   }
@@ -114,6 +125,7 @@ function checkPossible(
 class WayBack {
   private readonly model: Model;
   private readonly ids: readonly number[];
+  private readonly embeddings: Embeddings;
   private readonly length: number;
   /** (T, C) each: what every layer reads, and what the last one gives. */
   private readonly states: Float32Array[];
@@ -127,6 +139,7 @@ class WayBack {
     this.model = model;
     this.ids = sequence.ids;
     this.headed = sequence.headed;
+    this.embeddings = sequence.embeddings;
     this.length = states[0]!.length / model.checkpoint.config.text.hiddenSize;
     this.states = states;
     this.shared = layerFeeds(model, sequence, this.length);
@@ -206,13 +219,21 @@ class WayBack {
     return top;
   }
 
-  /** @returns the gradient (T, C) with respect to what was fed, given that of what the last layer gives */
-  async walk(top: Float32Array, onLayer?: (flow: LayerFlow) => Promise<void>): Promise<Float32Array> {
+  /**
+   * Given the gradient of what the last layer gives.
+   * @returns the gradient (T, C) with respect to what was fed, and (T) its products with what the first layers add
+   */
+  async walk(
+    top: Float32Array,
+    onLayer?: (flow: LayerFlow) => Promise<void>,
+  ): Promise<{ gradient: Float32Array; added: Float32Array }> {
     const { text } = this.model.checkpoint.config;
     const { length } = this;
     const shape = [length, text.hiddenSize];
     let gradient = top;
+    const added = new Float32Array(length);
     for (let layer = text.layers - 1; layer >= 0; layer--) {
+      this.addProducts(added, layer, gradient);
       const feeds = {
         ...this.shared,
         x: floatTensor(this.states[layer]!, shape),
@@ -226,7 +247,16 @@ class WayBack {
       });
       await onLayer?.({ layer, flow: square('flow'), positive: square('positive') });
     }
-    return gradient;
+    return { gradient, added };
+  }
+
+  /** What a layer adds to its result is an input there, with the gradient of what the next layer reads. */
+  private addProducts(products: Float32Array, layer: number, gradient: Float32Array): void {
+    const { deepstackLayers = 0, hiddenSize: C } = this.model.checkpoint.config.text;
+    const { added } = this.embeddings;
+    if (added === undefined || layer >= deepstackLayers) return;
+    for (let position = 0; position < this.length; position++)
+      products[position]! += dot(gradient, position * C, added, (position * deepstackLayers + layer) * C, C);
   }
 
   /** What the last layer gives at a position (C). */

@@ -19,8 +19,10 @@ import {
   type Provider,
   type Runtime,
   type Session,
+  type Tensors,
 } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
+import { sliceOf, type Embeddings, type PictureFeatures } from './embeddings.ts';
 import { nonFiniteIndex, numbersLost, type Stage } from './finite.ts';
 import { KvCache, openMergeSession, type Visibility } from './kvCache.ts';
 import { Tower, type EncodeOptions } from './tower.ts';
@@ -136,11 +138,13 @@ export class Model {
     pixels: Float32Array,
     grid: PatchGrid,
     options: EncodeOptions = {},
-  ): Promise<NumericArray> {
+  ): Promise<PictureFeatures> {
     const features = await this.parts.tower.encode(pixels, grid, options);
     const { outputSize } = this.checkpoint.config.vision;
     const place = (i: number): string => `at merged token ${Math.floor(i / outputSize)}`;
     await this.checkFinite('picture features', features.data, place);
+    if (features.levels !== undefined)
+      await this.checkFinite('picture features', features.levels, () => 'in a level of DeepStack');
     return features;
   }
 
@@ -191,7 +195,7 @@ export class Model {
    */
   async step(
     cache: KvCache,
-    embeddings: NumericArray,
+    embeddings: Embeddings,
     positions: readonly Position[],
     { rows = [positions.length - 1], states, sees = isNotLater, placeOf }: Reading = {},
   ): Promise<DecoderStep> {
@@ -204,6 +208,7 @@ export class Model {
     const result = await this.parts.decoder.run({
       ...feeds,
       embeddings: floatTensor(embeddings.data, embeddings.shape),
+      ...this.addedTo(embeddings),
       cos: floatTensor(cos, angles),
       sin: floatTensor(sin, angles),
       mask: floatTensor(mask, [count, mask.length / count]),
@@ -229,6 +234,15 @@ export class Model {
     return step;
   }
 
+  /** What the first layers add; where that is nothing, one row says so for all positions. */
+  private addedTo({ shape, added }: Embeddings): Tensors {
+    const { deepstackLayers = 0, hiddenSize } = this.checkpoint.config.text;
+    if (deepstackLayers === 0) return {};
+    const width = deepstackLayers * hiddenSize;
+    if (added === undefined) return { added: floatTensor(new Float32Array(width), [1, width]) };
+    return { added: floatTensor(added, [shape[0]!, width]) };
+  }
+
   /**
    * Reads a whole prompt in chunks.
    * @param onChunk called before each chunk with the positions read so far; throwing stops
@@ -236,7 +250,7 @@ export class Model {
    */
   async prefill(
     cache: KvCache,
-    embeddings: NumericArray,
+    embeddings: Embeddings,
     positions: readonly Position[],
     onChunk: (read: number) => Promise<void> = async () => undefined,
   ): Promise<DecoderStep> {
@@ -247,8 +261,7 @@ export class Model {
     for (let start = 0; start < count; start += chunk) {
       await onChunk(start);
       const end = Math.min(count, start + chunk);
-      const rows = embeddings.data.subarray(start * width, end * width);
-      last = await this.step(cache, { shape: [end - start, width], data: rows }, positions.slice(start, end));
+      last = await this.step(cache, sliceOf(embeddings, start, end), positions.slice(start, end));
       await cache.freeze();
       hidden.set(last.hidden.data, start * width);
     }
@@ -293,22 +306,27 @@ export class Model {
   /** Embeddings of a prompt with each picture's features at its pads, and the M-RoPE positions. */
   async embedPrompt(
     ids: readonly number[],
-    pictures: readonly { features: NumericArray; grid: PatchGrid }[],
-  ): Promise<{ embeddings: NumericArray; positions: Position[]; delta: number }> {
-    const { tokens, vision } = this.checkpoint.config;
-    const embeddings = await this.embed(ids);
-    const features = pictures.map((picture) => picture.features.data);
-    const width = embeddings.shape[1]!;
+    pictures: readonly { features: PictureFeatures; grid: PatchGrid }[],
+  ): Promise<{ embeddings: Embeddings; positions: Position[]; delta: number }> {
+    const { tokens, vision, text } = this.checkpoint.config;
+    const embeddings: Embeddings = await this.embed(ids);
+    const width = text.hiddenSize;
+    const more = (text.deepstackLayers ?? 0) * width;
+    const added = more > 0 && pictures.length > 0 ? new Float32Array(ids.length * more) : undefined;
     let picture = 0;
     let row = 0;
     ids.forEach((id, i) => {
-      const source = features[picture];
+      const source = pictures[picture]?.features;
       if (id !== tokens.imagePad || source === undefined) return;
-      embeddings.data.set(source.subarray(row * width, (row + 1) * width), i * width);
-      if (++row * width === source.length) [picture, row] = [picture + 1, 0];
+      embeddings.data.set(source.data.subarray(row * width, (row + 1) * width), i * width);
+      if (added && source.levels) added.set(source.levels.subarray(row * more, (row + 1) * more), i * more);
+      if (++row * width === source.data.length) [picture, row] = [picture + 1, 0];
     });
     const grids = pictures.map(({ grid }) => grid);
-    return { embeddings, ...mropePositions(ids, tokens.imagePad, grids, vision.mergeSize) };
+    return {
+      embeddings: { ...embeddings, added },
+      ...mropePositions(ids, tokens.imagePad, grids, vision.mergeSize),
+    };
   }
 }
 

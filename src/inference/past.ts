@@ -12,6 +12,7 @@ import { positionsPerRun } from '../model/memory.ts';
 import { missingPlaces, type Protocol } from '../model/protocol.ts';
 import type { TraceBlock } from '../trace/schema.ts';
 import type { HiddenKeys } from './hiddenKeys.ts';
+import { sliceOf } from './embeddings.ts';
 import type { KvCache } from './kvCache.ts';
 import { following } from './latentHeads.ts';
 import { LatentProtocol, type LatentRules } from './latentProtocol.ts';
@@ -56,8 +57,7 @@ export async function readPast(
   for (let first = promptLength; first < positions.length; first += chunk) {
     await onChunk(first);
     const end = Math.min(positions.length, first + chunk);
-    const data = embeddings.data.subarray(first * width, end * width);
-    const rows = { shape: [end - first, width], data };
+    const rows = sliceOf(embeddings, first, end);
     const { hidden: states } = await model.step(cache, rows, positions.slice(first, end), { rows: [], sees });
     await cache.freeze();
     const { fed, chosen } = await following(model, headed, states, first);

@@ -1,13 +1,13 @@
 /** A prompt as the decoder reads it. */
 
 import type { Position } from '../model/positions.ts';
-import type { NumericArray } from '../tensor/array.ts';
+import type { Embeddings } from './embeddings.ts';
 
 /** What is read before the first new token; see `Model.embedPrompt`. */
 export interface Prompt {
   ids: readonly number[];
   /** (ids, C) */
-  embeddings: NumericArray;
+  embeddings: Embeddings;
   positions: readonly Position[];
   /** Next position minus length. */
   delta: number;

@@ -9,6 +9,7 @@
 
 import { availableMemory } from '../process/memory.ts';
 import { cacheMemory } from '../model/memory.ts';
+import { sliceOf } from './embeddings.ts';
 import type { KvCache } from './kvCache.ts';
 import type { Model } from './model.ts';
 import type { Prompt } from './prompt.ts';
@@ -97,8 +98,7 @@ export async function readPrompt(
     for (const end of ends) {
       const start = cache.length;
       if (end <= start) continue;
-      const data = embeddings.data.subarray(start * width, end * width);
-      const rows = { shape: [end - start, width], data };
+      const rows = sliceOf(embeddings, start, end);
       const read = await model.prefill(cache, rows, positions.slice(start, end), (done) =>
         onChunk(start + done),
       );

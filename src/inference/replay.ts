@@ -9,6 +9,7 @@ import { visible, type LatentBlock } from '../model/latentReach.ts';
 import { firstLatent, missingPlaces, type Protocol } from '../model/protocol.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import type { Position } from '../model/positions.ts';
+import { lengthened, sliceOf, type Embeddings } from './embeddings.ts';
 import { without, type HiddenKeys } from './hiddenKeys.ts';
 import { following, type Following, type Headed } from './latentHeads.ts';
 import type { Prompt } from './prompt.ts';
@@ -43,7 +44,7 @@ export interface Sequence {
   /** Prompt and continuation, pads included. */
   ids: readonly number[];
   /** (ids, C): what is fed at each position. */
-  embeddings: NumericArray;
+  embeddings: Embeddings;
   positions: readonly Position[];
   sees: Visibility;
   /** Of the blocks, as indices in the sequence. */
@@ -104,16 +105,15 @@ async function embeddingsOf(
   prompt: Prompt,
   added: readonly number[],
   latents: Continuation['latents'],
-): Promise<NumericArray> {
+): Promise<Embeddings> {
   const width = prompt.embeddings.shape[1]!;
-  const length = prompt.ids.length + added.length;
-  const data = new Float32Array(length * width);
-  data.set(prompt.embeddings.data);
+  const embeddings = lengthened(prompt.embeddings, prompt.ids.length + added.length);
+  const { data } = embeddings;
   if (added.length > 0) data.set((await model.embed(added)).data, prompt.ids.length * width);
   for (const [index, vector] of latents) {
     if (index < added.length) data.set(vector, (prompt.ids.length + index) * width);
   }
-  return { shape: [length, width], data };
+  return embeddings;
 }
 
 /** As in ./generation.ts: an emptied block keeps the places of its latents. */
@@ -188,8 +188,7 @@ export async function* replay(
         ...(queries!.length > 0 && { rows: local(queries!) }),
         ...(held!.length > 0 && { states: local(held!) }),
       };
-      const data = embeddings.data.subarray(first * width, next * width);
-      const read = { shape: [next - first, width], data };
+      const read = sliceOf(embeddings, first, next);
       const step = await model.step(cache, read, positions.slice(first, next), reading);
       await cache.freeze();
       const { layers, heads } = model.checkpoint.config.text;

@@ -6,13 +6,14 @@
 import type { NumericArray } from '../tensor/array.ts';
 import { positionsPerRun } from '../model/memory.ts';
 import type { Position } from '../model/positions.ts';
+import { sliceOf, type Embeddings } from './embeddings.ts';
 import { following, type Following, type Headed } from './latentHeads.ts';
 import type { KvCache, Visibility } from './kvCache.ts';
 import type { Model } from './model.ts';
 
 export interface SelfFedRequest {
   /** (T, C) of the whole sequence; rows of latents that are made anew do not count. */
-  embeddings: NumericArray;
+  embeddings: Embeddings;
   positions: readonly Position[];
   sees: Visibility;
   /** Of a model whose latents go through a head. */
@@ -57,9 +58,8 @@ export async function readSelfFed(
   for (let at = first; at < end;) {
     const isMade = made.has(at);
     const next = isMade ? at + 1 : stretchEnd(at, Math.min(end, at + most), made);
-    const data = isMade ? last! : embeddings.data.subarray(at * width, next * width);
     if (isMade) vectors.set(at, last!);
-    const input = { shape: [next - at, width], data };
+    const input = isMade ? { shape: [1, width], data: last! } : sliceOf(embeddings, at, next);
     const step = await model.step(cache, input, positions.slice(at, next), { sees });
     const after = await following(model, headed, step.hidden, at);
     hidden.set(step.hidden.data, (at - first) * width);

@@ -10,7 +10,7 @@ import { baseOf } from '../model/bases/all.ts';
 import type { PatchInput } from '../model/bases/base.ts';
 import type { VisionConfig } from '../model/config.ts';
 import { visionRotation, type PatchGrid } from '../model/positions.ts';
-import { namesAt, slotsPerWindow, stretchesOf, visionGraph } from '../model/vision.ts';
+import { levelName, namesAt, slotsPerWindow, stretchesOf, visionGraph } from '../model/vision.ts';
 import type { WeightSource } from '../model/weightSource.ts';
 import { patchesPerRun, pictureParts, type PicturePart } from '../model/windows.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
@@ -26,6 +26,7 @@ import {
   type Tensors,
 } from '../ort/session.ts';
 import type { NumericArray } from '../tensor/array.ts';
+import type { PictureFeatures } from './embeddings.ts';
 
 type TowerOptions = Omit<SessionOptions, 'keepOnDevice'>;
 
@@ -74,7 +75,7 @@ export class Tower {
     pixels: Float32Array,
     grid: PatchGrid,
     { maxPatches = patchesPerRun(grid), onRun = async () => undefined }: EncodeOptions = {},
-  ): Promise<NumericArray> {
+  ): Promise<PictureFeatures> {
     const parts = pictureParts(this.config, grid, maxPatches);
     if (parts.length > 1) await this.openStretches();
     const feeds = new PartFeeds(this.config, grid, pixels);
@@ -82,6 +83,7 @@ export class Tower {
     let done = 0;
     /** By part: what the stretch before gave. */
     const held: Tensors[] = parts.map(() => ({}));
+    const levels = new Levels(this.config, grid);
     let shared: Tensors = {};
     try {
       for (const { session, after } of this.stretches) {
@@ -91,10 +93,11 @@ export class Tower {
           const given = held[i]!;
           held[i] = await session.run({ ...feeds.of(part, session.inputs), ...given, ...shared });
           dispose(given);
+          levels.take(held[i], part);
         }
         dispose(shared);
       }
-      return this.collect(parts, held);
+      return { ...this.collect(parts, held), ...(levels.count > 0 && { levels: levels.values }) };
     } finally {
       for (const tensors of [...held, shared]) dispose(tensors);
     }
@@ -135,17 +138,57 @@ export class Tower {
   /** The parts' features, each token at its place in the picture. */
   private collect(parts: readonly PicturePart[], held: readonly Tensors[]): NumericArray {
     const { outputSize, mergeSize } = this.config;
-    const merged = mergeSize ** 2;
-    const tokens = parts.reduce((sum, { patches }) => sum + patches.length, 0) / merged;
+    const patches = parts.reduce((sum, part) => sum + part.patches.length, 0);
+    const tokens = patches / mergeSize ** 2;
     const features = new Float32Array(tokens * outputSize);
-    for (const [part, { patches }] of parts.entries()) {
-      const rows = floats(held[part]!['features']);
-      for (let row = 0; row * merged < patches.length; row++) {
-        const token = patches[row * merged]! / merged;
-        features.set(rows.subarray(row * outputSize, (row + 1) * outputSize), token * outputSize);
-      }
-    }
+    for (const [i, part] of parts.entries())
+      placeTokens(floats(held[i]!['features']), part, this.config, (token) => [features, token * outputSize]);
     return { shape: [tokens, outputSize], data: features };
+  }
+}
+
+/** The features of DeepStack's levels, as they come from stretch after stretch, part after part. */
+class Levels {
+  readonly count: number;
+  /** (tokens, D·C) */
+  readonly values: Float32Array;
+  private readonly config: VisionConfig;
+
+  constructor(config: VisionConfig, { height, width }: PatchGrid) {
+    this.config = config;
+    this.count = config.deepstackBlocks?.length ?? 0;
+    const tokens = (height * width) / config.mergeSize ** 2;
+    this.values = new Float32Array(tokens * this.count * config.outputSize);
+  }
+
+  /** Takes those of a part out of what a run has given. */
+  take(given: Tensors, part: PicturePart): void {
+    const { outputSize } = this.config;
+    for (let level = 0; level < this.count; level++) {
+      const name = levelName(level);
+      const rows = given[name];
+      if (rows === undefined) continue;
+      placeTokens(floats(rows), part, this.config, (token) => [
+        this.values,
+        (token * this.count + level) * outputSize,
+      ]);
+      rows.dispose();
+      delete given[name];
+    }
+  }
+}
+
+/** Puts a part's rows, one for each merged token (outputSize), where they belong. */
+function placeTokens(
+  rows: Float32Array,
+  { patches }: PicturePart,
+  { mergeSize, outputSize }: VisionConfig,
+  placeOf: (token: number) => [target: Float32Array, at: number],
+): void {
+  const merged = mergeSize ** 2;
+  for (let row = 0; row * merged < patches.length; row++) {
+    const [target, at] = placeOf(patches[row * merged]! / merged);
+    target.set(rows.subarray(row * outputSize, (row + 1) * outputSize), at);
   }
 }
 

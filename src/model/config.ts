@@ -20,6 +20,8 @@ export interface TextConfig {
   vocabularySize: number;
   normEpsilon: number;
   ropeTheta: number;
+  /** DeepStack: after so many layers, the first ones, a level of the pictures' features is added at their places. */
+  deepstackLayers?: number;
   /** Frequencies per axis (temporal, height, width); they add up to headSize / 2. */
   mropeSection: [number, number, number];
   maxPositions: number;
@@ -43,6 +45,10 @@ export interface VisionConfig {
   /** Side of an attention window in pixels. */
   windowSize: number;
   fullAttentionBlocks: number[];
+  /** DeepStack: the blocks, ascending, after which a level of features is taken besides those of the last. */
+  deepstackBlocks?: number[];
+  /** Vectors of a square table of learned positions; absent where there is none. */
+  positionTable?: number;
   normEpsilon: number;
   ropeTheta: number;
 }

@@ -11,6 +11,7 @@
  * Q captured rows of attention, P captured rows of states.
  */
 
+import { split } from '../onnx/arithmetic.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
 import { baseOf } from './bases/all.ts';
 import type { TextConfig } from './config.ts';
@@ -72,7 +73,8 @@ export const cacheNames = (layer: number) => ({
 });
 
 /**
- * Inputs: embeddings (S, C); cos, sin (1, S, d/2); mask (S, T), added to the scores; parts (2) = [F, N];
+ * Inputs: embeddings (S, C); with DeepStack added (A, D·C), what is added at them after each of the first D layers, A
+ * being S or, for the same at all, 1; cos, sin (1, S, d/2); mask (S, T), added to the scores; parts (2) = [F, N];
  * rows (Q) and state_rows (P), the positions among S whose attention and states are wanted; and the cache's tensors.
  * Outputs: hidden (S, C) after the final norm; attention (L·H, Q, T); states (L, P, C), what each layer gives, before
  * the final norm; present keys and values.
@@ -96,7 +98,8 @@ export function decoderGraph(config: TextConfig, weights: WeightSource): Uint8Ar
     maps.push(map);
     return mixed;
   };
-  const hidden = decoder(graph, config, weights, embeddings, inputs, attend, (x) => {
+  const added = addedInput(graph, config);
+  const hidden = decoder(graph, config, weights, { embeddings, added }, inputs, attend, (x) => {
     const rows = graph.op('Gather', [x, stateRows], { axis: 0 }); // (P, C)
     states.push(graph.reshape(rows, [1, -1, config.hiddenSize]));
   });
@@ -104,6 +107,12 @@ export function decoderGraph(config: TextConfig, weights: WeightSource): Uint8Ar
   graph.output('hidden', hidden, ['S', config.hiddenSize]);
   graph.output('attention', graph.op('Concat', maps, { axis: 0 }), [config.layers * config.heads, 'Q', 'T']);
   return graph.build();
+}
+
+/** (A, C) of each of the first layers. */
+function addedInput(graph: GraphBuilder, { deepstackLayers: D = 0, hiddenSize: C }: TextConfig): Value[] {
+  if (D === 0) return [];
+  return split(graph, graph.input('added', 'float32', ['A', D * C]), new Array<number>(D).fill(C), 1);
 }
 
 interface CacheInputs {
@@ -123,21 +132,30 @@ interface CacheInputs {
  */
 export type Attend = (layer: number, q: Value, k: Value, v: Value) => Value;
 
+/** What the first layer reads (S, C), and what is added to what each of the first ones gives, (S, C) or (1, C). */
+export interface Fed {
+  embeddings: Value;
+  added?: readonly Value[];
+}
+
 /**
- * All layers and the final norm: x (S, C) → hidden (S, C). Angles are cos and sin (1, S, d/2).
- * @param onLayer gets what each layer gives (S, C)
+ * All layers and the final norm: what is fed → hidden (S, C). Angles are cos and sin (1, S, d/2).
+ * @param onLayer gets what each layer gives the next (S, C)
  */
 export function decoder(
   graph: GraphBuilder,
   config: TextConfig,
   weights: WeightSource,
-  x: Value,
+  { embeddings, added = [] }: Fed,
   angles: { cos: Value; sin: Value },
   attend: Attend,
   onLayer: (x: Value) => void = () => undefined,
 ): Value {
+  let x = embeddings;
   for (let layer = 0; layer < config.layers; layer++) {
     x = decoderLayer(graph, config, weights, layer, x, angles, attend);
+    const more = added[layer];
+    if (more !== undefined) x = graph.op('Add', [x, more]);
     onLayer(x);
   }
   return finalNorm(graph, config, weights, x);
@@ -164,14 +182,20 @@ export function decoderLayer(
     rmsNorm(graph, value, weights.get(`${prefix}.${name}.weight`, [C]), config.normEpsilon);
 
   const normed = norm(x, 'input_layernorm');
-  const turned = (value: Value, heads: number): Value =>
-    graph.reshape(rotate(graph, value, angles.cos, angles.sin, heads, d), [-1, heads, d]);
+  const headNorm = (value: Value, heads: number, name: string): Value => {
+    const weight = weights.get(`${prefix}.self_attn.${name}.weight`, [d]);
+    return rmsNorm(graph, graph.reshape(value, [-1, heads, d]), weight, config.normEpsilon);
+  };
+  const turned = (value: Value, heads: number, name: string): Value => {
+    const own = baseOf(config).decoder.headNorms ? headNorm(value, heads, name) : value;
+    return graph.reshape(rotate(graph, own, angles.cos, angles.sin, heads, d), [-1, heads, d]);
+  };
   const projections = (['q_proj', 'k_proj', 'v_proj'] as const).map((name) =>
     projection(config, layer, name),
   );
   const [queries, keys, values] = products(graph, weights, normed, projections);
-  const q = turned(queries!, H); // (S, H, d)
-  const k = turned(keys!, K); // (S, K, d)
+  const q = turned(queries!, H, 'q_norm'); // (S, H, d)
+  const k = turned(keys!, K, 'k_norm'); // (S, K, d)
   const v = graph.reshape(values!, [-1, K, d]); // (S, K, d)
   const mixed = attend(layer, q, k, v); // (S, H·d)
   const output: Matrix = { name: `${prefix}.self_attn.o_proj`, rows: C, columns: H * d };

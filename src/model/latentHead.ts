@@ -4,9 +4,8 @@
  * - glu: down(silu(gate(x)) · up(x)), all with biases
  */
 
-import { add, mean, sub } from '../onnx/arithmetic.ts';
 import { GraphBuilder, type Value } from '../onnx/graphBuilder.ts';
-import { product, rmsNorm, swiGlu } from './layers.ts';
+import { layerNorm, product, swiGlu } from './layers.ts';
 import type { WeightSource } from './weightSource.ts';
 
 export interface LatentHead {
@@ -60,15 +59,8 @@ function simple(
     columns,
     bias: true,
   });
-  // LayerNorm is RMSNorm of what is left without the mean.
-  const centred = sub(graph, x, mean(graph, x, [1]));
-  const scaled = rmsNorm(
-    graph,
-    centred,
-    weights.get(`${LATENT_HEAD}.ln_q.weight`, [hiddenSize]),
-    NORM_EPSILON,
-  );
-  const normed = add(graph, scaled, graph.weight(weights.get(`${LATENT_HEAD}.ln_q.bias`, [hiddenSize])));
+  const part = (kind: 'weight' | 'bias') => weights.get(`${LATENT_HEAD}.ln_q.${kind}`, [hiddenSize]);
+  const normed = layerNorm(graph, x, part('weight'), part('bias'), NORM_EPSILON);
   const wide = graph.op('Gelu', [product(graph, weights, normed, matrix('0', width, hiddenSize))]);
   return product(graph, weights, wide, matrix('2', hiddenSize, width));
 }

@@ -1,6 +1,6 @@
 /** Building blocks that the vision tower and the decoder share. */
 
-import { add, mul, sigmoid, split, sub } from '../onnx/arithmetic.ts';
+import { add, mean, mul, sigmoid, split, sub } from '../onnx/arithmetic.ts';
 import type { GraphBuilder, Value } from '../onnx/graphBuilder.ts';
 import type { WeightRef } from '../tensor/dtype.ts';
 import type { PackedMatrix, Weight, WeightSource } from './weightSource.ts';
@@ -86,6 +86,18 @@ export function rmsNorm(graph: GraphBuilder, x: Value, weight: WeightRef, epsilo
     axis: -1,
     epsilon: { float: epsilon },
   });
+}
+
+/** LayerNorm over the last axis of x (N, C): RMSNorm of what is left without the mean, and the bias. */
+export function layerNorm(
+  graph: GraphBuilder,
+  x: Value,
+  weight: WeightRef,
+  bias: WeightRef,
+  epsilon: number,
+): Value {
+  const centred = sub(graph, x, mean(graph, x, [1]));
+  return add(graph, rmsNorm(graph, centred, weight, epsilon), graph.weight(bias));
 }
 
 /** SwiGLU feed-forward: down(silu(gate(x)) · up(x)). The vision tower's has biases, the decoder's has none. */

@@ -56,7 +56,9 @@ export interface Stretch {
  *
  * Inputs: pixels (S, channels · 2 · patch²), or, `after` a block, its hidden and queries of the part and its keys
  * and values of the whole picture; cos, sin (1, S, d/2); slots (W·P), places (S), mask (W, 1, 1, P).
- * Outputs: features (S / M, outputSize), or, `before` a block, its hidden, queries, keys and values of the part.
+ * Outputs: features (S / M, outputSize), or, `before` a block, its hidden, queries, keys and values of the part; the
+ * levels of the blocks that end here.
+ * Some bases ask for more inputs, see ./bases.
  */
 export function visionGraph(
   config: VisionConfig,
@@ -79,12 +81,28 @@ export function visionGraph(
     after === undefined
       ? parts.embed(tower, graph.input('pixels', 'float32', ['S', pixelsPerPatch(config)]))
       : continueAfter(tower, after);
-  for (let index = (after ?? -1) + 1; index < (before ?? config.depth); index++)
+  if (after !== undefined) levelOutput(tower, after, x);
+  for (let index = (after ?? -1) + 1; index < (before ?? config.depth); index++) {
     x = visionBlock(tower, index, x, attend);
+    levelOutput(tower, index, x);
+  }
   if (before === undefined) graph.output('features', parts.merge(tower, x), ['tokens', config.outputSize]);
   else stopBefore(tower, before, x);
   return graph.build();
 }
+
+/** A level of DeepStack, if it is taken after this block (S, C). */
+function levelOutput(tower: Tower, block: number, x: Value): void {
+  const { graph, config } = tower;
+  const level = (config.deepstackBlocks ?? []).indexOf(block);
+  if (level < 0) return;
+  const { mergeLevel } = baseOf(config).tower;
+  if (mergeLevel === undefined) throw new Error('this tower has no levels');
+  graph.output(levelName(level), mergeLevel(tower, level, x), ['tokens', config.outputSize]);
+}
+
+/** Name of a level's features (S / M, outputSize), in the stretch where its block ends. */
+export const levelName = (level: number): string => `level.${level}`;
 
 /** Takes a block up inside its attention. */
 function continueAfter(tower: Tower, block: number): Value {

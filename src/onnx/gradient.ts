@@ -253,7 +253,8 @@ const GRADIENTS: { [Op in OpName]: GradientRule } = {
   },
 
   // y = x Φ(x): ∂x = g (Φ(x) + x φ(x)), Φ the normal distribution and φ its density
-  Gelu: ({ graph, x, g }) => {
+  Gelu: ({ graph, node, x, g }) => {
+    if ('approximate' in node.attributes) throw new Error('an approximate Gelu has no gradient here');
     const phi = mul(
       graph,
       exp(graph, mul(graph, mul(graph, x[0]!, x[0]!), -0.5)),

@@ -5,6 +5,7 @@ import type { AnalysisParameters, AnalysisResult } from '../../analysis/table.ts
 import { UserError } from '../../base/errors.ts';
 import { blurred, grey, masked, mirrored, replaced } from '../../checkpoint/pixels/changeImage.ts';
 import { decodeImage, type DecodedImage } from '../../checkpoint/pixels/decodeImage.ts';
+import { lengthened } from '../../inference/embeddings.ts';
 import { readSelfFed } from '../../inference/selfFed.ts';
 import type { NumericArray } from '../../tensor/array.ts';
 import { positionOf, requireFed, type ChangePicture, type ModelRun, type RunnerContext } from './modelRun.ts';
@@ -55,14 +56,15 @@ async function overChanged(
   const { embeddings } = await of.promptWith(features);
   const end = sequence.ids.length;
   const width = embeddings.shape[1]!;
-  const whole = sequence.embeddings.data.slice();
-  whole.set(embeddings.data);
+  const whole = lengthened(sequence.embeddings, end);
+  whole.data.set(embeddings.data);
+  if (embeddings.added) whole.added?.set(embeddings.added);
   const places = run.latents.map((latent) => positionOf(of, latent)).filter((at) => at < end);
   const cache = model.newCache();
   try {
     const changed = await readSelfFed(
       model,
-      { ...sequence, embeddings: { shape: [end, width], data: whole }, made: new Set(places), cache, end },
+      { ...sequence, embeddings: whole, made: new Set(places), cache, end },
       pause,
     );
     const stateAt = (position: number): Float32Array =>

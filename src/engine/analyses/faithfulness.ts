@@ -4,6 +4,7 @@ import type { AnalysedLatent } from '../../analysis/run.ts';
 import type { AnalysisParameters, AnalysisResult } from '../../analysis/table.ts';
 import { UserError } from '../../base/errors.ts';
 import { seededNumbers } from '../../base/random.ts';
+import { sliceOf, type Embeddings } from '../../inference/embeddings.ts';
 import type { KvCache } from '../../inference/kvCache.ts';
 import { replay } from '../../inference/replay.ts';
 import { readSelfFed } from '../../inference/selfFed.ts';
@@ -22,6 +23,8 @@ interface Patch {
   position: number;
   /** (C): mean of its picture's features. */
   mean: Float32Array;
+  /** (D·C): the same of their DeepStack levels, where there are some. */
+  levels: Float32Array | undefined;
 }
 
 /** What becomes of the picture: patches, as indices, that are taken away, or all of them by a share. */
@@ -86,13 +89,15 @@ function latentsOf({ run }: ModelRun, { block, latent }: Parameters): AnalysedLa
 function patchesOf({ pictures }: ModelRun): Patch[] {
   return pictures.flatMap(({ picture, features }) => {
     if (picture.start === undefined) return [];
-    const mean = meanRow(features);
-    return Array.from({ length: features.shape[0]! }, (_, i) => ({ position: picture.start! + i, mean }));
+    const count = features.shape[0]!;
+    const mean = meanRow(features.data, count);
+    const levels = features.levels && meanRow(features.levels, count);
+    return Array.from({ length: count }, (_, i) => ({ position: picture.start! + i, mean, levels }));
   });
 }
 
-function meanRow({ shape, data }: NumericArray): Float32Array {
-  const [count = 0, width = 0] = shape;
+function meanRow(data: Float32Array, count: number): Float32Array {
+  const width = data.length / count;
   const sums = new Float64Array(width);
   data.forEach((value, i) => (sums[i % width]! += value));
   return Float32Array.from(sums, (sum) => sum / count);
@@ -220,19 +225,18 @@ class LatentTest {
   private async withFeatures(removal: Removal): Promise<Made> {
     const { of, sequence } = this.own;
     const rows = new Map<number, Float32Array>();
-    const width = sequence.embeddings.shape[1]!;
-    this.patches.forEach(({ position, mean }, i) => {
-      if ('share' in removal) {
-        const own = sequence.embeddings.data.subarray(position * width, (position + 1) * width);
-        rows.set(
-          position,
-          own.map((value, c) => value + removal.share * (mean[c]! - value)),
-        );
-      } else if (removal.patches.has(i)) rows.set(position, mean);
+    const additions = new Map<number, Float32Array>();
+    const { embeddings } = sequence;
+    this.patches.forEach(({ position, mean, levels }, i) => {
+      if (!('share' in removal) && !removal.patches.has(i)) return;
+      const share = 'share' in removal ? removal.share : 1;
+      const { data, added } = sliceOf(embeddings, position, position + 1);
+      rows.set(position, towards(data, mean, share));
+      if (added && levels) additions.set(position, towards(added, levels, share));
     });
     const cache = of.model.newCache();
     try {
-      return await this.make(this.own.withRows(rows), cache, new Set(this.places));
+      return await this.make(this.own.withRows(rows, additions), cache, new Set(this.places));
     } finally {
       cache.dispose();
     }
@@ -253,7 +257,7 @@ class LatentTest {
   }
 
   private async make(
-    embeddings: NumericArray,
+    embeddings: Embeddings,
     cache: KvCache,
     made: ReadonlySet<number>,
     hidden: ReadonlySet<number> = new Set(),
@@ -292,6 +296,11 @@ class LatentTest {
       cache.dispose();
     }
   }
+}
+
+/** Part of the way to the mean; all of it gives the mean itself. */
+function towards(own: Float32Array, mean: Float32Array, share: number): Float32Array {
+  return share === 1 ? mean : own.map((value, c) => value + share * (mean[c]! - value));
 }
 
 interface Made {

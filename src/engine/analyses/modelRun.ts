@@ -7,6 +7,7 @@ import { UserError } from '../../base/errors.ts';
 import { withBudget } from '../../checkpoint/pixels/budget.ts';
 import { decodeImage, type DecodedImage } from '../../checkpoint/pixels/decodeImage.ts';
 import { prepareImage } from '../../checkpoint/pixels/image.ts';
+import type { PictureFeatures } from '../../inference/embeddings.ts';
 import type { HiddenKeys } from '../../inference/hiddenKeys.ts';
 import type { Model } from '../../inference/model.ts';
 import type { Prompt } from '../../inference/prompt.ts';
@@ -14,7 +15,7 @@ import { sequenceOf, type ReplayedPart, type Sequence } from '../../inference/re
 import type { PatchGrid } from '../../model/positions.ts';
 import type { Protocol } from '../../model/protocol.ts';
 import type { AnalysedImage, RunQuestion } from '../../protocol/analyse.ts';
-import { lengthOf, type NumericArray } from '../../tensor/array.ts';
+import { lengthOf } from '../../tensor/array.ts';
 import { requireModel } from '../../trace/sameModel.ts';
 
 export interface RunnerContext<Name extends AnalysisName> {
@@ -47,11 +48,11 @@ export interface ModelRun {
   settings: RunQuestion['settings'];
   sequence: Sequence;
   /** Of each picture in the prompt and, where they were asked for, of the others: features (tokens, C). */
-  pictures: { picture: AnalysedPicture; features: NumericArray; grid: PatchGrid }[];
+  pictures: { picture: AnalysedPicture; features: PictureFeatures; grid: PatchGrid }[];
   /** Features of the pictures in the prompt, changed before the tower sees them. */
-  reencode: (change: ChangePicture) => Promise<NumericArray[]>;
+  reencode: (change: ChangePicture) => Promise<PictureFeatures[]>;
   /** The prompt with other features at its pictures. */
-  promptWith: (features: readonly NumericArray[]) => Promise<Pick<Prompt, 'embeddings'>>;
+  promptWith: (features: readonly PictureFeatures[]) => Promise<Pick<Prompt, 'embeddings'>>;
   /** Whether its latents were the model's own. */
   own: boolean;
   /** Another run, whose latents can be fed, and the pictures that it saw. */
@@ -101,7 +102,7 @@ export async function prepareRun(
     pictures: encoded,
     own,
     reencode: async (change) => {
-      const changed: NumericArray[] = [];
+      const changed: PictureFeatures[] = [];
       for (const { picture } of seen)
         changed.push((await encode(context, request, picture, change)).features);
       return changed;
@@ -146,7 +147,7 @@ async function encode(
   { images, minPixels, maxPixels }: RunQuestion,
   { id, name, rows, columns }: AnalysedPicture,
   change: ChangePicture = (decoded) => decoded,
-): Promise<{ features: NumericArray; grid: PatchGrid }> {
+): Promise<{ features: PictureFeatures; grid: PatchGrid }> {
   const image = images.find((each) => each.id === id);
   if (image === undefined) {
     throw new UserError({

@@ -156,17 +156,22 @@ async function gradientOf(
   return {
     keys: { shape: [layers, length], data: keys },
     latents: { shape: [layers, positions.length, length], data: latents },
-    input: timesInput(of, back.gradient),
-    ...(follow && { followed: timesInput(of, back.followed) }),
+    input: timesInput(of, back.gradient, back.added),
+    ...(follow && { followed: timesInput(of, back.followed, back.followedAdded) }),
     relevance: { shape: [length], data: Float32Array.from(relevance) },
   };
 }
 
-/** Gradient × what is fed, by position. */
-function timesInput({ sequence }: ModelRun, { shape, data }: NumericArray): NumericArray {
+/** Gradient × what is fed, by position, with what the first layers add there. */
+function timesInput(
+  { sequence }: ModelRun,
+  { shape, data }: NumericArray,
+  added: Float32Array,
+): NumericArray {
   const [length = 0, width = 0] = shape;
-  const products = Float32Array.from({ length }, (_, i) =>
-    dot(data, i * width, sequence.embeddings.data, i * width, width),
+  const products = Float32Array.from(
+    added,
+    (more, i) => more + dot(data, i * width, sequence.embeddings.data, i * width, width),
   );
   return { shape: [length], data: products };
 }

@@ -1,6 +1,7 @@
 /** A run read again with something changed, and how far its words then are from its own. */
 
 import { answerTokens } from '../../analysis/answer.ts';
+import { withVectors, type Embeddings } from '../../inference/embeddings.ts';
 import type { KvCache } from '../../inference/kvCache.ts';
 import type { Following } from '../../inference/latentHeads.ts';
 import { eachLogits, type Sequence } from '../../inference/replay.ts';
@@ -80,11 +81,11 @@ export class OwnReading {
   }
 
   /** The sequence's rows with other vectors at some positions. */
-  withRows(rows: ReadonlyMap<number, Float32Array>): NumericArray {
-    const { shape, data } = this.sequence.embeddings;
-    const changed = data.slice();
-    for (const [position, vector] of rows) changed.set(vector, position * this.width);
-    return { shape, data: changed };
+  withRows(
+    rows: ReadonlyMap<number, Float32Array>,
+    additions?: ReadonlyMap<number, Float32Array>,
+  ): Embeddings {
+    return withVectors(this.sequence.embeddings, rows, additions);
   }
 
   /**

@@ -22,6 +22,8 @@ export interface BaseModel {
 export interface DecoderParts {
   /** Whether queries, keys and values have a bias. */
   bias: boolean;
+  /** Whether each head's queries and keys are normed (RMSNorm over d) before they are rotated. */
+  headNorms: boolean;
   /**
    * M-RoPE: the axis that each of the d / 2 frequencies turns with.
    * @param section how many belong to each axis
@@ -48,6 +50,8 @@ export interface TowerParts {
   feedForward: (tower: Tower, block: number, x: Value) => Value;
   /** mergeSize² neighbouring patches, which are consecutive rows, into one token: (S, C) → (S / M, outputSize) */
   merge: (tower: Tower, x: Value) => Value;
+  /** What becomes of a level's block, as `merge` of the last: (S, C) → (S / M, outputSize). Needed where there are levels. */
+  mergeLevel?: (tower: Tower, level: number, x: Value) => Value;
   /** Inputs that `embed` asks the graph for, with so many numbers for each of the picture's patches. */
   inputs?: (config: VisionConfig, grid: PatchGrid) => Record<string, PatchInput>;
   /** Matrices of the blocks' feed-forward and of what comes after the blocks, which may be stored in few bits. */

@@ -1,2 +1,2 @@
 /** Bases by the name of their folder. */
-export type BaseName = 'qwen2.5-vl';
+export type BaseName = 'qwen2.5-vl' | 'qwen3-vl';

@@ -34,9 +34,9 @@ export const SWIMBIRD: Family = {
     count: { from: 'config', field: 'max_latent_token', times: 2, otherwise: 32 },
   },
   known: { fields: ['max_latent_token'], tokens: ['<|latent|>'] },
-  idFields: { pad: 'latent_id' },
+  idFields: { start: 'latent_start_id', pad: 'latent_id', end: 'latent_end_id' },
   weights: ['Accio-Lab/SwimBird-8B'],
-  base: 'qwen2.5-vl',
+  base: 'qwen3-vl',
   checked: false,
   released: {},
 };

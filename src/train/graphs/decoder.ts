@@ -89,7 +89,7 @@ export function readPart(
     const rows = [1, B * length, half];
     const turn = { cos: graph.reshape(cos![i]!, rows), sin: graph.reshape(sin![i]!, rows) };
     const x = i < K ? (hidden.at(-1) ?? inputs!.before) : text;
-    hidden.push(decoder(graph, config, weights, x, turn, memory.attend(i, length)));
+    hidden.push(decoder(graph, config, weights, { embeddings: x }, turn, memory.attend(i, length)));
   });
   const joined = concat(
     graph,

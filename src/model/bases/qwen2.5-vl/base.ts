@@ -8,6 +8,7 @@ export const QWEN_2_5_VL: BaseModel = {
   label: 'Qwen2.5-VL',
   decoder: {
     bias: true,
+    headNorms: false,
     // Three sections, one after the other.
     axes: (section) => section.flatMap((length, axis) => new Array<Axis>(length).fill(axis as Axis)),
   },
