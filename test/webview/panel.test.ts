@@ -408,9 +408,17 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
       const { page } = await show(changed({ verdict: { right: true, source: 'samples.jsonl' } }));
       expect(await violations()).toEqual([]);
       await page.locator('#token-2').click();
-      await preview.host('keep', ['attention', 'lens', 'pca', 'relevance', 'similarity']);
-      const tabs = ['Sources', 'Narrowing', 'Latent similarity', 'Lens', 'PCA', 'Relevance', 'All heads'];
-      for (const name of tabs) {
+      await preview.host('keep', [
+        'attention',
+        'causality',
+        'dependence',
+        'faithfulness',
+        'lens',
+        'pca',
+        'relevance',
+        'similarity',
+      ]);
+      for (const name of await page.getByRole('tab').allInnerTexts()) {
         await page.getByRole('tab', { name }).click();
         expect(await violations('.evidence')).toEqual([]);
       }

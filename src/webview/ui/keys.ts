@@ -3,7 +3,6 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { keyEffect, type Place } from '../logic/keyboard.ts';
 import type { Scene } from './scene.ts';
-import { SETTLE_MS } from './useStepScroll.ts';
 
 /** Id of the stage's focusable picture. */
 export const STAGE_ID = 'stage-picture';
@@ -102,9 +101,7 @@ function holdInSight(id: string): () => void {
   const stop = (): void => observer.disconnect();
   const list = rows.parentElement!;
   for (const type of ['wheel', 'pointerdown'] as const) list.addEventListener(type, stop, { once: true });
-  const timer = setTimeout(stop, SETTLE_MS);
   return () => {
-    clearTimeout(timer);
     for (const type of ['wheel', 'pointerdown'] as const) list.removeEventListener(type, stop);
     stop();
   };

@@ -29,13 +29,21 @@ export function useStepScroll(
     const isUntouched = view.latent === undefined && view.token === undefined;
     if (running && isUntouched && follows.current) element.scrollTop = element.scrollHeight;
   }, [version, running, total]);
-  const shown = useRef<{ id: string; until: number } | undefined>(undefined);
+  // A run's selected block is held in sight until the reader does something.
+  const held = useRef<string | undefined>(undefined);
+  const touched = useRef<string | undefined>(undefined);
+  useLayoutEffect(() => {
+    const touch = (): void => {
+      touched.current = held.current;
+    };
+    for (const input of INPUTS) window.addEventListener(input, touch, { capture: true, passive: true });
+    return () => INPUTS.forEach((input) => window.removeEventListener(input, touch, { capture: true }));
+  }, []);
   useLayoutEffect(() => {
     if (running) return;
-    const now = performance.now();
-    if (shown.current?.id !== trace.id) shown.current = { id: trace.id, until: now + SETTLE_MS };
+    held.current = trace.id;
     // Rows take their true heights only when they are drawn, which moves what is below them.
-    if (now > shown.current.until) return;
+    if (touched.current === trace.id) return;
     const block = box.current?.querySelector('.step-block[data-selected="true"]');
     // The line that follows a block is what came of it.
     block?.nextElementSibling?.scrollIntoView({ block: 'nearest' });
@@ -43,5 +51,5 @@ export function useStepScroll(
   }, [trace, running, total, latentIndex]);
 }
 
-/** How long after it was shown a place is held while rows above it take their heights. */
-export const SETTLE_MS = 400;
+/** What a reader does. */
+const INPUTS = ['wheel', 'pointerdown', 'keydown'] as const;
