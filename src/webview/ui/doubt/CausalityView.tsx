@@ -125,7 +125,7 @@ function Words({ scene, result, kind }: { scene: Scene; result: Causality; kind:
   const pick = (token: number) => scene.hoverToken(token);
   return (
     <div class="doubt-words">
-      <h4>{t('Its own words fed: KL of each, up to {0} nat', FULL)}</h4>
+      <h3>{t('Its own words fed: KL of each, up to {0} nat', FULL)}</h3>
       <p class="doubt-text">
         {result.words.map(({ token, text }, i) => (
           <span
@@ -140,7 +140,7 @@ function Words({ scene, result, kind }: { scene: Scene; result: Causality; kind:
           </span>
         ))}
       </p>
-      <h4>{t('Writing by itself')}</h4>
+      <h3>{t('Writing by itself')}</h3>
       {variant.free.map((written, draw) => (
         <Free key={draw} written={written} own={result.own} />
       ))}
