@@ -76,7 +76,11 @@ export function Tabs<Id extends string>({ label, active, tabs, onChange, childre
     'vscode-panels',
     // Its own indicator is animated and lags behind fast keys; panel.css marks the selected tab.
     { activeid: `tab-${active}`, activeindicator: false, 'aria-label': label, onChange: change } as object,
-    tabs.map(({ id, title }) => h('vscode-panel-tab', { id: `tab-${id}`, key: `tab-${id}` }, title)),
+    tabs.map(({ id, title }) => {
+      // The element tells of a change only; one who presses the chosen tab of a closed part wants to see it.
+      const again = id === active && { onClick: () => onChange(id) };
+      return h('vscode-panel-tab', { id: `tab-${id}`, key: `tab-${id}`, ...again } as object, title);
+    }),
     tabs.map(({ id }) =>
       h('vscode-panel-view', { id: `view-${id}`, key: `view-${id}` }, id === active ? children : null),
     ),

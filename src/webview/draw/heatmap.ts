@@ -32,7 +32,7 @@ export function drawMap(
   map: MapDrawing | undefined,
   ratio: number,
 ): void {
-  const context = canvas.getContext('2d');
+  const context = contextOf(canvas);
   if (context === null) return;
   context.clearRect(0, 0, canvas.width, canvas.height);
   if (picture !== undefined) context.drawImage(scaled(picture, canvas), 0, 0, canvas.width, canvas.height);
@@ -45,7 +45,7 @@ export function drawPictures(
   picture: ImageBitmap | undefined,
   frames: readonly Frame[],
 ): void {
-  const context = canvas.getContext('2d');
+  const context = contextOf(canvas);
   if (context === null) return;
   context.clearRect(0, 0, canvas.width, canvas.height);
   if (picture === undefined) return;
@@ -60,8 +60,8 @@ export function drawMaps(
   maps: readonly (MapDrawing | undefined)[],
   ratio: number,
 ): void {
-  const context = canvas.getContext('2d');
-  if (context === null || canvas.width === 0 || canvas.height === 0) return;
+  const context = contextOf(canvas);
+  if (context === null) return;
   const image = new ImageData(canvas.width, canvas.height);
   const pixels = { words: new Uint32Array(image.data.buffer), width: canvas.width };
   const isFlat = (map: MapDrawing | undefined): map is MapDrawing => map?.smooth === false;
@@ -73,6 +73,11 @@ export function drawMaps(
     layOn(context, frames[i]!, map, ratio);
     context.resetTransform();
   });
+}
+
+/** None for a canvas that has no size yet, as before the first layout: nothing can be drawn on it, or from it. */
+function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D | null {
+  return canvas.width === 0 || canvas.height === 0 ? null : canvas.getContext('2d');
 }
 
 function layOn(context: CanvasRenderingContext2D, size: Size, map: MapDrawing, ratio: number): void {
@@ -98,7 +103,7 @@ function scaled(picture: ImageBitmap, { width, height }: Size): OffscreenCanvas 
 
 /** Outlines, cursor and region; line widths are in CSS pixels, `ratio` device pixels each. */
 export function drawMarks(canvas: HTMLCanvasElement, grid: MapGrid, marks: Marks, ratio: number): void {
-  const context = canvas.getContext('2d');
+  const context = contextOf(canvas);
   if (context === null) return;
   const frame = (region: Region, width: number, dash: boolean): void => {
     const x = (region.left / grid.columns) * canvas.width;
