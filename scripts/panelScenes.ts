@@ -6,12 +6,13 @@ import type { TrainingState } from '../src/protocol/training.ts';
 import type { OpenTrace } from '../src/traceFile/openTrace.ts';
 import type { Preview } from '../test/webview/previewPage.ts';
 import { sampleTable } from '../test/webview/sampleTable.ts';
+import { sampleBranch, sampleRun } from '../test/webview/sampleTrace.ts';
 import { sampleLook, sampleTraining } from '../test/webview/sampleTraining.ts';
 
 export interface PanelScene {
   act: (preview: Preview, run: OpenTrace) => Promise<void>;
   /** Another page than a trace's. */
-  of?: 'training' | 'evaluation';
+  of?: 'training' | 'evaluation' | 'comparison';
 }
 
 type Act = PanelScene['act'];
@@ -101,6 +102,28 @@ const begun =
     await preview.replay(run, events);
   };
 
+/** Two runs beside each other; then more clicks. */
+const compared =
+  (...clicked: Control[]): Act =>
+  async (preview) => {
+    const size = { latents: 8, layers: 8, heads: 6 };
+    await preview.compare(sampleRun(size), sampleBranch(size));
+    await preview.page.locator('.compared-bar').first().waitFor();
+    await click(preview, clicked);
+  };
+
+/** A run that has branches, one of which has another. */
+const branched: Act = async (preview, run) => {
+  const family = [
+    { run: run.trace.id, label: 'the first run', depth: 0, answer: 'RRD' },
+    { run: 'words', label: 'from token 14: “down”', depth: 1, answer: 'RDR' },
+    { run: 'hidden', label: 'from token 18: 12 patches of map-05.png hidden', depth: 2, answer: 'RD' },
+    { run: 'zeroed', label: 'from token 26: latents zeroed', depth: 1 },
+  ];
+  await preview.show(run, { canRun: true, family });
+  await preview.page.locator('#stage-picture').waitFor();
+};
+
 /** By what the pictures are called. */
 export const PANEL_SCENES: Record<string, PanelScene> = {
   opened: { act: show },
@@ -177,6 +200,12 @@ export const PANEL_SCENES: Record<string, PanelScene> = {
   faithfulness: { act: analysed('Faithfulness') },
   causality: { act: analysed('Causality', ['button', 'noise of equal norm']) },
   decomposition: { act: analysed('Decomposition') },
+  branches: { act: branched },
+  comparison: { act: compared(), of: 'comparison' },
+  'comparison-divergence': {
+    act: compared(['radio', 'KL of the distributions'], ['button', 'Compute']),
+    of: 'comparison',
+  },
   closed: { act: shown(['tab', 'Span'], ['button', /Hide/]) },
   'figure-menu': { act: shown(['button', 'Save figure']) },
   'figure-menu-chart': { act: analysed('PCA', ['button', 'Save figure']) },

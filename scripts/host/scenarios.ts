@@ -226,6 +226,40 @@ export const scenarios: Scenario[] = [
     ],
   },
   {
+    name: 'doubt',
+    steps: [
+      {
+        name: '1-causality',
+        run: async (stage) => {
+          await reasonAbout(stage, 'map-05.png');
+          await acceptQuickInput(stage.page);
+          await acceptQuickInput(stage.page);
+          await waitForRun(stage);
+          await analyse(stage, 'Causality');
+        },
+      },
+      { name: '2-dependence', run: (stage) => analyse(stage, 'Dependence') },
+      { name: '3-faithfulness', run: (stage) => analyse(stage, 'Faithfulness') },
+    ],
+  },
+  {
+    name: 'samples',
+    steps: [
+      {
+        name: '1-evaluated',
+        run: async ({ page }) => {
+          await runCommand(page, 'ILVR: Evaluate samples…');
+          await fillQuickInput(page, 'samples.jsonl');
+          const frame = await panelFrame(page);
+          await frame.getByRole('radio', { name: 'all interventions' }).click();
+          await frame.locator(':text-is("Evaluate")').click();
+          await frame.locator(':text-is("Stop")').waitFor({ timeout: runTimeoutMs });
+          await frame.locator(':text-is("Evaluate")').waitFor({ timeout: runTimeoutMs });
+        },
+      },
+    ],
+  },
+  {
     name: 'reload',
     steps: [
       {

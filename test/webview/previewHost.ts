@@ -6,8 +6,6 @@
 
 import { decode } from 'zod';
 import { translated } from '../../src/base/l10n.ts';
-import { fromBase64 } from '../../src/base/base64.ts';
-import { UserError } from '../../src/base/errors.ts';
 import type { PanelHost, PanelMethods, PanelState } from '../../src/protocol/panel.ts';
 import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
@@ -18,7 +16,7 @@ import { ANALYSES, type PanelAnalysis } from '../../src/analysis/table.ts';
 import type { AnalysisAnswer } from '../../src/protocol/panelAnalyses.ts';
 import { adoptLanguage } from '../../src/webview/language.ts';
 import { sampleResult } from './sampleAnalyses.ts';
-import type { ArrayAnswer, ArrayQuestion } from './previewArrays.ts';
+import { ask, askForSlices } from './pageArrays.ts';
 import { keptState } from './previewState.ts';
 import { eventsOf } from './replay.ts';
 
@@ -112,26 +110,13 @@ const analyse = async (
 };
 let finishAnalysis = (): void => undefined;
 
-/** Exposed by whoever drives the page. */
-declare const askForArrays: (question: ArrayQuestion) => Promise<ArrayAnswer>;
-
-/** The browser's own is faster, where it has one: what this stand-in takes counts in measurements of the page. */
-const Native = Uint8Array as { fromBase64?: (text: string) => Uint8Array<ArrayBuffer> };
-
-const ask = async (question: ArrayQuestion): Promise<Uint8Array[]> => {
-  const answer = await askForArrays(question);
-  if ('problem' in answer) throw new UserError(answer.problem);
-  return answer.arrays.map((array) => Native.fromBase64?.(array) ?? fromBase64(array));
-};
-
 const panel = connect<PanelMethods, PanelHost>(
   {
     ready: async () => {
       readyAt = performance.now();
       calls.push('ready');
     },
-    slice: async (request) =>
-      (await ask({ type: 'slice', ...request })).map((bytes) => new Float32Array(bytes.buffer)),
+    slice: (request) => askForSlices(request),
     cancelSlice: async (id) => void (await ask({ type: 'cancel', id })),
     picture: async (request) => (await ask({ type: 'picture', ...request }))[0]!,
     analysis: async ({ method }) => answerOf(method as PanelAnalysis),

@@ -5,6 +5,8 @@ import { resolve } from 'node:path';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import type { Bundle } from '../../src/base/l10n.ts';
+import { compareRuns } from '../../src/comparison/compare.ts';
+import { likenessOf } from '../../src/comparison/latents.ts';
 import { pagePolicy } from '../../src/extension/pagePolicy.ts';
 import { bundleElement } from '../../src/protocol/language.ts';
 import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
@@ -21,7 +23,7 @@ const NONCE = 'preview';
 export const CHROMIUM = process.env['ILVR_CHROMIUM'] ?? '/usr/bin/chromium';
 export const hasChromium = existsSync(CHROMIUM);
 
-type PageName = 'webview' | 'training' | 'evaluation';
+type PageName = 'webview' | 'training' | 'evaluation' | 'comparison';
 
 export interface PreviewOptions {
   theme: ThemeName;
@@ -62,6 +64,8 @@ export interface Preview {
   ): Promise<void>;
   /** The same on the page of a samples file. */
   table(...args: Parameters<EvaluationControls['table']>): Promise<void>;
+  /** Two runs on the page that compares them. */
+  compare(a: OpenTrace, b: OpenTrace): Promise<void>;
   calls(): Promise<string[]>;
 }
 
@@ -72,6 +76,8 @@ const ENTRIES = {
   'training-host': 'test/webview/trainingHost.ts',
   evaluation: 'src/webview/evaluation.tsx',
   'evaluation-host': 'test/webview/evaluationHost.ts',
+  comparison: 'src/webview/comparison.tsx',
+  'comparison-host': 'test/webview/comparisonHost.ts',
 };
 
 /** The files a page is served, built from the sources of a checkout; an older one has not all pages. */
@@ -178,6 +184,10 @@ export async function emptyPreview(browser: Browser, files: Map<string, string>)
     host: ask,
     training: ask,
     table: (...args) => ask('table', ...args),
+    compare: async (a, b) => {
+      const { blocks } = compareRuns(a.trace, b.trace);
+      await ask('compare', sent(a), sent(b), (await likenessOf(a, b, blocks)) ?? null);
+    },
     calls: () => page.evaluate(() => (window as unknown as { preview: { calls: string[] } }).preview.calls),
   };
 }

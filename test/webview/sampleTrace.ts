@@ -107,6 +107,22 @@ export function sampleRun(size: Partial<SampleSize> = {}): OpenTrace {
   return enriched(new OpenTrace(trace, container));
 }
 
+/** As if it had gone on from its first block with other words, at another temperature. */
+export function sampleBranch(size: Partial<SampleSize> = {}): OpenTrace {
+  const run = sampleRun({ ...size, blocks: 2 });
+  const { trace } = run;
+  const at = trace.blocks[0]!.startToken - 2;
+  trace.tokens[at] = { ...trace.tokens[at]!, id: 8, text: 'down', probability: 0.02 };
+  trace.id = 'branch';
+  trace.settings.temperature = 0.7;
+  trace.branch = {
+    parent: 'sample',
+    at,
+    changes: { words: { text: 'down', ids: [8] }, temperature: 0.7 },
+  };
+  return run;
+}
+
 /** Its trace alone. */
 export function sampleTrace(size: Partial<SampleSize> = {}): Trace {
   return sampleRun(size).trace;

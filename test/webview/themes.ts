@@ -81,6 +81,7 @@ const ROWS: Row[] = [
   ['progressBar-background', '#0078d4', '#005fb8', '#6fc3df', '#0f4a85'],
   ['textLink-foreground', '#4daafc', '#005fb8', '#21a6ff', '#0f4a85'],
   ['charts-blue', '#59a4f9', '#0063d3', '#59a4f9', '#0063d3'],
+  ['charts-red', '#f14c4c', '#e51400', '#f48771', '#b5200d'],
   ['charts-yellow', '#cca700', '#bf8803', '#cca700', '#895503'],
   ['charts-green', '#89d185', '#388a34', '#89d185', '#374e06'],
   ['testing-iconPassed', '#73c991', '#73c991', '#73c991', '#007100'],

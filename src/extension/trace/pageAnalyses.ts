@@ -178,10 +178,10 @@ export class PageAnalyses implements AnalysesHost {
         // The engine may have died on the way: what it had found is kept all the same.
         if (last !== undefined) {
           const { name, fingerprint, sha256, weights } = open.trace.model;
-          const origin = { status: 'partial' as const, model: { name, fingerprint, sha256, weights } };
+          const soFar = { status: 'partial' as const, model: { name, fingerprint, sha256, weights } };
           await this.keep(
             { method, parameters },
-            { result: last, origin, ...(other && { other: other.id }) },
+            { result: last, origin: soFar, ...(other && { other: other.id }) },
           );
         }
         throw error;

@@ -35,6 +35,9 @@ const TABS: { id: Tab; title: Message }[] = [
 const LEAST = 96;
 /** Until the reader moves it, where the page is high enough; as in layout.css. */
 const USUAL = 228;
+/** The same of tabs with a verdict, a table and words. */
+const USUAL_TALL = 400;
+const TALL: ReadonlySet<Tab> = new Set<Tab>(['causality', 'decomposition', 'dependence', 'faithfulness']);
 const MOST = 640;
 /** What an arrow key moves the edge by. */
 const STEP = 24;
@@ -51,6 +54,7 @@ export function Evidence({ scene }: { scene: Scene }): VNode {
       class="evidence"
       aria-label={t('Evidence')}
       data-open={open}
+      data-tall={TALL.has(view.tab)}
       {...(view.evidenceHeight !== undefined && {
         style: { '--evidence-height': `${view.evidenceHeight}px` },
       })}
@@ -121,7 +125,7 @@ function Edge({ scene: { view, dispatch }, close }: { scene: Scene; close: () =>
       aria-label={t('Height of the evidence')}
       aria-valuemin={LEAST}
       aria-valuemax={MOST}
-      aria-valuenow={view.evidenceHeight ?? USUAL}
+      aria-valuenow={view.evidenceHeight ?? (TALL.has(view.tab) ? USUAL_TALL : USUAL)}
       tabIndex={0}
       data-arrows
       onKeyDown={(event) => {

@@ -17,7 +17,7 @@ import {
 import { number } from '../../../evidence/format.ts';
 import type { Scene } from '../scene.ts';
 import { Controls } from './Controls.tsx';
-import { Verdict } from './Verdict.tsx';
+import { together, Verdict } from './Verdict.tsx';
 
 type Causality = AnalysisResult<'causality'>;
 type Written = Causality['variants'][number]['free'][number];
@@ -30,11 +30,11 @@ export function CausalityView({ scene, result }: { scene: Scene; result: Causali
   return (
     <div class="doubt">
       <Verdict {...verdictOf(result)} />
+      {chosen !== undefined && <Controls tests={[{ test: chosen.kind, name: variantName(chosen.kind) }]} />}
       <div class="doubt-parts">
         <Variants result={result} summaries={summaries} chosen={chosen?.kind} choose={setWished} />
         {chosen !== undefined && <Words scene={scene} result={result} kind={chosen.kind} />}
       </div>
-      {chosen !== undefined && <Controls tests={[{ test: chosen.kind, name: variantName(chosen.kind) }]} />}
     </div>
   );
 }
@@ -107,9 +107,9 @@ function Figures({ summary, isJudged }: { summary: VariantSummary; isJudged: boo
   return (
     <>
       <td class="numeric" data-strong={moves}>
-        {spreadText(kl)}
+        {together(spreadText(kl))}
       </td>
-      <td class="numeric">{spreadText(answer, true)}</td>
+      <td class="numeric">{together(spreadText(answer, true))}</td>
       <td data-strong={changes}>{t('{0} of {1}', otherAnswers, stated)}</td>
       {isJudged && <td>{right === undefined ? '' : t('{0} of {1}', right, stated)}</td>}
     </>

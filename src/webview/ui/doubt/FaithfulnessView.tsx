@@ -14,7 +14,7 @@ import {
 import { number, positionName } from '../../../evidence/format.ts';
 import type { Scene } from '../scene.ts';
 import { Controls } from './Controls.tsx';
-import { Verdict } from './Verdict.tsx';
+import { together, Verdict } from './Verdict.tsx';
 
 type Faithfulness = AnalysisResult<'faithfulness'>;
 
@@ -31,6 +31,7 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
   return (
     <div class="doubt">
       <Verdict {...faithfulnessVerdict(result)} />
+      <Controls tests={[{ test: 'faithfulness', name: t('Answer, nats') }]} />
       <div class="doubt-parts">
         {chosen !== undefined && (
           <>
@@ -74,11 +75,11 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
                     </button>
                   </th>
                   <td class="numeric" data-strong={isApart(byState.map)}>
-                    {scoreText(byState.map)}
+                    {together(scoreText(byState.map))}
                   </td>
-                  <td class="numeric">{scoreText(byState.sink)}</td>
+                  <td class="numeric">{together(scoreText(byState.sink))}</td>
                   <td class="numeric" data-strong={isApart(byAnswer.map)}>
-                    {scoreText(byAnswer.map)}
+                    {together(scoreText(byAnswer.map))}
                   </td>
                 </tr>
               );
@@ -86,7 +87,6 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
           </tbody>
         </table>
       </div>
-      <Controls tests={[{ test: 'faithfulness', name: t('Answer, nats') }]} />
     </div>
   );
 }
