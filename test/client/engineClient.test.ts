@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/base/errors.ts';
+import { analyseRequest } from '../../src/client/analyseRequest.ts';
 import { EngineDiedError } from '../../src/client/ends.ts';
 import { EngineClient } from '../../src/client/engineClient.ts';
 import {
@@ -150,6 +151,22 @@ describe('when it ends early', () => {
     });
     await expect(killed).rejects.toBeInstanceOf(EngineDiedError);
     expect(latents).toBeGreaterThanOrEqual(3);
+    expect((await reason()).status).toBe('complete');
+  });
+
+  it('an engine killed in the middle of an analysis has given what it had found, and says how it ended', async () => {
+    const recorded = await opened(await reason());
+    const causality = await analyseRequest(recorded.trace, recorded.container, {
+      name: 'causality',
+      parameters: { variants: ['zero'], repeats: 1 },
+    });
+    await recorded.close();
+    let parts = 0;
+    const killed = client.analyse(causality, () => {
+      if (++parts === 1) client.kill();
+    });
+    await expect(killed).rejects.toThrow(/What was computed so far is kept/);
+    expect(parts).toBe(1);
     expect((await reason()).status).toBe('complete');
   });
 
