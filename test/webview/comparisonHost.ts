@@ -51,7 +51,7 @@ function divergence(): AnalysisResult<'divergence'> {
 const page = connect<ComparisonPageMethods, ComparisonPageHost>(
   {
     ready: async () => void calls.push('ready'),
-    slice: ({ side: _, ...request }) => askForSlices(request),
+    slice: ({ id, run, query }) => askForSlices({ id, run, query }),
     cancelSlice: async ({ id }) => void (await ask({ type: 'cancel', id })),
     picture: async ({ run, picture }) => (await ask({ type: 'picture', run, picture }))[0]!,
     likeness: async () => latents,
