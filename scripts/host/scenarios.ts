@@ -251,7 +251,7 @@ export const scenarios: Scenario[] = [
           await runCommand(page, 'ILVR: Evaluate samples…');
           await fillQuickInput(page, 'samples.jsonl');
           const frame = await panelFrame(page);
-          await frame.getByRole('radio', { name: 'all interventions' }).click();
+          await frame.getByRole('radio', { name: 'the usual interventions' }).click();
           await frame.locator(':text-is("Evaluate")').click();
           await frame.locator(':text-is("Stop")').waitFor({ timeout: runTimeoutMs });
           await frame.locator(':text-is("Evaluate")').waitFor({ timeout: runTimeoutMs });

@@ -226,7 +226,10 @@ function maskFrom({ pictures }: Trace, text: string): NonNullable<BranchChanges[
   const fits = top >= 1 && left >= 1 && top <= bottom && left <= right && bottom <= rows && right <= columns;
   if (picture === undefined || !fits) {
     throw new UserError({
-      problem: 'This region is not within the picture',
+      problem:
+        picture === undefined
+          ? 'The run has no such picture to hide from'
+          : 'This region is not within the picture',
       expected:
         picture === undefined
           ? `a picture of the run: ${pictures.map((each) => each.name).join(', ')}`

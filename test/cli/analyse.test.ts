@@ -118,6 +118,13 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     const run = await openTrace(file);
     expect(run.trace.analyses![0]).toMatchObject({ other: run.trace.id });
     await run.close();
+    // What another version of the method computed is told, and does not stand for today's.
+    const trace = JSON.parse(readFileSync(file, 'utf8')) as { analyses: { version: number }[] };
+    trace.analyses[0]!.version = 99;
+    writeFileSync(file, JSON.stringify(trace));
+    const anew = await without(file, 'similarity', '--other', recorded);
+    expect([anew.code, anew.out]).toEqual([0, out.replace(/^kept in.*\n/m, '')]);
+    expect(anew.err).toMatch(/by version 99 of this method; it is computed anew by version 1/);
   });
 
   it('compares two traces, word by word and latent by latent, without any model', async () => {
@@ -132,6 +139,9 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     expect((await ilvr(['compare', recorded, 'nowhere.json'], join(folder, 'none.cjs'))).err).toMatch(
       /nowhere\.json/,
     );
+    const mixed = await ilvr(['compare', recorded, 'results.jsonl'], join(folder, 'none.cjs'));
+    expect(mixed.code).toBe(2);
+    expect(mixed.err).toMatch(/A trace cannot be compared with results: expected two traces/);
   });
 
   it('needs the model that made the run, and says which', async () => {
