@@ -21,6 +21,8 @@ export interface TextSize {
   feedForward: number;
   vocabulary: number;
   tied: boolean;
+  /** Of the tower; absent: Qwen2.5-VL's own. */
+  vision?: Pick<typeof VISION, 'hidden' | 'heads' | 'feedForward'>;
 }
 
 /** Qwen2.5-VL's own; of 0.5b the language model alone exists, as Qwen2.5. */
@@ -34,6 +36,7 @@ export const SIZES: Record<string, TextSize> = {
     feedForward: 256,
     vocabulary: 151936,
     tied: true,
+    vision: { hidden: 160, heads: 2, feedForward: 320 },
   },
   '0.5b': {
     hidden: 896,
@@ -90,6 +93,7 @@ export async function makeRandomCheckpoint(
 }
 
 async function writeTexts(folder: string, text: TextSize, depth: number): Promise<void> {
+  const tower = text.vision ?? VISION;
   const blank = 'models/recipe/blank';
   await cp(join(blank, 'chat_template.jinja'), join(folder, 'chat_template.jinja'));
   const tokenizer = JSON.parse(
@@ -140,9 +144,9 @@ async function writeTexts(folder: string, text: TextSize, depth: number): Promis
     vision_config: {
       model_type: 'qwen2_5_vl',
       depth,
-      hidden_size: VISION.hidden,
-      num_heads: VISION.heads,
-      intermediate_size: VISION.feedForward,
+      hidden_size: tower.hidden,
+      num_heads: tower.heads,
+      intermediate_size: tower.feedForward,
       out_hidden_size: text.hidden,
       hidden_act: 'silu',
       in_channels: 3,
@@ -168,7 +172,7 @@ function tensorsOf(text: TextSize, depth: number): TensorShape[] {
   const add = (name: string, ...shape: number[]): void => {
     tensors.push({ name, shape, ones: /norm|ln_q/.test(name) });
   };
-  const { hidden: W, feedForward: V } = VISION;
+  const { hidden: W, feedForward: V } = text.vision ?? VISION;
   add('visual.patch_embed.proj.weight', W, 3, 2, 14, 14);
   for (let block = 0; block < depth; block++) {
     const of = `visual.blocks.${block}`;

@@ -453,6 +453,29 @@ export const scenarios: Scenario[] = [
     ],
   },
   {
+    name: 'choices',
+    steps: [
+      {
+        name: '1-weights',
+        run: async ({ page }) => {
+          await runCommand(page, 'ILVR: Choose format of the weights…');
+          await page.getByRole('option', { name: /8-bit/ }).first().waitFor({ timeout: 60_000 });
+        },
+      },
+      {
+        name: '2-device',
+        run: async ({ page }) => {
+          await page.keyboard.press('Escape');
+          await runCommand(page, 'ILVR: Choose device…');
+          await page
+            .getByRole('option', { name: /WebGPU/ })
+            .first()
+            .waitFor({ timeout: 120_000 });
+        },
+      },
+    ],
+  },
+  {
     name: 'examples',
     steps: [{ name: '1-samples', run: ({ page }) => openFile(page, 'samples.jsonl') }],
   },

@@ -7,6 +7,8 @@ import type { Disposable } from '../base/disposable.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import { CancelledError, messageOf } from '../base/errors.ts';
 import type {
+  DeviceReport,
+  PlannedModel,
   EngineEvents,
   EngineInfo,
   LoadedModel,
@@ -125,6 +127,16 @@ export class EngineClient implements Disposable {
     const engine = await this.connect(signal);
     if (this.loadedIn?.failure !== undefined) throw new EngineDiedError('since the model was opened');
     return this.cancellable(engine, question.id, signal, () => engine.rpc.targets(question));
+  }
+
+  /** What a model would take; opens nothing. */
+  async plan(request: Pick<LoadRequest, 'folder' | 'adapter' | 'device'>): Promise<PlannedModel> {
+    return (await this.connect()).rpc.plan(request);
+  }
+
+  /** Tries all devices. */
+  async devices(): Promise<DeviceReport[]> {
+    return (await this.connect()).rpc.devices();
   }
 
   async diagnose(): Promise<string[]> {

@@ -9,6 +9,7 @@ import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, openSession, runtimeVersion } from '../ort/session.ts';
 import { cannotUse, notHere, tryDevice, type ProbeResult } from '../process/gpuProbe.ts';
 import { deviceLabel, DEVICES, type Device, type DeviceChoice } from '../tensor/device.ts';
+import type { DeviceReport } from '../protocol/engine.ts';
 import type { TraceDevice } from '../trace/schema.ts';
 
 /** What the throw-away process does: one small product on the device, checked; of float16 where that is asked for. */
@@ -70,14 +71,21 @@ async function firstThatWorks(): Promise<TraceDevice> {
   );
 }
 
-/** A line for each device: whether it works, and what its probe said. */
-export async function describeDevices(): Promise<string[]> {
-  const lines: string[] = [];
+/** Whether each device works, and what its probe said. */
+export async function tryDevices(): Promise<DeviceReport[]> {
+  const reports: DeviceReport[] = [];
   for (const device of DEVICES) {
-    const { works, detail } = device === 'cpu' ? { works: true, detail: processor() } : await tryHere(device);
-    lines.push(`${deviceLabel(device)}: ${works ? 'works' : 'does not work'} (${detail})`);
+    const found = device === 'cpu' ? { works: true, detail: processor() } : await tryHere(device);
+    reports.push({ device, ...found });
   }
-  return lines;
+  return reports;
+}
+
+/** The same as lines of text. */
+export async function describeDevices(): Promise<string[]> {
+  return (await tryDevices()).map(
+    ({ device, works, detail }) => `${deviceLabel(device)}: ${works ? 'works' : 'does not work'} (${detail})`,
+  );
 }
 
 function describeDevice(requested: DeviceChoice, provider: Device, reason: string): TraceDevice {

@@ -2,13 +2,14 @@
 
 import type { Activity, OnActivity } from '../base/activity.ts';
 import { stat } from 'node:fs/promises';
+import { UserError } from '../base/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../checkpoint/checkpoint.ts';
 import { checkpointHash, withAdapter } from '../checkpoint/hash.ts';
 import { Model } from '../inference/model.ts';
 import { tooLargeForDevice } from '../inference/deviceLimits.ts';
-import { planMemory, planTable, ranOutDespite } from '../inference/plan.ts';
+import { fitOf, needsByFormat, planMemory, planTable, ranOutDespite } from '../inference/plan.ts';
 import { availableMemory } from '../process/memory.ts';
-import type { LoadedModel, LoadRequest, MemoryPlan } from '../protocol/engine.ts';
+import type { LoadedModel, LoadRequest, MemoryPlan, PlannedModel } from '../protocol/engine.ts';
 import { inFormat } from '../quantise/inFormat.ts';
 import { DEVICE_FACTS, type Device } from '../tensor/device.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
@@ -88,6 +89,27 @@ export async function openModel(
   return { model, reply, modified: await modifiedOf(checkpoint) };
 }
 
+/** What opening a model would take; nothing is opened. */
+export async function planModel(
+  { folder, adapter, device }: Pick<LoadRequest, 'folder' | 'adapter' | 'device'>,
+  { memory: free = availableMemory() }: Pick<LoadSettings, 'memory'>,
+): Promise<PlannedModel> {
+  const checkpoint = await openCheckpoint(folder, { adapter });
+  const { provider } = await chooseDevice(device);
+  const { config, processor, parameterCount } = checkpoint;
+  const context = { config, processor, parameterCount, provider, free };
+  const formats = needsByFormat(context).map((needs) => ({ ...needs, fit: fitOf(needs, provider, free) }));
+  const planned = { name: nameOf(checkpoint), provider, free, formats };
+  try {
+    const { chosen, reason } = planMemory(context, 'auto', folder);
+    return { ...planned, automatic: { format: chosen, reason } };
+  } catch (error) {
+    // Where nothing fits, each format says why.
+    if (error instanceof UserError) return planned;
+    throw error;
+  }
+}
+
 /** Decides on the weights' format and tells it. */
 function planFor(
   { config, processor, parameterCount }: Checkpoint,
@@ -143,13 +165,17 @@ function describeAdapter({ name, rank, alpha, fingerprint }: NonNullable<Checkpo
   return { name, rank, alpha, fingerprint };
 }
 
+function nameOf({ folder, adapter }: Checkpoint): string {
+  const name = folder.split(/[\\/]/).at(-1) ?? folder;
+  return adapter === undefined ? name : `${name} + ${adapter.name}`;
+}
+
 /** How a model describes itself in a trace. */
 export function describeModel(checkpoint: Checkpoint, weights: WeightFormat): TraceModel {
-  const { config, folder, adapter, fingerprint, parameterCount, dtype, notes } = checkpoint;
+  const { config, adapter, fingerprint, parameterCount, dtype, notes } = checkpoint;
   const { text, protocol, latentReach } = config;
-  const name = folder.split(/[\\/]/).at(-1) ?? folder;
   return {
-    name: adapter === undefined ? name : `${name} + ${adapter.name}`,
+    name: nameOf(checkpoint),
     architecture: config.architecture,
     fingerprint,
     parameters: parameterCount,

@@ -47,6 +47,8 @@ function serve(): void {
     analyse: (request) => server.analyse(request),
     targets: (question) => server.targets(question),
     cancel: (id) => server.cancel(id),
+    plan: (request) => server.plan(request),
+    devices: () => server.devices(),
     diagnose: () => server.diagnose(),
   };
   const client = connect<EngineEvents, EngineMethods>(methods, {

@@ -13,6 +13,8 @@ import { GpuLostError } from '../process/gpuLost.ts';
 import { availableMemory, inBytes, outOfMemory } from '../process/memory.ts';
 import {
   ENGINE_PROTOCOL_VERSION,
+  type DeviceReport,
+  type PlannedModel,
   type EngineEvents,
   type EngineInfo,
   type EngineMethods,
@@ -24,8 +26,8 @@ import type { AnalyseRequest, AnalysisOutcome, RunQuestion } from '../protocol/a
 import { analyse } from './analyse.ts';
 import { prepareRun, type AnalyseContext } from './analyses/modelRun.ts';
 import { teacherTargets } from './analyses/oracle.ts';
-import { describeDevices } from './device.ts';
-import { modifiedOf, openModel, type LoadSettings, type OpenedModel } from './load.ts';
+import { describeDevices, tryDevices } from './device.ts';
+import { modifiedOf, openModel, planModel, type LoadSettings, type OpenedModel } from './load.ts';
 import { PictureMemory } from './pictureMemory.ts';
 import { reason, type VariantRun } from './reason.ts';
 import type { RunMemory, RunOutput } from './runContext.ts';
@@ -129,6 +131,14 @@ export class EngineServer implements EngineMethods {
     this.cancelled.add(id);
   }
 
+  async plan(request: Pick<LoadRequest, 'folder' | 'adapter' | 'device'>): Promise<PlannedModel> {
+    return planModel(request, this.settings);
+  }
+
+  async devices(): Promise<DeviceReport[]> {
+    return (await tryDevices()).map((report) => ({ ...report, detail: withoutHome(report.detail) }));
+  }
+
   async diagnose(): Promise<string[]> {
     const memory = `${inBytes(availableMemory())} of ${inBytes(totalmem())} main memory can be taken`;
     const lines = [
@@ -137,8 +147,7 @@ export class EngineServer implements EngineMethods {
       ...(await describeDevices()),
       ...(this.loaded === undefined ? ['No model is loaded.'] : describeLoaded(this.loaded)),
     ];
-    // What a driver or the system's loader says may name its files.
-    return lines.map((line) => line.replaceAll(homedir(), '~'));
+    return lines.map(withoutHome);
   }
 
   /** @throws UserError if no model is loaded */
@@ -199,6 +208,11 @@ export class EngineServer implements EngineMethods {
       this.cancelled.delete(id);
     }
   }
+}
+
+/** What a driver or the system's loader says may name its files. */
+function withoutHome(text: string): string {
+  return text.replaceAll(homedir(), '~');
 }
 
 /** Where the findings of a request's runs go: events to the client, arrays into a file of each. */

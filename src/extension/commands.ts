@@ -6,6 +6,7 @@ import { UserError } from '../base/errors.ts';
 import type { PanelSelection } from '../protocol/panel.ts';
 import type { ActiveTrace } from './trace/active.ts';
 import { manageCaches } from './cachesCommand.ts';
+import { selectDevice } from './deviceCommand.ts';
 import { diagnose } from './diagnose.ts';
 import { evaluateSamples, isEvaluateOptions, writeReport } from './evaluation/command.ts';
 import type { SamplesEditors } from './evaluation/editor.ts';
@@ -23,6 +24,7 @@ import type { RunSessions } from './run/session.ts';
 import type { RunStore } from './run/store.ts';
 import type { TraceDocuments } from './trace/document.ts';
 import type { TraceEditors } from './trace/editor.ts';
+import { selectWeights } from './weightsCommand.ts';
 import { isTrainOptions, type TrainCommand } from './training/command.ts';
 import type { TraceLinks } from './trace/links.ts';
 import { nameOf, type TraceLibrary, type TraceRef } from './trace/library.ts';
@@ -161,6 +163,18 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       (_, options) => isEvaluateOptions(options),
     ),
     command('ilvr.writeReport', (target) => writeReport(services.samples, target)),
+    registerCommand(
+      'ilvr.selectDevice',
+      reporter,
+      (choice: unknown) => selectDevice(engine, context.asAbsolutePath('dist/engine.cjs'), choice),
+      (choice) => choice !== undefined,
+    ),
+    registerCommand(
+      'ilvr.selectWeights',
+      reporter,
+      (choice: unknown) => selectWeights(context, engine, choice),
+      (choice) => choice !== undefined,
+    ),
     command('ilvr.manageCaches', () => manageCaches(services.weightsCache)),
     command('ilvr.showLog', () => log.show()),
     command('ilvr.diagnose', () => diagnose(engine, log)),

@@ -13,7 +13,13 @@ import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import { untilAborted } from '../client/ends.ts';
 import { EngineClient } from '../client/engineClient.ts';
 import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
-import type { LoadedModel, LoadRequest, ReasonRequest } from '../protocol/engine.ts';
+import type {
+  DeviceReport,
+  LoadedModel,
+  LoadRequest,
+  PlannedModel,
+  ReasonRequest,
+} from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Log } from './log.ts';
 
@@ -150,11 +156,25 @@ export class EngineService implements Disposable {
   }
 
   /** What the devices are, as lines of text. */
-  async diagnose(): Promise<string[]> {
+  diagnose(): Promise<string[]> {
+    return this.asked(() => this.client.diagnose());
+  }
+
+  /** Tries all devices. */
+  devices(): Promise<DeviceReport[]> {
+    return this.asked(() => this.client.devices());
+  }
+
+  /** What a model would take in each format of its weights. */
+  plan(request: Pick<LoadRequest, 'folder' | 'adapter' | 'device'>): Promise<PlannedModel> {
+    return this.asked(() => this.client.plan(request));
+  }
+
+  private async asked<T>(question: () => Promise<T>): Promise<T> {
     const lease = this.lease();
     try {
       this.processId = (await this.client.info()).pid;
-      return await this.client.diagnose();
+      return await question();
     } finally {
       lease.dispose();
     }

@@ -2,7 +2,7 @@
 
 import * as vscode from 'vscode';
 import { findConfig } from '../files/modelFolder.ts';
-import { modelFolder, SECTION } from './settings.ts';
+import { modelFolder, saveSetting } from './settings.ts';
 import { choose, type Choice } from './window.ts';
 
 const RECENT_KEY = 'ilvr.models';
@@ -28,8 +28,7 @@ export async function selectModel(
   if (value === undefined) return undefined;
   // The engine checks everything; this only keeps a slip of the mouse out of the settings.
   if (value !== '') await findConfig(value, 'model');
-  const configuration = vscode.workspace.getConfiguration(SECTION);
-  await configuration.update('model', value === '' ? undefined : value, targetOf(configuration));
+  await saveSetting('model', value === '' ? undefined : value);
   await remember(context.globalState, value);
   return modelFolder(context, value);
 }
@@ -37,18 +36,7 @@ export async function selectModel(
 /** Sets "ilvr.adapter" to a folder. @throws UserError if it holds none */
 export async function selectAdapter(folder: string): Promise<void> {
   await findConfig(folder, 'adapter');
-  const configuration = vscode.workspace.getConfiguration(SECTION);
-  await configuration.update('adapter', folder, targetOf(configuration, 'adapter'));
-}
-
-/** A workspace that already chooses its own goes on doing so. */
-function targetOf(
-  configuration: vscode.WorkspaceConfiguration,
-  setting: 'model' | 'adapter' = 'model',
-): vscode.ConfigurationTarget {
-  return configuration.inspect(setting)?.workspaceValue === undefined
-    ? vscode.ConfigurationTarget.Global
-    : vscode.ConfigurationTarget.Workspace;
+  await saveSetting('adapter', folder);
 }
 
 async function chooseModel(context: vscode.ExtensionContext): Promise<string | undefined> {

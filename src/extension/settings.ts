@@ -39,6 +39,7 @@ export function readRunSettings(
   const maxPixels = optionalNumber('maxPixels', overrides, isCount, 'a whole number of 1 or more');
   const system = text('system', 'system', overrides);
   const adapter = folder('adapter', overrides.adapter);
+  const protocol = rules(overrides.protocol);
   return {
     model: modelFolder(context, overrides.model),
     device: oneOf('device', 'device', DEVICE_CHOICES, overrides),
@@ -57,7 +58,7 @@ export function readRunSettings(
     ...(system !== '' && { system }),
     ...(adapter !== undefined && { adapter }),
     // No setting of the window: it comes with a run, and the engine checks it.
-    ...(overrides.protocol !== undefined && { protocol: overrides.protocol }),
+    ...(protocol !== undefined && { protocol }),
   };
 }
 
@@ -135,6 +136,26 @@ function text(name: string, key: 'system', overrides: Partial<RunSettings>): str
   const value = overrides[key] ?? configured(name) ?? '';
   if (typeof value !== 'string') throw badSetting(name, 'text', value);
   return value;
+}
+
+/** Rules by their names, which the engine checks against the model; null or none of them: the model's own. */
+function rules(override: Record<string, unknown> | undefined): Record<string, unknown> | undefined {
+  const value = override ?? configured('protocol') ?? {};
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw badSetting('protocol', 'an object, such as {"count": 4}, or null for the model\'s own', value);
+  // What VS Code gives is a view of its own, which no message can carry.
+  const plain = JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
+  return Object.keys(plain).length === 0 ? undefined : plain;
+}
+
+/** Sets a setting for all windows, or for the workspace where that chooses its own. */
+export async function saveSetting(name: string, value: string | undefined): Promise<void> {
+  const configuration = vscode.workspace.getConfiguration(SECTION);
+  const target =
+    configuration.inspect(name)?.workspaceValue === undefined
+      ? vscode.ConfigurationTarget.Global
+      : vscode.ConfigurationTarget.Workspace;
+  await configuration.update(name, value, target);
 }
 
 function isCount(value: number): boolean {

@@ -17,7 +17,7 @@ import {
 } from '../model/memory.ts';
 import type { Provider } from '../ort/session.ts';
 import { availableMemory, inBytes, saysOutOfMemory } from '../process/memory.ts';
-import type { FormatNeeds, MemoryPlan } from '../protocol/engine.ts';
+import type { Fit, FormatNeeds, MemoryPlan } from '../protocol/engine.ts';
 import { matricesOf, rowsOf } from '../quantise/matrices.ts';
 import { formatOf, isScheme, packedBytes } from '../quantise/schemes.ts';
 import { BYTES } from '../tensor/dtype.ts';
@@ -128,6 +128,13 @@ function refusalOf(format: WeightFormat, least: number, { provider, free }: Plan
 /** Whether it fits, but not with a run of the usual size. */
 function isTight({ total, refused }: FormatNeeds, provider: Provider, free: number): boolean {
   return refused === undefined && !DEVICE_FACTS[provider].ownMemory && total > free;
+}
+
+/** Of one format on a device. */
+export function fitOf(needs: FormatNeeds, provider: Provider, free: number): Fit {
+  if (needs.refused !== undefined) return 'refused';
+  if (DEVICE_FACTS[provider].ownMemory) return 'unknown';
+  return isTight(needs, provider, free) ? 'small-pictures' : 'fits';
 }
 
 /**
@@ -242,10 +249,14 @@ export function planTable(
   { formats, free, chosen }: Pick<MemoryPlan, 'formats' | 'free'> & { chosen?: WeightFormat },
   provider: Provider,
 ): string[] {
+  const states: Record<Exclude<Fit, 'refused'>, string> = {
+    fits: 'fits',
+    'small-pictures': 'fits with small pictures',
+    unknown: 'if the GPU has it',
+  };
   const stateOf = (needs: FormatNeeds): string => {
-    if (needs.refused !== undefined) return needs.refused;
-    if (DEVICE_FACTS[provider].ownMemory) return 'if the GPU has it';
-    return isTight(needs, provider, free) ? 'fits with small pictures' : 'fits';
+    const fit = fitOf(needs, provider, free);
+    return fit === 'refused' ? needs.refused! : states[fit];
   };
   const rows = formats.map((needs) => [
     needs.format === chosen ? '→' : ' ',

@@ -10,7 +10,7 @@ import type { Activity } from '../base/activity.ts';
 import type { InterventionKind, InterventionScope } from '../analysis/intervention.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import type { ReasonEvent } from '../trace/events.ts';
-import type { DeviceChoice } from '../tensor/device.ts';
+import type { Device, DeviceChoice } from '../tensor/device.ts';
 import type { WeightChoice, WeightFormat } from '../tensor/weightFormat.ts';
 import type { TracePast } from '../trace/branch.ts';
 import type { TraceBranch, TraceDevice, TraceModel, TracePicture, TracePrompt } from '../trace/schema.ts';
@@ -34,6 +34,10 @@ export interface EngineMethods {
   targets(question: RunQuestion): Promise<Float32Array[][]>;
   /** Stops a load, run or analysis between two steps. */
   cancel(id: string): Promise<void>;
+  /** What a model would take in each format of its weights, from headers alone; opens nothing. */
+  plan(request: Pick<LoadRequest, 'folder' | 'adapter' | 'device'>): Promise<PlannedModel>;
+  /** Tries all devices, which takes seconds. */
+  devices(): Promise<DeviceReport[]>;
   /** What the devices are and why one works or does not, as lines of text. */
   diagnose(): Promise<string[]>;
 }
@@ -98,6 +102,26 @@ export interface MemoryPlan {
   /** Bytes that can be taken. */
   free: number;
   formats: FormatNeeds[];
+}
+
+/** Whether a format fits: also only with small pictures, not at all, or nobody knows what the GPU has. */
+export type Fit = 'fits' | 'small-pictures' | 'refused' | 'unknown';
+
+export interface PlannedModel {
+  name: string;
+  /** Where it would run. */
+  provider: Device;
+  free: number;
+  formats: (FormatNeeds & { fit: Fit })[];
+  /** What is chosen where the user leaves it to the program; absent: nothing fits. */
+  automatic?: { format: WeightFormat; reason: string };
+}
+
+export interface DeviceReport {
+  device: Device;
+  works: boolean;
+  /** What its probe said. */
+  detail: string;
 }
 
 export interface LoadedModel {

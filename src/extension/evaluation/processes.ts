@@ -179,7 +179,8 @@ function isOf(header: ResultsHeader | undefined, { hash, settings }: EvaluationP
     made?.model === settings.model &&
     made?.adapter === settings.adapter &&
     (['latents', 'seed', 'temperature', 'topP', 'maxTokens', 'repetitionPenalty'] as const).every(isSame) &&
-    (['system', 'minPixels', 'maxPixels'] as const).every((key) => settings[key] === were[key])
+    (['system', 'minPixels', 'maxPixels'] as const).every((key) => settings[key] === were[key]) &&
+    JSON.stringify(settings.protocol) === JSON.stringify(were['protocol'])
   );
 }
 
@@ -207,6 +208,7 @@ function argumentsOf(plan: EvaluationPlan): string[] {
     `--top-p=${settings.topP}`,
     `--max-tokens=${settings.maxTokens}`,
     ...optional('repetition-penalty', settings.repetitionPenalty),
+    ...optional('protocol', settings.protocol && JSON.stringify(settings.protocol)),
     ...optional('system', settings.system),
     ...optional('min-pixels', settings.minPixels),
     ...optional('max-pixels', settings.maxPixels),

@@ -112,7 +112,7 @@ export class ReasonCommand {
     };
   }
 
-  /** What a run changed of its model's latent protocol belongs to it as its question does: no setting of the window says it. */
+  /** What a run changed of its model's latent protocol belongs to it as its question does, and wins over the setting. */
   private async rulesOf(runId: string): Promise<Pick<RunSettings, 'protocol'>> {
     const run = this.runs.get(runId);
     const { protocol } =
