@@ -69,14 +69,14 @@ let served: Record<string, Buffer>;
 beforeAll(async () => {
   server = createServer(({ url = '', headers }, response) => {
     const content = served[url];
-    if (content === undefined) return response.writeHead(404).end();
+    if (content === undefined) return void response.writeHead(404).end();
     ranges.push(headers.range);
     const start = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
     response.writeHead(start > 0 ? 206 : 200, {
       'content-length': content.length - start,
       ...(start > 0 && { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` }),
     });
-    if (breaksAfter === undefined) return response.end(content.subarray(start));
+    if (breaksAfter === undefined) return void response.end(content.subarray(start));
     response.write(content.subarray(start, breaksAfter), () => response.destroy());
     breaksAfter = undefined;
   });
