@@ -1,7 +1,7 @@
 /** "Choose format of the weights": what each takes of the memory that is free, where it is chosen. */
 
 import * as vscode from 'vscode';
-import { UserError } from '../base/errors.ts';
+import { unreachable, UserError } from '../base/errors.ts';
 import { inBytes } from '../process/memory.ts';
 import type { PlannedModel } from '../protocol/engine.ts';
 import { deviceLabel } from '../tensor/device.ts';
@@ -97,7 +97,9 @@ function fitText({ fit, refused = '' }: PlannedModel['formats'][number]): string
       return vscode.l10n.t('fits with small pictures');
     case 'unknown':
       return vscode.l10n.t('if the GPU has it');
-    default:
+    case 'refused':
       return refused;
+    default:
+      return unreachable(fit);
   }
 }
