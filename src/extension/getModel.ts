@@ -108,17 +108,17 @@ async function chooseRepository(endpoint: string): Promise<string | undefined> {
   return picked?.label;
 }
 
-function itemOf({ repository, family, latents }: KnownCheckpoint): Choice {
+function itemOf({ repository, base, family, latents }: KnownCheckpoint): Choice {
   if (family === undefined) {
     return {
       label: repository,
-      description: 'Qwen2.5-VL',
+      description: base,
       detail: vscode.l10n.t('A base model, without latents'),
     };
   }
   const detail = latents
     ? vscode.l10n.t('Its latents run and are shown')
-    : vscode.l10n.t('Its latent protocol is not supported yet: it runs as a plain Qwen2.5-VL');
+    : vscode.l10n.t('Its latent protocol is not supported yet: it runs as a plain {0}', base);
   return { label: repository, description: family, detail };
 }
 

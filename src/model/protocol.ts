@@ -1,6 +1,6 @@
 /**
  * The latent protocol of a model as data: when it stops to write and feeds vectors instead, which, how many, and what
- * ends that. Every published latent reasoner on Qwen2.5-VL is a value of `ProtocolRecord` (./families); one machine
+ * ends that. Every published latent reasoner on the bases that run here is a value of `ProtocolRecord` (./families); one machine
  * interprets it (../inference/latentProtocol.ts), and nothing else in the product knows a family.
  *
  * A **record** speaks of tokens by their names and of numbers by the fields of config.json that hold them, so that it
