@@ -18,16 +18,34 @@ const property = z.object({
 /**
  * Fields of the parameters that are offered, in their order.
  * @param values what they hold; what is absent there is its default
+ * @param isOffered which words of a parameter of several can be chosen
  */
-export function formOf(name: AnalysisName, values: Record<string, unknown> = {}): ParameterField[] {
+export function formOf(
+  name: AnalysisName,
+  values: Record<string, unknown> = {},
+  isOffered: (word: string) => boolean = () => true,
+): ParameterField[] {
   const { parameters } = ANALYSES[name];
   const offered: Record<string, OfferedParameter | undefined> = ANALYSES[name].offered;
   const { properties = {} } = z.toJSONSchema(parameters, { io: 'input', unrepresentable: 'any' });
   const parsed = parameters.safeParse(values);
   const held: Record<string, unknown> = parsed.success ? parsed.data : parameters.parse({});
-  return Object.entries(offered).flatMap(([key, about]) =>
-    about === undefined ? [] : [fieldOf(key, about, property.parse(properties[key]), held[key])],
-  );
+  return Object.entries(offered)
+    .flatMap(([key, about]) =>
+      about === undefined ? [] : [fieldOf(key, about, property.parse(properties[key]), held[key])],
+    )
+    .map((field) => (field.kind === 'several' ? offeredOf(field, isOffered) : field));
+}
+
+type Several = Extract<ParameterField, { kind: 'several' }>;
+
+/** At least one is always held. */
+function offeredOf(field: Several, isOffered: (word: string) => boolean): Several {
+  const options = field.options.filter(({ value }) => isOffered(value));
+  const value = field.value.filter(isOffered);
+  const [first] = options;
+  if (first === undefined) return field;
+  return { ...field, options, value: value.length === 0 ? [first.value] : value };
 }
 
 function fieldOf(

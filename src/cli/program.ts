@@ -19,6 +19,7 @@ import { addExport } from './export.ts';
 import { addFigure } from './figure.ts';
 import { addGenerateMaps } from './generateMaps.ts';
 import { addGenerateWorlds } from './generateWorlds.ts';
+import { addCalibrate } from './calibrate.ts';
 import { addCaches } from './caches.ts';
 import { addCompareWeights } from './compareWeights.ts';
 import { addCuda } from './cuda.ts';
@@ -60,6 +61,7 @@ export const STOPPABLE: readonly string[] = [
   'evaluate',
   'report',
   'doubt',
+  'calibrate',
   'train',
   'compare-weights',
   'get-model',
@@ -102,6 +104,7 @@ export function createProgram(context: CliContext, finished: (code: number) => v
   addEvaluate(program, context, finished);
   addReport(program, context, finished);
   addDoubt(program, context, finished);
+  addCalibrate(program, context, finished);
   addCompare(program, context, finished);
   addBranch(program, context, finished);
   addAnalyse(program, context, finished);

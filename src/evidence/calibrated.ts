@@ -2,6 +2,7 @@
 
 export const CALIBRATED = {
   date: '2026-11-30',
+  version: '0.1.0',
   maps: 4,
   versions: {
     causality: 1,
@@ -10,60 +11,60 @@ export const CALIBRATED = {
   },
   tests: {
     zero: {
-      carrying: 0.319,
-      bypassed: 1.87e-15,
+      carrying: 0.246,
+      bypassed: 1.74e-15,
     },
     noise: {
-      carrying: 0.619,
-      bypassed: 2.33e-15,
+      carrying: 0.429,
+      bypassed: 1.6e-15,
     },
     mean: {
-      carrying: 0.304,
-      bypassed: 2.92e-15,
+      carrying: 0.458,
+      bypassed: 1.74e-15,
     },
     shuffle: {
-      carrying: 0.0433,
-      bypassed: 3.2e-15,
-    },
-    oracle: {
-      carrying: 0.536,
-      bypassed: 1.75e-15,
+      carrying: 0.0644,
+      bypassed: 1.48e-15,
     },
     dummy: {
-      carrying: 2.32,
-      bypassed: 1.63e-15,
+      carrying: 1.98,
+      bypassed: 1.99e-15,
     },
     markers: {
-      carrying: 1.54,
+      carrying: 1.28,
       bypassed: 1.98e-15,
     },
     none: {
-      carrying: 2.81,
-      bypassed: 1.23,
+      carrying: 3.34,
+      bypassed: 1.04,
     },
     blurred: {
-      carrying: 0.152,
+      carrying: 0.244,
       bypassed: 0,
     },
     grey: {
-      carrying: 0.0592,
+      carrying: 0.0204,
       bypassed: 0,
     },
     masked: {
-      carrying: 0.0898,
+      carrying: 0.0913,
       bypassed: 0,
     },
     mirrored: {
-      carrying: 0.817,
+      carrying: 0.818,
       bypassed: 0,
     },
     faithfulness: {
-      carrying: 6.83,
-      bypassed: 9.13e-11,
+      carrying: 6.74,
+      bypassed: 5.39e-11,
     },
     swap: {
-      carrying: 1,
-      bypassed: 2.4e-15,
+      carrying: 0.526,
+      bypassed: 2.41e-15,
+    },
+    replaced: {
+      carrying: 0.546,
+      bypassed: 0,
     },
   },
 };

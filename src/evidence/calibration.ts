@@ -1,6 +1,6 @@
 /**
  * What the tests said of two models whose latents are known: in one they carry the answer by construction, in the other
- * nothing that is written can see them. Computed by scripts/calibrate.ts; a test that does not tell them apart is no test
+ * nothing that is written can see them. Computed by `ilvr calibrate`; a test that does not tell them apart is no test
  * of latents.
  */
 
@@ -19,14 +19,33 @@ export interface CalibratedTest {
 
 export interface Calibration {
   date: string;
-  /** Maps of the examples. */
+  /** Of the program. */
+  version: string;
+  /** Maps that were drawn for it. */
   maps: number;
   /** Of the analyses that were run. */
   versions: { causality: number; dependence: number; faithfulness: number };
   tests: Record<string, CalibratedTest>;
 }
 
-export const CALIBRATION: Calibration = CALIBRATED;
+/** As this version was shipped with it. */
+export const SHIPPED: Calibration = CALIBRATED;
+
+/** Of the analyses, as the shipped figures were computed with; a test holds that they are those of today. */
+export const TEST_VERSIONS = SHIPPED.versions;
+
+let current = SHIPPED;
+
+/** The one that is shown. */
+export function calibration(): Calibration {
+  return current;
+}
+
+/** Shows another one, which was computed here; undefined: the shipped one. Of other versions of the tests none is taken. */
+export function setCalibration(found: Calibration | undefined): void {
+  const isOfToday = JSON.stringify(found?.versions) === JSON.stringify(TEST_VERSIONS);
+  current = found !== undefined && isOfToday ? found : SHIPPED;
+}
 
 /** An effect below it is rounding: in nats. */
 const STILL = 1e-6;
@@ -34,14 +53,14 @@ const STILL = 1e-6;
 export type TestName = InterventionKind | PictureChange | 'faithfulness';
 
 /** Whether a test moves what must move and leaves what must stay. */
-export function tellsApart(test: TestName): boolean {
-  const found = CALIBRATION.tests[test];
+export function tellsApart(test: TestName, { tests } = current): boolean {
+  const found = tests[test];
   return found !== undefined && found.carrying >= MOVED && found.bypassed < STILL;
 }
 
 /** "On the controls: 0.42 nats where latents carry the answer, 0 where they cannot reach it" */
 export function controlsText(test: TestName): string {
-  const found = CALIBRATION.tests[test];
+  const found = current.tests[test];
   if (found === undefined) return t('not calibrated');
   const { carrying, bypassed } = found;
   const still = bypassed < STILL ? '0' : number(bypassed);
@@ -53,11 +72,12 @@ export function controlsText(test: TestName): string {
   return tellsApart(test) ? figures : t('{0}: it does not test latents alone', figures);
 }
 
-/** When and on what. */
+/** When, with what and on what. */
 export function calibrationText(): string {
   return t(
-    'Controls: computed {0} with the two bundled control models over {1} maps.',
-    CALIBRATION.date,
-    CALIBRATION.maps,
+    'Controls: computed {0} with version {1} and the two bundled control models over {2} maps.',
+    current.date,
+    current.version,
+    current.maps,
   );
 }

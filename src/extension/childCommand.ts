@@ -35,11 +35,13 @@ export interface CommandOptions {
   next: string;
   /** Lines of the error stream that would bury everything else. */
   isProgress?: (line: string) => boolean;
+  /** Told how far it is, from 0 to 1, where the command says so. */
+  progress?: (fraction: number) => void;
   log: (level: 'info' | 'warn', text: string) => void;
 }
 
 /** @typeParam Opening the message that says where the results are */
-export class ChildCommand<Opening extends Exclude<ChildMessage['type'], 'failed'>> {
+export class ChildCommand<Opening extends Exclude<ChildMessage['type'], 'failed' | 'progress'>> {
   /** Where its results are; rejects if it cannot begin. */
   readonly opened: Promise<Extract<ChildMessage, { type: Opening }>>;
   /** Settles when the process has ended: true if it is done, false if it was stopped. */
@@ -48,7 +50,7 @@ export class ChildCommand<Opening extends Exclude<ChildMessage['type'], 'failed'
 
   constructor(
     opening: Opening,
-    { cliPath, args, execArgv = [], what, next, isProgress, log }: CommandOptions,
+    { cliPath, args, execArgv = [], what, next, isProgress, progress, log }: CommandOptions,
   ) {
     this.child = startChild(cliPath, [...args], { execArgv: [...execArgv], endsItself: true });
     let failure: CommandError | undefined;
@@ -65,6 +67,7 @@ export class ChildCommand<Opening extends Exclude<ChildMessage['type'], 'failed'
     const opened = new Promise<Extract<ChildMessage, { type: Opening }>>((resolve) => {
       this.child.on('message', (message: ChildMessage) => {
         if (message.type === 'failed') failure = new CommandError(message.message, message.where);
+        else if (message.type === 'progress') progress?.(message.fraction);
         else if (message.type === opening) resolve(message as Extract<ChildMessage, { type: Opening }>);
       });
     });

@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { UserError } from '../base/errors.ts';
 import type { PanelSelection } from '../protocol/panel.ts';
 import type { ActiveTrace } from './trace/active.ts';
+import type { CalibrationCommand } from './calibration.ts';
 import { manageCaches } from './cachesCommand.ts';
 import { selectDevice } from './deviceCommand.ts';
 import { diagnose } from './diagnose.ts';
@@ -53,6 +54,7 @@ export interface CommandServices {
   samples: SamplesEditors;
   /** Folder of packed weights. */
   weightsCache: string;
+  calibrate: CalibrationCommand;
 }
 
 /** Argument of `ilvr.showLatent`, the link in hovers: a run's id or a file's URI, and what to select. */
@@ -177,6 +179,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
     ),
     command('ilvr.manageCaches', () => manageCaches(services.weightsCache)),
     command('ilvr.showLog', () => log.show()),
+    command('ilvr.calibrate', () => services.calibrate.run()),
     command('ilvr.diagnose', () => diagnose(engine, log)),
   ];
 }

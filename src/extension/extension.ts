@@ -9,6 +9,7 @@ import { registerCommands, showTrace } from './commands.ts';
 import { CompareCommand } from './comparison/command.ts';
 import { ComparisonPanels, type ComparisonServices } from './comparison/panels.ts';
 import { Drawer } from './draw/drawer.ts';
+import { CalibrationCommand } from './calibration.ts';
 import { EngineService } from './engineService.ts';
 import { TraceExporter } from './trace/exportCommand.ts';
 import { SAMPLES_EDITOR, SamplesEditors, type SamplesServices } from './evaluation/editor.ts';
@@ -53,6 +54,8 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const store = own(new RunStore(runFolder, (error) => reporter.show(error)));
 
   const weightsCache = join(context.globalStorageUri.fsPath, 'weights');
+  const calibrate = new CalibrationCommand({ context, log });
+  reporter.watch(calibrate.restore());
   const engine = own(new EngineService(context.asAbsolutePath('dist/engine.cjs'), weightsCache, log));
   const runs = own(new Runs(engine, store));
   const files = new TraceFiles({
@@ -77,7 +80,14 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     exportTrace: exporter.export.bind(exporter),
     openAsText: documents.show.bind(documents),
     compareWith: (ref: TraceRef) => compare.compareWith(ref),
-    analyses: new RunAnalyses({ context, engine, runs, runStore: store, library }),
+    analyses: new RunAnalyses({
+      context,
+      engine,
+      runs,
+      runStore: store,
+      library,
+      calibrate: () => calibrate.compute(),
+    }),
   };
   const panels = own(
     new TracePanels(
@@ -149,6 +159,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     train,
     samples,
     weightsCache,
+    calibrate,
   })) {
     own(command);
   }

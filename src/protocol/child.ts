@@ -8,5 +8,9 @@ export type ChildMessage =
   | { type: 'opened'; folder: string }
   /** An evaluation's results files. */
   | { type: 'evaluating'; results: string[] }
+  /** Where a calibration's figures will be. */
+  | { type: 'calibrating'; out: string }
+  /** How far it is, from 0 to 1. */
+  | { type: 'progress'; fraction: number }
   /** `where` names files, the most telling first: "samples.jsonl:3". */
   | { type: 'failed'; message: string; where?: string };

@@ -2,6 +2,7 @@
 
 import type { ParameterField } from '../analysis/field.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
+import type { Calibration } from '../evidence/calibration.ts';
 import type { OtherVersion } from '../trace/analyses.ts';
 
 /** What there is of an analysis, and how to get it. */
@@ -19,6 +20,8 @@ export interface AnalysisAnswer<Name extends AnalysisName = AnalysisName> {
   found?: FoundAnalysis<Name>;
   /** What the trace keeps was computed by another version of the method. */
   other?: OtherVersion;
+  /** Of a test: what it says of the control models. */
+  calibration?: Calibration;
 }
 
 export interface FoundAnalysis<Name extends AnalysisName = AnalysisName> {
@@ -58,4 +61,6 @@ export interface AnalysesHost {
   cancelAnalysis(id: number): Promise<void>;
   /** Has the reader choose the folder of the run's model. @returns whether one was chosen */
   chooseModel(): Promise<boolean>;
+  /** Computes anew what the tests say of the control models. @returns whether it was done */
+  calibrate(): Promise<boolean>;
 }

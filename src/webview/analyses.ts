@@ -2,6 +2,7 @@
 
 import type { AnalysisName } from '../analysis/table.ts';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { setCalibration } from '../evidence/calibration.ts';
 import type { AnalysesHost, AnalysisAnswer, AnalysisPart } from '../protocol/panelAnalyses.ts';
 import type { Trace } from '../trace/schema.ts';
 
@@ -78,6 +79,14 @@ export class Analyses {
     if (running !== undefined) void this.host.cancelAnalysis(running.id).catch(() => undefined);
   }
 
+  /** Has the controls tested anew, and shows what they say by then. */
+  async calibrate(method: AnalysisName): Promise<void> {
+    if (!(await this.host.calibrate())) return;
+    const state: AnalysisState = { ...this.states.get(method) };
+    this.states.set(method, state);
+    await this.settle(method, state, (run) => this.host.analysis({ run, method }));
+  }
+
   /** The host knows more of one that is being computed. */
   hear({ id, progress, result }: AnalysisPart): void {
     const state = [...this.states.values()].find(({ running }) => running?.id === id);
@@ -97,6 +106,7 @@ export class Analyses {
   ): Promise<void> {
     try {
       state.answer = await ask(this.run ?? '');
+      if (state.answer.calibration !== undefined) setCalibration(state.answer.calibration);
     } catch (error) {
       // Who stopped it knows.
       if (!(error instanceof CancelledError)) state.problem = messageOf(error);

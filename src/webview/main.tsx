@@ -44,6 +44,7 @@ const model: PanelModel = new PanelModel({
   analyse: (request) => host.analyse(request),
   cancelAnalysis: (id) => host.cancelAnalysis(id),
   chooseModel: () => host.chooseModel(),
+  calibrate: () => host.calibrate(),
 });
 const methods: PanelMethods = {
   show: (state) => model.show(state),

@@ -4,24 +4,29 @@ import { expect, it } from 'vitest';
 import { INTERVENTION_KINDS } from '../../src/analysis/intervention.ts';
 import { PICTURE_CHANGES } from '../../src/analysis/pictureChange.ts';
 import { ANALYSES, parametersOf } from '../../src/analysis/table.ts';
-import { CALIBRATION, controlsText, tellsApart } from '../../src/evidence/calibration.ts';
+import {
+  calibration,
+  controlsText,
+  setCalibration,
+  SHIPPED,
+  tellsApart,
+} from '../../src/evidence/calibration.ts';
 
 it('was computed with the versions of today; `npx tsx scripts/calibrate.ts` computes it again', () => {
   const { causality, dependence, faithfulness } = ANALYSES;
-  expect(CALIBRATION.versions).toEqual({
+  expect(SHIPPED.versions).toEqual({
     causality: causality.version,
     dependence: dependence.version,
     faithfulness: faithfulness.version,
   });
 });
 
-it('knows every test but a replaced picture, and tells the controls apart by all that are tried unasked', () => {
-  const replaced = 'replaced';
-  const tests = [...INTERVENTION_KINDS, ...PICTURE_CHANGES.filter((change) => change !== replaced)];
-  for (const test of tests) expect([test, CALIBRATION.tests[test] !== undefined]).toEqual([test, true]);
+it('knows every test, and tells the controls apart by all that are tried unasked', () => {
+  for (const test of [...INTERVENTION_KINDS, ...PICTURE_CHANGES])
+    expect([test, SHIPPED.tests[test] !== undefined]).toEqual([test, true]);
   const { variants } = parametersOf('causality', {});
   const { changes } = parametersOf('dependence', {});
-  for (const test of [...variants, 'swap', ...changes, 'faithfulness'] as const)
+  for (const test of [...variants, 'swap', 'replaced', ...changes, 'faithfulness'] as const)
     expect([test, tellsApart(test)]).toEqual([test, true]);
 });
 
@@ -29,4 +34,14 @@ it('finds that taking blocks away is no test of latents, which is said and not o
   expect(tellsApart('none')).toBe(false);
   expect(controlsText('none')).toContain('does not test latents alone');
   expect(parametersOf('causality', {}).variants).not.toContain('none');
+});
+
+it('shows one that was computed here, if it is of the tests of today', () => {
+  const tests = { ...SHIPPED.tests, zero: { carrying: 0.001, bypassed: 0 } };
+  setCalibration({ ...SHIPPED, date: '2030-01-01', tests });
+  expect([calibration().date, tellsApart('zero'), tellsApart('noise')]).toEqual(['2030-01-01', false, true]);
+  setCalibration({ ...SHIPPED, date: '2030-01-01', versions: { ...SHIPPED.versions, causality: 0 } });
+  expect(calibration()).toBe(SHIPPED);
+  setCalibration(undefined);
+  expect(tellsApart('zero')).toBe(true);
 });

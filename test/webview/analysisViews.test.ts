@@ -124,6 +124,10 @@ describe('while an analysis is computed', () => {
         calls.push('choose a model');
         return true;
       },
+      calibrate: async () => {
+        calls.push('calibrate');
+        return true;
+      },
     };
     const analyses = new Analyses(host, () => undefined);
     analyses.show(trace);

@@ -22,6 +22,7 @@ function newModel(): PanelModel {
     analysis: none,
     analyse: none,
     cancelAnalysis: none,
+    calibrate: none,
     chooseModel: none,
   });
 }

@@ -123,6 +123,7 @@ const panel = connect<PanelMethods, PanelHost>(
     analyse: ({ id, method, parameters }) => analyse(id, method as PanelAnalysis, parameters),
     cancelAnalysis: async (id) => stopped.get(id)?.(),
     chooseModel: async () => false,
+    calibrate: async () => false,
     saveFigure: async ({ name, kind, bytes }) => {
       calls.push(`save ${name}.${kind}`);
       saved.push([...bytes]);

@@ -32,6 +32,7 @@ import {
   storedAnalysis,
   type AnalysisOrigin,
 } from '../../trace/analyses.ts';
+import { calibration, tellsApart, type TestName } from '../../evidence/calibration.ts';
 import type { ArraySink } from '../../trace/arrays.ts';
 import type { KeptAnalysis } from '../../trace/schema.ts';
 import type { OpenTrace } from '../../traceFile/openTrace.ts';
@@ -67,6 +68,8 @@ export interface AnalysisMeans {
   truth?: () => Truth | undefined;
   /** Takes that folder for the run's model, or asks for one; false where the dialog was left. */
   chooseModel?: (folder?: string) => Promise<boolean>;
+  /** Computes anew what the tests say of the control models. */
+  calibrate?: () => Promise<boolean>;
 }
 
 /** With which parameters, all of them. */
@@ -138,6 +141,10 @@ export class PageAnalyses implements AnalysesHost {
     } finally {
       if (this.running.get(id) === abort) this.running.delete(id);
     }
+  }
+
+  async calibrate(): Promise<boolean> {
+    return (await this.means.calibrate?.()) ?? false;
   }
 
   /** @param folder asked for if absent */
@@ -235,10 +242,16 @@ export class PageAnalyses implements AnalysesHost {
       },
       canCompute: !needsModel(method) || this.means.compute !== undefined,
       command: `ilvr analyse TRACE ${method} --save`,
-      fields: formOf(method, parameters),
+      fields: formOf(method, parameters, isTest(method) ? (word) => tellsApart(word as TestName) : undefined),
+      ...((isTest(method) || method === 'faithfulness') && { calibration: calibration() }),
       ...(found && { found }),
     };
   }
+}
+
+/** Whose words to choose among are tests, of which those that tell the controls apart are offered. */
+function isTest(method: AnalysisName): boolean {
+  return method === 'causality' || method === 'dependence';
 }
 
 /** Another run's latents are to be fed, or its picture is to be shown. */

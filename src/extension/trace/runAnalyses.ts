@@ -23,6 +23,7 @@ interface Services {
   runs: Runs;
   runStore: RunStore;
   library: TraceLibrary;
+  calibrate: () => Promise<boolean>;
 }
 
 export class RunAnalyses {
@@ -45,6 +46,7 @@ export class RunAnalyses {
       chooseOther: this.chooseOther,
       truth: () => this.truthOf(runId()),
       chooseModel: (folder) => this.chooseModel(runId(), folder),
+      calibrate: this.services.calibrate,
     };
   }
 

@@ -70,6 +70,7 @@ export class TraceView implements Disposable {
         analyse: (request) => this.analyses.analyse(request),
         cancelAnalysis: (id) => this.analyses.cancelAnalysis(id),
         chooseModel: () => this.analyses.chooseModel(),
+        calibrate: () => this.analyses.calibrate(),
         saveFigure,
         remember: async (preferences) => options.memory.update(PREFERENCES_KEY, preferences),
       },

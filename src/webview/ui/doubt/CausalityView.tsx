@@ -30,7 +30,13 @@ export function CausalityView({ scene, result }: { scene: Scene; result: Causali
   return (
     <div class="doubt">
       <Verdict {...verdictOf(result)} />
-      {chosen !== undefined && <Controls tests={[{ test: chosen.kind, name: variantName(chosen.kind) }]} />}
+      {chosen !== undefined && (
+        <Controls
+          scene={scene}
+          method="causality"
+          tests={[{ test: chosen.kind, name: variantName(chosen.kind) }]}
+        />
+      )}
       <div class="doubt-parts">
         <Variants result={result} summaries={summaries} chosen={chosen?.kind} choose={setWished} />
         {chosen !== undefined && <Words scene={scene} result={result} kind={chosen.kind} />}

@@ -15,7 +15,13 @@ import type { Scene } from '../scene.ts';
 import { Controls } from './Controls.tsx';
 import { Verdict } from './Verdict.tsx';
 
-export function DependenceView({ result }: { scene: Scene; result: AnalysisResult<'dependence'> }): VNode {
+export function DependenceView({
+  scene,
+  result,
+}: {
+  scene: Scene;
+  result: AnalysisResult<'dependence'>;
+}): VNode {
   return (
     <div class="doubt">
       <Verdict {...dependenceVerdict(result)} />
@@ -56,7 +62,11 @@ export function DependenceView({ result }: { scene: Scene; result: AnalysisResul
           ))}
         </tbody>
       </table>
-      <Controls tests={result.changes.map(({ change }) => ({ test: change, name: changeName(change) }))} />
+      <Controls
+        scene={scene}
+        method="dependence"
+        tests={result.changes.map(({ change }) => ({ test: change, name: changeName(change) }))}
+      />
     </div>
   );
 }

@@ -31,7 +31,11 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
   return (
     <div class="doubt">
       <Verdict {...faithfulnessVerdict(result)} />
-      <Controls tests={[{ test: 'faithfulness', name: t('Answer, nats') }]} />
+      <Controls
+        scene={scene}
+        method="faithfulness"
+        tests={[{ test: 'faithfulness', name: t('Answer, nats') }]}
+      />
       <div class="doubt-parts">
         {chosen !== undefined && (
           <>
