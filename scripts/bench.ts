@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- NAME`: speed and memory, beside what they are measured against. Each bench says in its file what it
- * compares and which options it has: a step of training, tokens at real shapes, the panel in a headless browser, the
+ * compares and which options it has: a step of training, tokens at real shapes, a branch beside the run
+ * again, the panel in a headless browser, the
  * extension host's thread.
  */
 
@@ -8,6 +9,7 @@ const BENCHES: Record<string, () => Promise<unknown>> = {
   training: () => import('./bench/training.ts'),
   inference: () => import('./bench/inference/main.ts'),
   panel: async () => (await import('./bench/panel.ts')).benchPanel(),
+  branch: async () => (await import('./bench/branch.ts')).benchBranch(),
   host: async () => (await import('./bench/host.ts')).benchHost(),
 };
 

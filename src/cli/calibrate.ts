@@ -32,8 +32,8 @@ import { label, Styled } from './terminal.ts';
 const CONTROLS = { carrying: 'control-carrying', bypassed: 'control-bypassed' } as const;
 /** Few: the figure is a mean over maps. */
 const FAITHFULNESS = { points: 2, orders: 3 };
-/** None that a control was trained on. */
-const MAPS = { ...MAP_DEFAULTS, split: 'held-out', minMoves: 2 } as const;
+/** None that a control was trained on, with the helper pictures that a teacher selects from. */
+const MAPS = { ...MAP_DEFAULTS, split: 'held-out', form: 'latents', minMoves: 2 } as const;
 
 interface CalibrateOptions {
   maps: number;

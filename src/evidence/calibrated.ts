@@ -12,27 +12,31 @@ export const CALIBRATED = {
   tests: {
     zero: {
       carrying: 0.246,
-      bypassed: 1.74e-15,
+      bypassed: 1.77e-15,
     },
     noise: {
       carrying: 0.429,
-      bypassed: 1.6e-15,
+      bypassed: 8.81e-16,
     },
     mean: {
       carrying: 0.458,
-      bypassed: 1.74e-15,
+      bypassed: 1.91e-15,
     },
     shuffle: {
       carrying: 0.0644,
-      bypassed: 1.48e-15,
+      bypassed: 1.31e-15,
+    },
+    oracle: {
+      carrying: 0.674,
+      bypassed: 8.84e-16,
     },
     dummy: {
       carrying: 1.98,
-      bypassed: 1.99e-15,
+      bypassed: 7.42e-16,
     },
     markers: {
       carrying: 1.28,
-      bypassed: 1.98e-15,
+      bypassed: 1.9e-15,
     },
     none: {
       carrying: 3.34,
@@ -60,7 +64,7 @@ export const CALIBRATED = {
     },
     swap: {
       carrying: 0.526,
-      bypassed: 2.41e-15,
+      bypassed: 8.96e-16,
     },
     replaced: {
       carrying: 0.546,

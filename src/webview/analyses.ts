@@ -53,6 +53,11 @@ export class Analyses {
     return state as AnalysisState<Name>;
   }
 
+  /** The same without asking. */
+  known<Name extends AnalysisName>(method: Name): AnalysisState<Name> | undefined {
+    return this.states.get(method) as AnalysisState<Name> | undefined;
+  }
+
   /** Has it computed with these parameters; parts that are known meanwhile replace what was there. */
   compute(method: AnalysisName, parameters: Record<string, unknown>): void {
     const id = this.requests++;

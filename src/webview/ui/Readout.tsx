@@ -8,6 +8,7 @@ import type { MassBySource } from '../../trace/looks.ts';
 import { isShare } from '../../trace/maps.ts';
 import { number, percent, share } from '../logic/format.ts';
 import { pixelsOf } from '../logic/grid.ts';
+import { FaithfulnessReadout } from './FaithfulnessReadout.tsx';
 import { Figure, Group } from './Figure.tsx';
 import { RegionReadout } from './RegionReadout.tsx';
 import type { Scene } from './scene.ts';
@@ -34,6 +35,7 @@ export function Readout({ scene, patch, isPeak }: ReadoutProps): VNode {
       )}
       <SinkReadout scene={scene} />
       {stage.selector.kind === 'attention' && map !== undefined && <MassReadout scene={scene} />}
+      <FaithfulnessReadout scene={scene} />
       {map?.entropy !== undefined && (
         <Group title={t('Entropy over the picture')}>
           <Figure name={t('this map')} value={t('{0} bits', map.entropy.bits.toFixed(2))} />

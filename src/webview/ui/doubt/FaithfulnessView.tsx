@@ -103,10 +103,12 @@ interface CurvesProps {
   fractions: Float32Array;
 }
 
-/** Deletion, insertion and the sink's deletion over the band of random orders. */
+/** Deletion, insertion, the sink's deletion and all patches moved to the mean, over the band of random orders. */
 function Curves({ title, curves, fractions }: CurvesProps): VNode {
-  const { deletion, insertion, sinkDeletion, random } = curves;
-  const all = [deletion, insertion, sinkDeletion, random].flatMap(({ data }) => [...data]);
+  const { deletion, insertion, sinkDeletion, random, mean } = curves;
+  const all = [deletion, insertion, sinkDeletion, random, ...(mean ? [mean] : [])].flatMap(({ data }) => [
+    ...data,
+  ]);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const x = (i: number): number => fractions[i]! * WIDTH;
   const y = (value: number): number => HEIGHT * (1 - (value - least) / (most - least || 1));
@@ -128,6 +130,7 @@ function Curves({ title, curves, fractions }: CurvesProps): VNode {
       </figcaption>
       <svg viewBox={`-2 -2 ${WIDTH + 4} ${HEIGHT + 4}`} role="img" aria-label={title}>
         <polygon class="doubt-band" points={band} />
+        {mean !== undefined && <polyline class="doubt-mean" points={points(mean.data)} />}
         <polyline class="doubt-sink" points={points(sinkDeletion.data)} />
         <polyline class="doubt-insertion" points={points(insertion.data)} />
         <polyline class="doubt-deletion" points={points(deletion.data)} />
@@ -136,6 +139,7 @@ function Curves({ title, curves, fractions }: CurvesProps): VNode {
         <span class="doubt-key-deletion">{t('deletion')}</span>{' '}
         <span class="doubt-key-insertion">{t('insertion')}</span>{' '}
         <span class="doubt-key-sink">{t('sink’s deletion')}</span>{' '}
+        {mean !== undefined && <span class="doubt-key-mean">{t('all towards the mean')}</span>}{' '}
         <span class="doubt-key-band">{t('random orders')}</span>
       </p>
     </figure>
