@@ -2,7 +2,7 @@
 
 import type { VNode } from 'preact';
 import { t } from '../../base/l10n.ts';
-import { isApart, scoresOf, scoreText } from '../../evidence/faithfulness.ts';
+import { isApart, scoresOf, signed } from '../../evidence/faithfulness.ts';
 import { Figure, Group } from './Figure.tsx';
 import type { Scene } from './scene.ts';
 
@@ -23,7 +23,8 @@ export function FaithfulnessReadout({ scene }: { scene: Scene }): VNode | null {
       trace.latents[each.latent]?.block === latent.block &&
       trace.latents[each.latent]?.index === latent.index,
   );
-  const isOfMap = state?.answer?.fields.find(({ name }) => name === 'map')?.value === kind;
+  const isOfKind = state?.answer?.fields.find(({ name }) => name === 'map')?.value === kind;
+  const isOfMap = isOfKind && (kind !== 'attention' || layer === result?.layer);
   if (tested === undefined || result === undefined || !isOfMap) {
     if (!canRun) return null;
     const ofLayer = kind === 'attention' && typeof layer === 'number' ? { layer: layer + 1 } : {};
@@ -47,14 +48,15 @@ export function FaithfulnessReadout({ scene }: { scene: Scene }): VNode | null {
   }
   const { map, sink } = scoresOf(tested.state, result.fractions.data);
   return (
-    <Group title={t('Faithfulness, layer {0}', result.layer + 1)}>
+    <Group title={t('Faithfulness')}>
       <Figure
         name={t('this map')}
-        value={scoreText(map)}
+        value={signed(map.value)}
         strong={isApart(map)}
         title={t('On the next state; above 0: better than random orders')}
       />
-      <Figure name={t('by the sink alone')} value={scoreText(sink)} />
+      <Figure name={t('interval')} value={`${signed(map.low)} … ${signed(map.high)}`} />
+      <Figure name={t('by the sink alone')} value={signed(sink.value)} />
     </Group>
   );
 }
