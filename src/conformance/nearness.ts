@@ -22,7 +22,7 @@ interface Distances {
 
 const DISTANCES: Record<Exclude<WeightFormat, 'float32'>, Distances> = {
   float16: { features: 0.01, vectors: 0.01, attention: 0.01 },
-  '8bit': { features: 0.04, vectors: 0.06, attention: 0.03 },
+  '8bit': { features: 0.04, vectors: 0.11, attention: 0.08 },
   '4bit': { features: 0.04, vectors: 0.5, attention: 0.25 },
   '4bit-fast': { features: 0.04, vectors: 0.5, attention: 0.25 },
 };
