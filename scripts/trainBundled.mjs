@@ -16,7 +16,10 @@ import { runNode } from './runNode.mjs';
 const recipe = path.join(root, 'models/recipe');
 const runs = path.join(root, 'build/bundled');
 
-/** What is trained of new weights: a description, and phases in order, of which those with `out` end in a bundled model. */
+/**
+ * What is trained of new weights: a description, and phases in order, of which those with `out` end in a bundled model
+ * and those with `until` before the end of their schedule.
+ */
 const RECIPES = [
   {
     name: 'maze',
@@ -54,7 +57,17 @@ const RECIPES = [
       { name: 'worlds/short' },
       { name: 'worlds/align' },
       { name: 'worlds/changes' },
-      { name: 'worlds/self', out: 'models/worlds' },
+      { name: 'worlds/self' },
+      { name: 'worlds/walks' },
+      { name: 'worlds/walks2' },
+      { name: 'worlds/pushes' },
+      { name: 'worlds/pushes2' },
+      { name: 'worlds/targets' },
+      { name: 'worlds/targets2' },
+      { name: 'worlds/own', until: 539 },
+      { name: 'worlds/own2', until: 90 },
+      { name: 'worlds/own3', until: 184 },
+      { name: 'worlds/own4', out: 'models/worlds' },
     ],
   },
 ];
@@ -70,10 +83,15 @@ for (const { name, blank, phases } of RECIPES) {
   for (const phase of phases) await train(phase);
 }
 
-/** @param {{ name: string, out?: string }} phase */
-async function train({ name, out }) {
+/** @param {{ name: string, out?: string, until?: number }} phase */
+async function train({ name, out, until }) {
   console.log(`\n── ${name}`);
-  if (!isFinished(name)) await ilvr('train', path.join(recipe, `${name}.json`));
+  if (!isFinished(name, until)) {
+    const stop = until === undefined ? [] : ['--steps', String(until)];
+    const status = await run('train', path.join(recipe, `${name}.json`), ...stop);
+    // A run that is asked to stop before its end says that it was stopped.
+    if (!isFinished(name, until)) process.exit(status || 1);
+  }
   console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
   if (out === undefined) return;
   // An export replaces nothing but an export, and the card is none of its files.
@@ -83,19 +101,25 @@ async function train({ name, out }) {
   copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), card);
 }
 
-/** @param {string} name */
-function isFinished(name) {
+/**
+ * @param {string} name
+ * @param {number} [until]
+ */
+function isFinished(name, until) {
   const latest = path.join(runs, name, 'latest');
   if (!existsSync(latest)) return false;
   const { steps } = JSON.parse(readFileSync(path.join(recipe, `${name}.json`), 'utf8'));
-  return readFileSync(latest, 'utf8').trim() === `step-${steps}`;
+  return readFileSync(latest, 'utf8').trim() === `step-${until ?? steps}`;
 }
 
 /** @param {string[]} args of the command line */
 async function ilvr(...args) {
-  // With what training gains by: see src/extension/training/process.ts.
-  const status = await runNode(['--single-threaded-gc', path.join(root, 'dist/cli.cjs'), ...args], {
-    cwd: root,
-  });
+  const status = await run(...args);
   if (status !== 0) process.exit(status);
+}
+
+/** @param {string[]} args of the command line */
+function run(...args) {
+  // With what training gains by: see src/extension/training/process.ts.
+  return runNode(['--single-threaded-gc', path.join(root, 'dist/cli.cjs'), ...args], { cwd: root });
 }
