@@ -20,6 +20,7 @@ import type { AnalysisOutcome } from '../../protocol/analyse.ts';
 import { packed } from '../../protocol/pack.ts';
 import { connect } from '../../protocol/rpc.ts';
 import { keptAnalysis, loadResult, storedAnalysis, type AnalysisKey } from '../../trace/analyses.ts';
+import type { Trace } from '../../trace/schema.ts';
 import type { OpenTrace } from '../../traceFile/openTrace.ts';
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
 import type { Reporter } from '../report.ts';
@@ -66,7 +67,7 @@ export class ComparisonPanels implements vscode.WebviewPanelSerializer, Disposab
     this.store.add(vscode.window.registerWebviewPanelSerializer(COMPARISON_PANEL, this));
   }
 
-  /** @throws UserError if both are one trace, or one cannot be opened */
+  /** @throws UserError if both are one trace, one still goes on, or one cannot be opened */
   async open(refs: Refs): Promise<ComparisonPanel> {
     if (isSameRef(refs.a, refs.b)) {
       throw new UserError({
@@ -83,6 +84,8 @@ export class ComparisonPanels implements vscode.WebviewPanelSerializer, Disposab
       return existing;
     }
     const [a, b] = [await library.trace(refs.a), await library.trace(refs.b)];
+    requireEnded(refs.a, a);
+    requireEnded(refs.b, b);
     const title = vscode.l10n.t('{0} and {1}', nameOf(refs.a, a), nameOf(refs.b, b));
     return this.add(createPage(COMPARISON_PANEL, title, resourceRoot(extensionUri)), refs);
   }
@@ -109,6 +112,16 @@ export class ComparisonPanels implements vscode.WebviewPanelSerializer, Disposab
     });
     return page;
   }
+}
+
+/** Of one that goes on, alignment and figures would be those of a moment. @throws UserError */
+function requireEnded(ref: TraceRef, trace: Trace): void {
+  if (!('run' in ref) || trace.status !== 'running') return;
+  throw new UserError({
+    problem: 'A run that still goes on cannot be compared',
+    found: nameOf(ref, trace),
+    remedy: 'Wait until it has ended, or stop it.',
+  });
 }
 
 export class ComparisonPanel implements Disposable {
