@@ -2,13 +2,16 @@
  * Takes pictures of the real window: every scenario, in four themes and two sizes.
  *
  * Usage: npx tsx scripts/screenshots.ts [--theme dark]… [--size wide]… [--scenario reason]… [--retries 1] [--extension <folder>]
+ *        npx tsx scripts/screenshots.ts --traces <folder> [--theme dark]… [--size wide]…
+ *
+ * With `--traces`, one of each trace file in a folder in place of the scenarios.
  *
  * Pictures go to `test-output/screenshots/<theme>/<scenario>-<size>-<step>.png`. A step that fails
  * leaves a picture of what was there instead and ends its scenario; the others still run. With `--retries 1` such a
  * scenario is played once more in a new window and fails only if it fails again; what it failed at first is told.
  */
 
-import { cp } from 'node:fs/promises';
+import { cp, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
@@ -16,10 +19,12 @@ import { messageOf } from '../src/base/errors.ts';
 import {
   defaultSize,
   launchBrowser,
+  openFile,
   openWorkbench,
   runCommand,
   screenshot,
   type Size,
+  webviewFrame,
 } from './host/browser.ts';
 import { repositoryRoot } from './host/repository.ts';
 import { type Scenario, scenarios } from './host/scenarios.ts';
@@ -48,6 +53,8 @@ interface Plan {
   scenarios: Scenario[];
   /** How often a scenario that failed is played again. */
   retries: number;
+  /** Copied for each window, which opens the copy. */
+  workspace: string;
   extension: string;
 }
 
@@ -61,7 +68,7 @@ async function takeScreenshots(plan: Plan): Promise<string[]> {
         for (const scenario of plan.scenarios) {
           played++;
           const playOnce = (): Promise<string | undefined> =>
-            playInNewWindow(browser, plan.extension, theme, size, scenario);
+            playInNewWindow(browser, plan, theme, size, scenario);
           let failure = await playOnce();
           for (let again = 0; failure !== undefined && again < plan.retries; again++) {
             console.log(`Played again: ${failure}`);
@@ -80,14 +87,14 @@ async function takeScreenshots(plan: Plan): Promise<string[]> {
 /** A fresh server and workspace for every series of pictures: one must not see another's state. */
 function playInNewWindow(
   browser: Browser,
-  extension: string,
+  { workspace, extension }: Plan,
   theme: string,
   size: string,
   scenario: Scenario,
 ): Promise<string | undefined> {
   return withScratch('ilvr-pictures-', async (scratch) => {
     const folder = join(scratch, 'examples');
-    await cp(join(repositoryRoot, 'examples'), folder, { recursive: true });
+    await cp(workspace, folder, { recursive: true });
     const server = await startServer({
       dataDir: join(scratch, 'data'),
       extensions: [extension],
@@ -126,6 +133,25 @@ async function play(
   return undefined;
 }
 
+/** Opens each trace file of a folder in a window of its own. */
+async function tracesIn(folder: string): Promise<Scenario[]> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.ilvr.json'));
+  return files.map((name) => ({
+    name: name.replace('.ilvr.json', ''),
+    steps: [
+      {
+        name: '1-opened',
+        run: async ({ page }) => {
+          await openFile(page, name);
+          const frame = await webviewFrame(page);
+          await frame.locator('#stage-picture').waitFor();
+          await frame.getByText('The map is being read.').waitFor({ state: 'detached' });
+        },
+      },
+    ],
+  }));
+}
+
 /** The chosen names, all where none was chosen. */
 function choose(kind: string, known: string[], chosen: string[] | undefined): string[] {
   const unknown = chosen?.find((name) => !known.includes(name));
@@ -140,20 +166,24 @@ async function main(): Promise<void> {
       theme: { type: 'string', multiple: true },
       size: { type: 'string', multiple: true },
       scenario: { type: 'string', multiple: true },
+      traces: { type: 'string' },
       retries: { type: 'string', default: '0' },
       extension: { type: 'string', default: repositoryRoot },
     },
   });
+  const { traces } = values;
+  const known = traces === undefined ? scenarios : await tracesIn(traces);
   const names = choose(
     'scenario',
-    scenarios.map(({ name }) => name),
+    known.map(({ name }) => name),
     values.scenario,
   );
   const failures = await takeScreenshots({
     themes: choose('theme', Object.keys(themes), values.theme),
     sizes: choose('size', Object.keys(sizes), values.size),
-    scenarios: scenarios.filter(({ name }) => names.includes(name)),
+    scenarios: known.filter(({ name }) => names.includes(name)),
     retries: Number(values.retries),
+    workspace: traces ?? join(repositoryRoot, 'examples'),
     extension: resolve(values.extension),
   });
   for (const failure of failures) console.error(`Failed: ${failure}`);

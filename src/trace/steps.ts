@@ -2,6 +2,7 @@
 
 import type { InterventionKind } from '../analysis/intervention.ts';
 import { message, plural, t, translated, type Message } from '../base/l10n.ts';
+import { isOfFixedLength } from './protocolWords.ts';
 import type { Trace, TraceBlock, TraceLatent, TraceModel, TraceSettings } from './schema.ts';
 
 export type Step =
@@ -81,8 +82,9 @@ const ENDS: Record<TraceBlock['ended'], Message> = {
   cancelled: message('stopped'),
 };
 
-/** How a block ended, in words. */
-export function describeEnd(ended: TraceBlock['ended']): string {
+/** How a block of a model ended, in words; where blocks end themselves, their number of latents is a limit. */
+export function describeEnd(ended: TraceBlock['ended'], { protocol }: Pick<TraceModel, 'protocol'>): string {
+  if (ended === 'forced' && !isOfFixedLength(protocol)) return t('ended at its limit');
   return translated(ENDS[ended]);
 }
 
@@ -137,7 +139,9 @@ const END_REASONS: Record<TraceBlock['ended'], Message> = {
 };
 
 /** Why a block ended so, as a sentence. */
-export function explainEnd(ended: TraceBlock['ended']): string {
+export function explainEnd(ended: TraceBlock['ended'], { protocol }: Pick<TraceModel, 'protocol'>): string {
+  if (ended === 'forced' && !isOfFixedLength(protocol))
+    return t('The block had as many latents as the protocol allows before the model ended it.');
   return translated(END_REASONS[ended]);
 }
 
@@ -164,13 +168,14 @@ export function blockSummary(trace: Trace): string {
     lengths.length === 1
       ? `× ${plural(lengths[0]!, '{0} latent', '{0} latents')}`
       : t('of {0} latents', lengths.join(t(' and ')));
-  return `${number} ${per}, ${endSummary(blocks)}`;
+  return `${number} ${per}, ${endSummary(trace)}`;
 }
 
-function endSummary(blocks: TraceBlock[]): string {
+function endSummary({ blocks, model }: Trace): string {
+  const describe = (ended: TraceBlock['ended']): string => describeEnd(ended, model);
   const ends = [...new Set(blocks.map(({ ended }) => ended))];
-  if (ends.length === 1 && blocks.length > 1) return t('all {0}', describeEnd(ends[0]!));
-  if (ends.length === 1) return describeEnd(ends[0]!);
+  if (ends.length === 1 && blocks.length > 1) return t('all {0}', describe(ends[0]!));
+  if (ends.length === 1) return describe(ends[0]!);
   const count = (end: TraceBlock['ended']): number => blocks.filter(({ ended }) => ended === end).length;
-  return ends.map((end) => `${count(end)} ${describeEnd(end)}`).join(', ');
+  return ends.map((end) => `${count(end)} ${describe(end)}`).join(', ');
 }

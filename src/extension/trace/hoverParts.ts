@@ -107,7 +107,7 @@ async function blockParts(
 ): Promise<Markup[]> {
   const { trace, maps } = hovered.open;
   const [first] = latents;
-  const end = ownWords(describeEnd(block.ended));
+  const end = ownWords(describeEnd(block.ended, trace.model));
   const place = ownWords(t('Step {0} · block {1}', number, block.index + 1));
   const count = ownWords(plural(block.latents, '{0} latent', '{0} latents'));
   const what = markup`**${place}**: ${count}, ${end}`;

@@ -2,6 +2,7 @@
 
 import * as vscode from 'vscode';
 import { plural, t } from '../../base/l10n.ts';
+import type { Trace } from '../../trace/schema.ts';
 import { describeEnd } from '../../trace/steps.ts';
 import { useDocument } from './document.ts';
 import { TRACE_SCHEME, type TraceLibrary } from './library.ts';
@@ -16,8 +17,8 @@ export class TraceOutline implements vscode.DocumentSymbolProvider {
   }
 
   async provideDocumentSymbols(document: vscode.TextDocument): Promise<vscode.DocumentSymbol[]> {
-    const symbols = await useDocument(this.library, document, async ({ lines }) =>
-      lines.flatMap((line, row) => symbolsOf(line, row)),
+    const symbols = await useDocument(this.library, document, async ({ lines, open }) =>
+      lines.flatMap((line, row) => symbolsOf(line, row, open.trace)),
     );
     return symbols ?? [];
   }
@@ -30,7 +31,11 @@ export function registerTraceOutline(library: TraceLibrary): vscode.Disposable {
   });
 }
 
-function symbolsOf({ step, number, text, latents }: TraceLine, row: number): vscode.DocumentSymbol[] {
+function symbolsOf(
+  { step, number, text, latents }: TraceLine,
+  row: number,
+  { model }: Trace,
+): vscode.DocumentSymbol[] {
   if (step === undefined) return [];
   const range = new vscode.Range(row, 0, row, text.length);
   if (step.kind === 'text') {
@@ -38,7 +43,7 @@ function symbolsOf({ step, number, text, latents }: TraceLine, row: number): vsc
     return [outlineSymbol({ name, detail: '', kind: vscode.SymbolKind.String }, range)];
   }
   const count = plural(step.block.latents, '{0} latent', '{0} latents');
-  const detail = `${count}, ${describeEnd(step.block.ended)}`;
+  const detail = `${count}, ${describeEnd(step.block.ended, model)}`;
   const name = `${number}  ${t('block {0}', step.block.index + 1)}`;
   const symbol = outlineSymbol({ name, detail, kind: vscode.SymbolKind.Array }, range);
   symbol.children = latents.map(({ latent, start, end }) => {

@@ -97,7 +97,7 @@ function lineOf(trace: Trace, step: Step): TraceLine {
   const facts = [
     `${lead}◆ ${t('block {0}', block.index + 1)}`,
     plural(block.latents, '{0} latent', '{0} latents'),
-    describeEnd(block.ended),
+    describeEnd(block.ended, trace.model),
     ...(known.length > 0 ? [t('mass on image {0}', mean.toFixed(2))] : []),
   ];
   let text = facts.join(' · ');

@@ -37,9 +37,9 @@ export function BlockStep({ step, scene, width }: BlockStepProps): VNode {
         <div class="block-head">
           <span>
             ◆ {t('Block {0}', block.index + 1)} · {plural(latents.length, '{0} latent', '{0} latents')}
-            <span class="dim" title={explainEnd(block.ended)}>
+            <span class="dim" title={explainEnd(block.ended, trace.model)}>
               {' '}
-              · {describeEnd(block.ended)}
+              · {describeEnd(block.ended, trace.model)}
             </span>
           </span>
           <span class="dim">{summary(step, scene)}</span>

@@ -31,7 +31,8 @@ const DTYPES = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' } as const;
 export function Header({ trace, fileName, canRun, locked, history, call }: HeaderProps): VNode {
   const { model, device, tokens } = trace;
   const time = totalTime(trace.timings);
-  const ends = [...new Set(trace.blocks.map(({ ended }) => ended))].map(explainEnd).join(' ');
+  const ways = [...new Set(trace.blocks.map(({ ended }) => ended))];
+  const ends = ways.map((ended) => explainEnd(ended, model)).join(' ');
   return (
     <header class="header">
       <div class="header-top">

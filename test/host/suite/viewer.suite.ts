@@ -79,7 +79,7 @@ export function suite(claim: DeclareClaim): void {
       const { text } = document.lineAt(blockLine(document, block.index));
       assert.match(
         text,
-        new RegExp(`${block.latents} latents · ${describeEnd(block.ended)} · mass on image \\d`),
+        new RegExp(`${block.latents} latents · ${describeEnd(block.ended, trace.model)} · mass on image \\d`),
       );
     }
   });
