@@ -12,6 +12,8 @@ export class GrowingLines<Line> {
   private readonly maxBytes: number;
   private inode = 0;
   private offset = 0;
+  /** One look after the other: two at once would read the same lines. */
+  private looking: Promise<unknown> = Promise.resolve();
 
   /**
    * @param lineOf what is kept of a line; undefined leaves it out
@@ -23,7 +25,13 @@ export class GrowingLines<Line> {
   }
 
   /** @returns the index of the first line that is new; the number of lines if none is */
-  async read(file: string): Promise<number> {
+  read(file: string): Promise<number> {
+    const look = this.looking.then(() => this.look(file));
+    this.looking = look.catch(() => undefined);
+    return look;
+  }
+
+  private async look(file: string): Promise<number> {
     const info = await stat(file).catch(() => undefined);
     if (info === undefined) return this.lines.length;
     let from = this.lines.length;

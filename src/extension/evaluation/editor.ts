@@ -151,7 +151,10 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
     const { evaluations } = this.services;
     const { id, ended } = await evaluations.start(this.plan(choice, overrides));
     await this.table.choose(id);
-    return { results: id, ended };
+    // Whoever waits for the end finds in the table what was written last; why it failed, the page says to all.
+    const seen = ended.finally(() => this.table.refresh(true));
+    seen.catch(() => undefined);
+    return { results: id, ended: seen };
   }
 
   /**

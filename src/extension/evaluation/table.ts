@@ -115,8 +115,11 @@ export class SamplesTable implements Disposable {
     }, POLL_MS);
   }
 
-  /** @param always whether to tell even if nothing was added */
-  private async refresh(always: boolean): Promise<void> {
+  /**
+   * Reads what was added to the results.
+   * @param always whether to tell even if nothing was
+   */
+  async refresh(always: boolean): Promise<void> {
     const grown = (await this.followed?.refresh()) === true;
     if (!grown && !always) return;
     this.passes = this.followed?.passes() ?? [];
