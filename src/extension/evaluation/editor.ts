@@ -152,9 +152,17 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
     const { id, ended } = await evaluations.start(this.plan(choice, overrides));
     await this.table.choose(id);
     // Whoever waits for the end finds in the table what was written last; why it failed, the page says to all.
-    const seen = ended.finally(() => this.table.refresh(true));
+    const seen = this.seenTo(ended);
     seen.catch(() => undefined);
     return { results: id, ended: seen };
+  }
+
+  private async seenTo(ended: Promise<boolean>): Promise<boolean> {
+    try {
+      return await ended;
+    } finally {
+      await this.table.refresh(true);
+    }
   }
 
   /**
