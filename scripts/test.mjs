@@ -29,8 +29,8 @@ const TRAINING = 'test/train';
  * training checkpoint is enough for a software GPU's speed. `ilvr conformance --device webgpu` runs all.
  */
 const ON_THE_DEVICE = '^(?!.*/(nested|bin)/)(forward|generate|training/tied)';
-/** Of the larger set: pictures in parts are compared on the device by this repository's answers. */
-const MORE_ON_THE_DEVICE = '^(?!.*(/(nested|bin)/|in parts))(forward|generate|training/tied)';
+/** Of the larger set: single forward passes are compared on the device by this repository's answers. */
+const MORE_ON_THE_DEVICE = '^(?!.*/(nested|bin)/)(generate|training/tied)';
 
 /** @type {Record<string, () => Promise<Outcome>>} */
 const parts = {

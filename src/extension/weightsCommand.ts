@@ -81,7 +81,10 @@ function itemsOf({ formats, automatic }: PlannedModel, current: WeightChoice): W
         description: `${inBytes(total)} · ${fitText(needs)}`,
         detail: vscode.l10n.t(
           'weights {0} · picture {1} · prompt {2} · kept attention {3}',
-          ...[weights, picture, prompt, capture].map(inBytes),
+          inBytes(weights),
+          inBytes(picture),
+          inBytes(prompt),
+          inBytes(capture),
         ),
         ...(refused !== undefined && { refused }),
       };

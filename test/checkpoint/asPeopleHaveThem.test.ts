@@ -189,7 +189,7 @@ describe('the kind of model', () => {
   });
 
   test.each<[string, Json]>([
-    ['"qwen3_vl"', { architectures: null, model_type: 'qwen3_vl' }],
+    ['"qwen2_vl"', { architectures: null, model_type: 'qwen2_vl' }],
     ['nothing', { architectures: undefined, model_type: undefined }],
     ['"LlavaForConditionalGeneration"', { architectures: ['LlavaForConditionalGeneration'] }],
   ])('is refused by its name, %s', async (name, change) => {

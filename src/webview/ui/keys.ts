@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { keyEffect, type Place } from '../logic/keyboard.ts';
 import type { Scene } from './scene.ts';
+import { INPUTS } from './useStepScroll.ts';
 
 /** Id of the stage's focusable picture. */
 export const STAGE_ID = 'stage-picture';
@@ -89,20 +90,22 @@ function useFollowingFocus(scene: Scene | undefined): void {
 
 /**
  * Keeps an element of the steps in sight while rows around it take their true heights, which they do when they are
- * drawn first; the reader's own scrolling ends it.
+ * drawn first, and the list's own scrolling makes up for that; what the reader does ends it.
  */
 function holdInSight(id: string): () => void {
-  const rows = document.querySelector(`#${STEPS_ID} > ol`);
+  const list = document.getElementById(STEPS_ID);
+  const rows = list?.querySelector(':scope > ol');
   const show = (): void => document.getElementById(id)?.scrollIntoView({ block: 'nearest' });
   show();
-  if (rows === null) return () => undefined;
+  if (list === null || !rows) return () => undefined;
   const observer = new ResizeObserver(show);
   observer.observe(rows);
-  const stop = (): void => observer.disconnect();
-  const list = rows.parentElement!;
-  for (const type of ['wheel', 'pointerdown'] as const) list.addEventListener(type, stop, { once: true });
-  return () => {
-    for (const type of ['wheel', 'pointerdown'] as const) list.removeEventListener(type, stop);
-    stop();
+  list.addEventListener('scroll', show);
+  const stop = (): void => {
+    observer.disconnect();
+    list.removeEventListener('scroll', show);
+    for (const input of INPUTS) list.removeEventListener(input, stop);
   };
+  for (const input of INPUTS) list.addEventListener(input, stop);
+  return stop;
 }

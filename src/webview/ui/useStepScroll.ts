@@ -52,4 +52,4 @@ export function useStepScroll(
 }
 
 /** What a reader does. */
-const INPUTS = ['wheel', 'pointerdown', 'keydown'] as const;
+export const INPUTS = ['wheel', 'pointerdown', 'keydown'] as const;
