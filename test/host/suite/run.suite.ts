@@ -325,6 +325,38 @@ export function suite(claim: DeclareClaim): void {
   });
 
   claim(
+    'rules of the latent protocol in the settings hold for a run, stand in its trace, and are refused if there are none such',
+    async () => {
+      const settings = vscode.workspace.getConfiguration('ilvr');
+      const set = (rules: object | undefined) =>
+        settings.update('protocol', rules, vscode.ConfigurationTarget.Global);
+      try {
+        await set({ count: 3 });
+        const { runId } = await reason(file(MAP), { question: QUESTION });
+        const trace = await (await inspector()).traceOf(runId);
+        assert.deepEqual(trace.settings.protocol, { count: 3 });
+        assert.equal(trace.blocks[0]?.latents, 3);
+        await set({ cuont: 3 });
+        assert.match(await refusal(file(MAP), { question: QUESTION }), /cuont/);
+      } finally {
+        await set(undefined);
+      }
+    },
+    model,
+  );
+
+  claim('the format of the weights and the device can be chosen by commands', async () => {
+    const settings = () => vscode.workspace.getConfiguration('ilvr');
+    assert.equal(await vscode.commands.executeCommand('ilvr.selectWeights', '4bit'), '4bit');
+    assert.equal(settings().get('weights'), '4bit');
+    assert.equal(await vscode.commands.executeCommand('ilvr.selectDevice', 'cpu'), 'cpu');
+    assert.equal(settings().get('device'), 'cpu');
+    assert.equal(await vscode.commands.executeCommand('ilvr.selectWeights', 'auto'), 'auto');
+    assert.equal(await vscode.commands.executeCommand('ilvr.selectDevice', 'auto'), 'auto');
+    assert.deepEqual([settings().get('weights'), settings().get('device')], ['auto', 'auto']);
+  });
+
+  claim(
     'weights in 8 bits are packed by the installed extension and told in the trace',
     async () => {
       const { runId, status } = await reason(file(MAP), {
