@@ -145,7 +145,7 @@ async function tracesIn(folder: string): Promise<Scenario[]> {
           await openFile(page, name);
           const frame = await webviewFrame(page);
           await frame.locator('#stage-picture').waitFor();
-          await frame.getByText('The map is being read.').waitFor({ state: 'detached' });
+          await frame.waitForFunction(() => !document.body.textContent.includes('The map is being read.'));
         },
       },
     ],
