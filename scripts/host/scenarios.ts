@@ -67,7 +67,6 @@ async function waitForRun({ page }: Stage): Promise<void> {
   await Promise.race([finished, failed]);
 }
 
-/** Waits until a training run has looked at its sample as often as that, and shows the look. */
 /** A quick machine would be through with the offered steps before anyone pauses. */
 async function takeLonger({ page, folder }: Stage): Promise<void> {
   const file = join(folder, 'samples.train.json');
@@ -78,6 +77,7 @@ async function takeLonger({ page, folder }: Stage): Promise<void> {
   await page.locator('.view-line', { hasText: String(steps) }).waitFor({ timeout: 20_000 });
 }
 
+/** Waits until a training run has looked at its sample as often as that, and shows the look. */
 async function waitForLooks({ page }: Stage, count: number): Promise<void> {
   const frame = await panelFrame(page);
   const range = frame.locator('.timeline input[type=range]');
