@@ -28,6 +28,8 @@ export interface SamplesTableApi {
   state(): TableState;
   /** The figures as `ilvr evaluate --table` prints them. */
   figures(form: 'markdown' | 'latex' | 'csv'): string;
+  /** Ends the evaluation after the samples at work; what is done is kept. */
+  stop(): void;
   /** Runs the sample of a line as the evaluation did. @returns the run's id */
   openRun(line: number): Promise<string | undefined>;
   /** Writes a report of the first `limit` samples. @returns its file; undefined if it was cancelled */

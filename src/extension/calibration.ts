@@ -31,6 +31,9 @@ const stored = z.strictObject({
   tests: z.record(z.string(), z.strictObject({ carrying: z.number(), bypassed: z.number() })),
 });
 
+/** Argument of `ilvr.calibrate` when it is called from code: over how many maps. */
+const options = z.strictObject({ maps: z.int().min(2).max(100) });
+
 interface Services {
   context: vscode.ExtensionContext;
   log: Log;
@@ -52,32 +55,33 @@ export class CalibrationCommand {
 
   /**
    * Computes the figures anew, and lists them.
+   * @param called what code has passed; everything else is left out of account
    * @returns them; undefined if it was stopped
    * @throws TrustError, CommandError
    */
-  async run(): Promise<Calibration | undefined> {
-    if (!(await this.compute())) return undefined;
+  async run(called?: unknown): Promise<Calibration | undefined> {
+    if (!(await this.compute(options.safeParse(called).data?.maps))) return undefined;
     void this.list();
     return calibration();
   }
 
   /** The same without the list. @returns whether it was done */
-  async compute(): Promise<boolean> {
+  async compute(maps?: number): Promise<boolean> {
     requireTrust(vscode.l10n.t('Tests are calibrated in trusted workspaces only'));
-    this.running ??= this.start().finally(() => {
+    this.running ??= this.start(maps).finally(() => {
       this.running = undefined;
     });
     return this.running;
   }
 
-  private async start(): Promise<boolean> {
+  private async start(maps: number | undefined): Promise<boolean> {
     const { context, log } = this.services;
     await makeFolder(context.globalStorageUri.fsPath);
     const title = vscode.l10n.t('ILVR: calibrating the tests on the two control models …');
     const done = await showProgress(title, async (report, token) => {
       const command = new ChildCommand('calibrating', {
         cliPath: context.asAbsolutePath('dist/cli.cjs'),
-        args: ['calibrate', `--out=${this.file}`],
+        args: ['calibrate', `--out=${this.file}`, ...(maps === undefined ? [] : [`--maps=${maps}`])],
         what: 'calibration',
         next: 'Starting it again begins anew.',
         progress: (fraction) => report(`${Math.round(100 * fraction)} %`),

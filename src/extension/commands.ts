@@ -179,7 +179,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
     ),
     command('ilvr.manageCaches', () => manageCaches(services.weightsCache)),
     command('ilvr.showLog', () => log.show()),
-    command('ilvr.calibrate', () => services.calibrate.run()),
+    command('ilvr.calibrate', (options) => services.calibrate.run(options)),
     command('ilvr.diagnose', () => diagnose(engine, log)),
   ];
 }

@@ -201,6 +201,12 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
     return file;
   }
 
+  /** Ends the evaluation that is shown after the samples at work. */
+  stop(): void {
+    const { evaluation } = this.table.state();
+    if (evaluation !== undefined) this.services.evaluations.stop(evaluation.id);
+  }
+
   /** The figures as `ilvr evaluate --table` prints them. */
   figures(form: TableForm): string {
     return writeTable(paperTable(this.table.results()), form);
@@ -231,7 +237,7 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
   }
 
   private actions(): EvaluationPageHost {
-    const { reporter, evaluations } = this.services;
+    const { reporter } = this.services;
     // The page cannot show errors as well as the window can, so none goes back to it.
     const shown =
       <Args extends unknown[]>(action: (...args: Args) => Promise<unknown>) =>
@@ -248,10 +254,7 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
         return entry === undefined ? {} : this.table.samples.picture(entry);
       },
       start: shown(async (choice: StartChoice) => this.start(choice)),
-      stop: async () => {
-        const { evaluation } = this.table.state();
-        if (evaluation !== undefined) evaluations.stop(evaluation.id);
-      },
+      stop: async () => this.stop(),
       choose: (id) => this.table.choose(id),
       selectModel: shown(async () => vscode.commands.executeCommand('ilvr.selectModel')),
       openRun: shown((line: number) => this.openRun(line)),

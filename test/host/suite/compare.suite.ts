@@ -5,7 +5,15 @@ import * as vscode from 'vscode';
 import type { ComparisonResult } from '../../../src/extension/comparison/panels.ts';
 import { smallRun } from '../../fixtures/smallTrace.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
-import { file, inspector, reason, RUN_MS, writeTraceFile } from './inspector.ts';
+import {
+  file,
+  inspector,
+  longRun,
+  reason,
+  reasonUntilFirstLatent,
+  RUN_MS,
+  writeTraceFile,
+} from './inspector.ts';
 
 const COMPARE = 'ilvr.compare';
 
@@ -52,6 +60,26 @@ export function suite(claim: DeclareClaim): void {
       await assert.rejects(compared(own.runId, own.runId), /not compared with itself/);
     },
     { timeoutMs: 3 * RUN_MS },
+  );
+
+  claim(
+    'a run that still goes on is not compared, on either side; once it was stopped it is',
+    async () => {
+      const image = file('map-01.png');
+      const options = await longRun(image);
+      const [kept] = await (await inspector()).runs();
+      assert.ok(kept);
+      const { runId, done } = await reasonUntilFirstLatent(image, options);
+      const refused = /A run that still goes on cannot be compared.*Wait until it has ended, or stop it/;
+      await assert.rejects(compared(kept.id, runId), refused);
+      await assert.rejects(compared(runId, kept.id), refused);
+      await vscode.commands.executeCommand('ilvr.stop');
+      assert.equal((await done).status, 'cancelled');
+      const { comparison } = await compared(kept.id, runId);
+      assert.ok(comparison.blocks.length > 0);
+      await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+    },
+    { timeoutMs: 2 * RUN_MS },
   );
 
   claim('two trace files are compared from the explorer, without a model', async () => {

@@ -1,6 +1,7 @@
 /** What the suites share: the extension's API, files of the test workspace, runs without dialogs. */
 
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { InspectorApi, ReasonOptions, RunResult } from '../../../src/extension/api.ts';
 import type { OpenTrace } from '../../../src/traceFile/openTrace.ts';
@@ -32,6 +33,11 @@ export async function writeText(name: string, text: string): Promise<vscode.Uri>
   const uri = file(name);
   await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(text));
   return uri;
+}
+
+/** Folder of a bundled model. */
+export function bundled(name: string): string {
+  return join(extension().extensionPath, 'models', name);
 }
 
 export async function writeTraceFile(name: string, run: OpenTrace): Promise<vscode.Uri> {
@@ -69,6 +75,21 @@ export async function reasonUntilFirstLatent(
   } finally {
     listener.dispose();
   }
+}
+
+/**
+ * Options of a run that lasts for seconds: the model's own answer, and where it would end, one word
+ * put there again and again.
+ */
+export async function longRun(image: vscode.Uri): Promise<ReasonOptions> {
+  const question = 'Find a safe path to the goal.';
+  const { runId } = await reason(image, { question });
+  const { tokens } = await (await inspector()).traceOf(runId);
+  const end = tokens.findIndex(({ kind }) => kind === 'end');
+  const word = tokens.find(({ kind }) => kind === 'text');
+  assert.ok(end > 0 && word, 'the answer has no end to put off');
+  const force = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [end + i, word.id]));
+  return { question, settings: { force, maxTokens: 1200 } };
 }
 
 /** Opens a trace as text and gives its document. */

@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
-import type { ReasonOptions } from '../../../src/extension/api.ts';
 import type { ReasonEvent } from '../../../src/trace/events.ts';
 import { kindsFor, type MapSelector } from '../../../src/trace/maps.ts';
 import type { Trace } from '../../../src/trace/schema.ts';
@@ -13,6 +12,7 @@ import {
   file,
   hoverAt,
   inspector,
+  longRun,
   openText,
   reason,
   reasonUntilFirstLatent,
@@ -55,19 +55,6 @@ function runPanels(): vscode.Tab[] {
 
 async function closeAll(): Promise<void> {
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
-}
-
-/**
- * Options of a run that lasts for seconds: the model's own answer, and where it would end, one word
- * put there again and again.
- */
-async function longRun(): Promise<ReasonOptions> {
-  const { trace } = await recordRun();
-  const end = trace.tokens.findIndex(({ kind }) => kind === 'end');
-  const word = trace.tokens.find(({ kind }) => kind === 'text');
-  assert.ok(end > 0 && word, 'the answer has no end to put off');
-  const force = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [end + i, word.id]));
-  return { question: QUESTION, settings: { force, maxTokens: 1200 } };
 }
 
 export function suite(claim: DeclareClaim): void {
@@ -180,7 +167,7 @@ export function suite(claim: DeclareClaim): void {
   claim(
     'stopping a run keeps what it had given',
     async () => {
-      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun());
+      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun(file(MAP)));
       await vscode.commands.executeCommand('ilvr.stop');
       assert.equal((await done).status, 'cancelled');
       const trace = await (await inspector()).traceOf(runId);
@@ -195,7 +182,7 @@ export function suite(claim: DeclareClaim): void {
     'an engine killed in the middle of a run leaves a partial trace, and the next run works',
     async () => {
       const api = await inspector();
-      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun());
+      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun(file(MAP)));
       const pid = api.enginePid();
       assert.ok(pid);
       process.kill(pid, 'SIGKILL');
@@ -219,7 +206,7 @@ export function suite(claim: DeclareClaim): void {
     'a run whose engine hangs is stopped all the same and says so, and the next run works',
     async () => {
       const api = await inspector();
-      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun());
+      const { runId, done } = await reasonUntilFirstLatent(file(MAP), await longRun(file(MAP)));
       const pid = api.enginePid();
       assert.ok(pid);
       process.kill(pid, 'SIGSTOP');
@@ -264,7 +251,7 @@ export function suite(claim: DeclareClaim): void {
   claim(
     'a second run can stop the first',
     async () => {
-      const first = await reasonUntilFirstLatent(file(MAP), await longRun());
+      const first = await reasonUntilFirstLatent(file(MAP), await longRun(file(MAP)));
       const second = await reason(file('map-02.png'), { question: QUESTION, whenBusy: 'stop' });
       assert.equal((await first.done).status, 'cancelled');
       assert.equal(second.status, 'complete');
