@@ -11,8 +11,8 @@ import { z } from 'zod';
 import { UserError, messageOf } from '../../base/errors.ts';
 import { isThere } from '../../files/plainFile.ts';
 import { bounded, TIME_LIMIT_MS } from '../bounded.ts';
-import { isRecord, parseWith, readJson, readJsonIfPresent } from '../json.ts';
-import { QWEN_PATTERN, readVocabularyFiles, VOCABULARY_FILES } from './vocabularyFiles.ts';
+import { isRecord, parseWith, quickly, readJson, readJsonIfPresent } from '../json.ts';
+import { QWEN_PATTERN, readVocabularyFiles, Vocabulary, VOCABULARY_FILES } from './vocabularyFiles.ts';
 
 export interface Tokenizer {
   /** It was read from here. */
@@ -41,6 +41,10 @@ const AddedToken = z.looseObject({
   special: z.boolean().optional(),
 });
 
+const Merges = quickly(z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])), (value) =>
+  Array.isArray(value) && value.every(isMerge) ? value : undefined,
+);
+
 const TokenizerFile = z.looseObject({
   added_tokens: z.array(AddedToken).default([]),
   normalizer: z.looseObject({}).nullish().default(null),
@@ -49,14 +53,25 @@ const TokenizerFile = z.looseObject({
   decoder: z.looseObject({ type: z.literal('ByteLevel') }),
   model: z.looseObject({
     type: z.literal('BPE').optional(),
-    vocab: z.record(z.string(), z.int().nonnegative().max(10_000_000)),
-    merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
+    vocab: Vocabulary,
+    merges: Merges,
   }),
 });
+
+interface TokenizerJson extends Omit<z.infer<typeof TokenizerFile>, 'model'> {
+  model: { vocab: Record<string, number>; merges: (string | [string, string])[] };
+}
 
 const TokenizerConfig = z.looseObject({
   added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).optional(),
 });
+
+function isMerge(value: unknown): value is string | [string, string] {
+  return (
+    typeof value === 'string' ||
+    (Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string'))
+  );
+}
 
 /** Whether a folder comes with a tokenizer, as a checkpoint's does and an adapter's may. */
 export async function hasTokenizer(folder: string): Promise<boolean> {
@@ -78,7 +93,12 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const config = parseWith(TokenizerConfig, (await readJsonIfPresent(configFile)) ?? {}, configFile);
   const added = [...json.added_tokens, ...addedLater(json, config)];
   try {
-    return { folder, ...wrap(openLibrary({ ...json, added_tokens: added }, config), added, file) };
+    const { ids, largest } = json.model.vocab;
+    const library = openLibrary(
+      { ...json, added_tokens: added, model: { ...json.model, vocab: ids } },
+      config,
+    );
+    return { folder, ...wrap(library, largest, added, file) };
   } catch (error) {
     throw unusable(messageOf(error), file);
   }
@@ -103,7 +123,7 @@ function unusable(found: string, where: string): UserError {
 }
 
 /** The library's tokenizer, whose patterns stop after a while unless they are known to end. */
-function openLibrary(json: z.infer<typeof TokenizerFile>, config: z.infer<typeof TokenizerConfig>): Library {
+function openLibrary(json: TokenizerJson, config: z.infer<typeof TokenizerConfig>): Library {
   if (isKnown(json.normalizer) && isKnown(json.pre_tokenizer)) return new Library(json, config);
   // Patterns are compiled, and tried on added tokens, without the vocabulary, which takes its time.
   const model = { ...json.model, vocab: {}, merges: [] };
@@ -165,6 +185,7 @@ function addedLater(
 
 function wrap(
   library: Library,
+  largestId: number,
   added: z.infer<typeof AddedToken>[],
   file: string,
 ): Omit<Tokenizer, 'folder'> {
@@ -190,7 +211,7 @@ function wrap(
     bytesOf,
     specialIds,
     addedIds: new Set(contents.keys()),
-    vocabularySize: 1 + [...library.get_vocab().values()].reduce((a, b) => Math.max(a, b), -1),
+    vocabularySize: 1 + [...contents.keys()].reduce((a, b) => Math.max(a, b), largestId),
   };
   return { ...tokenizer, decode: (ids, options) => decodeAll(tokenizer, ids, options?.skipSpecial ?? false) };
 }

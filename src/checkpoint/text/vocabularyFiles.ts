@@ -6,7 +6,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../base/errors.ts';
-import { parseWith, readJson, readJsonIfPresent, readText, show } from '../json.ts';
+import { isRecord, parseWith, quickly, readJson, readJsonIfPresent, readText, show } from '../json.ts';
 
 export const VOCABULARY_FILES = ['vocab.json', 'merges.txt'] as const;
 
@@ -17,7 +17,8 @@ export const QWEN_PATTERN =
 /** The classes of transformers whose tokenizer this is. */
 const CLASSES = ['Qwen2Tokenizer', 'Qwen2TokenizerFast'];
 
-const Ids = z.record(z.string(), z.int().nonnegative().max(10_000_000));
+const MAX_ID = 10_000_000;
+export const Vocabulary = quickly(z.record(z.string(), z.int().nonnegative().max(MAX_ID)), idsOf);
 const Token = z.union([
   z.string(),
   z.looseObject({ content: z.string() }).transform(({ content }) => content),
@@ -44,8 +45,8 @@ export async function readVocabularyFiles(folder: string): Promise<object> {
   ].map((name) => path.join(folder, name)) as [string, string, string, string, string];
   const config = parseWith(Config, (await readJsonIfPresent(configFile)) ?? {}, configFile);
   checkClass(config.tokenizer_class, configFile);
-  const vocab = parseWith(Ids, await readJson(vocabFile), vocabFile);
-  const added = parseWith(Ids, (await readJsonIfPresent(addedFile)) ?? {}, addedFile);
+  const { ids: vocab } = parseWith(Vocabulary, await readJson(vocabFile), vocabFile);
+  const { ids: added } = parseWith(Vocabulary, (await readJsonIfPresent(addedFile)) ?? {}, addedFile);
   const special = parseWith(SpecialTokens, (await readJsonIfPresent(specialFile)) ?? {}, specialFile);
   const specialTokens = specialTokensOf(config, special);
   const described = new Map(Object.values(config.added_tokens_decoder ?? {}).map((t) => [t.content, t]));
@@ -68,6 +69,17 @@ export async function readVocabularyFiles(folder: string): Promise<object> {
     decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false },
     model: { type: 'BPE', vocab, merges: parseMerges(await readText(mergesFile), mergesFile) },
   };
+}
+
+/** Ids by token, if all are, and the largest of them: -1 if there is none. */
+function idsOf(value: unknown): { ids: Record<string, number>; largest: number } | undefined {
+  if (!isRecord(value)) return undefined;
+  let largest = -1;
+  for (const id of Object.values(value)) {
+    if (!Number.isInteger(id) || Number(id) < 0 || Number(id) > MAX_ID) return undefined;
+    largest = Math.max(largest, Number(id));
+  }
+  return { ids: value as Record<string, number>, largest };
 }
 
 function checkClass(name: string | null | undefined, where: string): void {
