@@ -45,8 +45,23 @@ export const INK: Rgb = [32, 32, 32];
 export const FAINT: Rgb = [110, 110, 110];
 export const TEXT_SIZE = 12;
 const LINE_HEIGHT = 16;
-/** Mean width of a letter of a sans-serif font, by its size: a caption must not run out of the figure. */
-const LETTER = 0.56;
+/** Mean width of a letter of a sans-serif font, by its size: no text may run out of the figure. */
+export const LETTER = 0.56;
+
+/** About how wide a text is. */
+export function widthOf(text: string, size: number): number {
+  return text.length * size * LETTER;
+}
+
+/** How far to the right lying texts reach; those that end or are centred somewhere are placed to fit. */
+export function reachOf(shapes: readonly Shape[]): number {
+  const ends = shapes.map((shape) =>
+    shape.shape === 'text' && shape.turned !== true && (shape.anchor ?? 'start') === 'start'
+      ? shape.x + widthOf(shape.text, shape.size)
+      : 0,
+  );
+  return Math.max(0, ...ends);
+}
 
 /** Sentences below a drawing, broken to its width. @returns the shapes and the height they take */
 export function captionShapes(

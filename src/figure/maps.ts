@@ -9,12 +9,21 @@ import type { Rgb } from '../heatmap/palettes.ts';
 import { barValue } from '../heatmap/scale.ts';
 import type { Trace } from '../trace/schema.ts';
 import type { NumberTable } from './csv.ts';
-import { captionShapes, FAINT, INK, TEXT_SIZE, type Figure, type Point, type Shape } from './figure.ts';
+import {
+  captionShapes,
+  FAINT,
+  INK,
+  reachOf,
+  TEXT_SIZE,
+  type Figure,
+  type Point,
+  type Shape,
+} from './figure.ts';
 
 const MARGIN = 16;
 const GAP = 10;
 const BAR = { width: 14, steps: 64 };
-/** What the bar takes beside a map, its labels included. */
+/** What the bar takes beside a map at least, its labels included. */
 export const BAR_ROOM = 96;
 /** Width of a lone map, and of one in a row. */
 const SINGLE = 480;
@@ -47,8 +56,8 @@ export function mapsFigure({ maps, picture, drawing, contour, caption }: MapsFig
     return maps.length > 1 ? [name, ...drawn] : drawn;
   });
   const right = MARGIN + maps.length * (width + GAP);
-  const total = right + BAR_ROOM + MARGIN;
-  const unit = maps[0]?.map.unit ?? '';
+  const bar = barShapes({ x: right + GAP, y: top }, height, drawing, maps[0]?.map.unit ?? '');
+  const total = Math.ceil(Math.max(right + BAR_ROOM, reachOf(bar))) + MARGIN;
   const text = captionShapes(
     [...caption],
     { x: MARGIN, y: top + height + GAP + TEXT_SIZE },
@@ -57,7 +66,7 @@ export function mapsFigure({ maps, picture, drawing, contour, caption }: MapsFig
   return {
     width: total,
     height: Math.ceil(top + height + GAP + TEXT_SIZE + text.height + MARGIN),
-    shapes: [...shapes, ...barShapes({ x: right + GAP, y: top }, height, drawing, unit), ...text.shapes],
+    shapes: [...shapes, ...bar, ...text.shapes],
   };
 }
 

@@ -2,7 +2,18 @@
 
 import { t } from '../base/l10n.ts';
 import type { Rgb } from '../heatmap/palettes.ts';
-import { captionShapes, FAINT, INK, TEXT_SIZE, type Anchor, type Figure, type Shape } from './figure.ts';
+import {
+  captionShapes,
+  FAINT,
+  INK,
+  LETTER,
+  reachOf,
+  TEXT_SIZE,
+  widthOf,
+  type Anchor,
+  type Figure,
+  type Shape,
+} from './figure.ts';
 
 /** Around all that is drawn. */
 export const MARGIN = 16;
@@ -11,8 +22,6 @@ export const WIDTH = 720;
 /** Captions need room, however small the drawing. */
 const LEAST_WIDTH = 420;
 const SMALL = 11;
-/** As in figure.ts: mean width of a letter by its size. */
-const LETTER = 0.56;
 
 /** Colours that people tell apart with any colour vision, and in print (Okabe and Ito 2008). */
 export const COLOURS = {
@@ -36,13 +45,13 @@ export function placeIn({ x, y, width, height }: Box, across: number, up: number
   return { x: x + across * width, y: y + (1 - up) * height };
 }
 
-/** A drawing that reaches so far, with its caption below. */
+/** A drawing that reaches so far, and as far as its texts, with its caption below. */
 export function captioned(
   shapes: readonly Shape[],
   end: { right: number; bottom: number },
   caption: readonly string[],
 ): Figure {
-  const width = Math.max(LEAST_WIDTH, end.right) + MARGIN;
+  const width = Math.max(LEAST_WIDTH, end.right, reachOf(shapes)) + MARGIN;
   const text = captionShapes(caption, { x: MARGIN, y: end.bottom + TEXT_SIZE }, width - 2 * MARGIN);
   return {
     width: Math.ceil(width),
@@ -59,11 +68,6 @@ export function words(
   more: { anchor?: Anchor; colour?: Rgb; size?: number; turned?: boolean } = {},
 ): Shape {
   return { shape: 'text', x, y, text, size: SMALL, colour: INK, ...more };
-}
-
-/** About how wide a short text is. */
-export function widthOf(text: string, size = SMALL): number {
-  return text.length * size * LETTER;
 }
 
 /** A text that fits, its end cut off where it would not. */
@@ -123,7 +127,7 @@ export function legend(entries: readonly { name: string; colour: Rgb }[], x: num
       filled({ x: at, y: y - 9, width: 10, height: 10 }, colour),
       words(name, at + 15, y),
     ];
-    at += 15 + widthOf(name) + 18;
+    at += 15 + widthOf(name, SMALL) + 18;
     return shapes;
   });
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { csvOf } from '../../src/figure/csv.ts';
-import { captionShapes, type Figure } from '../../src/figure/figure.ts';
+import { captionShapes, widthOf, type Figure } from '../../src/figure/figure.ts';
 import { drawnText, mapsFigure, originText } from '../../src/figure/maps.ts';
 import { svgOf } from '../../src/figure/svg.ts';
 import { paintOf } from '../../src/heatmap/law.ts';
@@ -49,7 +49,8 @@ describe('a figure as SVG', () => {
     );
     for (const shape of figure.shapes) {
       if (!('x' in shape)) continue;
-      const width = 'width' in shape ? shape.width : 0;
+      const isText = shape.shape === 'text';
+      const width = isText ? widthOf(shape.text, shape.size) : 'width' in shape ? shape.width : 0;
       expect(shape.x + width).toBeLessThanOrEqual(figure.width);
       expect(shape.y).toBeLessThanOrEqual(figure.height);
     }
