@@ -38,14 +38,15 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
       />
       <div class="doubt-parts">
         {chosen !== undefined && (
-          <>
+          <div class="doubt-plots">
+            <Legend hasMean={chosen.state.mean !== undefined || chosen.answer.mean !== undefined} />
             <Curves title={t('Cosine of the next state')} curves={chosen.state} fractions={fractions} />
             <Curves
               title={t('Change of the answer’s log p, nats')}
               curves={chosen.answer}
               fractions={fractions}
             />
-          </>
+          </div>
         )}
         <table class="table doubt-table">
           <caption>{t('Area between the map and random orders, layer {0}', result.layer + 1)}</caption>
@@ -95,6 +96,19 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
   );
 }
 
+/** Of both charts, above them: below, it would be out of sight. */
+function Legend({ hasMean }: { hasMean: boolean }): VNode {
+  return (
+    <p class="doubt-legend">
+      <span class="doubt-key-deletion">{t('deletion')}</span>{' '}
+      <span class="doubt-key-insertion">{t('insertion')}</span>{' '}
+      <span class="doubt-key-sink">{t('sink’s deletion')}</span>{' '}
+      {hasMean && <span class="doubt-key-mean">{t('all towards the mean')}</span>}{' '}
+      <span class="doubt-key-band">{t('random orders')}</span>
+    </p>
+  );
+}
+
 const [WIDTH, HEIGHT] = [220, 120];
 
 interface CurvesProps {
@@ -135,13 +149,6 @@ function Curves({ title, curves, fractions }: CurvesProps): VNode {
         <polyline class="doubt-insertion" points={points(insertion.data)} />
         <polyline class="doubt-deletion" points={points(deletion.data)} />
       </svg>
-      <p class="doubt-legend">
-        <span class="doubt-key-deletion">{t('deletion')}</span>{' '}
-        <span class="doubt-key-insertion">{t('insertion')}</span>{' '}
-        <span class="doubt-key-sink">{t('sink’s deletion')}</span>{' '}
-        {mean !== undefined && <span class="doubt-key-mean">{t('all towards the mean')}</span>}{' '}
-        <span class="doubt-key-band">{t('random orders')}</span>
-      </p>
     </figure>
   );
 }
