@@ -10,6 +10,7 @@ import type { SampleEntry } from '../../src/extension/evaluation/samplesFile.ts'
 import type { EvaluationPageHost, EvaluationPageMethods, TableState } from '../../src/protocol/evaluation.ts';
 import { packed } from '../../src/protocol/pack.ts';
 import { connect } from '../../src/protocol/rpc.ts';
+import { keptState } from './previewState.ts';
 import { sampleEntries, samplePasses } from './sampleTable.ts';
 
 /** What the script outside the page does with it. */
@@ -18,13 +19,15 @@ export interface EvaluationControls {
   calls: string[];
   /** How many rows were asked for. */
   asked: number;
+  /** Nothing is stored of the page when it goes. */
+  forget(): void;
   /** @param count of samples; of the first `done` there are results */
   table(state: TableState, count: number, done: number, picture: string): Promise<void>;
 }
 
 const toHost: ((message: unknown) => void)[] = [];
 const calls: string[] = [];
-let state: unknown = JSON.parse(sessionStorage.getItem('state') ?? 'null');
+const state = keptState();
 let picture = '';
 let asked = 0;
 const rows = new TableRows();
@@ -66,14 +69,12 @@ const page = connect<EvaluationPageMethods, EvaluationPageHost>(
 Object.assign(window, {
   acquireVsCodeApi: () => ({
     postMessage: (message: unknown) => toHost.forEach((listener) => listener(structuredClone(message))),
-    getState: () => state,
-    setState: (next: unknown) => {
-      state = next;
-      sessionStorage.setItem('state', JSON.stringify(next));
-    },
+    getState: state.get,
+    setState: state.set,
   }),
   preview: {
     calls,
+    forget: state.forget,
     get asked() {
       return asked;
     },
