@@ -9,12 +9,12 @@ import type { Region } from '../logic/grid.ts';
 export interface MapDrawing extends PixelMap {
   /** Interpolates between patches. Off: every patch is one flat cell, as it was measured. */
   smooth: boolean;
+  /** Outlines of all patches, below the contour. */
+  outlines?: boolean;
 }
 
 /** What the reader points at, on top of the map. */
 export interface Marks {
-  /** Outlines of all patches. */
-  outlines: boolean;
   cursor?: number | undefined;
   region?: Region | undefined;
 }
@@ -84,6 +84,7 @@ function layOn(context: CanvasRenderingContext2D, size: Size, map: MapDrawing, r
   context.imageSmoothingEnabled = map.smooth;
   context.drawImage(cellsOf(map), 0, 0, size.width, size.height);
   hatchBlanks(context, map, size);
+  if (map.outlines === true) drawGrid(context, size, map, ratio);
   drawContour(context, map, size, ratio);
 }
 
@@ -101,7 +102,7 @@ function scaled(picture: ImageBitmap, { width, height }: Size): OffscreenCanvas 
   return canvas;
 }
 
-/** Outlines, cursor and region; line widths are in CSS pixels, `ratio` device pixels each. */
+/** Cursor and region; line widths are in CSS pixels, `ratio` device pixels each. */
 export function drawMarks(canvas: HTMLCanvasElement, grid: MapGrid, marks: Marks, ratio: number): void {
   const context = contextOf(canvas);
   if (context === null) return;
@@ -123,7 +124,6 @@ export function drawMarks(canvas: HTMLCanvasElement, grid: MapGrid, marks: Marks
     }
     context.setLineDash([]);
   };
-  if (marks.outlines) drawGrid(context, canvas, grid, ratio);
   if (marks.region !== undefined) frame(marks.region, 2, true);
   if (marks.cursor !== undefined) {
     const { row, column } = placeOf(marks.cursor, grid);
@@ -133,7 +133,7 @@ export function drawMarks(canvas: HTMLCanvasElement, grid: MapGrid, marks: Marks
 
 function drawGrid(
   context: CanvasRenderingContext2D,
-  { width, height }: HTMLCanvasElement,
+  { width, height }: Size,
   { rows, columns }: MapGrid,
   ratio: number,
 ): void {

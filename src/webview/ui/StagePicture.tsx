@@ -32,13 +32,12 @@ export function StagePicture({ scene, hovered, onHover }: StagePictureProps): VN
     const { law, strength, smooth, region, patch } = view;
     const { map, scale } = stage;
     const patches = map && enclosed(map, contourShare(view));
-    const drawing = map && patches && { ...map, scale, law, strength, smooth, enclosed: patches };
+    const outlines = (view.outlines || highContrast) && !many;
+    const drawing = map && patches && { ...map, scale, law, strength, smooth, outlines, enclosed: patches };
     drawMap(canvas.current, bitmap, alone ? undefined : drawing, ratio);
     if (alone) return;
-    const outlines = (view.outlines || highContrast) && !many;
-    const marks = { outlines, cursor: hovered ?? patch, region };
-    drawMarks(canvas.current, picture.grid, marks, ratio);
-    for (const near of lit) drawMarks(canvas.current, picture.grid, { outlines: false, cursor: near }, ratio);
+    drawMarks(canvas.current, picture.grid, { cursor: hovered ?? patch, region }, ratio);
+    for (const near of lit) drawMarks(canvas.current, picture.grid, { cursor: near }, ratio);
   }, [bitmap, stage, view, hovered, size.width, size.height, ratio, highContrast, picture, many, alone, lit]);
   const pointer = usePointer(scene, onHover);
   return (

@@ -53,7 +53,7 @@ export function SelectionMap(props: SelectionMapProps): VNode {
     if (canvas.current === null) return;
     const drawing = { ...map, law, scale, strength: STRENGTH, smooth: false, enclosed: enclosed(map, 1) };
     drawMap(canvas.current, bitmap, drawing, ratio);
-    drawMarks(canvas.current, grid, { outlines: false, cursor: patch }, ratio);
+    drawMarks(canvas.current, grid, { cursor: patch }, ratio);
     if (kind === 'teacher') drawOrder(canvas.current, block, ratio);
   }, [bitmap, map, law, scale.min, scale.zero, scale.max, width, height, ratio, patch]);
   const name = kind === 'latent' ? t('Latent {0}', title) : title;
