@@ -66,6 +66,7 @@ export function RowsGrid({ scene }: { scene: EvaluationScene }): VNode {
       aria-rowcount={count + 1}
       aria-activedescendant={count > 0 ? `row-${at}` : undefined}
       onKeyDown={move}
+      data-asked={state.evaluation !== undefined}
       style={{ '--passes': passes.length }}
     >
       <Heads scene={scene} />
@@ -116,7 +117,7 @@ function Heads({ scene: { state, query, ask } }: { scene: EvaluationScene }): VN
           class="cell cell-passes"
           title={passes.map(({ fed }) => fedName(fed)).join(', ')}
         >
-          {t('passes')}
+          {t('Passes')}
         </span>
       )}
       <Head column="blocks" name={t('Blocks')} kind="blocks" query={query} ask={ask} />
