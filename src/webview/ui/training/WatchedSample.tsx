@@ -44,7 +44,13 @@ export function WatchedSample({ scene }: { scene: TrainingScene }): VNode {
         )}
       </div>
       {looks.length > 0 && (
-        <Timeline looks={looks} index={index} isLive={chosen === undefined} choose={setChosen} />
+        <Timeline
+          looks={looks}
+          index={index}
+          isNewest={chosen === undefined}
+          isGoingOn={state.state === 'running' || state.state === 'paused'}
+          choose={setChosen}
+        />
       )}
       {look instanceof Error && <p class="status status-error">{look.message}</p>}
       {watched === undefined ? (
@@ -113,11 +119,14 @@ function Chooser({ watch, scene }: { watch: WatchRequest; scene: TrainingScene }
 interface TimelineProps {
   looks: readonly number[];
   index: number;
-  isLive: boolean;
+  /** The newest look is shown, and each that comes. */
+  isNewest: boolean;
+  isGoingOn: boolean;
   choose: (step: number | undefined) => void;
 }
 
-function Timeline({ looks, index, isLive, choose }: TimelineProps): VNode {
+function Timeline({ looks, index, isNewest, isGoingOn, choose }: TimelineProps): VNode {
+  const isLive = isNewest && isGoingOn;
   return (
     <div class="timeline">
       <input
@@ -137,9 +146,8 @@ function Timeline({ looks, index, isLive, choose }: TimelineProps): VNode {
           ({plural(looks.length, '{0} look', '{0} looks')}, {t('{0} to {1}', looks[0]!, looks.at(-1)!)})
         </span>
       </span>
-      {isLive ? (
-        <span class="live">{t('live')}</span>
-      ) : (
+      {isLive && <span class="live">{t('live')}</span>}
+      {!isNewest && (
         <Button
           title={t('Shows the newest look again, and each that comes')}
           onClick={() => choose(undefined)}
