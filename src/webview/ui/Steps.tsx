@@ -156,7 +156,10 @@ function Legend({ scene }: { scene: Scene }): VNode {
         {isSilent ? t('This trace holds no attention of words.') : brush?.title}
         {!isSilent && brush !== undefined && brush.tokens.size > 0 && (
           <>
-            : <span class="shade-key" aria-hidden="true" /> {t('up to {0}', number(brush.most.tokens))}
+            :{' '}
+            <span class="shade-most">
+              <span class="shade-key" aria-hidden="true" /> {t('up to {0}', number(brush.most.tokens))}
+            </span>
           </>
         )}
       </p>

@@ -31,11 +31,6 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
   return (
     <div class="doubt">
       <Verdict {...faithfulnessVerdict(result)} />
-      <Controls
-        scene={scene}
-        method="faithfulness"
-        tests={[{ test: 'faithfulness', name: t('Answer, nats') }]}
-      />
       <div class="doubt-parts">
         {chosen !== undefined && (
           <div class="doubt-plots">
@@ -92,6 +87,11 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
           </tbody>
         </table>
       </div>
+      <Controls
+        scene={scene}
+        method="faithfulness"
+        tests={[{ test: 'faithfulness', name: t('Answer, nats') }]}
+      />
     </div>
   );
 }
@@ -140,7 +140,10 @@ function Curves({ title, curves, fractions }: CurvesProps): VNode {
   return (
     <figure class="doubt-curves">
       <figcaption>
-        {title}, {number(least)} … {number(most)}
+        {title}{' '}
+        <span class="dim">
+          {t('from {0} to {1}, along the share of patches', number(least), number(most))}
+        </span>
       </figcaption>
       <svg viewBox={`-2 -2 ${WIDTH + 4} ${HEIGHT + 4}`} role="img" aria-label={title}>
         <polygon class="doubt-band" points={band} />
