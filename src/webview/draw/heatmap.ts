@@ -139,8 +139,8 @@ function drawGrid(
 ): void {
   context.lineWidth = ratio;
   for (const [colour, shift] of [
-    ['rgba(0, 0, 0, 0.8)', 0],
-    ['rgba(255, 255, 255, 0.8)', ratio],
+    ['rgba(0, 0, 0, 0.5)', 0],
+    ['rgba(255, 255, 255, 0.5)', ratio],
   ] as const) {
     context.strokeStyle = colour;
     context.beginPath();

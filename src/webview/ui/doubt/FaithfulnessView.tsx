@@ -140,8 +140,7 @@ function Curves({ title, curves, fractions }: CurvesProps): VNode {
   return (
     <figure class="doubt-curves">
       <figcaption>
-        {title}{' '}
-        <span class="dim">{t('{0} to {1}, by share of patches', number(least), number(most))}</span>
+        {title} <span class="dim">{t('{0} to {1}, by share of patches', number(least), number(most))}</span>
       </figcaption>
       <svg viewBox={`-2 -2 ${WIDTH + 4} ${HEIGHT + 4}`} role="img" aria-label={title}>
         <polygon class="doubt-band" points={band} />
