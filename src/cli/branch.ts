@@ -17,7 +17,7 @@ import { addModelOptions, integer, type ModelOptions } from './options.ts';
 import { originalsOf } from './analyse.ts';
 import { checkTracePath, conclude } from './reason.ts';
 import { reportEvent } from './reporter.ts';
-import { runRequest, vectorsOf } from './runRequest.ts';
+import { blocksOf, latentsOfFile, runRequest, vectorsOf } from './runRequest.ts';
 import { withModel } from './session.ts';
 import { label } from './terminal.ts';
 
@@ -197,22 +197,6 @@ function notFed(found: string): UserError {
     expected: 'own, zero, noise, mean, shuffle, dummy, markers, none, or swap:FILE',
     found,
   });
-}
-
-async function blocksOf(run: OpenTrace): Promise<Float32Array[][]> {
-  const vectors = await vectorsOf(run);
-  return run.trace.blocks.map(({ index }) => vectors.filter((_, i) => run.trace.latents[i]!.block === index));
-}
-
-async function latentsOfFile(file: string): Promise<Float32Array[]> {
-  const run = await openTrace(file);
-  try {
-    const latents = await vectorsOf(run);
-    if (latents.length > 0) return latents;
-    throw new UserError({ problem: 'This run has no latents to give', where: file });
-  } finally {
-    await run.close();
-  }
 }
 
 /** "1,1,2,3" or "map.png:1,1,2,3": rows and columns of patches from 1, both corners included. */

@@ -173,10 +173,6 @@ export function loadOptions(
   };
 }
 
-export const INTERVENE_HELP =
-  "what is fed at the latents: the model's own; zeros; noise of equal norm; another run's; " +
-  'nothing, the markers alone';
-
 /** "own,zero": what is fed in each pass, or "all" for the usual ones. */
 export function fedList(text: string): Fed[] {
   if (text === 'all') return [...USUAL];

@@ -30,7 +30,6 @@ import {
   addModelOptions,
   fedList,
   integer,
-  INTERVENE_HELP,
   shareOf,
   weightsCacheOption,
 } from './options.ts';
@@ -53,6 +52,12 @@ Exit codes:
 Environment:
   NO_COLOR=1    no colours
   ILVR_DEBUG=1  stack traces and the engine's log`;
+
+const FED_HELP = `
+Latents (--intervene): own, the model's own; zero; noise of equal norm; mean of the run's own; swap, another run's, from its
+trace (--swap-with) or a picture (--swap-image); shuffle, its own in another order; oracle, what the trainer's teacher selects
+from --helper pictures, one for each block, which must not be in the prompt; dummy, the pad's embedding; markers, nothing
+between the markers; none, no block at all. For mean, shuffle and oracle the run is made with its own latents first.`;
 
 /** Commands that look at the signal and keep what there is; the others end at once. */
 export const STOPPABLE: readonly string[] = [
@@ -145,9 +150,11 @@ function addReason(program: Command, context: CliContext, finished: (code: numbe
         .default(REASON_DEFAULTS.placement),
     );
   addGenerationOptions(addModelOptions(command))
-    .addOption(new Option('--intervene <what>', INTERVENE_HELP).choices(USUAL).default('own'))
-    .option('--swap-image <image>', 'picture whose latents --intervene swap feeds')
+    .addOption(new Option('--intervene <what>', 'what is fed at the latents').choices(FED).default('own'))
+    .option('--swap-with <trace>', 'trace whose latents --intervene swap feeds')
+    .option('--swap-image <image>', 'picture about which the same is asked first, for --intervene swap')
     .option('--trace <out>', 'write the trace there, and a picture of each block beside it')
+    .addHelpText('after', FED_HELP)
     .action(async (images: string[], options: ReasonOptions) => {
       finished(await reason(context, images, options));
     });

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CancelledError, unreachable, UserError } from '../base/errors.ts';
-import type { Fed } from '../evaluation/fed.ts';
+import { isOfOwnRun, type Fed } from '../evaluation/fed.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
 import { targetOf } from '../files/replaceFile.ts';
 import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
@@ -17,7 +17,7 @@ import { withModel } from './session.ts';
 import { label } from './terminal.ts';
 import type { EngineClient } from '../client/engineClient.ts';
 import type { OpenTrace } from '../traceFile/openTrace.ts';
-import { runRequest, vectorsOf, type RunRequest } from './runRequest.ts';
+import { blocksOf, latentsOfFile, runRequest, targetsOf, vectorsOf, type RunRequest } from './runRequest.ts';
 import { writeTraceFiles } from './traceOutput.ts';
 import { requireEnding, UsageError } from './usage.ts';
 
@@ -28,7 +28,8 @@ export interface ReasonOptions extends ModelOptions, GenerationOptions {
   question?: string;
   placement: ReasonRequest['placement'];
   intervene: Fed;
-  /** Whose latents are fed when they are swapped. */
+  /** Whose latents are fed when they are swapped: a trace's, or those of the same question about a picture. */
+  swapWith?: string;
   swapImage?: string;
   /** Where the trace goes. */
   trace?: string;
@@ -44,18 +45,21 @@ export async function reason(
   imagePaths: string[],
   options: ReasonOptions,
 ): Promise<number> {
-  const swapPaths = swapImagesOf(options);
+  checkNeeds(options);
   const images = await Promise.all(imagePaths.map(readImage));
   const helpers = await Promise.all(options.helper.map(readImage));
   if (options.trace !== undefined) {
     await checkTracePath(options.trace, [...imagePaths, ...options.helper]);
     requireEnding(options.trace, ['.json'], 'A trace');
   }
-  const swapImages = await Promise.all(swapPaths.map(readImage));
+  const donor: Donor = {
+    ...(options.swapWith !== undefined && { latents: await latentsOfFile(options.swapWith) }),
+    ...(options.swapImage !== undefined && { image: await readImage(options.swapImage) }),
+  };
   return withModel(context, options, async ({ client, loaded }) => {
     const own = requestFor(images, helpers, questionOf(options, loaded), options, loaded);
-    const latents = await latentsToSwapIn(context, client, { ...own, images: swapImages });
-    const intervention = interventionOf(options.intervene, 0, { ...NO_RUNS, latents });
+    const runs = await runsFor(context, client, own, { fed: options.intervene, donor });
+    const intervention = interventionOf(options.intervene, 0, runs);
     const request = { ...own, ...(intervention !== undefined && { intervention }) };
     const report = (trace: Trace, event: ReasonEvent): void => reportEvent(context.terminal, trace, event);
     return runRequest(client, request, { signal: context.signal, report }, async ({ run, problem }) => {
@@ -85,26 +89,60 @@ export async function checkTracePath(trace: string, pictures: readonly string[])
   }
 }
 
-/** @throws UsageError where there is a picture to swap with and no swap, or the other way round */
-function swapImagesOf({ intervene, swapImage }: ReasonOptions): string[] {
-  if ((intervene === 'swap') === (swapImage !== undefined)) return swapImage === undefined ? [] : [swapImage];
+/** @throws UsageError where what an intervention is made of is not given, or is given to another one */
+function checkNeeds({ intervene, swapWith, swapImage, helper, helpersInPrompt }: ReasonOptions): void {
+  const donors = [swapWith, swapImage].filter((given) => given !== undefined);
+  if (donors.length !== (intervene === 'swap' ? 1 : 0)) {
+    throw new UsageError({
+      problem:
+        intervene === 'swap'
+          ? '--intervene swap feeds the latents of one other run'
+          : 'Only --intervene swap feeds the latents of another run',
+      expected:
+        intervene === 'swap'
+          ? '--swap-with TRACE or --swap-image PICTURE'
+          : 'neither --swap-with nor --swap-image',
+      found: donors.length === 0 ? 'neither' : donors.join(' and '),
+    });
+  }
+  if (intervene !== 'oracle' || (helper.length > 0 && helpersInPrompt !== true)) return;
   throw new UsageError({
-    problem: '--intervene swap and --swap-image go together',
-    found: swapImage === undefined ? 'no picture whose latents to take' : `--intervene ${intervene}`,
-    remedy: 'Give both, or neither.',
+    problem: '--intervene oracle feeds what the teacher selects from helper pictures',
+    expected: '--helper PICTURE for each block, and no --helpers-in-prompt',
+    found: helper.length === 0 ? 'no helper picture' : '--helpers-in-prompt',
   });
 }
 
-/** The latents of the same question about the picture to swap with; none where there is no such picture. */
-async function latentsToSwapIn(
+/** Whose latents are swapped in. */
+interface Donor {
+  latents?: Float32Array[];
+  image?: ImageInput;
+}
+
+/** What an intervention is made of, from the runs that it takes to know. */
+async function runsFor(
   { signal }: CliContext,
   client: EngineClient,
-  request: RunRequest,
-): Promise<Float32Array[]> {
-  if (request.images.length === 0) return [];
-  return runRequest(client, { ...request, id: randomUUID() }, { signal }, async ({ run, problem }) => {
+  own: RunRequest,
+  { fed, donor: { latents, image } }: { fed: Fed; donor: Donor },
+): Promise<FedRuns> {
+  if (latents !== undefined) return { ...NO_RUNS, latents };
+  if (image === undefined && !isOfOwnRun(fed)) return NO_RUNS;
+  const request = { ...own, id: randomUUID(), ...(image !== undefined && { images: [image] }) };
+  return runRequest(client, request, { signal }, async ({ run, problem }) => {
     if (problem !== undefined) throw problem;
-    return vectorsOf(run!);
+    const blocks = fed === 'oracle' ? await targetsOf(client, run!, signal) : await blocksOf(run!);
+    if (fed === 'oracle' && blocks.length === 0) throw nothingSelected(own.helpers.length);
+    return { latents: await vectorsOf(run!), blocks };
+  });
+}
+
+function nothingSelected(helpers: number): UserError {
+  return new UserError({
+    problem: 'The teacher selects nothing for this run',
+    expected: 'a model of ILVR, and a run with blocks of its length',
+    found: helpers === 1 ? 'none for 1 helper picture' : `none for ${helpers} helper pictures`,
+    remedy: 'Feed something else with --intervene, or ask a model that thinks in latents as ILVR does.',
   });
 }
 

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { CancelledError, messageOf } from '../base/errors.ts';
+import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { analyseRequest } from '../client/analyseRequest.ts';
 import { EngineStoppedError } from '../client/ends.ts';
 import type { EngineClient } from '../client/engineClient.ts';
 import type { LatentIntervention, ReasonRequest, ReasonVariant } from '../protocol/engine.ts';
@@ -12,7 +13,7 @@ import { readArray } from '../trace/arrays.ts';
 import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { FileContainer } from '../traceFile/container.ts';
-import { OpenTrace } from '../traceFile/openTrace.ts';
+import { openTrace, OpenTrace } from '../traceFile/openTrace.ts';
 
 /** Where the arrays go is not the caller's business. */
 export type RunRequest = Omit<ReasonRequest, 'arrays'>;
@@ -85,6 +86,34 @@ export async function vectorsOf({ trace, container }: OpenTrace): Promise<Float3
   const vectors: Float32Array[] = [];
   for (const { vector } of trace.latents) vectors.push((await readArray(container, vector)).data);
   return vectors;
+}
+
+/** The same by the run's blocks. */
+export async function blocksOf(run: OpenTrace): Promise<Float32Array[][]> {
+  const vectors = await vectorsOf(run);
+  return run.trace.blocks.map((_, block) => vectors.filter((__, i) => run.trace.latents[i]!.block === block));
+}
+
+/** The latents of a recorded run, in order. @throws UserError if it is no trace, or has none */
+export async function latentsOfFile(file: string): Promise<Float32Array[]> {
+  const run = await openTrace(file);
+  try {
+    const latents = await vectorsOf(run);
+    if (latents.length > 0) return latents;
+    throw new UserError({ problem: 'This run has no latents to give', where: file });
+  } finally {
+    await run.close();
+  }
+}
+
+/** What the trainer's teacher selects for a run's latents, by block; none without helper pictures beside the prompt. */
+export async function targetsOf(
+  client: Pick<EngineClient, 'targets'>,
+  { trace, container }: OpenTrace,
+  signal: AbortSignal,
+): Promise<Float32Array[][]> {
+  const question = await analyseRequest(trace, container, { name: 'causality', parameters: {} });
+  return client.targets(question, signal);
 }
 
 /** Traces by the place of their run in the request. */

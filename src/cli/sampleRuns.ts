@@ -8,8 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import { helperImagesOf, type Sample } from '../dataset/samples.ts';
-import { analyseRequest } from '../client/analyseRequest.ts';
-import { OF_OWN_RUN, type Fed } from '../evaluation/fed.ts';
+import { isOfOwnRun, type Fed } from '../evaluation/fed.ts';
 import type { ResultsFile, SampleResult, SampleTests } from '../evaluation/results.ts';
 import { placementOf } from '../evaluation/samples.ts';
 import { score } from '../evaluation/score.ts';
@@ -22,7 +21,7 @@ import type { CliContext } from './context.ts';
 import { requestOptions, type GenerationOptions } from './options.ts';
 import { reportNotes } from './reporter.ts';
 import { interventionOf, NO_RUNS, type FedRuns } from './reason.ts';
-import { runVariants, vectorsOf, type RunRequest } from './runRequest.ts';
+import { blocksOf, runVariants, targetsOf, vectorsOf, type RunRequest } from './runRequest.ts';
 import { testsOf } from './sampleTests.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';
@@ -176,7 +175,10 @@ export class SampleRuns {
   ): Promise<[Pass, SampleResult][]> {
     const { problem } = sample;
     if (problem !== undefined) return passes.map((pass) => [pass, notAnswered(sample, problem)]);
-    const [later, first] = [passes.filter(isOfOwnRun), passes.filter((pass) => !isOfOwnRun(pass))];
+    const [later, first] = [
+      passes.filter(({ fed }) => isOfOwnRun(fed)),
+      passes.filter(({ fed }) => !isOfOwnRun(fed)),
+    ];
     const feedings: Feeding[] = [];
     for (const pass of first) {
       const latents = pass.fed === 'swap' ? await this.latentsOf(session, donorOf(this.samples, sample)) : [];
@@ -280,15 +282,10 @@ export class SampleRuns {
   }
 
   private async ownRunOf({ client }: Session, run: OpenTrace, { targets }: Wishes): Promise<OwnRun> {
-    const { trace, container } = run;
-    const vectors = await vectorsOf(run);
-    const blocks = trace.blocks.map((_, block) =>
-      vectors.filter((__, i) => trace.latents[i]!.block === block),
-    );
-    if (!targets || vectors.length === 0 || trace.status !== 'complete')
+    const [vectors, blocks] = [await vectorsOf(run), await blocksOf(run)];
+    if (!targets || vectors.length === 0 || run.trace.status !== 'complete')
       return { vectors, blocks, targets: [] };
-    const question = await analyseRequest(trace, container, { name: 'causality', parameters: {} });
-    return { vectors, blocks, targets: await client.targets(question, this.context.signal) };
+    return { vectors, blocks, targets: await targetsOf(client, run, this.context.signal) };
   }
 
   /** What holds for all samples is said once, before the first. */
@@ -297,10 +294,6 @@ export class SampleRuns {
     this.noted = true;
     reportNotes(this.context.terminal, trace);
   }
-}
-
-function isOfOwnRun({ fed }: Pass): boolean {
-  return (OF_OWN_RUN as readonly Fed[]).includes(fed);
 }
 
 /** Where the teacher selects nothing, its pass would be the model's own. */

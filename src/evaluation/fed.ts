@@ -9,8 +9,12 @@ export type Fed = (typeof FED)[number];
 /** What "all" stands for: the replacements of the papers, of which every one needs nothing but samples. */
 export const USUAL = ['own', 'zero', 'noise', 'swap', 'markers'] as const satisfies readonly Fed[];
 
-/** What is made of a run's own latents, or of what it wrote, so that the run comes first. */
-export const OF_OWN_RUN = ['mean', 'shuffle', 'oracle'] as const satisfies readonly Fed[];
+const OF_OWN_RUN: readonly Fed[] = ['mean', 'shuffle', 'oracle'];
+
+/** Whether it is made of the run's own latents, or of what it wrote, so that the run comes first. */
+export function isOfOwnRun(fed: Fed): boolean {
+  return OF_OWN_RUN.includes(fed);
+}
 
 /** In tables and reports, after "latents". */
 export const FED_NAMES: Record<Fed, string> = {

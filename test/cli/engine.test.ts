@@ -5,7 +5,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readArray } from '../../src/trace/arrays.ts';
-import { openTrace } from '../../src/traceFile/openTrace.ts';
+import type { Fed } from '../../src/evaluation/fed.ts';
+import { openTrace, type OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { answerText } from '../../src/trace/steps.ts';
 import { changedModel } from '../fixtures/changedModel.ts';
 import { BUILT_ENGINE, EXAMPLES, ilvr, temporaryFolder } from '../fixtures/cli.ts';
@@ -62,6 +63,36 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
       ]);
       for (const latent of trace.latents)
         expect(latent.comparisons.map((c) => c.picture)).toContain(trace.pictures[1]!.id);
+    }
+  });
+
+  it('feeds everything that evaluate feeds, made of the run itself, helper pictures or another trace', async () => {
+    const folder = temporaryFolder();
+    const asked = async (name: string, ...args: string[]) => {
+      const out = join(folder, `${name}.ilvr.json`);
+      const given = ['reason', join(EXAMPLES, 'map-01.png'), '--device', 'cpu', '--max-tokens', '40'];
+      const run = await ilvr([...given, ...args, '--trace', out], BUILT_ENGINE);
+      expect(run.code, run.err).toBe(0);
+      return openTrace(out);
+    };
+    const vectors = async ({ trace, container }: OpenTrace): Promise<string[]> =>
+      Promise.all(trace.latents.map(async ({ vector }) => (await readArray(container, vector)).data.join()));
+    const own = await vectors(await asked('own'));
+    expect(own.length).toBeGreaterThan(8);
+    const helpers = ['1', '2'].flatMap((n) => ['--helper', join(EXAMPLES, `map-01-helper-${n}.png`)]);
+    const needs: Partial<Record<Fed, string[]>> = {
+      oracle: helpers,
+      swap: ['--swap-with', join(folder, 'shuffle.ilvr.json')],
+    };
+    for (const fed of ['mean', 'shuffle', 'oracle', 'dummy', 'none', 'swap'] as const) {
+      const run = await asked(fed, '--intervene', fed, ...(needs[fed] ?? []));
+      expect(run.trace.settings.intervention).toBe(fed);
+      const found = await vectors(run);
+      if (fed === 'none') expect(found).toEqual([]);
+      else expect(found[0], fed).not.toBe(own[0]);
+      // Its own in another order, and those once more from the trace.
+      if (fed === 'shuffle') expect(own).toContain(found[0]);
+      if (fed === 'swap') expect(found[0]).toBe((await vectors(await openTrace(needs.swap![1]!)))[0]);
     }
   });
 
