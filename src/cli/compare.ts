@@ -1,5 +1,6 @@
 /** `ilvr compare`: two evaluations of the same samples, and whether their difference may be chance. */
 
+import { realpath } from 'node:fs/promises';
 import { UserError } from '../base/errors.ts';
 import { differenceOf, pairUp, SIGNIFICANCE, type Difference, type Pair } from '../evaluation/comparison.ts';
 import { sizesOf } from '../evaluation/figures.ts';
@@ -17,10 +18,18 @@ import { label as labelOf, type Styled, type Terminal } from './terminal.ts';
 /**
  * Runs the command.
  * @returns the exit code
- * @throws UserError for a file that holds no results, or results that cannot be paired
+ * @throws UserError for a file that holds no results, results that cannot be paired, or twice the same file
  */
 export async function compare({ terminal }: CliContext, pathA: string, pathB: string): Promise<number> {
   const [a, b] = await Promise.all([readResults(pathA), readResults(pathB)]);
+  if ((await realpath(pathA)) === (await realpath(pathB))) {
+    throw new UserError({
+      problem: 'Results are not compared with themselves',
+      expected: 'two files',
+      found: 'twice the same',
+      where: pathB,
+    });
+  }
   const pairs = checkedPairs(a, b, pathB);
   describeFiles(terminal, { a, b, pathA, pathB });
   describePairs(terminal, a, b, pairs);

@@ -5,6 +5,7 @@ import { likenessOf, type BlockLikeness } from '../comparison/latents.ts';
 import { meanOf } from '../heatmap/statistics.ts';
 import { statedAnswer } from '../trace/answer.ts';
 import type { Trace } from '../trace/schema.ts';
+import { requireTwo } from '../traceFile/identity.ts';
 import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { label as labelOf, Styled, type Terminal } from './terminal.ts';
@@ -28,7 +29,7 @@ export function requireOneKind(a: string, b: string): void {
 /** Words whose probability changed most. */
 const WORDS_SHOWN = 5;
 
-/** @throws UserError for a file that is no trace */
+/** @throws UserError for a file that is no trace, or twice the same */
 export async function compareTraces(
   { terminal }: CliContext,
   pathA: string,
@@ -39,6 +40,7 @@ export async function compareTraces(
   try {
     const b = await openTrace(pathB);
     try {
+      await requireTwo(a.trace, b.trace);
       const comparison = compareRuns(a.trace, b.trace);
       const likeness = await likenessOf(a, b, comparison.blocks);
       if (asJson) terminal.print(`${JSON.stringify({ ...comparison, latents: likeness ?? null })}\n`);

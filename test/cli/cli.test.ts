@@ -16,6 +16,7 @@ import { decode } from 'fast-png';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { forcedTokens } from '../../src/cli/options.ts';
 import { Styled, Terminal } from '../../src/cli/terminal.ts';
+import { FED } from '../../src/evaluation/fed.ts';
 import { openTrace } from '../../src/traceFile/openTrace.ts';
 import { buildFakeEngine, EXAMPLES, ilvr, temporaryFolder, type CliRun } from '../fixtures/cli.ts';
 
@@ -53,6 +54,13 @@ describe('arguments', () => {
     [['evaluate', 'x.jsonl', '--intervene', 'nothing'], 2],
     [['reason', MAP, '--intervene', 'swap'], 2],
     [['reason', MAP, '--swap-image', MAP], 2],
+    [['reason', MAP, '--intervene', 'swap', '--swap-image', MAP, '--swap-with', 'x.ilvr.json'], 2],
+    [['reason', MAP, '--intervene', 'zero', '--swap-with', 'x.ilvr.json'], 2],
+    [['reason', MAP, '--intervene', 'swap', '--swap-with', 'none.ilvr.json'], 1],
+    [['reason', MAP, '--intervene', 'oracle'], 2],
+    [['reason', MAP, '--intervene', 'oracle', '--helper', MAP, '--helpers-in-prompt'], 2],
+    [['reason', MAP, '--intervene', 'oracle', '--helper', MAP], 1],
+    [['reason', MAP, '--intervene', 'all'], 2],
     [['compare', 'only-one.jsonl'], 2],
     [['compare', '--help'], 0],
     [['reason', 'no-such-picture.png'], 1],
@@ -92,6 +100,26 @@ describe('reason', () => {
     expect(out).toMatch(/looks +most in layer \d of 2: mean mass on the image \.\d\d/);
     expect(out).toMatch(/time .*vision 13 ms · answer 340 ms/);
     expect(err).toContain('reading the checkpoint\n');
+  });
+
+  it('says what each intervention needs, and what it found', async () => {
+    const refusal = async (...args: string[]): Promise<string> =>
+      (await ilvr(['reason', MAP, '--intervene', ...args], engine)).err;
+    expect(await refusal('swap')).toMatch(
+      /feeds the latents of one other run: expected --swap-with TRACE or --swap-image PICTURE, found neither/,
+    );
+    expect(await refusal('zero', '--swap-image', MAP)).toMatch(/Only --intervene swap .*found .*map-01\.png/);
+    expect(await refusal('oracle')).toMatch(
+      /expected --helper PICTURE for each block.*found no helper picture/,
+    );
+    expect(await refusal('oracle', '--helper', MAP, '--helpers-in-prompt')).toMatch(
+      /found --helpers-in-prompt/,
+    );
+    expect(await refusal('oracle', '--helper', MAP)).toMatch(
+      /teacher selects nothing for this run.*found none for 1 helper picture/,
+    );
+    const { out } = await ilvr(['reason', '--help'], engine);
+    for (const fed of FED) expect(out).toMatch(new RegExp(`\\b${fed}\\b`));
   });
 
   it('names the adapter of the model', async () => {
@@ -615,6 +643,23 @@ describe('compare', () => {
   ])('refuses %s', async (_, other, words) => {
     const { code, err } = await ilvr(['compare', results('one', '+-'), other()], engine);
     expect([code, err.includes(words)], err).toEqual([1, true]);
+  });
+
+  it('refuses the same twice: a trace, its copy, results by another path', async () => {
+    const [one, copy] = ['twice.ilvr.json', 'copy.ilvr.json'].map((name) => join(folder, name));
+    await ilvr(['reason', MAP, '--trace', one!], engine);
+    copyFileSync(one!, copy!);
+    for (const other of [one!, copy!]) {
+      const { code, out, err } = await ilvr(['compare', one!, other], engine);
+      expect([code, out, err.trim()]).toEqual([
+        1,
+        '',
+        'A run is not compared with itself: expected traces of two runs, found twice the same. Choose another one.',
+      ]);
+    }
+    const file = results('itself', '+-');
+    const { code, err } = await ilvr(['compare', file, `${folder}/./itself.jsonl`], engine);
+    expect([code, err]).toEqual([1, expect.stringContaining('Results are not compared with themselves')]);
   });
 
   it('compares what evaluate wrote', async () => {

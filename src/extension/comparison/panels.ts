@@ -21,6 +21,7 @@ import { packed } from '../../protocol/pack.ts';
 import { connect } from '../../protocol/rpc.ts';
 import { keptAnalysis, loadResult, storedAnalysis, type AnalysisKey } from '../../trace/analyses.ts';
 import type { Trace } from '../../trace/schema.ts';
+import { requireTwo } from '../../traceFile/identity.ts';
 import type { OpenTrace } from '../../traceFile/openTrace.ts';
 import { panelHtml, resourceRoot } from '../panelHtml.ts';
 import type { Reporter } from '../report.ts';
@@ -69,12 +70,6 @@ export class ComparisonPanels implements vscode.WebviewPanelSerializer, Disposab
 
   /** @throws UserError if both are one trace, one still goes on, or one cannot be opened */
   async open(refs: Refs): Promise<ComparisonPanel> {
-    if (isSameRef(refs.a, refs.b)) {
-      throw new UserError({
-        problem: 'A run is not compared with itself',
-        remedy: 'Choose another one.',
-      });
-    }
     const { library, extensionUri } = this.services;
     const existing = [...this.pages].find((page) =>
       SIDES.every((side) => isSameRef(page.refs[side], refs[side])),
@@ -86,6 +81,7 @@ export class ComparisonPanels implements vscode.WebviewPanelSerializer, Disposab
     const [a, b] = [await library.trace(refs.a), await library.trace(refs.b)];
     requireEnded(refs.a, a);
     requireEnded(refs.b, b);
+    await requireTwo(a, b);
     const title = vscode.l10n.t('{0} and {1}', nameOf(refs.a, a), nameOf(refs.b, b));
     return this.add(createPage(COMPARISON_PANEL, title, resourceRoot(extensionUri)), refs);
   }

@@ -97,4 +97,16 @@ export function suite(claim: DeclareClaim): void {
     const { comparison } = await compared(...files);
     assert.deepEqual(comparison.first, { a: 0, b: 0 });
   });
+
+  claim(
+    'twice the same trace is not compared, whatever its file is called',
+    async () => {
+      const { runId } = await reason(file('map-01.png'));
+      const copy = file('copy.ilvr.json');
+      await vscode.commands.executeCommand('ilvr.exportTrace', runId, copy);
+      await assert.rejects(compared(copy, copy), /not compared with itself/);
+      await assert.rejects(compared(runId, copy), /not compared with itself: .*found twice the same/);
+    },
+    { timeoutMs: 2 * RUN_MS },
+  );
 }
