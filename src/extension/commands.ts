@@ -18,8 +18,8 @@ import type { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
 import { chooseTrace } from './trace/openCommand.ts';
 import type { BranchCommand } from './run/branchCommand.ts';
-import { isReasonOptions, type ReasonCommand } from './run/reasonCommand.ts';
-import { registerCommand, type Reporter } from './report.ts';
+import type { ReasonCommand } from './run/reasonCommand.ts';
+import { isOptions, registerCommand, type Reporter } from './report.ts';
 import { runOf, type RunCommands } from './run/runCommands.ts';
 import type { RunSessions } from './run/session.ts';
 import type { RunStore } from './run/store.ts';
@@ -29,7 +29,6 @@ import { selectWeights } from './weightsCommand.ts';
 import { isTrainOptions, type TrainCommand } from './training/command.ts';
 import type { TraceLinks } from './trace/links.ts';
 import { nameOf, type TraceLibrary, type TraceRef } from './trace/library.ts';
-import type { TracePanel } from './trace/panel.ts';
 import type { TracePanels } from './trace/panels.ts';
 
 export interface CommandServices {
@@ -87,7 +86,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       'ilvr.reason',
       reporter,
       (target: unknown, more: unknown) => reason.reason(target, more),
-      (_, more) => isReasonOptions(more),
+      (_, more) => isOptions(more),
     ),
     command('ilvr.stop', (target) => sessions.stop(runOf(target))),
     command('ilvr.copyLink', (target) => links.copy(refIn(target, active))),
@@ -107,11 +106,11 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       'ilvr.branch',
       reporter,
       async (target: unknown, options: unknown) => {
-        const run = runOf(target);
-        if (run !== undefined && options !== undefined) return services.branches.fromCode(run, options);
-        return services.branches.fromPanel(await panelInFront(services, run));
+        const ref = refIn(target, active);
+        if (isOptions(options)) return services.branches.fromCode(ref, options);
+        return services.branches.fromPage(ref, await active.lookedAt(ref));
       },
-      (_, options) => options !== undefined,
+      (_, options) => isOptions(options),
     ),
     ...ofRuns.register(),
     registerCommand(
@@ -196,18 +195,6 @@ export async function showTrace(
   if (shown !== undefined) return shown.reveal(selection);
   const name = nameOf(ref, await library.trace(ref));
   panels.open(ref.run, name).reveal(selection);
-}
-
-/** The panel of a run, or of the one in front. */
-async function panelInFront({ panels, active, library }: CommandServices, run?: string): Promise<TracePanel> {
-  const ref = run === undefined ? active.current() : { run };
-  if (ref === undefined || 'file' in ref) {
-    throw new UserError({
-      problem: 'No run is open',
-      remedy: 'Open a run’s panel. A trace file is gone on with by "ilvr branch".',
-    });
-  }
-  return panels.open(ref.run, nameOf(ref, await library.trace(ref)));
 }
 
 /** A run from code or the tree, or a file from code or a menu; else the trace in front. */

@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 import { ActiveTrace } from './trace/active.ts';
 import { setBundle } from '../base/l10n.ts';
 import type { InspectorApi } from './api.ts';
+import type { PanelSelection } from '../protocol/panel.ts';
 import { registerCommands, showTrace } from './commands.ts';
 import { CompareCommand } from './comparison/command.ts';
 import { ComparisonPanels, type ComparisonServices } from './comparison/panels.ts';
@@ -80,6 +81,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     exportTrace: exporter.export.bind(exporter),
     openAsText: documents.show.bind(documents),
     compareWith: (ref: TraceRef) => compare.compareWith(ref),
+    branch: (ref: TraceRef, lookedAt?: PanelSelection) => branches.fromPage(ref, lookedAt),
     analyses: new RunAnalyses({
       context,
       engine,
@@ -96,7 +98,6 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
         engine,
         runs,
         runAgain: (panel, edit) => reason.runAgain(panel, edit),
-        branch: (panel) => branches.fromPanel(panel),
         summaries: () => store.list(),
       },
       context.workspaceState,
@@ -104,7 +105,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   );
   const editors = new TraceEditors(views);
   const sessions = new RunSessions(runs, panels, reporter);
-  const running = { context, sessions, runs, runStore: store, library };
+  const running = { context, sessions, runs, runStore: store, library, panels };
   const branches = new BranchCommand(running);
   const reason = new ReasonCommand(running, branches);
 

@@ -44,7 +44,8 @@ export class Reporter {
       this.shown.add(error);
     }
     const message = this.record(error);
-    const buttons = [...remedies, ...remediesFor(error), this.showLog()];
+    const usual = remediesFor(error).filter(({ title }) => !remedies.some((other) => other.title === title));
+    const buttons = [...remedies, ...usual, this.showLog()];
     this.watch(showError(message, buttons));
   }
 
@@ -61,6 +62,11 @@ export class Reporter {
   private showLog(): Button {
     return { title: vscode.l10n.t('Show log'), run: () => this.log.show() };
   }
+}
+
+/** True for options of a call from code; menus pass arrays of what is selected, or an editor's group. */
+export function isOptions(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('groupId' in value);
 }
 
 /**

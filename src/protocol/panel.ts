@@ -75,7 +75,7 @@ export interface PanelState {
   toCome?: number;
   /** Name of the file when it was opened from one. */
   fileName?: string;
-  /** A viewer has no engine: no run again, no helpers. */
+  /** A viewer of a file has no run to be made again or to add helpers to; what goes on from its trace is a run of its own. */
   canRun: boolean;
   /** Which of the panel's runs is shown, from 0, when it has several. */
   history?: { at: number; of: number };

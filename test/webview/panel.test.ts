@@ -647,11 +647,12 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await page.getByRole('button', { name: 'Run again' }).click();
     await page.getByRole('button', { name: 'Export…' }).click();
     await preview.show(run, { canRun: false });
+    await page.getByRole('button', { name: 'From here on…' }).click();
     await page.getByRole('button', { name: 'Open as text' }).click();
     await page.getByRole('alert').waitFor();
     await expect.poll(() => page.getByRole('button', { name: 'Run again' }).count()).toBe(0);
     const calls = (await preview.calls()).filter((name) => name !== 'remember');
-    expect(calls).toEqual(['ready', 'runAgain', 'exportTrace', 'openAsText']);
+    expect(calls).toEqual(['ready', 'runAgain', 'exportTrace', 'branch', 'openAsText']);
   });
 
   test('of several runs the one shown is told, and the others are asked for by key', async () => {
@@ -677,6 +678,10 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
     await expect.poll(() => page.getByRole('status').allInnerTexts()).toContain(locked);
     await page.getByRole('button', { name: 'Export…' }).click();
     await expect.poll(() => preview.calls()).toEqual(['ready', 'exportTrace']);
+    await preview.show(run, { canRun: false, locked });
+    const branch = page.getByRole('button', { name: 'From here on…' });
+    await expect.poll(() => branch.getAttribute('title')).toBe(locked);
+    expect(await branch.isDisabled()).toBe(true);
   });
 
   test('a picture that cannot be shown is told, and its maps are there all the same', async () => {

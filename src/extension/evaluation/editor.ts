@@ -334,7 +334,6 @@ export class SamplesPage implements SamplesTableApi, vscode.Disposable {
         source: basename(this.uri.fsPath),
         question: sample.question,
         pictures: images.length,
-        helpers: [],
         truth: { map: sample.map, answer: sample.answer },
       },
     };

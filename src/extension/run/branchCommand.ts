@@ -1,4 +1,7 @@
-/** "From here on, with …": a run goes on from what is looked at, with something changed that is asked for. */
+/**
+ * "From here on, with …": a run goes on from what is looked at, with something changed that is asked for. The trace of a
+ * file is kept as a run for that, so that the branch has a parent.
+ */
 
 import * as vscode from 'vscode';
 import * as z from 'zod';
@@ -11,9 +14,10 @@ import type { Trace } from '../../trace/schema.ts';
 import { copyBeginning } from '../../traceFile/container.ts';
 import type { OpenTrace } from '../../traceFile/openTrace.ts';
 import { readRunSettings } from '../settings.ts';
-import type { TraceLibrary, TraceRef } from '../trace/library.ts';
+import { nameOf, type TraceLibrary, type TraceRef } from '../trace/library.ts';
 import { chooseTrace } from '../trace/openCommand.ts';
 import type { TracePanel } from '../trace/panel.ts';
+import type { TracePanels } from '../trace/panels.ts';
 import { requireTrust } from '../trust.ts';
 import { askText, choose } from '../window.ts';
 import type { RunRequest, RunResult } from './controller.ts';
@@ -22,7 +26,7 @@ import { RUNS_NEED_TRUST, type Runs } from './runs.ts';
 import type { RunSessions } from './session.ts';
 import type { RunStore } from './store.ts';
 
-/** Second argument of `ilvr.branch` when it is called from code: no dialog is shown. */
+/** Second argument of `ilvr.branch` when it is called from code, after a run's id or a file: no dialog is shown. */
 const branchOptions = z.strictObject({
   /** Index of the token that is decided anew. */
   at: z.int().min(0),
@@ -39,6 +43,7 @@ export interface BranchServices {
   runs: Runs;
   runStore: RunStore;
   library: TraceLibrary;
+  panels: TracePanels;
 }
 
 export class BranchCommand {
@@ -49,25 +54,29 @@ export class BranchCommand {
   }
 
   /** From code. @throws UserError if it cannot be branched there */
-  async fromCode(run: string, options: unknown): Promise<RunResult> {
+  async fromCode(ref: TraceRef, options: unknown): Promise<RunResult> {
     const { at, latents, ...rest } = branchOptions.parse(options);
     const changes = {
       ...rest,
       ...(latents !== undefined && { intervention: plainIntervention(latents) }),
     } as BranchChanges;
-    return this.start(run, at, changes, 'wait');
+    return this.start(await this.keptRun(ref), at, changes, 'wait');
   }
 
-  /** Asks what is to be other from what the panel looks at on; undefined when a dialog was left. */
-  async fromPanel(panel: TracePanel): Promise<RunResult | undefined> {
+  /**
+   * Asks what is to be other from what is looked at on, and shows the branch in the run's panel.
+   * @returns undefined when a dialog was left
+   */
+  async fromPage(ref: TraceRef, lookedAt: PanelSelection = {}): Promise<RunResult | undefined> {
     requireTrust(RUNS_NEED_TRUST);
-    const selection = (await panel.selection()) ?? {};
-    const trace = await this.services.library.trace({ run: panel.run });
-    const at = placeOf(trace, selection);
-    const changes = await this.ask(trace, panel.run, at, selection);
+    const { library, panels } = this.services;
+    const trace = await library.trace(ref);
+    const at = placeOf(trace, lookedAt);
+    const changes = await this.ask(trace, ref, at, lookedAt);
     if (changes === undefined) return undefined;
+    const run = await this.keptRun(ref);
     try {
-      return await this.start(panel.run, at, changes, 'ask', panel);
+      return await this.start(run, at, changes, 'ask', panels.open(run, nameOf(ref, trace)));
     } catch (error) {
       if (error instanceof CancelledError) return undefined;
       throw error;
@@ -81,6 +90,14 @@ export class BranchCommand {
     return { branch: this.build({ run }, branch.at, changesOf(trace), trace, branch.parent) };
   }
 
+  /** The run, or the one as which a file's trace is kept. */
+  private async keptRun(ref: TraceRef): Promise<string> {
+    if ('run' in ref) return ref.run;
+    requireTrust(RUNS_NEED_TRUST);
+    const { library, runStore } = this.services;
+    return library.use(ref, (open) => runStore.keep(open, nameOf(ref)));
+  }
+
   private async start(
     run: string,
     at: number,
@@ -91,6 +108,7 @@ export class BranchCommand {
     const { context, sessions, runs, library } = this.services;
     requireTrust(RUNS_NEED_TRUST);
     const earlier = runs.get(run)?.request;
+    const sample = await runs.sampleOf(run);
     const request = await library.use({ run }, async (open): Promise<RunRequest> => {
       const { images, helpers } = earlier ?? (await imagesOf(open));
       const settings = earlier?.settings ?? readRunSettings(context);
@@ -102,7 +120,7 @@ export class BranchCommand {
         helpers,
         settings,
         branch,
-        ...(earlier?.sample && { sample: earlier.sample }),
+        ...(sample && { sample }),
       };
     });
     return sessions.start(request, whenBusy, panel);
@@ -129,7 +147,7 @@ export class BranchCommand {
 
   private async ask(
     trace: Trace,
-    run: string,
+    ref: TraceRef,
     at: number,
     { picture, patches }: PanelSelection,
   ): Promise<BranchChanges | undefined> {
@@ -170,7 +188,7 @@ export class BranchCommand {
       case 'mask':
         return { mask: { picture: picture!, patches: [...patches!] } };
       case 'latents':
-        return this.latentsChange(run);
+        return this.latentsChange(ref);
       case 'temperature':
         return numberChange('temperature', trace.settings.temperature);
       case 'seed':
@@ -180,7 +198,7 @@ export class BranchCommand {
     }
   }
 
-  private async latentsChange(run: string): Promise<BranchChanges | undefined> {
+  private async latentsChange(own: TraceRef): Promise<BranchChanges | undefined> {
     const kinds: { label: string; kind: LatentKind }[] = [
       { label: vscode.l10n.t('Zeroed'), kind: 'zero' },
       { label: vscode.l10n.t('Noise of equal norm'), kind: 'noise' },
@@ -196,7 +214,7 @@ export class BranchCommand {
     if (kind !== 'swap' && kind !== 'mean') return { intervention: plainIntervention(kind) };
     const { library, runStore } = this.services;
     const ref =
-      kind === 'mean' ? { run } : await chooseTrace(runStore, vscode.l10n.t('The latents of which run?'));
+      kind === 'mean' ? own : await chooseTrace(runStore, vscode.l10n.t('The latents of which run?'));
     if (ref === undefined) return undefined;
     return { intervention: { kind, latents: await library.use(ref, vectorsOf) } };
   }

@@ -13,9 +13,8 @@ import type { Trace, TraceModel } from '../../trace/schema.ts';
 import { requireModel } from '../../trace/sameModel.ts';
 import { stepsOf } from '../../trace/steps.ts';
 import type { EngineService } from '../engineService.ts';
-import type { ImageSample } from './sampleLookup.ts';
 import type { RunStore } from './store.ts';
-import { verdictOf } from './verdict.ts';
+import { verdictOf, type KnownAnswer } from './verdict.ts';
 import type { RunSettings } from '../settings.ts';
 
 /** Everything a run is made from; kept for "Run again". */
@@ -25,7 +24,7 @@ export interface RunRequest {
   helpers: ImageInput[];
   settings: RunSettings;
   /** What a samples file says of the picture, if one knows it. */
-  sample?: ImageSample;
+  sample?: KnownAnswer;
   /** Of a run that goes on from a point of another. */
   branch?: RunBranch;
 }
@@ -149,7 +148,7 @@ export class RunController implements Disposable {
 
   private async ask(): Promise<'complete' | 'cancelled'> {
     const { model, adapter, device, weights, ...settings } = this.request.settings;
-    const { question, images, helpers, branch } = this.request;
+    const { question, images, helpers, branch, sample } = this.request;
     const { signal } = this.abort;
     this.phase = 'loading';
     this.report(vscode.l10n.t('Loading the model …'));
@@ -163,6 +162,7 @@ export class RunController implements Disposable {
     this.phase = 'running';
     this.report(vscode.l10n.t('Encoding pictures …'));
     const arrays = await this.runs.prepareArrays(this.id);
+    if (sample !== undefined) await this.runs.keepSample(this.id, sample);
     const asked =
       branch === undefined
         ? { question, images, helpers, ...settings }

@@ -18,6 +18,7 @@ import { defaultQuestion, readRunSettings, type RunSettings } from '../settings.
 import { baseName, type TraceLibrary } from '../trace/library.ts';
 import type { TracePanel } from '../trace/panel.ts';
 import { requireTrust } from '../trust.ts';
+import { isOptions } from '../report.ts';
 import { askText } from '../window.ts';
 
 export class ReasonCommand {
@@ -43,7 +44,7 @@ export class ReasonCommand {
   async reason(target?: unknown, more?: unknown): Promise<RunResult | undefined> {
     requireTrust(RUNS_NEED_TRUST);
     const uris = urisIn(target, more);
-    if (isReasonOptions(more)) return this.reasonWithoutDialogs(uris, more);
+    if (isOptions(more)) return this.reasonWithoutDialogs(uris, more);
     const images = uris.length > 0 ? uris : await pickImages();
     const [first] = images ?? [];
     if (images === undefined || first === undefined) return undefined;
@@ -123,17 +124,14 @@ export class ReasonCommand {
   private async earlierRequest(runId: string): Promise<Omit<RunRequest, 'settings'>> {
     const run = this.runs.get(runId);
     if (run !== undefined) return run.request;
+    const sample = await this.runs.sampleOf(runId);
     return this.library.use({ run: runId }, async (open) => ({
       question: open.trace.question,
       ...(await imagesOf(open)),
       ...this.branches.again(runId, open),
+      ...(sample && { sample }),
     }));
   }
-}
-
-/** True for a call from code with options; menus pass arrays of files or an editor's group. */
-export function isReasonOptions(value: unknown): value is ReasonOptions {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('groupId' in value);
 }
 
 /** The picture in the editor, without a question; others are chosen from the explorer's menu or from here. */

@@ -8,6 +8,7 @@ import type { EngineService } from '../engineService.ts';
 import { requireTrust } from '../trust.ts';
 import { RunController, type RunRequest, type RunResult } from './controller.ts';
 import type { RunStore } from './store.ts';
+import type { KnownAnswer } from './verdict.ts';
 
 export const RUNS_NEED_TRUST = 'Models run in trusted workspaces only';
 
@@ -44,6 +45,11 @@ export class Runs implements Disposable {
 
   all(): RunController[] {
     return [...this.byId.values()];
+  }
+
+  /** What a samples file says of a run's picture, also of a run of an earlier window. */
+  async sampleOf(id: string): Promise<KnownAnswer | undefined> {
+    return this.get(id)?.request.sample ?? this.runStore.sampleOf(id);
   }
 
   /** Runs that have not ended, the running one first. */

@@ -45,11 +45,11 @@ export class RunSessions {
     void showWhileHidden(run, done, shown);
     try {
       const result = await done;
-      if (run.error !== undefined) this.reporter.show(run.error, this.remedies(run, run.error));
+      if (run.error !== undefined) this.reporter.show(run.error, this.remedies(run, run.error, before));
       else if (result.failure !== undefined) this.reporter.inform(result.failure);
       return result;
     } catch (error) {
-      this.reporter.show(error, this.remedies(run, error));
+      this.reporter.show(error, this.remedies(run, error, before));
       throw error;
     } finally {
       // A run that never began has nothing to show.
@@ -72,14 +72,17 @@ export class RunSessions {
     if (choice === 'stop') for (const run of active) run.cancel();
   }
 
-  /** Buttons for what went wrong in `run`. */
-  private remedies(run: RunController, error: unknown): Button[] {
+  /**
+   * Buttons for what went wrong in `run`.
+   * @param before the run that its panel showed, and shows again if this one never began
+   */
+  private remedies(run: RunController, error: unknown, before: string | undefined): Button[] {
     const { request } = run;
     const again = (settings: Partial<RunSettings>): Promise<unknown> =>
       this.start(
         { ...request, settings: { ...request.settings, ...settings } },
         'ask',
-        this.panels.find(run.id),
+        this.panels.find(run.id) ?? (before === undefined ? undefined : this.panels.find(before)),
       );
     const remedies: Button[] = [];
     if (error instanceof EngineDiedError) {
@@ -90,11 +93,14 @@ export class RunSessions {
       remedies.push({ title: vscode.l10n.t('Run on CPU'), run: () => again({ device: 'cpu' }) });
     }
     const isModel = run.failedWhile === 'loading' && error instanceof UserError;
-    // What names the model as what is to be chosen has that button already.
-    if (isModel && !(error instanceof SettingError) && error.details.choose === undefined) {
+    if (isModel && !(error instanceof SettingError)) {
       remedies.push({
         title: vscode.l10n.t('Select model folder'),
-        run: () => vscode.commands.executeCommand('ilvr.selectModel'),
+        run: async () => {
+          const model = await vscode.commands.executeCommand<string | undefined>('ilvr.selectModel');
+          // A branch wants the one model that made its parent, so that with it there is nothing left to decide.
+          if (model !== undefined && request.branch !== undefined) await again({ model });
+        },
       });
     }
     return remedies;

@@ -1,7 +1,8 @@
 /**
  * Runs on disk, in the extension's global storage: `<id>.ilvr.json` is the manifest, `<id>.ilvr.bin` the arrays,
- * which the engine writes, `<id>.summary.json` a line for lists. A run is saved while it happens, so that neither a
- * window reload nor a killed process loses it. The oldest are deleted beyond a fixed number.
+ * which the engine writes, `<id>.summary.json` a line for lists, `<id>.sample.json` what a samples file says of the
+ * picture. A run is saved while it happens, so that neither a window reload nor a killed process loses it. The oldest are
+ * deleted beyond a fixed number.
  *
  * Plain file calls rather than `workspace.fs`: the last save happens while the window closes, when
  * the editor's side of that service may be gone.
@@ -9,12 +10,15 @@
 
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type * as z from 'zod';
 import { UserError } from '../../base/errors.ts';
 import type { Disposable } from '../../base/disposable.ts';
 import { isFile } from '../../files/plainFile.ts';
 import { replaceFile } from '../../files/replaceFile.ts';
 import { finishTrace } from '../../trace/events.ts';
 import type { Trace } from '../../trace/schema.ts';
+import { exportTrace } from '../../traceFile/export.ts';
+import { identityOf } from '../../traceFile/identity.ts';
 import {
   ARRAYS_SUFFIX,
   arraysText,
@@ -22,7 +26,9 @@ import {
   snapshotOf,
   TRACE_SUFFIX,
 } from '../../traceFile/manifest.ts';
+import { openTrace, type OpenTrace } from '../../traceFile/openTrace.ts';
 import { MAX_RUN_NAME, runSummary, summaryOf, type RunSummary } from './summary.ts';
+import { knownAnswer, type KnownAnswer } from './verdict.ts';
 
 const KEPT_RUNS = 20;
 /** Least time between two automatic saves. */
@@ -30,7 +36,8 @@ const SAVE_INTERVAL_MS = 1000;
 /** A save takes at most this share of the time, however long a trace becomes. */
 const SAVE_SHARE = 0.02;
 const SUMMARY_SUFFIX = '.summary.json';
-/** An array file without a manifest is of a run that has just begun, or of one that never got far. */
+const SAMPLE_SUFFIX = '.sample.json';
+/** A file without a manifest is of a run that has just begun, or of one that never got far. */
 const ORPHAN_AGE_MS = 3_600_000;
 
 interface Pending {
@@ -101,6 +108,38 @@ export class RunStore implements Disposable {
     this.changed();
   }
 
+  /**
+   * Keeps a trace from elsewhere as a run; one that is kept already is not kept again.
+   * @param name of the run, until its user gives it another
+   * @returns the run's id
+   */
+  async keep(open: OpenTrace, name: string): Promise<string> {
+    const identity = await identityOf(open.trace);
+    // A run of ours that was exported is itself.
+    if ((await this.identityOfKept(open.trace.id)) === identity) return open.trace.id;
+    // Made of what the trace holds, so that the same one comes to the same run.
+    const id = identity.slice(0, 32);
+    const copied = this.writing.then(async () => {
+      if (!(await this.has(id))) await this.copy(open, id, name);
+    });
+    this.writing = copied.catch(() => undefined);
+    await copied;
+    await this.prune();
+    this.changed();
+    return id;
+  }
+
+  /** Keeps what a samples file says of a run's picture, for when the run is asked again. */
+  async keepSample(id: string, sample: KnownAnswer): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    await replaceFile(this.fileOf(id, SAMPLE_SUFFIX), JSON.stringify(knownAnswer.parse(sample)));
+  }
+
+  /** What a samples file said of a run's picture; undefined where none knew it. */
+  async sampleOf(id: string): Promise<KnownAnswer | undefined> {
+    return readJson(this.fileOf(id, SAMPLE_SUFFIX), knownAnswer);
+  }
+
   /** Whether a run of this id is kept. Ids may come from anywhere. */
   async has(id: string): Promise<boolean> {
     return isRunId(id) && (await isFile(this.fileOf(id, TRACE_SUFFIX)));
@@ -138,7 +177,7 @@ export class RunStore implements Disposable {
 
   /** Deletes all that a run has written. */
   async discard(id: string): Promise<void> {
-    for (const suffix of [TRACE_SUFFIX, ARRAYS_SUFFIX, SUMMARY_SUFFIX]) {
+    for (const suffix of [TRACE_SUFFIX, ARRAYS_SUFFIX, SUMMARY_SUFFIX, SAMPLE_SUFFIX]) {
       await rm(this.fileOf(id, suffix), { force: true });
     }
     this.changed();
@@ -177,6 +216,23 @@ export class RunStore implements Disposable {
     if (entry) entry.notBefore = Date.now() + Math.max(SAVE_INTERVAL_MS, took / SAVE_SHARE);
   }
 
+  private async copy({ trace, container }: OpenTrace, id: string, name: string): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    const copy = { ...trace, id };
+    await exportTrace({ trace: copy, container }, this.fileOf(id, TRACE_SUFFIX), { form: 'pair' });
+    await this.writeSummary({ ...summaryOf(copy), name: name.slice(0, MAX_RUN_NAME) });
+  }
+
+  /** See `identityOf`; undefined where no such run is kept, or it cannot be read. */
+  private async identityOfKept(id: string): Promise<string | undefined> {
+    if (!(await this.has(id))) return undefined;
+    const kept = await openTrace(this.fileOf(id, TRACE_SUFFIX)).catch(() => undefined);
+    if (kept === undefined) return undefined;
+    await kept.close();
+    markInterrupted(kept.trace);
+    return identityOf(kept.trace);
+  }
+
   private async writeName(id: string, name: string): Promise<void> {
     await this.find(id);
     const summary = await this.readSummary(id + SUMMARY_SUFFIX);
@@ -202,9 +258,13 @@ export class RunStore implements Disposable {
     const names = await readdir(this.folder);
     const ages = await Promise.all(idsIn(names, TRACE_SUFFIX).map((id) => this.ageOf(id, TRACE_SUFFIX)));
     const manifests = new Set(ages.map(({ id }) => id));
-    const arrays = await Promise.all(idsIn(names, ARRAYS_SUFFIX).map((id) => this.ageOf(id, ARRAYS_SUFFIX)));
+    const parts = await Promise.all(
+      [ARRAYS_SUFFIX, SAMPLE_SUFFIX].flatMap((suffix) =>
+        idsIn(names, suffix).map((id) => this.ageOf(id, suffix)),
+      ),
+    );
     const old = ages.toSorted((a, b) => b.age - a.age).slice(KEPT_RUNS);
-    const orphans = arrays.filter(({ id, age }) => !manifests.has(id) && age < Date.now() - ORPHAN_AGE_MS);
+    const orphans = parts.filter(({ id, age }) => !manifests.has(id) && age < Date.now() - ORPHAN_AGE_MS);
     for (const { id } of [...old, ...orphans]) if (!this.pending.has(id)) await this.discard(id);
   }
 
@@ -215,12 +275,7 @@ export class RunStore implements Disposable {
   }
 
   private async readSummary(name: string): Promise<RunSummary | undefined> {
-    try {
-      return runSummary.parse(JSON.parse(await readFile(join(this.folder, name), 'utf8')));
-    } catch {
-      // Deleted by another window meanwhile, or damaged: a list goes on without it.
-      return undefined;
-    }
+    return readJson(join(this.folder, name), runSummary);
   }
 
   /** Ids come from webview state too, so they must not name a path. */
@@ -234,6 +289,15 @@ export class RunStore implements Disposable {
 
 function isRunId(id: string): boolean {
   return /^[\w-]{1,128}$/.test(id);
+}
+
+async function readJson<Value>(file: string, schema: z.ZodType<Value>): Promise<Value | undefined> {
+  try {
+    return schema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch {
+    // Deleted by another window meanwhile, damaged, or never written: whoever asks goes on without it.
+    return undefined;
+  }
 }
 
 /** Of the runs that have a file of this kind. */

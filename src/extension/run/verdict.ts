@@ -1,19 +1,27 @@
 /** Whether a run's answer is right, where the samples file beside its picture knows. Knows nothing of VS Code. */
 
-import { judge, type Truth } from '../../dataset/scoring.ts';
+import * as z from 'zod';
+import { GOAL, HOLE, judge, SAFE, START } from '../../dataset/scoring.ts';
 import type { Trace, TraceVerdict } from '../../trace/schema.ts';
 import { answerText } from '../../trace/steps.ts';
 
-/** What a samples file says about a picture. */
-export interface KnownAnswer {
+/** What a samples file says about a picture; kept with a run. */
+export const knownAnswer = z.object({
   /** Name of the file. */
-  source: string;
+  source: z.string(),
   /** Without `<image>`. */
-  question: string;
+  question: z.string(),
   /** How many pictures it is about. */
-  pictures: number;
-  truth?: Truth;
-}
+  pictures: z.int(),
+  truth: z
+    .object({
+      map: z.array(z.array(z.literal([HOLE, SAFE, START, GOAL]))).optional(),
+      answer: z.string().optional(),
+    })
+    .optional(),
+});
+
+export type KnownAnswer = z.output<typeof knownAnswer>;
 
 /** Undefined for a partial answer, and where another question was asked, or about other pictures, than the sample's. */
 export function verdictOf(trace: Trace, sample: KnownAnswer): TraceVerdict | undefined {

@@ -1,6 +1,6 @@
 /**
  * The editor for trace files. Read-only, needs no engine, and works in a workspace that is not
- * trusted: reading a trace executes nothing.
+ * trusted: reading a trace executes nothing. What goes on from a file is a run, with a panel of its own.
  */
 
 import * as vscode from 'vscode';
@@ -11,6 +11,7 @@ import type { Reporter } from '../report.ts';
 import { baseName, type TraceLibrary, type TraceRef } from './library.ts';
 import type { UseTrace } from './pageRequests.ts';
 import type { RunAnalyses } from './runAnalyses.ts';
+import { lockedReason } from '../trust.ts';
 import { shownError } from '../window.ts';
 import { TraceView, type PanelActions } from './view.ts';
 import type { PanelSelection } from '../../protocol/panel.ts';
@@ -26,6 +27,8 @@ export interface EditorServices {
   exportTrace: (ref: TraceRef) => Promise<unknown>;
   openAsText: (ref: TraceRef) => Promise<unknown>;
   compareWith: (ref: TraceRef) => Promise<unknown>;
+  /** Keeps the trace as a run, and goes on from what is looked at with something changed that is asked for. */
+  branch: (ref: TraceRef, lookedAt: PanelSelection | undefined) => Promise<unknown>;
   analyses: RunAnalyses;
 }
 
@@ -56,14 +59,18 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
     const { uri } = document;
     const ref = { file: uri };
     const store = new DisposableStore();
-    const state = async (): Promise<PanelState> => ({
-      trace: await library.trace(ref),
-      fileName: baseName(uri),
-      canRun: false,
-    });
+    const state = async (): Promise<PanelState> => {
+      const locked = lockedReason();
+      return {
+        trace: await library.trace(ref),
+        fileName: baseName(uri),
+        canRun: false,
+        ...(locked !== undefined && { locked }),
+      };
+    };
     const use: UseTrace = (work) => library.use(ref, work);
-    const actions = this.actions(ref);
-    const view = store.add(
+    const actions = this.actions(ref, () => view.selection());
+    const view: TraceView = store.add(
       new TraceView({
         panel,
         extensionUri,
@@ -79,6 +86,7 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
         if ('file' in changed && changed.file.toString() === uri.toString()) reporter.watch(view.refresh());
       }),
     );
+    store.add(vscode.workspace.onDidGrantWorkspaceTrust(() => reporter.watch(view.refresh())));
     const markActive = (): void => {
       if (panel.active) active.enter(view, ref, () => view.selection());
     };
@@ -108,17 +116,17 @@ export class TraceEditors implements vscode.CustomReadonlyEditorProvider {
     if (selection) view.select(selection);
   }
 
-  private actions(ref: TraceRef): PanelActions {
-    const { reporter, exportTrace, openAsText, compareWith } = this.services;
+  private actions(ref: TraceRef, lookedAt: () => Promise<PanelSelection | undefined>): PanelActions {
+    const { reporter, exportTrace, openAsText, compareWith, branch } = this.services;
     return {
       exportTrace: async () => reporter.watch(exportTrace(ref)),
       openAsText: async () => reporter.watch(openAsText(ref)),
       compareWith: async () => reporter.watch(compareWith(ref)),
+      branch: async () => reporter.watch(lookedAt().then((selection) => branch(ref, selection))),
       // A viewer says canRun: false, so its page offers none of these.
       cancel: nothing,
       runAgain: nothing,
       askAgain: nothing,
-      branch: nothing,
       showRun: nothing,
       showOther: nothing,
       addHelpers: nothing,

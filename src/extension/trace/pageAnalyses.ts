@@ -65,7 +65,7 @@ export interface AnalysisMeans {
   keep?: (make: (sink: ArraySink) => Promise<KeptAnalysis>) => Promise<void>;
   chooseOther: ChooseOther;
   /** Says which answers to the run's question are right, where a samples file knew. */
-  truth?: () => Truth | undefined;
+  truth?: () => Promise<Truth | undefined>;
   /** Takes that folder for the run's model, or asks for one; false where the dialog was left. */
   chooseModel?: (folder?: string) => Promise<boolean>;
   /** Computes anew what the tests say of the control models. */
@@ -124,15 +124,15 @@ export class PageAnalyses implements AnalysesHost {
   /** @throws UserError if another trace is shown, or it cannot be computed; CancelledError before anything was found */
   async analyse(request: unknown): Promise<AnalysisAnswer> {
     const { id = 0, run, method, parameters } = parseAnalysisRequest(request);
-    const truth = 'truth' in ANALYSES[method].parameters.shape ? this.means.truth?.() : undefined;
-    const all = truth === undefined ? parameters : { ...parameters, truth };
-    const asked = { method, parameters: { ...parametersOf(method, all) } };
     const abort = new AbortController();
     this.running.get(id)?.abort(new CancelledError('The analysis'));
     this.running.set(id, abort);
     try {
       return await this.use(async (open) => {
         requireRun(open.trace.id, run);
+        const truth = 'truth' in ANALYSES[method].parameters.shape ? await this.means.truth?.() : undefined;
+        const all = truth === undefined ? parameters : { ...parameters, truth };
+        const asked = { method, parameters: { ...parametersOf(method, all) } };
         const computed = await this.compute(open, asked, id, abort.signal);
         await this.keep(asked, computed);
         const { result, origin, other } = computed;

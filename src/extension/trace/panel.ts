@@ -34,8 +34,8 @@ export interface PanelServices {
   remember: (title: string, runs: PanelRuns) => void;
   /** Runs the question of `panel` again, or another one that is asked for, in the same panel. */
   runAgain: (panel: TracePanel, edit?: boolean) => Promise<unknown>;
-  /** Goes on from what is looked at in a panel, with something changed that is asked for. */
-  branch: (panel: TracePanel) => Promise<unknown>;
+  /** Goes on from what is looked at, with something changed that is asked for. */
+  branch: (ref: TraceRef, lookedAt: PanelSelection | undefined) => Promise<unknown>;
   /** Kept runs, for the tree of branches. */
   summaries: () => Promise<readonly RunSummary[]>;
   exportTrace: (ref: TraceRef) => Promise<unknown>;
@@ -244,7 +244,7 @@ export class TracePanel implements Disposable {
       cancel: async () => runs.get(this.runId)?.cancel(),
       runAgain: shown(() => runAgain(this)),
       askAgain: shown(() => runAgain(this, true)),
-      branch: shown(() => this.services.branch(this)),
+      branch: shown(async () => this.services.branch(this.ref, await this.selection())),
       showRun: shown(async (run: string) => this.showKept(run)),
       showOther: shown((by: -1 | 1) => this.showOther(by)),
       exportTrace: shown(() => exportTrace(this.ref)),

@@ -60,9 +60,10 @@ export class RunAnalyses {
   }
 
   /** A run was judged if the sample of its picture asks its question. */
-  private truthOf(id: string): Truth | undefined {
-    const run = this.services.runs.get(id);
-    return run?.trace?.verdict === undefined ? undefined : run.request.sample?.truth;
+  private async truthOf(run: string): Promise<Truth | undefined> {
+    const { runs, library } = this.services;
+    const { verdict } = await library.trace({ run });
+    return verdict === undefined ? undefined : (await runs.sampleOf(run))?.truth;
   }
 
   /** Asks the model of a run, or the one that is set today where that is not known any more. */

@@ -189,7 +189,7 @@ function Actions({ trace, canRun, locked, call }: Omit<HeaderProps, 'fileName' |
         </Button>
       )}
       {!canRun && <Button onClick={() => call((host) => host.openAsText())}>{t('Open as text')}</Button>}
-      {canRun && !running && (
+      {!running && (
         <Button
           title={locked ?? t('From the word or latent that is selected on, with something changed')}
           disabled={locked !== undefined}

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { markInterrupted, RunStore } from '../../../src/extension/run/store.ts';
+import { readArray } from '../../../src/trace/arrays.ts';
 import { applyEvent, startTrace } from '../../../src/trace/events.ts';
 import type { Trace } from '../../../src/trace/schema.ts';
-import { openTrace, type OpenTrace } from '../../../src/traceFile/openTrace.ts';
-import { smallArrays, smallEvents, smallTrace } from '../../fixtures/smallTrace.ts';
+import { openTrace, OpenTrace } from '../../../src/traceFile/openTrace.ts';
+import { smallArrays, smallEvents, smallRun, smallTrace } from '../../fixtures/smallTrace.ts';
 
 let folder: string;
 let failures: unknown[];
@@ -189,6 +190,52 @@ test('a discarded run leaves none of its three files, and listeners are told', a
   expect(await readdir(folder)).toEqual([]);
   expect(await store.has('unwanted')).toBe(false);
   expect(told).toBe(2);
+});
+
+test('a trace from elsewhere is kept once, as a run of its own that reads back equal', async () => {
+  const file = smallRun();
+  const id = await store.keep(file, 'from a file');
+  expect(await store.keep(smallRun(), 'another name')).toBe(id);
+  const kept = await read(id);
+  expect(kept.trace).toEqual({ ...file.trace, id });
+  const [one, other] = [kept, file].map(({ trace, container }) =>
+    readArray(container, trace.latents[0]!.vector),
+  );
+  expect((await one!).data).toEqual((await other!).data);
+  await kept.close();
+  expect(await store.list()).toMatchObject([{ id, name: 'from a file' }]);
+  // What is kept is an ordinary run: exported and opened again it is itself.
+  const exported = new OpenTrace({ ...file.trace, id }, file.container);
+  expect(await store.keep(exported, 'exported')).toBe(id);
+  expect(await store.list()).toHaveLength(1);
+});
+
+test('the file of a kept run is that run, and one that only says so is another', async () => {
+  await save(run('small'));
+  expect(await store.keep(smallRun(), 'exported')).toBe('small');
+  const forged = smallRun();
+  forged.trace.question = 'Which other way?';
+  expect(await store.keep(forged, 'forged')).not.toBe('small');
+  expect(await store.list()).toHaveLength(2);
+  const open = await read('small');
+  expect(open.trace.question).toBe(smallTrace().question);
+  await open.close();
+});
+
+test('a window to come knows what a samples file said of a run’s picture, until the run is deleted', async () => {
+  const sample = {
+    source: 'samples.jsonl',
+    question: 'Which way?',
+    pictures: 1,
+    truth: { map: [[1 as const, 2 as const]], answer: undefined },
+  };
+  await store.keepSample('small', { ...sample, helpers: ['not kept'] } as typeof sample);
+  await save(run('small'));
+  const next = new RunStore(folder, () => undefined);
+  expect(await next.sampleOf('small')).toStrictEqual({ ...sample, truth: { map: [[1, 2]] } });
+  expect(await next.sampleOf('other')).toBeUndefined();
+  await next.discard('small');
+  expect(await readdir(folder)).toEqual([]);
 });
 
 test('ids of others are no paths', async () => {

@@ -64,7 +64,7 @@ describe('a page', () => {
   test('asks about the answer that a samples file knew, and keeps with what it was asked', async () => {
     const truth = { answer: 'RRD' };
     const { trace, analyses, run } = opened({
-      truth: () => truth,
+      truth: async () => truth,
       compute: async ({ parameters }) => {
         expect(parameters).toMatchObject({ truth, repeats: 2 });
         const { device } = trace;

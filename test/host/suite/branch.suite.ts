@@ -1,15 +1,29 @@
 /** Claims about runs that go on from a point of another: from code, their tree, and once more. */
 
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { RunResult } from '../../../src/extension/api.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
-import { file, inspector, reason, RUN_MS } from './inspector.ts';
+import { extension, file, inspector, pressUntilDone, reason, RUN_MS, writeText } from './inspector.ts';
 
-async function branch(run: string, options: object): Promise<string> {
-  const { runId, status } = await vscode.commands.executeCommand<RunResult>('ilvr.branch', run, options);
+async function branch(of: string | vscode.Uri, options: object): Promise<string> {
+  const { runId, status } = await vscode.commands.executeCommand<RunResult>('ilvr.branch', of, options);
   assert.equal(status, 'complete');
   return runId;
+}
+
+/** A run's trace as a file that somebody else gave, with the trace's id if none is given. */
+async function traceFile(run: string, name: string, id = run): Promise<vscode.Uri> {
+  const uri = file(name);
+  await vscode.commands.executeCommand('ilvr.exportTrace', run, uri);
+  const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+  return writeText(name, text.replaceAll(run, id));
+}
+
+async function children(run: string): Promise<string[]> {
+  const runs = await (await inspector()).runs();
+  return runs.filter(({ branch: of }) => of?.parent === run).map(({ id }) => id);
 }
 
 export function suite(claim: DeclareClaim): void {
@@ -58,6 +72,100 @@ export function suite(claim: DeclareClaim): void {
       );
       assert.deepEqual(two.branch, one.branch);
       await eventually('the panel', async () => (await inspector()).panelRuns().length > 0);
+    },
+    { timeoutMs: 3 * RUN_MS },
+  );
+
+  claim(
+    'the trace of a file goes on as a run that is kept once, its branches below it, and again with the same tokens',
+    async () => {
+      const api = await inspector();
+      const { runId } = await reason(file('map-05.png'));
+      const own = await api.traceOf(runId);
+      const at = own.blocks[1]!.startToken;
+      const elsewhere = await traceFile(runId, 'elsewhere.ilvr.json', 'run-of-another-machine');
+      await vscode.commands.executeCommand('vscode.open', elsewhere);
+      const before = new Set((await api.runs()).map(({ id }) => id));
+      const first = await branch(elsewhere, { at, text: 'down' });
+      const made = await api.traceOf(first);
+      const parent = made.branch!.parent;
+      assert.deepEqual(made.tokens.slice(0, at), own.tokens.slice(0, at));
+      assert.equal(made.tokens[at]?.text, 'down');
+      const kept = await api.traceOf(parent);
+      assert.deepEqual({ ...kept, id: runId }, { ...own, arrays: kept.arrays });
+
+      const second = await branch(elsewhere, { at, latents: 'zero' });
+      assert.deepEqual((await children(parent)).toSorted(), [first, second].toSorted());
+      const added = (await api.runs()).filter(({ id }) => !before.has(id));
+      assert.deepEqual(added.map(({ id }) => id).toSorted(), [parent, first, second].toSorted());
+      assert.equal(added.find(({ id }) => id === parent)?.name, 'elsewhere');
+      const lines = (await api.runLines()).map(({ id }) => id);
+      assert.ok(lines.indexOf(first) > lines.indexOf(parent), 'the branch stands below its parent');
+
+      const again = await vscode.commands.executeCommand<RunResult>('ilvr.runAgain', first);
+      const twice = await api.traceOf(again.runId);
+      assert.deepEqual(
+        twice.tokens.map(({ id }) => id),
+        made.tokens.map(({ id }) => id),
+      );
+      assert.equal(twice.branch?.parent, parent);
+      // The parent itself is a run like any other.
+      const whole = await vscode.commands.executeCommand<RunResult>('ilvr.runAgain', parent);
+      assert.deepEqual(
+        (await api.traceOf(whole.runId)).tokens.map(({ id }) => id),
+        own.tokens.map(({ id }) => id),
+      );
+      // What was exported here is the run it was exported from.
+      const ours = await branch(await traceFile(runId, 'ours.ilvr.json'), { at });
+      assert.equal((await api.traceOf(ours)).branch?.parent, runId);
+    },
+    { timeoutMs: 6 * RUN_MS },
+  );
+
+  claim(
+    'a trace file in front goes on from what is looked at there, as its reader chooses, in the panel of its run',
+    async () => {
+      const api = await inspector();
+      const { runId } = await reason(file('map-02.png'));
+      const shown = await traceFile(runId, 'shown.ilvr.json', 'shown-elsewhere');
+      await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+      await vscode.commands.executeCommand('vscode.openWith', shown, 'ilvr.trace');
+      const kept = (await api.runs()).length;
+      const left = vscode.commands.executeCommand('ilvr.branch');
+      await pressUntilDone(left, 'workbench.action.closeQuickOpen');
+      assert.equal((await api.runs()).length, kept, 'nothing is kept of a dialog that was left');
+      const done = vscode.commands.executeCommand<RunResult | undefined>('ilvr.branch');
+      await pressUntilDone(done, 'workbench.action.acceptSelectedQuickOpenItem');
+      const made = await api.traceOf((await done)!.runId);
+      const { history } = api.panelRuns().find((panel) => panel.shown === made.id)!;
+      assert.deepEqual(history, [made.branch!.parent, made.id]);
+      assert.notEqual(made.branch!.parent, runId);
+    },
+    { timeoutMs: 3 * RUN_MS },
+  );
+
+  claim(
+    'a trace file of another model than the one that is set is told both, and goes on when that one is chosen',
+    async () => {
+      const configuration = vscode.workspace.getConfiguration('ilvr');
+      const folderOf = (name: string): string => join(extension().extensionPath, 'models', name);
+      try {
+        const { runId } = await reason(file('map-03.png'), {
+          settings: { model: folderOf('control-carrying') },
+        });
+        const other = await traceFile(runId, 'other-model.ilvr.json', 'of-another-model');
+        await configuration.update('model', folderOf('control-bypassed'), vscode.ConfigurationTarget.Global);
+        await assert.rejects(
+          branch(other, { at: 1 }),
+          /needs the model that made the run: expected control-carrying .*found control-bypassed .*Choose its folder/,
+        );
+        await configuration.update('model', folderOf('control-carrying'), vscode.ConfigurationTarget.Global);
+        const made = await (await inspector()).traceOf(await branch(other, { at: 1 }));
+        assert.equal(made.model.name, 'control-carrying');
+      } finally {
+        await configuration.update('model', undefined, vscode.ConfigurationTarget.Global);
+        await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+      }
     },
     { timeoutMs: 3 * RUN_MS },
   );

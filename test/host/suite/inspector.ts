@@ -119,3 +119,13 @@ export function blockLine(document: vscode.TextDocument, block: number): number 
   assert.ok(line >= 0, `no block ${block + 1} in:\n${document.getText()}`);
   return line;
 }
+
+/** Answers the list that a command shows by a key's command, again until the command has ended. */
+export async function pressUntilDone(done: PromiseLike<unknown>, key: string): Promise<void> {
+  let isDone = false;
+  void Promise.resolve(done).finally(() => (isDone = true));
+  await eventually('the command to end', async () => {
+    await vscode.commands.executeCommand(key);
+    return isDone;
+  });
+}

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
+import type { AnalysisResult } from '../../../src/analysis/table.ts';
 import type { RunResult } from '../../../src/extension/api.ts';
 import { smallRun, smallTrace } from '../../fixtures/smallTrace.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
@@ -9,6 +10,7 @@ import {
   extension,
   file,
   inspector,
+  pressUntilDone,
   reason,
   reasonUntilFirstLatent,
   RUN_MS,
@@ -33,16 +35,6 @@ async function panelOf(runId: string): Promise<string[]> {
   return eventually('its panel', async () => {
     const panels = (await inspector()).panelRuns();
     return panels.find(({ shown }) => shown === runId)?.history;
-  });
-}
-
-/** Answers the list that a command shows by a key's command, again until the command has ended. */
-async function pressUntilDone(done: PromiseLike<unknown>, key: string): Promise<void> {
-  let isDone = false;
-  void Promise.resolve(done).finally(() => (isDone = true));
-  await eventually('the command to end', async () => {
-    await vscode.commands.executeCommand(key);
-    return isDone;
   });
 }
 
@@ -117,6 +109,32 @@ export function suite(claim: DeclareClaim): void {
       assert.match((await lineOf(runId)).accessibilityInformation?.label ?? '', /stopped/);
     },
     model,
+  );
+
+  claim(
+    'whether an answer is right is said also of a run that the window has forgotten, made again or gone on with',
+    async () => {
+      await closeAll();
+      const api = await inspector();
+      const first = await reason(file(MAP), { question });
+      // The window keeps the last five, and knows of others what it would know after a restart.
+      for (let i = 0; i < 5; i++) await reason(file('map-05.png'), { settings: { maxTokens: 2 } });
+      const { verdict, blocks } = await api.traceOf(first.runId);
+      assert.ok(verdict, 'the samples file knows this picture');
+      const again = await vscode.commands.executeCommand<RunResult>('ilvr.runAgain', first.runId);
+      assert.deepEqual((await api.traceOf(again.runId)).verdict, verdict);
+      const at = blocks[0]!.startToken;
+      const branch = await vscode.commands.executeCommand<RunResult>('ilvr.branch', first.runId, { at });
+      assert.deepEqual((await api.traceOf(branch.runId)).verdict, verdict);
+      await vscode.commands.executeCommand('ilvr.openTrace', first.runId);
+      const parameters = { variants: ['zero'], repeats: 1 };
+      const { found } = await api
+        .panelAnalyses(first.runId)!
+        .analyse({ id: 1, run: first.runId, method: 'causality', parameters });
+      const { own } = found!.result as AnalysisResult<'causality'>;
+      assert.equal(own?.right, verdict.right);
+    },
+    { timeoutMs: 4 * RUN_MS },
   );
 
   claim('a run that was renamed has its name in the view, and by nothing is called as before', async () => {

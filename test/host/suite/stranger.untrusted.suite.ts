@@ -111,6 +111,12 @@ export function suite(claim: DeclareClaim): void {
       /Training runs are started and steered/,
     );
     await assert.rejects(reason(file('map-01.png')), /Models run in trusted workspaces only/);
+    const trace = await writeTraceFile('goes-on.ilvr.json', smallRun());
+    await assert.rejects(
+      async () => vscode.commands.executeCommand('ilvr.branch', trace, { at: 1 }),
+      /Models run in trusted workspaces only/,
+    );
+    assert.deepEqual(await (await inspector()).runs(), []);
     assert.equal((await inspector()).enginePid(), undefined);
   });
 
