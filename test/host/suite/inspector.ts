@@ -121,11 +121,16 @@ export function blockLine(document: vscode.TextDocument, block: number): number 
 }
 
 /** Answers the list that a command shows by a key's command, again until the command has ended. */
-export async function pressUntilDone(done: PromiseLike<unknown>, key: string): Promise<void> {
+export async function pressUntilDone(
+  done: PromiseLike<unknown>,
+  key: string,
+  timeoutMs?: number,
+): Promise<void> {
   let isDone = false;
   void Promise.resolve(done).finally(() => (isDone = true));
-  await eventually('the command to end', async () => {
+  const press = async (): Promise<boolean> => {
     await vscode.commands.executeCommand(key);
     return isDone;
-  });
+  };
+  await eventually('the command to end', press, timeoutMs);
 }
