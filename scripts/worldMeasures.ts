@@ -157,7 +157,8 @@ if (values.only !== 'answers') {
   await pointing();
   changing();
   probe();
-  await exchanged();
+  await exchanged('one block');
+  await exchanged('all up to a block');
 }
 await model.release();
 
@@ -288,9 +289,12 @@ function ridge(X: readonly number[][], Y: readonly number[][], lambda: number): 
   });
 }
 
-/** Two walks through one world: the one gets the other's latents in one block. What does its answer say then? */
-async function exchanged(): Promise<void> {
-  console.log('\nLatents of one block from another walk through the same world:\n');
+/**
+ * Two walks through one world: the one gets the other's latents, in one block or in all up to it. What does its answer say
+ * then? One block can be gone around by what stands before it; all cannot, but by counting the words.
+ */
+async function exchanged(reach: 'one block' | 'all up to a block'): Promise<void> {
+  console.log(`\nLatents of ${reach} from another walk through the same world:\n`);
   row('moves', 'block', 'as the other walk’s state makes it', 'unchanged', 'something else');
   row('---', '---', '---', '---', '---');
   const moves = Math.max(...measured.map((each) => each.moves));
@@ -319,7 +323,11 @@ async function exchanged(): Promise<void> {
     const latents = own[1]!.latents.flat();
     const swapped = await answers(
       prompts[0]!,
-      blocks.map((block) => ({ kind: 'swap', latents, scope: { block } })),
+      blocks.map((block) => ({
+        kind: 'swap',
+        latents,
+        scope: reach === 'one block' ? { block } : { block, from: 0 },
+      })),
     );
     for (const block of blocks) {
       if (expected[block] === mine.question.answer) continue;

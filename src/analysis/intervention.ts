@@ -34,16 +34,17 @@ export const INTERVENTION_NAMES: Record<InterventionKind, Message> = {
   none: message('no block at all'),
 };
 
-/** One block, or one latent of it, both counted from 0. */
+/** One block, or one latent of it, or the blocks from another up to it; all counted from 0. */
 export interface InterventionScope {
   block: number;
   latent?: number | undefined;
+  from?: number | undefined;
 }
 
 /** Whether a block, or a latent of it, is meant; all are without a scope. */
 export function inScope(scope: InterventionScope | undefined, block: number, latent?: number): boolean {
   if (scope === undefined) return true;
-  if (scope.block !== block) return false;
+  if (block > scope.block || block < (scope.from ?? scope.block)) return false;
   return scope.latent === undefined || latent === undefined || scope.latent === latent;
 }
 
