@@ -151,6 +151,12 @@ const OwnSettings = z.looseObject({
   protocol: OwnProtocol.optional(),
 });
 
+/** The question that a checkpoint names as its own, before it is opened. @throws UserError where there is no checkpoint */
+export async function ownQuestion(folder: string): Promise<string | undefined> {
+  await findConfig(folder, 'model');
+  return (await readOwnSettings(folder)).question;
+}
+
 async function readOwnSettings(folder: string): Promise<z.infer<typeof OwnSettings>> {
   const file = path.join(folder, 'ilvr.json');
   return parseWith(OwnSettings, (await readJsonIfPresent(file)) ?? {}, file);

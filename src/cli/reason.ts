@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CancelledError, unreachable, UserError } from '../base/errors.ts';
+import { ownQuestion } from '../checkpoint/checkpoint.ts';
 import { isOfOwnRun, type Fed } from '../evaluation/fed.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
 import { targetOf } from '../files/replaceFile.ts';
@@ -11,7 +12,13 @@ import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from 
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { EXIT, type CliContext } from './context.ts';
-import { releasedOptions, requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
+import {
+  loadOptions,
+  releasedOptions,
+  requestOptions,
+  type GenerationOptions,
+  type ModelOptions,
+} from './options.ts';
 import { reportEvent, reportSummary } from './reporter.ts';
 import { withModel } from './session.ts';
 import { label } from './terminal.ts';
@@ -46,6 +53,7 @@ export async function reason(
   options: ReasonOptions,
 ): Promise<number> {
   checkNeeds(options);
+  const question = options.question ?? (await requireOwnQuestion(context, options));
   const images = await Promise.all(imagePaths.map(readImage));
   const helpers = await Promise.all(options.helper.map(readImage));
   if (options.trace !== undefined) {
@@ -57,7 +65,7 @@ export async function reason(
     ...(options.swapImage !== undefined && { image: await readImage(options.swapImage) }),
   };
   return withModel(context, options, async ({ client, loaded }) => {
-    const own = requestFor(images, helpers, questionOf(options, loaded), options, loaded);
+    const own = requestFor(images, helpers, question, options, loaded);
     const runs = await runsFor(context, client, own, { fed: options.intervene, donor });
     const intervention = interventionOf(options.intervene, 0, runs);
     const request = { ...own, ...(intervention !== undefined && { intervention }) };
@@ -221,12 +229,14 @@ function requestFor(
   };
 }
 
-function questionOf({ question }: ReasonOptions, { defaults, model }: LoadedModel): string {
-  const asked = question ?? defaults.question;
-  if (asked !== undefined) return asked;
+/** Asked before anything is loaded, which may take a minute. @throws UserError if the model names no question */
+async function requireOwnQuestion({ bundledModel }: CliContext, options: ReasonOptions): Promise<string> {
+  const { folder } = loadOptions(options, bundledModel);
+  const question = await ownQuestion(folder);
+  if (question !== undefined) return question;
   throw new UserError({
     problem: 'There is no question',
-    found: `a model, ${model.name}, that names none of its own in ilvr.json`,
+    found: `a model, ${basename(folder)}, that names none of its own in ilvr.json`,
     remedy: 'Give one with --question.',
   });
 }

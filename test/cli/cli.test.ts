@@ -88,6 +88,14 @@ describe('arguments', () => {
 });
 
 describe('reason', () => {
+  it('says that there is no question before anything is loaded', async () => {
+    const model = join(EXAMPLES, '../test/reference/flat');
+    const { code, out, err } = await ilvr(['reason', MAP, '--model', model], engine);
+    expect(code).toBe(1);
+    expect(err).toMatch(/There is no question: found a model, flat, .* Give one with --question/);
+    expect(out).not.toMatch(/device/);
+  });
+
   it('prints text as it comes, a line per block, the answer and the timings', async () => {
     const { code, out, err } = await ilvr(['reason', MAP], engine);
     expect(code).toBe(0);
