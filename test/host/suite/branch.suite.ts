@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { RunResult } from '../../../src/extension/api.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
-import { extension, file, inspector, reason, RUN_MS, writeText } from './inspector.ts';
+import { extension, file, inspector, pressUntilDone, reason, RUN_MS, writeText } from './inspector.ts';
 
 async function branch(of: string | vscode.Uri, options: object): Promise<string> {
   const { runId, status } = await vscode.commands.executeCommand<RunResult>('ilvr.branch', of, options);
@@ -120,6 +120,32 @@ export function suite(claim: DeclareClaim): void {
       assert.equal((await api.traceOf(ours)).branch?.parent, runId);
     },
     { timeoutMs: 6 * RUN_MS },
+  );
+
+  claim(
+    'a trace file in front goes on from what is looked at there, as its reader chooses, in the panel of its run',
+    async () => {
+      const api = await inspector();
+      const { runId } = await reason(file('map-02.png'));
+      const shown = await traceFile(runId, 'shown.ilvr.json', 'shown-elsewhere');
+      await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+      await vscode.commands.executeCommand('vscode.openWith', shown, 'ilvr.trace');
+      const link = (): Thenable<string> => vscode.commands.executeCommand<string>('ilvr.copyLink');
+      await eventually('what is looked at', async () => /latent=/.test(await link()), RUN_MS);
+      const kept = (await api.runs()).length;
+      const left = vscode.commands.executeCommand('ilvr.branch');
+      await pressUntilDone(left, 'workbench.action.closeQuickOpen');
+      assert.equal((await api.runs()).length, kept, 'nothing is kept of a dialog that was left');
+      const done = vscode.commands.executeCommand<RunResult | undefined>('ilvr.branch');
+      await pressUntilDone(done, 'workbench.action.acceptSelectedQuickOpenItem', RUN_MS);
+      const result = await done;
+      assert.ok(result, api.lastError());
+      const made = await api.traceOf(result.runId);
+      const { history } = api.panelRuns().find((panel) => panel.shown === made.id)!;
+      assert.deepEqual(history, [made.branch!.parent, made.id]);
+      assert.notEqual(made.branch!.parent, runId);
+    },
+    { timeoutMs: 3 * RUN_MS },
   );
 
   claim(
