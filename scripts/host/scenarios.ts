@@ -5,7 +5,7 @@
  * real window through `scripts/host/browser.ts` and throws when what it waits for does not come.
  */
 
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Frame, Page } from 'playwright-core';
 import {
@@ -16,6 +16,7 @@ import {
   runCommand,
   webviewFrame,
 } from './browser.ts';
+import { repositoryRoot } from './repository.ts';
 
 /** What a step may use. */
 export interface Stage {
@@ -247,14 +248,21 @@ export const scenarios: Scenario[] = [
     steps: [
       {
         name: '1-evaluated',
-        run: async ({ page }) => {
+        run: async ({ page, folder }) => {
+          // The control whose latents carry the answer: there is something to see in every column.
+          await mkdir(join(folder, '.vscode'));
+          const settings = { 'ilvr.model': join(repositoryRoot, 'models/control-carrying') };
+          await writeFile(join(folder, '.vscode/settings.json'), JSON.stringify(settings));
           await runCommand(page, 'ILVR: Evaluate samples…');
           await fillQuickInput(page, 'samples.jsonl');
           const frame = await panelFrame(page);
+          await frame.locator('.facts', { hasText: 'control-carrying' }).waitFor({ timeout: 20_000 });
           await frame.getByRole('radio', { name: 'the usual interventions' }).click();
+          await frame.getByText('with tests').click();
           await frame.locator(':text-is("Evaluate")').click();
           await frame.locator(':text-is("Stop")').waitFor({ timeout: runTimeoutMs });
-          await frame.locator(':text-is("Evaluate")').waitFor({ timeout: runTimeoutMs });
+          await frame.locator(':text-is("Evaluate")').waitFor({ timeout: 2 * runTimeoutMs });
+          await runCommand(page, 'View: Close Primary Side Bar');
         },
       },
     ],

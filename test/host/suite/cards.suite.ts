@@ -40,17 +40,22 @@ async function evaluated(
   { limit, more = [] }: { limit?: number; more?: readonly string[] } = {},
 ): Promise<FedResults[]> {
   const settings = { device: 'cpu', model: bundled(name) };
-  const { finished, results } = await vscode.commands.executeCommand<EvaluateOutcome>(
-    'ilvr.evaluate',
-    samples,
-    { passes: 'all', settings, ...(limit !== undefined && { limit }) },
-  );
-  assert.equal(finished, true);
-  const table = (await inspector()).samplesTable(samples)!.figures('csv');
+  const few = limit === undefined ? {} : { limit };
   const only = limit === undefined ? [] : ['--limit', String(limit)];
   const wanted = ['--model', bundled(name), '--device', 'cpu', '--intervene', 'all', '--table', 'csv'];
-  assert.equal(await ilvr('evaluate', samples.fsPath, ...wanted, ...only, ...more), table);
+  const [{ finished, results }, printed] = await Promise.all([
+    vscode.commands.executeCommand<EvaluateOutcome>('ilvr.evaluate', samples, {
+      passes: 'all',
+      settings,
+      ...few,
+    }),
+    ilvr('evaluate', samples.fsPath, ...wanted, ...only, ...more),
+  ]);
+  assert.equal(finished, true);
+  const table = (await inspector()).samplesTable(samples)!.figures('csv');
   console.log(`${name}\n${table}`);
+  // A terminal has its own ends of lines.
+  assert.equal(printed, table.replaceAll('\r\n', '\n'));
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
   return Promise.all(
     USUAL.map(async (fed) => ({
