@@ -154,18 +154,27 @@ export function suite(claim: DeclareClaim): void {
       const configuration = vscode.workspace.getConfiguration('ilvr');
       const folderOf = (name: string): string => join(extension().extensionPath, 'models', name);
       try {
-        const { runId } = await reason(file('map-03.png'), {
-          settings: { model: folderOf('control-carrying') },
-        });
+        const { runId } = await reason(file('map-03.png'));
         const other = await traceFile(runId, 'other-model.ilvr.json', 'of-another-model');
         await configuration.update('model', folderOf('control-bypassed'), vscode.ConfigurationTarget.Global);
         await assert.rejects(
           branch(other, { at: 1 }),
-          /needs the model that made the run: expected control-carrying .*found control-bypassed .*Choose its folder/,
+          /needs the model that made the run: expected maze .*found control-bypassed .*Choose its folder/,
         );
-        await configuration.update('model', folderOf('control-carrying'), vscode.ConfigurationTarget.Global);
-        const made = await (await inspector()).traceOf(await branch(other, { at: 1 }));
-        assert.equal(made.model.name, 'control-carrying');
+        // The message's button, then the first of the models, which is the bundled one.
+        await vscode.commands.executeCommand('notification.acceptPrimaryAction');
+        const api = await inspector();
+        const parent = (await api.runs()).find(({ name }) => name === 'other-model')!.id;
+        const made = await eventually(
+          'the branch',
+          async () => {
+            await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+            return (await children(parent))[0];
+          },
+          RUN_MS,
+        );
+        await eventually('its end', async () => (await api.traceOf(made)).status === 'complete', RUN_MS);
+        assert.equal(vscode.workspace.getConfiguration('ilvr').get('model'), '');
       } finally {
         await configuration.update('model', undefined, vscode.ConfigurationTarget.Global);
         await vscode.commands.executeCommand('workbench.action.closeAllEditors');
