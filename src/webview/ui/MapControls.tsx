@@ -232,7 +232,7 @@ function AloneButton({ scene: { alone, setAlone } }: { scene: Scene }): VNode {
   );
 }
 
-function MoreControls({ scene: { view, dispatch, many } }: { scene: Scene }): VNode {
+function MoreControls({ scene: { view, dispatch, many, highContrast } }: { scene: Scene }): VNode {
   return (
     <div class="control-row">
       <label class="field">
@@ -252,9 +252,9 @@ function MoreControls({ scene: { view, dispatch, many } }: { scene: Scene }): VN
         />
       </label>
       <Checkbox
-        checked={view.outlines && !many}
-        disabled={many}
-        title={many ? t('So many patches would be hidden by their outlines') : t('Outlines every patch')}
+        checked={(view.outlines || highContrast) && !many}
+        disabled={many || highContrast}
+        title={outlinesTitle(many, highContrast)}
         onChange={(outlines) => dispatch({ type: 'set', values: { outlines } })}
       >
         {t('Outlines')}
@@ -268,4 +268,9 @@ function MoreControls({ scene: { view, dispatch, many } }: { scene: Scene }): VN
       </Checkbox>
     </div>
   );
+}
+
+function outlinesTitle(many: boolean, highContrast: boolean): string {
+  if (many) return t('So many patches would be hidden by their outlines');
+  return highContrast ? t('In high contrast, every patch is outlined') : t('Outlines every patch');
 }
