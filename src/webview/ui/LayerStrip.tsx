@@ -4,7 +4,7 @@
  */
 
 import type { VNode } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { t } from '../../base/l10n.ts';
 import type { LayerBar } from '../logic/layers.ts';
 
@@ -20,6 +20,10 @@ interface LayerStripProps {
 export function LayerStrip({ bars, layer, opening, onChange }: LayerStripProps): VNode {
   const strip = useRef<HTMLDivElement>(null);
   const [pointed, setPointed] = useState<number>();
+  const tip = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (tip.current !== null && strip.current !== null) showAbove(tip.current, strip.current);
+  }, [pointed]);
   const under = (event: PointerEvent): number => {
     const box = strip.current!.getBoundingClientRect();
     const at = Math.floor(((event.clientX - box.left) / box.width) * bars.length);
@@ -66,9 +70,26 @@ export function LayerStrip({ bars, layer, opening, onChange }: LayerStripProps):
           />
         ))}
       </div>
-      {pointed !== undefined && <div class="tip">{bars[pointed]?.text}</div>}
+      {pointed !== undefined && (
+        <div ref={tip} class="tip" popover="manual">
+          {bars[pointed]?.text}
+        </div>
+      )}
     </div>
   );
+}
+
+/** Space between the strip and what is told of it, and of that to the page's edges, in CSS pixels. */
+const GAP = 6;
+
+/** Over all else, where no part of the page that scrolls cuts it off; below where there is no room above. */
+function showAbove(tip: HTMLElement, strip: HTMLElement): void {
+  if (!tip.matches(':popover-open')) tip.showPopover();
+  const at = strip.getBoundingClientRect();
+  const above = at.top - tip.offsetHeight - GAP;
+  const most = window.innerWidth - tip.offsetWidth - GAP;
+  tip.style.left = `${Math.max(GAP, Math.min(at.left, most))}px`;
+  tip.style.top = `${above < GAP ? at.bottom + GAP : above}px`;
 }
 
 function nextLayer(key: string, layer: number, count: number): number | undefined {

@@ -150,15 +150,15 @@ function HeadControl({ heads, count, onChange }: HeadControlProps): VNode {
         options={joined()}
         onChange={(value) => onChange(value === 'one' ? 0 : value)}
       />
-      {one && (
-        <select
-          aria-label={t('Head')}
-          value={heads}
-          onChange={(event) => onChange(Number(event.currentTarget.value))}
-        >
-          {options}
-        </select>
-      )}
+      <select
+        class="head-choice"
+        aria-label={t('Head')}
+        data-idle={!one}
+        value={one ? heads : 0}
+        onChange={(event) => onChange(Number(event.currentTarget.value))}
+      >
+        {options}
+      </select>
     </div>
   );
 }
