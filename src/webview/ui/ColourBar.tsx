@@ -42,7 +42,7 @@ export function ColourBar({ scene, patch }: { scene: Scene; patch: number | unde
       </span>
       {neutral !== undefined && (
         <span class="colour-bar-key dim">
-          ┆ {neutral.label} {number(neutral.value)}
+          ┆ {[...new Set([neutral.label, number(neutral.value)])].join(' ')}
         </span>
       )}
       <span
