@@ -162,6 +162,8 @@ export const PANEL_SCENES: Record<string, PanelScene> = {
   token: {
     act: async (preview, run) => {
       await show(preview, run);
+      // Of a low list, what is further down is not in the page.
+      await preview.page.locator('.step-list').evaluate((list) => list.scrollTo(0, list.scrollHeight));
       await preview.page.getByText('boxed', { exact: true }).hover();
     },
   },
