@@ -19,7 +19,7 @@ import { OtherRunView } from './analysis/OtherRunView.tsx';
 import type { Scene } from './scene.ts';
 import { useSize } from './useSize.ts';
 
-/** CSS pixels of the matrix: as high as there is room, within these. */
+/** CSS pixels of the matrix: as large as there is room, within these. */
 const LEAST = 120;
 const MOST = 520;
 /** Room for an axis' labels. */
@@ -30,7 +30,8 @@ export function SimilarityTab({ scene }: { scene: Scene }): VNode {
   const cosines = useCosines(scene);
   const [cell, setCell] = useState<number>();
   const box = useRef<HTMLDivElement>(null);
-  const side = Math.min(MOST, Math.max(LEAST, useSize(box).height - AXIS));
+  const room = useSize(box);
+  const side = Math.min(MOST, Math.max(LEAST, Math.min(room.width, room.height) - AXIS));
   return (
     <div ref={box} class="similarity scrolls" tabIndex={0} role="region" aria-label={t('Latent similarity')}>
       {trace.latents.length < 2 ? (
