@@ -21,9 +21,9 @@ import {
 import { sourceName, STACK } from '../../../evidence/sources.ts';
 import type { Scene } from '../scene.ts';
 import { Segmented } from '../Segmented.tsx';
-import { useSize } from '../useSize.ts';
+import { useSize, type Room } from '../useSize.ts';
 
-/** Height of a picture in CSS pixels: as high as there is room below the choice and above the bar. */
+/** Height of a picture in CSS pixels: what there is of room below the choice and above the bar, within its width. */
 const HEIGHT = { least: 88, most: 320, around: 92 };
 /** Latents in the table. */
 const RANKED = 5;
@@ -38,14 +38,15 @@ export function RelevanceView({
 }): VNode {
   const measures = useMemo(() => measuresOf(result), [result]);
   const box = useRef<HTMLDivElement>(null);
-  const height = Math.min(HEIGHT.most, Math.max(HEIGHT.least, useSize(box).height - HEIGHT.around));
+  const { width, height } = useSize(box);
+  const room = { width, height: Math.min(HEIGHT.most, Math.max(HEIGHT.least, height - HEIGHT.around)) };
   const measure = measures.find(({ id }) => id === scene.view.measure) ?? measures[0];
   return (
     <div ref={box} class="relevance">
       {measure === undefined ? (
         <p class="dim">{t('Nothing was computed yet.')}</p>
       ) : (
-        <Parts scene={scene} result={result} measures={measures} measure={measure} height={height} />
+        <Parts scene={scene} result={result} measures={measures} measure={measure} room={room} />
       )}
     </div>
   );
@@ -56,11 +57,11 @@ interface PartsProps {
   result: AnalysisResult<'relevance'>;
   measures: readonly Measure[];
   measure: Measure;
-  /** Of a picture, in CSS pixels. */
-  height: number;
+  /** For a picture, in CSS pixels. */
+  room: Room;
 }
 
-function Parts({ scene, result, measures, measure, height }: PartsProps): VNode {
+function Parts({ scene, result, measures, measure, room }: PartsProps): VNode {
   const { text, logProbability } = result.answer;
   return (
     <>
@@ -78,7 +79,7 @@ function Parts({ scene, result, measures, measure, height }: PartsProps): VNode 
       </div>
       <div class="relevance-parts">
         {scene.trace.pictures.map((picture) => (
-          <RelevanceMap key={picture.id} scene={scene} picture={picture} measure={measure} height={height} />
+          <RelevanceMap key={picture.id} scene={scene} picture={picture} measure={measure} room={room} />
         ))}
         <Sums scene={scene} measure={measure} />
         <Latents scene={scene} measure={measure} />
@@ -95,17 +96,18 @@ interface PartProps {
 
 interface MapProps extends PartProps {
   picture: TracePicture;
-  height: number;
+  room: Room;
 }
 
-function RelevanceMap({ scene, picture, measure, height }: MapProps): VNode | null {
+function RelevanceMap({ scene, picture, measure, room }: MapProps): VNode | null {
   const { pictures } = scene;
   const canvas = useRef<HTMLCanvasElement>(null);
   const map = useMemo(() => relevanceMap(measure, picture), [measure, picture]);
   const scale = useMemo(() => map && scaleOf([map]), [map]);
   const bitmap = pictures.get(picture.id)?.full;
   const ratio = window.devicePixelRatio;
-  const width = Math.round((height * picture.width) / picture.height);
+  const fit = Math.min(room.height / picture.height, Math.max(1, room.width) / picture.width);
+  const [width, height] = [Math.round(fit * picture.width), Math.round(fit * picture.height)];
   useLayoutEffect(() => {
     if (canvas.current === null || map === undefined || scale === undefined) return;
     const style = { law: 'heat', strength: STRENGTH, smooth: false, enclosed: NOTHING } as const;
