@@ -257,6 +257,7 @@ export const scenarios: Scenario[] = [
           await fillQuickInput(page, 'samples.jsonl');
           const frame = await panelFrame(page);
           await frame.locator('.facts', { hasText: 'control-carrying' }).waitFor({ timeout: 20_000 });
+          await frame.locator('.row-picture').first().waitFor({ timeout: 20_000 });
           await frame.getByRole('radio', { name: 'the usual interventions' }).click();
           await frame.getByText('with tests').click();
           await frame.locator(':text-is("Evaluate")').click();

@@ -36,7 +36,7 @@ interface Reference {
   length: number;
 }
 
-/** Takes the Float32Arrays out of a message of plain objects; other typed arrays stay where they are. */
+/** Takes the Float32Arrays out of a message of plain objects; other typed arrays stay where they are, a Buffer as plain bytes. */
 export function pack(message: unknown): Packed {
   const arrays: Float32Array[] = [];
   let total = 0;
@@ -77,10 +77,12 @@ function isReference(value: object): value is Reference {
   return 'float32At' in value;
 }
 
-/** The value with `refer` in place of its arrays. What holds none is not copied, what does is not changed. */
+/** The value with `refer` in place of its arrays, and plain bytes. What holds none is not copied, what does is not changed. */
 function bareOf(value: unknown, refer: (array: Float32Array) => Reference): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Float32Array) return refer(value);
+  // VS Code writes messages as JSON, in which a Buffer of Node is no bytes but an object of its own.
+  if (value instanceof Uint8Array && value.constructor !== Uint8Array) return new Uint8Array(value);
   if (ArrayBuffer.isView(value)) return value;
   const record = value as Record<string, unknown>;
   let copy: Record<string, unknown> | undefined;

@@ -28,6 +28,13 @@ it('bytes stay where they are', () => {
   expect(unpack(pack(message))).toEqual(message);
 });
 
+it("a Buffer becomes plain bytes, as VS Code's messages are JSON", () => {
+  const { message } = pack({ bytes: Buffer.from([1, 2, 3]) });
+  const { bytes } = message as { bytes: Uint8Array };
+  expect(bytes.constructor).toBe(Uint8Array);
+  expect([...bytes]).toEqual([1, 2, 3]);
+});
+
 it('plain values are left alone', () => {
   expect(unpack(pack('text'))).toBe('text');
   expect(unpack(pack(undefined))).toBeUndefined();
