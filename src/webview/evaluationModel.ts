@@ -32,8 +32,8 @@ export class EvaluationModel extends PageModel implements EvaluationPageMethods 
   /** Why rows could not be had. */
   problem: string | undefined;
   private readonly source: Source;
-  /** By the number of their block; `of` says by which query and state. */
-  private readonly blocks = new Map<number, { of: string; rows: Row[]; asked: string }>();
+  /** By the number of their block; `asked` says by which query and state they were last asked for. */
+  private readonly blocks = new Map<number, { rows: Row[]; asked: string }>();
   private readonly pictures = new Map<number, Small | 'asked'>();
 
   constructor(query: RowQuery, source: Source) {
@@ -90,14 +90,15 @@ export class EvaluationModel extends PageModel implements EvaluationPageMethods 
     const known = this.blocks.get(block);
     if (known?.asked === key) return;
     if (known !== undefined) known.asked = key;
-    else this.blocks.set(block, { of: '', rows: [], asked: key });
-    void this.source.rows(this.query, block * BLOCK, BLOCK).then(
+    else this.blocks.set(block, { rows: [], asked: key });
+    const { query } = this;
+    void this.source.rows(query, block * BLOCK, BLOCK).then(
       ({ rows, count }) => {
         const now = this.blocks.get(block);
-        // Another query has been asked meanwhile.
-        if (now?.asked !== key) return;
+        if (now === undefined || query !== this.query) return;
+        // Of an older state they are shown all the same: on a busy computer states may come faster than rows.
         this.blocks.delete(block);
-        this.blocks.set(block, { of: key, rows, asked: key });
+        this.blocks.set(block, { rows, asked: now.asked });
         const oldest = this.blocks.keys().next().value;
         if (this.blocks.size > MAX_BLOCKS && oldest !== undefined) this.blocks.delete(oldest);
         this.count = count;

@@ -1,8 +1,8 @@
 /**
  * Claims that the figures on the bundled models' cards come out of the table of samples, and of `ilvr evaluate`. Some minutes
- * each, so they are made where ILVR_FULL is set:
+ * each, so they are made where ILVR_FULL is set, one model at a time: a session of the host ends after ten minutes.
  *
- *     ILVR_FULL=1 ILVR_HOST_GREP=cards npx tsx scripts/host/runTests.ts
+ *     ILVR_FULL=1 ILVR_HOST_GREP='cards: .*maze' npx tsx scripts/host/runTests.ts
  */
 
 import assert from 'node:assert/strict';
