@@ -133,6 +133,7 @@ export function suite(claim: DeclareClaim): void {
         .analyse({ id: 1, run: first.runId, method: 'causality', parameters });
       const { own } = found!.result as AnalysisResult<'causality'>;
       assert.equal(own?.right, verdict.right);
+      await closeAll();
     },
     { timeoutMs: 4 * RUN_MS },
   );
