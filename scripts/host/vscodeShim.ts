@@ -24,7 +24,7 @@ interface Request {
 }
 
 /** Tests that have not ended by then are taken for hung. */
-const runTimeoutMs = Number(process.env['ILVR_HOST_TIMEOUT_MS'] ?? 10 * 60_000);
+const runTimeoutMs = Number(process.env['ILVR_HOST_TIMEOUT_MS'] ?? 25 * 60_000);
 
 function parseArguments(args: string[]): Request {
   const values = (name: string) =>
