@@ -32,8 +32,8 @@ export class EvaluationModel extends PageModel implements EvaluationPageMethods 
   /** Why rows could not be had. */
   problem: string | undefined;
   private readonly source: Source;
-  /** By the number of their block; `asked` says by which query and state they were last asked for. */
-  private readonly blocks = new Map<number, { rows: Row[]; asked: string }>();
+  /** By the number of their block; `asked` says by which query and state they were last asked for, `version` of which they are. */
+  private readonly blocks = new Map<number, { rows: Row[]; asked: string; version: number }>();
   private readonly pictures = new Map<number, Small | 'asked'>();
 
   constructor(query: RowQuery, source: Source) {
@@ -90,15 +90,15 @@ export class EvaluationModel extends PageModel implements EvaluationPageMethods 
     const known = this.blocks.get(block);
     if (known?.asked === key) return;
     if (known !== undefined) known.asked = key;
-    else this.blocks.set(block, { rows: [], asked: key });
+    else this.blocks.set(block, { rows: [], asked: key, version: -1 });
     const { query } = this;
     void this.source.rows(query, block * BLOCK, BLOCK).then(
-      ({ rows, count }) => {
+      ({ rows, count, version }) => {
         const now = this.blocks.get(block);
-        if (now === undefined || query !== this.query) return;
+        if (now === undefined || query !== this.query || version < now.version) return;
         // Of an older state they are shown all the same: on a busy computer states may come faster than rows.
         this.blocks.delete(block);
-        this.blocks.set(block, { rows, asked: now.asked });
+        this.blocks.set(block, { rows, asked: now.asked, version });
         const oldest = this.blocks.keys().next().value;
         if (this.blocks.size > MAX_BLOCKS && oldest !== undefined) this.blocks.delete(oldest);
         this.count = count;

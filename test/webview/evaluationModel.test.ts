@@ -55,10 +55,17 @@ it('rows of an older state are shown until newer ones come, those of another que
   }
   expect(await answer(0)).toBe('of 1');
   expect(await answer(1)).toBe('of 2');
-  await model.show(stateOf(3));
+  // The second's come again, late.
+  for (const version of [3, 4]) {
+    await model.show(stateOf(version));
+    model.need([0]);
+  }
+  expect(await answer(3)).toBe('of 4');
+  expect(await answer(2)).toBe('of 4');
+  await model.show(stateOf(5));
   model.need([0]);
   model.ask({ ...QUERY, down: true });
   model.need([0]);
-  expect(await answer(2)).toBe(undefined);
-  expect(await answer(3)).toBe('of 4');
+  expect(await answer(4)).toBe(undefined);
+  expect(await answer(5)).toBe('of 6');
 });
