@@ -17,9 +17,9 @@ same settings give the same bytes; a run that was stopped goes on when it is sta
 
 A question names moves in words; the steps of its answer repeat each move, then think in a latent block whose helper
 image shows the world after it. No step states a cell. Dynamics: crates (pushed one cell on), ice (they slide until
-something stops them), doors (opened or closed each time something comes onto the switch). Questions: state (the whole
-of it: . ground # wall ~ hole $ crate @ player ^ switch + closed door ' open door), player and crates (their cells),
-cell (what is there), door (is it open). Each line has "chance", the share that an even guess gets.
+something stops them), doors (opened or closed each time something comes onto the switch), swaps (the player changes
+places with a crate). Questions: state (the whole of it: . ground # wall ~ hole $ crate @ player ^ switch
++ closed door ' open door), player and crates (their cells), cell (what is there), door (is it open). Each line has "chance", the share that an even guess gets.
 Evaluate with --sample-questions.`;
 
 /** Adds the command. */

@@ -13,8 +13,8 @@ import {
 } from './world.ts';
 
 /**
- * A world of these dynamics: a crate less than cells a side (of doors, one less again), up to a wall less than that,
- * a hole in some, everything in cells of its own.
+ * A world of these dynamics: a crate less than cells a side (of doors, one less again; of swaps in a third to half of all
+ * cells), up to a wall less than that, a hole in some, everything in cells of its own.
  */
 export function drawWorld(random: Random, dynamics: Dynamics, size: number): World {
   const cells = Array.from({ length: size * size }, (_, cell) => cell);
@@ -25,9 +25,9 @@ export function drawWorld(random: Random, dynamics: Dynamics, size: number): Wor
     ).toSorted((a, b) => a - b);
   const doors = dynamics === 'doors';
   const [player] = take(1);
-  const crates = take(Math.max(1, size - (doors ? 2 : 1)));
+  const crates = take(cratesOf(random, dynamics, size));
   const walls = take(wholeBetween(random, 0, size - 2));
-  const holes = doors ? [] : take(wholeBetween(random, 0, size - 3));
+  const holes = doors || dynamics === 'swaps' ? [] : take(wholeBetween(random, 0, size - 3));
   const [door, plate] = doors ? take(2) : [];
   return {
     layout: {
@@ -38,6 +38,11 @@ export function drawWorld(random: Random, dynamics: Dynamics, size: number): Wor
     },
     state: { player: player!, crates, holes, open: doors && random() < 0.5 },
   };
+}
+
+function cratesOf(random: Random, dynamics: Dynamics, size: number): number {
+  if (dynamics === 'swaps') return wholeBetween(random, Math.floor(size ** 2 / 3), Math.floor(size ** 2 / 2));
+  return Math.max(1, size - (dynamics === 'doors' ? 2 : 1));
 }
 
 /** From so many moves on, those that lead back to the start are drawn once more: it would be a guess too good. */

@@ -13,6 +13,7 @@ import {
   contentsOf,
   statesAfter,
   type Content,
+  type Dynamics,
   type Layout,
   type Move,
   type State,
@@ -60,6 +61,9 @@ export function kindsFor({ door }: Layout, kinds: readonly WorldQuestionKind[]):
   return fit.length > 0 ? fit : ['state'];
 }
 
+/** Said in the question where the picture does not show it, in words that the recipe's tokenizer has whole. */
+const RULES: Partial<Record<Dynamics, string>> = { ice: 'On ice', swaps: 'On switch' };
+
 /** A question of this kind. @param moves at least one, or none for a question about the picture as it is */
 export function askAboutWorld(
   random: Random,
@@ -72,7 +76,7 @@ export function askAboutWorld(
   const states = statesAfter(world, moves);
   const last = states.at(-1) ?? world.state;
   const { asks, answer, chance } = asked(random, layout, world.state, last, kind);
-  const rule = layout.dynamics === 'ice' ? 'On ice' : '';
+  const rule = RULES[layout.dynamics] ?? '';
   const after = moves.length === 0 ? '' : `${rule === '' ? 'After' : ', after'} ${moves.join(' ')}`;
   const opening = `${rule}${after}`;
   return {

@@ -11,8 +11,9 @@ export type Move = (typeof MOVES)[number];
  * - crates: a crate that is pushed goes one cell on
  * - ice: it slides until something stops it
  * - doors: as crates, and a door opens or closes each time something comes onto the switch
+ * - swaps: the player changes places with a crate, so that a walk is a product of exchanges, whose order matters
  */
-export const DYNAMICS = ['crates', 'ice', 'doors'] as const;
+export const DYNAMICS = ['crates', 'ice', 'doors', 'swaps'] as const;
 export type Dynamics = (typeof DYNAMICS)[number];
 
 /** What moves leave as it is. */
@@ -56,6 +57,7 @@ export function moved(layout: Layout, state: State, move: Move): State {
   const to = beside(layout.size, state.player, move);
   if (to === undefined || !isOpen(layout, state, to) || state.holes.includes(to)) return state;
   if (!state.crates.includes(to)) return pressed(layout, { ...state, player: to }, to);
+  if (layout.dynamics === 'swaps') return swapped(state, to);
   const pushed = pushedCrate(layout, state, to, move);
   return pushed === undefined ? state : pressed(layout, { ...pushed, player: to }, to);
 }
@@ -64,6 +66,12 @@ export function moved(layout: Layout, state: State, move: Move): State {
 export function statesAfter({ layout, state }: World, moves: readonly Move[]): State[] {
   let now = state;
   return moves.map((move) => (now = moved(layout, now, move)));
+}
+
+/** The state after the player and the crate of a cell have changed places. */
+function swapped(state: State, cell: number): State {
+  const crates = state.crates.map((crate) => (crate === cell ? state.player : crate));
+  return { ...state, player: cell, crates: crates.toSorted((a, b) => a - b) };
 }
 
 /** The cell beside a cell; undefined off the grid. */

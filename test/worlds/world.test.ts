@@ -29,6 +29,7 @@ class Naive {
   private readonly floor: string[][];
   private readonly things: string[][];
   private readonly slides: boolean;
+  private readonly swaps: boolean;
 
   constructor({ layout, state }: World) {
     const { size, walls, door, switch: plate, dynamics } = layout;
@@ -55,6 +56,7 @@ class Naive {
     state.crates.forEach((cell) => lay(this.things, cell, '$'));
     lay(this.things, state.player, '@');
     this.slides = dynamics === 'ice';
+    this.swaps = dynamics === 'swaps';
   }
 
   move(move: Move): void {
@@ -63,6 +65,10 @@ class Naive {
     const c = this.things[r]!.indexOf('@');
     const [tr, tc] = [r + dr, c + dc];
     if ('#+~'.includes(this.floor[tr]![tc]!)) return;
+    if (this.swaps) {
+      [this.things[r]![c], this.things[tr]![tc]] = [this.things[tr]![tc]!, '@'];
+      return;
+    }
     if (this.things[tr]![tc] === '$') {
       if (!this.free(tr + dr, tc + dc)) return;
       this.things[tr]![tc] = ' ';
