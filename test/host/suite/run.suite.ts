@@ -282,11 +282,11 @@ export function suite(claim: DeclareClaim): void {
     async () => {
       const settings = { model: file('.').fsPath };
       // Not counted in tabs, which VS Code lists some time after they were opened.
-      const { panelRuns } = await inspector();
-      const before = panelRuns().map(({ shown }) => shown);
+      const api = await inspector();
+      const before = api.panelRuns().map(({ shown }) => shown);
       assert.match(await refusal(file(MAP), { question: QUESTION, settings }), /config\.json/);
       // A run that never began leaves no empty panel.
-      const added = (): boolean => panelRuns().some(({ shown }) => !before.includes(shown));
+      const added = (): boolean => api.panelRuns().some(({ shown }) => !before.includes(shown));
       await eventually('the panel to close', () => !added());
     },
     model,
