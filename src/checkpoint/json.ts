@@ -72,8 +72,9 @@ export function quickly<T>(schema: z.ZodType, read: (value: unknown) => T | unde
   return z.unknown().transform((value, context) => {
     const result = read(value);
     if (result !== undefined) return result;
-    const issues = schema.safeParse(value).error?.issues ?? [];
-    context.issues.push(...(issues as z.core.$ZodRawIssue[]));
+    const { error } = schema.safeParse(value);
+    if (error === undefined) throw new Error('A schema takes what its reader refuses');
+    context.issues.push(...(error.issues as z.core.$ZodRawIssue[]));
     return z.NEVER;
   });
 }
