@@ -1,7 +1,4 @@
-/**
- * What supervises a block's latents: the teacher's selection, as the recipe has it, or one of two baselines
- * that the selection is measured against.
- */
+/** What supervises a block's latents: the teacher's selection, as the recipe has it, or what that is measured against. */
 
 import type { Random } from '../../base/random.ts';
 import { meanOf } from '../../tensor/array.ts';
@@ -10,8 +7,9 @@ import { meanOf } from '../../tensor/array.ts';
  * - selected: the features that the teacher's query is most similar to
  * - mean: all features, averaged in K contiguous runs
  * - random: K features, whichever
+ * - none: nothing, and the latents keep the pad's embedding: a block of the same length that carries nothing on
  */
-export const TARGET_RULES = ['selected', 'mean', 'random'] as const;
+export const TARGET_RULES = ['selected', 'mean', 'random', 'none'] as const;
 export type TargetRule = (typeof TARGET_RULES)[number];
 
 /** @returns at most `count` vectors; fewer where there are fewer candidates */
@@ -23,6 +21,7 @@ export function targetsOf(
   random: Random,
 ): Float32Array[] {
   if (rule === 'selected') return selected.map((i) => candidates[i]!);
+  if (rule === 'none') return [];
   const K = Math.min(count, candidates.length);
   if (rule === 'random') return drawn(candidates, K, random);
   return Array.from({ length: K }, (_, k) => {

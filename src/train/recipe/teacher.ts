@@ -103,6 +103,7 @@ export class Teacher {
     const { targets: rule, count } = this.settings;
     if (rule === 'selected')
       return (await this.supervise(sequence, sample)).blocks.map(({ targets }) => targets);
+    if (rule === 'none') return sequence.blocks.map(() => []);
     const helpers = await seenBy(this.tower, helpersOf(sample));
     return helpers.map(({ features }, index) => {
       const candidates = rowsOf(candidatesOf(features).candidates);

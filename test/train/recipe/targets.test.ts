@@ -17,6 +17,10 @@ it('mean: contiguous runs averaged, however few candidates there are', () => {
   expect(first(targetsOf('mean', CANDIDATES.slice(0, 2), [], 3, Math.random))).toEqual([1, 2]);
 });
 
+it('none: nothing', () => {
+  expect(targetsOf('none', CANDIDATES, [4, 0], 3, Math.random)).toEqual([]);
+});
+
 it('random: some candidates, none twice, the same for the same numbers', () => {
   const draw = (seed: number): number[] => first(targetsOf('random', CANDIDATES, [], 4, seededNumbers(seed)));
   expect(new Set(draw(1)).size).toBe(4);

@@ -245,6 +245,20 @@ describe('the teacher', () => {
     },
   );
 
+  it('gives no targets by "none": words alone are learnt, and helper pictures change nothing', async () => {
+    const trainer = await open({ targets: 'none' });
+    const lesson = await trainer.prepare(SHORT);
+    expect(lesson.targets).toEqual(lesson.sequence.blocks.map(() => []));
+    const [learnt] = (await trainer.learn([lesson], { hidden: false })).losses;
+    const selected = await open();
+    const fed = await selected.prepare(SHORT);
+    const [other] = (await selected.learn([{ ...fed, targets: lesson.targets }], { hidden: false })).losses;
+    expect(learnt!.alignment).toBe(0);
+    expect(learnt!.ce).toBe(other!.ce);
+    const [withTargets] = (await selected.learn([fed], { hidden: false })).losses;
+    expect(withTargets!.ce).not.toBe(learnt!.ce);
+  });
+
   it('selects at most K features, most similar first', async () => {
     const trainer = await open();
     const { sequence, targets } = await trainer.prepare(SHORT);
