@@ -74,7 +74,10 @@ export class RunStore implements Disposable {
     this.pending.set(trace.id, entry);
     // Only the end of a save tells how long the next one has to wait.
     if (entry.isSaving) entry.hasGrown = true;
-    else entry.timer ??= setTimeout(() => void this.saveScheduled(entry), entry.notBefore - Date.now());
+    else {
+      const wait = Math.max(0, entry.notBefore - Date.now());
+      entry.timer ??= setTimeout(() => void this.saveScheduled(entry), wait);
+    }
   }
 
   private async saveScheduled(entry: Pending): Promise<void> {

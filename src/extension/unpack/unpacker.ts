@@ -68,7 +68,7 @@ class Conversation {
     // A process that cannot be started makes each of them fail.
     const heard = once(child, 'message', { signal }) as Promise<[Answer]>;
     const ended = once(child, 'exit', { signal }) as Promise<[code: number | null, by: string | null]>;
-    const late = setTimeout(this.ends - Date.now(), undefined, { signal });
+    const late = setTimeout(Math.max(0, this.ends - Date.now()), undefined, { signal });
     try {
       child.send(message);
       return await Promise.race([
