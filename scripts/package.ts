@@ -17,6 +17,7 @@ import { parseArgs } from 'node:util';
 import { listFiles } from '@vscode/vsce';
 import { z } from 'zod';
 import { messageOf, UserError } from '../src/base/errors.ts';
+import { BUNDLED_MODELS } from '../src/files/bundledModels.ts';
 import { cacheRoot, readManifest, repositoryRoot } from './host/repository.ts';
 
 /** The platforms for which onnxruntime-node 1.30 ships binaries, by VS Code's names. */
@@ -48,7 +49,7 @@ const staged = [
 const portableModules = ['onnxruntime-common', 'sharp', '@img/colour', 'detect-libc', 'semver'];
 
 /** Folders of `models` that users get; how they are made stays in the repository. */
-const bundledModels = ['control-bypassed', 'control-carrying', 'maze'];
+const bundledModels: string[] = BUNDLED_MODELS.toSorted();
 
 /** Builds one VSIX and returns its path. */
 async function packageFor(target: Target, outFolder: string): Promise<string> {

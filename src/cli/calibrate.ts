@@ -2,7 +2,7 @@
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { INTERVENTION_KINDS } from '../analysis/intervention.ts';
 import { PICTURE_CHANGES } from '../analysis/pictureChange.ts';
@@ -83,7 +83,7 @@ async function effectsOf(
   file: string,
   maps: number,
 ): Promise<Effects> {
-  const model = join(dirname(context.bundledModel), CONTROLS[control]);
+  const model = join(context.models, CONTROLS[control]);
   const options = { model, device: 'cpu', weights: 'float32' } as const;
   return withModel(
     context,

@@ -8,6 +8,7 @@ import { CancelledError, UserError } from '../base/errors.ts';
 import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { WeightsComparison } from '../conformance/weights/compare.ts';
 import type { LatentDifference } from '../conformance/weights/measures.ts';
+import { folderOfModel } from '../files/bundledModels.ts';
 import { writeJson } from '../files/replaceFile.ts';
 import { planMemory } from '../inference/plan.ts';
 import { availableMemory } from '../process/memory.ts';
@@ -69,7 +70,7 @@ async function run(
   folder: string | undefined,
   options: CompareWeightsOptions,
 ): Promise<number> {
-  const { terminal, signal, bundledModel, packWorkerPath } = context;
+  const { terminal, signal, models, packWorkerPath } = context;
   const { weights, weightsCache, adapter, latents, maxTokens, json } = options;
   // Imported when they are wanted: they alone load the runtime into this process.
   const [{ openCheckpoint }, { compareWeights }] = await Promise.all([
@@ -77,7 +78,7 @@ async function run(
     import('../conformance/weights/compare.ts'),
   ]);
   const images = await Promise.all(options.image.map(readImage));
-  const checkpoint = await openCheckpoint(folder === undefined ? bundledModel : resolve(folder), {
+  const checkpoint = await openCheckpoint(folderOfModel(models, folder), {
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
   });
   checkMemory(checkpoint, weights);

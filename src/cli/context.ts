@@ -12,8 +12,8 @@ export interface CliContext {
   trainWorkerPath: string;
   /** The bundle of the threads that quantise weights. */
   packWorkerPath: string;
-  /** Folder of the model that ships with the program. */
-  bundledModel: string;
+  /** Folder of the models that ship with the program. */
+  models: string;
   /** Version of this program. */
   version: string;
   terminal: Terminal;

@@ -57,7 +57,7 @@ async function main(): Promise<void> {
     enginePath: join(__dirname, 'engine.cjs'),
     trainWorkerPath: join(__dirname, 'trainWorker.cjs'),
     packWorkerPath: join(__dirname, 'packWorker.cjs'),
-    bundledModel: join(root, 'models', 'maze'),
+    models: join(root, 'models'),
     version: String(manifest['version']),
     terminal: new Terminal({ out: process.stdout, err: process.stderr, env: process.env }),
     signal: cancel.signal,

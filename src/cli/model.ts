@@ -3,6 +3,7 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { UserError } from '../base/errors.ts';
+import { folderOfModel } from '../files/bundledModels.ts';
 import type { Size } from '../model/memory.ts';
 import { availableMemory, inBytes } from '../process/memory.ts';
 import { DEVICE_FACTS, DEVICES, type Device } from '../tensor/device.ts';
@@ -40,7 +41,7 @@ export function addModel(program: Command, context: CliContext, finished: (code:
 }
 
 async function describeModel(
-  { terminal, bundledModel }: CliContext,
+  { terminal, models }: CliContext,
   folder: string | undefined,
   { adapter, device, picture, textTokens, latents }: ModelCommandOptions,
 ): Promise<number> {
@@ -54,7 +55,7 @@ async function describeModel(
     import('../inference/plan.ts'),
     import('../inference/deviceLimits.ts'),
   ]);
-  const where = folder === undefined ? bundledModel : resolve(folder);
+  const where = folderOfModel(models, folder);
   const checkpoint = await openCheckpoint(where, {
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
   });

@@ -10,6 +10,7 @@ import {
   type ReasonRequest,
 } from '../protocol/engine.ts';
 import { FED, inOrderOfFed, USUAL, type Fed } from '../evaluation/fed.ts';
+import { folderOfModel } from '../files/bundledModels.ts';
 import { weightsCacheFolder } from '../files/cacheFolder.ts';
 import { DEVICE_CHOICES, type DeviceChoice } from '../tensor/device.ts';
 import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
@@ -58,7 +59,7 @@ export function releasedOptions<Options extends GenerationOptions>(
 
 export function addModelOptions(command: Command): Command {
   return command
-    .option('--model <dir>', 'Hugging Face folder of the model (default: the bundled one)')
+    .option('--model <dir>', 'Hugging Face folder of the model, or bundled:NAME (default: bundled:maze)')
     .option('--adapter <dir>', 'folder of a LoRA adapter, as PEFT saves it, to apply to the model')
     .addOption(new Option('--device <device>', 'where it runs').choices(DEVICE_CHOICES).default('auto'))
     .addOption(weightsOption())
@@ -162,10 +163,10 @@ export function requestOptions(
 /** The part of a load request that these options decide, with absolute paths. */
 export function loadOptions(
   { model, adapter, device, weights, weightsCache }: ModelOptions,
-  bundledModel: string,
+  models: string,
 ): Omit<LoadRequest, 'id' | 'threads'> {
   return {
-    folder: model === undefined ? bundledModel : resolve(model),
+    folder: folderOfModel(models, model),
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
     device,
     weights,

@@ -230,8 +230,8 @@ function requestFor(
 }
 
 /** Asked before anything is loaded, which may take a minute. @throws UserError if the model names no question */
-async function requireOwnQuestion({ bundledModel }: CliContext, options: ReasonOptions): Promise<string> {
-  const { folder } = loadOptions(options, bundledModel);
+async function requireOwnQuestion({ models }: CliContext, options: ReasonOptions): Promise<string> {
+  const { folder } = loadOptions(options, models);
   const question = await ownQuestion(folder);
   if (question !== undefined) return question;
   throw new UserError({

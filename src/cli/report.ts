@@ -1,7 +1,7 @@
 /** `ilvr report`: what a checkpoint's latents carry, by a samples file, as one HTML page. */
 
 import { randomUUID } from 'node:crypto';
-import { basename, dirname, extname, join } from 'node:path';
+import { basename, extname, join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { CancelledError, UserError } from '../base/errors.ts';
 import type { Sample } from '../dataset/samples.ts';
@@ -191,7 +191,7 @@ async function controlsOf(
   for (const { folder, name, carries } of CONTROLS) {
     const control = {
       ...rest,
-      model: join(dirname(context.bundledModel), folder),
+      model: join(context.models, folder),
       results: results.replace(/(\.results)?\.jsonl$/, `.${folder}.results.jsonl`),
       weights: 'float32' as const,
       limit,

@@ -93,7 +93,7 @@ class Engine {
   constructor(context: CliContext, options: ModelOptions, shows: boolean) {
     const { terminal, debug } = context;
     this.context = context;
-    this.request = loadOptions(options, context.bundledModel);
+    this.request = loadOptions(options, context.models);
     this.client = new EngineClient({
       enginePath: context.enginePath,
       log: (level, text) => {

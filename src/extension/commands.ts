@@ -18,6 +18,7 @@ import type { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
 import { chooseTrace } from './trace/openCommand.ts';
 import type { BranchCommand } from './run/branchCommand.ts';
+import type { ExampleCommand } from './run/exampleCommand.ts';
 import type { ReasonCommand } from './run/reasonCommand.ts';
 import { isOptions, registerCommand, type Reporter } from './report.ts';
 import { runOf, type RunCommands } from './run/runCommands.ts';
@@ -45,6 +46,7 @@ export interface CommandServices {
   editors: TraceEditors;
   sessions: RunSessions;
   reason: ReasonCommand;
+  examples: ExampleCommand;
   ofRuns: RunCommands;
   links: TraceLinks;
   compare: CompareCommand;
@@ -72,6 +74,7 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
     exporter,
     log,
     reason,
+    examples,
     reporter,
     runStore,
     sessions,
@@ -87,6 +90,12 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
       reporter,
       (target: unknown, more: unknown) => reason.reason(target, more),
       (_, more) => isOptions(more),
+    ),
+    registerCommand(
+      'ilvr.reasonAboutExample',
+      reporter,
+      (example: unknown) => examples.reason(example),
+      (example) => typeof example === 'string',
     ),
     command('ilvr.stop', (target) => sessions.stop(runOf(target))),
     command('ilvr.copyLink', (target) => links.copy(refIn(target, active))),

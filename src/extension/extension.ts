@@ -17,6 +17,7 @@ import { SAMPLES_EDITOR, SamplesEditors, type SamplesServices } from './evaluati
 import { Evaluations } from './evaluation/processes.ts';
 import { Log } from './log.ts';
 import { selectModel } from './modelCommand.ts';
+import { ExampleCommand } from './run/exampleCommand.ts';
 import { ReasonCommand } from './run/reasonCommand.ts';
 import { Reporter } from './report.ts';
 import { RunCommands } from './run/runCommands.ts';
@@ -108,6 +109,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
   const running = { context, sessions, runs, runStore: store, library, panels };
   const branches = new BranchCommand(running);
   const reason = new ReasonCommand(running, branches);
+  const examples = new ExampleCommand(context, reason);
 
   const atHand = { runs, store, library, panels, reporter };
   const tree = own(new RunTree(atHand));
@@ -153,6 +155,7 @@ export function activate(context: vscode.ExtensionContext): InspectorApi {
     editors,
     sessions,
     reason,
+    examples,
     ofRuns,
     links,
     compare,

@@ -1,12 +1,14 @@
 /** "Select model folder": the bundled model, one used before, or a folder from disk. */
 
 import * as vscode from 'vscode';
+import { bundledModelIn, bundledReference } from '../files/bundledModels.ts';
 import { findConfig } from '../files/modelFolder.ts';
 import { modelFolder, saveSetting } from './settings.ts';
 import { choose, type Choice } from './window.ts';
 
 const RECENT_KEY = 'ilvr.models';
 const RECENT_LENGTH = 8;
+const WORLDS = bundledReference('worlds');
 
 interface ModelItem extends Choice {
   /** Value of the setting; undefined asks for a folder. */
@@ -27,7 +29,7 @@ export async function selectModel(
   const value = folder === undefined ? await chooseModel(context) : folder.fsPath;
   if (value === undefined) return undefined;
   // The engine checks everything; this only keeps a slip of the mouse out of the settings.
-  if (value !== '') await findConfig(value, 'model');
+  await findConfig(modelFolder(context, value), 'model');
   await saveSetting('model', value === '' ? undefined : value);
   await remember(context.globalState, value);
   return modelFolder(context, value);
@@ -47,8 +49,14 @@ async function chooseModel(context: vscode.ExtensionContext): Promise<string | u
     {
       label: vscode.l10n.t('Bundled model'),
       description: used(''),
-      detail: vscode.l10n.t('Small; trained on drawn maps'),
+      detail: vscode.l10n.t('Small; trained on drawn maps. Its latents do nothing'),
       folder: '',
+    },
+    {
+      label: vscode.l10n.t('Bundled model of worlds'),
+      description: used(WORLDS),
+      detail: vscode.l10n.t('Small; follows moves through a drawn world. Its latents are needed'),
+      folder: WORLDS,
     },
     ...context.globalState
       .get<string[]>(RECENT_KEY, [])
@@ -76,7 +84,7 @@ async function chooseModel(context: vscode.ExtensionContext): Promise<string | u
 }
 
 async function remember(memory: vscode.Memento, folder: string): Promise<void> {
-  if (folder === '') return;
+  if (folder === '' || bundledModelIn(folder) !== undefined) return;
   const others = memory.get<string[]>(RECENT_KEY, []).filter((other) => other !== folder);
   await memory.update(RECENT_KEY, [folder, ...others].slice(0, RECENT_LENGTH));
 }

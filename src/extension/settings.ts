@@ -6,6 +6,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import * as vscode from 'vscode';
 import { UserError } from '../base/errors.ts';
+import { bundledModelIn, folderOfModel } from '../files/bundledModels.ts';
 import { REASON_DEFAULTS, type ReasonRequest } from '../protocol/engine.ts';
 import { DEVICE_CHOICES, type DeviceChoice } from '../tensor/device.ts';
 import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
@@ -13,8 +14,6 @@ import { WEIGHT_CHOICES, type WeightChoice } from '../tensor/weightFormat.ts';
 export const SECTION = 'ilvr';
 /** What is asked when nobody says otherwise; the bundled model was trained on it. */
 export const DEFAULT_QUESTION = 'Find a safe path to the goal.';
-/** Folder of the model that comes with the extension, relative to its root. */
-const BUNDLED_MODEL = 'models/maze';
 
 /** How a run is made: all of a request but its question, pictures, id and file. */
 export interface RunSettings extends Omit<
@@ -75,7 +74,10 @@ export function defaultQuestion(): string {
 
 /** Absolute path of the chosen checkpoint, or of the bundled one. */
 export function modelFolder(context: vscode.ExtensionContext, override?: string): string {
-  return folder('model', override) ?? context.asAbsolutePath(BUNDLED_MODEL);
+  const value = override ?? configured('model');
+  const isBundled = typeof value === 'string' && bundledModelIn(value.trim()) !== undefined;
+  const text = isBundled ? value.trim() : folder('model', override);
+  return folderOfModel(context.asAbsolutePath('models'), text);
 }
 
 /** Absolute path of a folder setting; a relative one starts at the first workspace folder. */

@@ -6,15 +6,16 @@
 import * as vscode from 'vscode';
 import { CancelledError, UserError } from '../../base/errors.ts';
 import { oneLine } from '../../base/plainText.ts';
+import { bundledReference } from '../../files/bundledModels.ts';
 import type { ReasonOptions } from '../api.ts';
 import type { BranchCommand, BranchServices } from './branchCommand.ts';
 import { chooseImages, imageInEditor, imagesOf, readImages } from './imageFiles.ts';
 import { askHelpers, askQuestion, checkQuestion, rememberQuestion } from './questionDialog.ts';
 import type { RunRequest, RunResult } from './controller.ts';
 import { RUNS_NEED_TRUST, type Runs } from './runs.ts';
-import type { RunSessions } from './session.ts';
+import type { RunSessions, WhenBusy } from './session.ts';
 import { findSample, type ImageSample } from './sampleLookup.ts';
-import { defaultQuestion, readRunSettings, type RunSettings } from '../settings.ts';
+import { defaultQuestion, modelFolder, readRunSettings, type RunSettings } from '../settings.ts';
 import { baseName, type TraceLibrary } from '../trace/library.ts';
 import type { TracePanel } from '../trace/panel.ts';
 import { requireTrust } from '../trust.ts';
@@ -44,7 +45,10 @@ export class ReasonCommand {
   async reason(target?: unknown, more?: unknown): Promise<RunResult | undefined> {
     requireTrust(RUNS_NEED_TRUST);
     const uris = urisIn(target, more);
-    if (isOptions(more)) return this.reasonWithoutDialogs(uris, more);
+    if (isOptions(more)) {
+      const options: ReasonOptions = more;
+      return this.reasonWithoutDialogs(uris, options, options.whenBusy ?? 'wait');
+    }
     const images = uris.length > 0 ? uris : await pickImages();
     const [first] = images ?? [];
     if (images === undefined || first === undefined) return undefined;
@@ -67,7 +71,7 @@ export class ReasonCommand {
    */
   async runAgain(panel: TracePanel, edit = false): Promise<RunResult | undefined> {
     requireTrust(RUNS_NEED_TRUST);
-    const settings = readRunSettings(this.context, await this.rulesOf(panel.run));
+    const settings = readRunSettings(this.context, await this.ownSettings(panel.run));
     const request = await this.earlierRequest(panel.run);
     const question = edit ? await this.askAgain(request.question) : request.question;
     if (question === undefined) return undefined;
@@ -87,12 +91,17 @@ export class ReasonCommand {
     return question;
   }
 
-  private async reasonWithoutDialogs(uris: vscode.Uri[], options: ReasonOptions): Promise<RunResult> {
+  /** All that is not given has its default. */
+  async reasonWithoutDialogs(
+    uris: vscode.Uri[],
+    options: ReasonOptions,
+    whenBusy: WhenBusy,
+  ): Promise<RunResult> {
     const question = checkQuestion(options.question ?? defaultQuestion());
     const helpers = (options.helpers ?? []).map((uri) => vscode.Uri.parse(uri.toString(), true));
     const sample = uris[0] && (await findSample(uris[0]));
     const request = await this.request(uris, question, helpers, sample, options.settings ?? {});
-    return this.sessions.start(request, options.whenBusy ?? 'wait');
+    return this.sessions.start(request, whenBusy);
   }
 
   private async request(
@@ -113,12 +122,17 @@ export class ReasonCommand {
     };
   }
 
-  /** What a run changed of its model's latent protocol belongs to it as its question does, and wins over the setting. */
-  private async rulesOf(runId: string): Promise<Pick<RunSettings, 'protocol'>> {
+  /**
+   * What a run changed of its model's latent protocol belongs to it as its question does, and wins over the setting; so does
+   * the bundled model that an example is drawn for.
+   */
+  private async ownSettings(runId: string): Promise<Partial<RunSettings>> {
     const run = this.runs.get(runId);
     const { protocol } =
       run === undefined ? (await this.library.trace({ run: runId })).settings : run.request.settings;
-    return protocol === undefined ? {} : { protocol };
+    const worlds = bundledReference('worlds');
+    const isExample = run?.request.settings.model === modelFolder(this.context, worlds);
+    return { ...(protocol !== undefined && { protocol }), ...(isExample && { model: worlds }) };
   }
 
   private async earlierRequest(runId: string): Promise<Omit<RunRequest, 'settings'>> {

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
+import type { RunResult } from '../../../src/extension/api.ts';
 import type { ReasonEvent } from '../../../src/trace/events.ts';
 import { kindsFor, type MapSelector } from '../../../src/trace/maps.ts';
 import type { Trace } from '../../../src/trace/schema.ts';
@@ -113,6 +114,34 @@ export function suite(claim: DeclareClaim): void {
       const parts = await hoverAt(document, new vscode.Position(line, column));
       assert.ok(parts.some((part) => part.includes('](data:image/png;base64,')));
       for (const part of parts) assert.ok(part.length < 100_000);
+    },
+    model,
+  );
+
+  claim(
+    'an example is drawn anew, asked of the model that knows it, and stays with that model when it runs again',
+    async () => {
+      const api = await inspector();
+      const runs: Trace[] = [];
+      for (const example of ['world', 'maze', 'world']) {
+        const { runId, status } = await vscode.commands.executeCommand<RunResult>(
+          'ilvr.reasonAboutExample',
+          example,
+        );
+        assert.equal(status, 'complete');
+        runs.push(await api.traceOf(runId));
+      }
+      assert.deepEqual(
+        runs.map(({ model: { name } }) => name),
+        ['worlds', 'maze', 'worlds'],
+      );
+      for (const { blocks, pictures } of runs) {
+        assert.ok(blocks.length >= 3, `${blocks.length} blocks`);
+        assert.equal(pictures.filter(({ role }) => role === 'helper').length, blocks.length);
+      }
+      assert.notEqual(runs[0]!.pictures[0]!.png.sha256, runs[2]!.pictures[0]!.png.sha256);
+      const again = await vscode.commands.executeCommand<RunResult>('ilvr.runAgain', runs[2]!.id);
+      assert.equal((await api.traceOf(again.runId)).model.name, 'worlds');
     },
     model,
   );

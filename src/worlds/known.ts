@@ -1,0 +1,20 @@
+/** Worlds as the bundled model of them was trained on; others may still be asked about. */
+
+import type { WorldSettings } from './generate.ts';
+import { WORLD_DEFAULTS } from './stream.ts';
+
+/** Held out: no such layout was trained on. @param moves how many, 1 to 6 */
+export function knownWorlds(seed: number, count: number, moves: readonly number[]): WorldSettings {
+  return {
+    ...WORLD_DEFAULTS,
+    count,
+    sizes: [4],
+    dynamics: ['crates'],
+    moves,
+    seed,
+    split: 'held-out',
+    questions: ['state'],
+    style: [1],
+    cell: 28,
+  };
+}
