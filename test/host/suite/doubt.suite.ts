@@ -26,7 +26,7 @@ import type { ComparisonResult } from '../../../src/extension/comparison/panels.
 import type { EvaluateOutcome } from '../../../src/extension/evaluation/command.ts';
 import { statedAnswer } from '../../../src/trace/answer.ts';
 import { generateWorlds } from '../../../src/worlds/generate.ts';
-import { WORLD_DEFAULTS } from '../../../src/worlds/stream.ts';
+import { knownWorlds } from '../../../src/worlds/known.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
 import { bundled, file, inspector, reason, RUN_MS } from './inspector.ts';
 
@@ -59,20 +59,10 @@ const MEASURED = [
 
 /** A held-out world as the bundled model of worlds knows them, after one move. */
 async function askAboutWorld(): Promise<Asked> {
-  const drawing = { split: 'held-out', seed: 90210, style: [1], cell: 28 } as const;
-  const { samplesFile } = await generateWorlds(
-    file('worlds').fsPath,
-    {
-      ...WORLD_DEFAULTS,
-      ...drawing,
-      count: 1,
-      sizes: [4],
-      dynamics: ['crates'],
-      moves: [1],
-      questions: ['state'],
-    },
-    { signal: new AbortController().signal, onProgress: () => undefined },
-  );
+  const { samplesFile } = await generateWorlds(file('worlds').fsPath, knownWorlds(90210, 1, [1]), {
+    signal: new AbortController().signal,
+    onProgress: () => undefined,
+  });
   const { text_input, image_input } = JSON.parse(readFileSync(samplesFile, 'utf8')) as Record<string, string>;
   return { picture: `worlds/${image_input}`, question: text_input!.replace('<image>', '') };
 }
