@@ -1,5 +1,5 @@
 /**
- * `npm start`: answers an example map with the bundled model in the terminal, then opens VS Code.
+ * `npm start`: answers an example map and a drawn world with the bundled models in the terminal, then opens VS Code.
  * `npm start -- --run <image>` stops after the terminal; the trace and its pictures are in traces/.
  */
 
@@ -10,7 +10,10 @@ import { runNode } from './runNode.mjs';
 
 const { run } = readArguments();
 bootstrap();
-const code = await answer(run === undefined ? join(root, 'examples/map-01.png') : resolve(run));
+const code =
+  run === undefined
+    ? (await answer(join(root, 'examples/map-01.png'))) || (await answerWorld())
+    : await answer(resolve(run));
 if (code !== 0 || run !== undefined) process.exit(code);
 console.log();
 process.exit(await runNode(tsxArguments('scripts/host/openWindow.ts', [join(root, 'examples')])));
@@ -24,10 +27,20 @@ function readArguments() {
   }
 }
 
-/** Runs the command line on a picture; its trace is named after the picture and the time. */
+/** A world that is drawn anew, by the model whose latents are needed. */
+function answerWorld() {
+  console.log();
+  return reason('world', ['--example', 'world']);
+}
+
 function answer(image) {
+  return reason(basename(image, extname(image)), [image]);
+}
+
+/** Runs the command line; the trace is named after what is asked about, and the time. */
+function reason(about, options) {
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-');
-  const name = `${basename(image, extname(image))}-${time}.ilvr.json`;
+  const name = `${about}-${time}.ilvr.json`;
   const trace = relative(process.cwd(), join(root, 'traces', name));
-  return runNode([join(root, 'dist/cli.cjs'), 'reason', image, '--trace', trace]);
+  return runNode([join(root, 'dist/cli.cjs'), 'reason', ...options, '--trace', trace]);
 }

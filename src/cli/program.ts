@@ -5,6 +5,7 @@ import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
 import { outOfMemory } from '../process/memory.ts';
 import { FED, USUAL } from '../evaluation/fed.ts';
+import { EXAMPLES, type ExampleKind } from '../examples/example.ts';
 import { TABLE_FORMS } from '../evaluation/paperTable.ts';
 import { REASON_DEFAULTS } from '../protocol/engine.ts';
 import { addAnalyse } from './analyse.ts';
@@ -33,7 +34,8 @@ import {
   shareOf,
   weightsCacheOption,
 } from './options.ts';
-import { reason, type ReasonOptions } from './reason.ts';
+import type { ReasonOptions } from './reason.ts';
+import { reasonAbout } from './reasonAbout.ts';
 import { addInitialise } from './initialise.ts';
 import { DEVICES } from '../tensor/device.ts';
 import { WEIGHT_FORMATS } from '../tensor/weightFormat.ts';
@@ -133,7 +135,13 @@ function addReason(program: Command, context: CliContext, finished: (code: numbe
   const command = program
     .command('reason')
     .description('answer one question about one or more pictures')
-    .argument('<image...>', 'pictures: PNG, JPEG, WebP and others')
+    .argument('[image...]', 'pictures: PNG, JPEG, WebP and others')
+    .addOption(
+      new Option(
+        '--example <kind>',
+        'ask about a new picture that a bundled model knows, in place of pictures and question',
+      ).choices(EXAMPLES),
+    )
     .addOption(
       new Option('--helper <image...>', "pictures to compare the model's latents with")
         .argParser(collect)
@@ -155,8 +163,8 @@ function addReason(program: Command, context: CliContext, finished: (code: numbe
     .option('--swap-image <image>', 'picture about which the same is asked first, for --intervene swap')
     .option('--trace <out>', 'write the trace there, and a picture of each block beside it')
     .addHelpText('after', FED_HELP)
-    .action(async (images: string[], options: ReasonOptions) => {
-      finished(await reason(context, images, options));
+    .action(async (images: string[], options: ReasonOptions & { example?: ExampleKind }) => {
+      finished(await reasonAbout(context, images, options));
     });
 }
 

@@ -26,7 +26,7 @@ import type { ComparisonResult } from '../../../src/extension/comparison/panels.
 import type { EvaluateOutcome } from '../../../src/extension/evaluation/command.ts';
 import { statedAnswer } from '../../../src/trace/answer.ts';
 import { generateWorlds } from '../../../src/worlds/generate.ts';
-import { knownWorlds } from '../../../src/worlds/known.ts';
+import { knownWorlds } from '../../../src/examples/knownWorlds.ts';
 import { eventually, type DeclareClaim } from './claims.ts';
 import { bundled, file, inspector, reason, RUN_MS } from './inspector.ts';
 
