@@ -25,7 +25,7 @@ import { stateText } from '../src/worlds/notation.ts';
 import { parseChoices, parseNumbers, parseStyles } from '../src/worlds/parse.ts';
 import { WORLD_QUESTIONS } from '../src/worlds/questions.ts';
 import { WORLD_DEFAULTS, worldItem, type WorldItem, type WorldOptions } from '../src/worlds/stream.ts';
-import { changedCells, DYNAMICS, statesAfter, type State } from '../src/worlds/world.ts';
+import { changedCells, CONTENTS, contentsOf, DYNAMICS, statesAfter } from '../src/worlds/world.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -218,46 +218,53 @@ function changing(): void {
   );
 }
 
-/** Ridge regression from a block's latents, on the first half of the worlds, to what stands where, on the second. */
+/**
+ * Where there are as many latents as cells: ridge regression from a latent to what its own cell shows after the move, one
+ * for all cells, on every other world; told of the worlds between.
+ */
 function probe(): void {
+  interface Row {
+    fits: boolean;
+    /** Of one block: its cells are right together or not. */
+    state: number;
+    x: number[];
+    content: number;
+  }
+  let state = 0;
   const rows = measured.flatMap(({ items, runs }) =>
     items.flatMap(({ world, states }, i) =>
-      states.map((state, block) => ({
-        size: world.layout.size,
-        train: i % 2 === 0,
-        block,
-        state,
-        x: [1, ...(runs[i]![0]!.latents[block] ?? []).flatMap((latent) => [...latent])],
-      })),
+      states.flatMap((after, block): Row[] => {
+        const latents = runs[i]![0]!.latents[block];
+        const contents = contentsOf(world.layout, after);
+        if (latents?.length !== contents.length) return [];
+        state++;
+        return contents.map((content, cell) => ({
+          fits: i % 2 === 0,
+          state,
+          x: [1, ...latents[cell]!],
+          content: CONTENTS.indexOf(content),
+        }));
+      }),
     ),
   );
-  const fit = rows.filter(({ train }) => train);
-  const test = rows.filter(({ train, state }, i) => !train && state !== rows[i - 1]?.state);
-  const cells = fit[0]!.size ** 2;
-  const targets = ({ player, crates }: State): number[] =>
-    Array.from({ length: 2 * cells }, (_, n) =>
-      Number(n < cells ? n === player : crates.includes(n - cells)),
-    );
+  const [fit, test] = [rows.filter(({ fits }) => fits), rows.filter(({ fits }) => !fits)];
+  if (test.length === 0) return;
   const weights = ridge(
     fit.map(({ x }) => x),
-    fit.map(({ state }) => targets(state)),
+    fit.map(({ content }) => CONTENTS.map((_, n) => Number(n === content))),
     3,
   );
-  let [player, all] = [0, 0];
-  for (const { x, state } of test) {
-    const told = weights.map((w) => w.reduce((sum, value, i) => sum + value * x[i]!, 0));
-    const best = (scores: number[], most: number): number[] =>
-      [...scores.keys()]
-        .toSorted((a, b) => scores[b]! - scores[a]!)
-        .slice(0, most)
-        .toSorted((a, b) => a - b);
-    const foundPlayer = best(told.slice(0, cells), 1)[0] === state.player;
-    const foundCrates = best(told.slice(cells), state.crates.length).join() === state.crates.join();
-    player += Number(foundPlayer);
-    all += Number(foundPlayer && foundCrates);
-  }
+  const isTold = ({ x, content }: Row): boolean => {
+    const scores = weights.map((w) => w.reduce((sum, value, i) => sum + value * x[i]!, 0));
+    return scores.indexOf(Math.max(...scores)) === content;
+  };
+  const byState = new Map<number, boolean[]>();
+  for (const each of test) byState.set(each.state, [...(byState.get(each.state) ?? []), isTold(each)]);
+  const whole = [...byState.values()];
+  const counts = CONTENTS.map((_, n) => test.filter(({ content }) => content === n).length);
+  const right = whole.flat().filter(Boolean).length;
   console.log(
-    `\nLinear probe of a block's latents on held-out worlds: player's cell ${shareOf(player, test.length)}, by chance ${percent(1 / cells)} %; player and all crates ${shareOf(all, test.length)}.`,
+    `\nLinear probe of a latent for what its cell shows after the move, on other worlds: ${shareOf(right, test.length)} of cells, ${percent(Math.max(...counts) / test.length)} % by the most frequent; all cells of a block ${shareOf(whole.filter((cells) => cells.every(Boolean)).length, whole.length)}.`,
   );
 }
 

@@ -172,6 +172,24 @@ export const scenarios: Scenario[] = [
     ],
   },
   {
+    name: 'world',
+    steps: [
+      { name: '1-asked', run: ({ page }) => runCommand(page, 'ILVR: Reason about an example…') },
+      {
+        name: '2-answered',
+        run: async (stage) => {
+          await fillQuickInput(stage.page, 'world');
+          await waitForRun(stage);
+        },
+      },
+      {
+        name: '3-last-block',
+        run: (stage) => pressInPanel(stage, ['ArrowDown', 'ArrowDown', 'ArrowDown', 'ArrowDown']),
+      },
+      { name: '4-causality', run: (stage) => analyse(stage, 'Causality') },
+    ],
+  },
+  {
     name: 'link',
     steps: [
       {
