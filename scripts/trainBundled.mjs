@@ -17,8 +17,7 @@ const recipe = path.join(root, 'models/recipe');
 const runs = path.join(root, 'build/bundled');
 
 /**
- * What is trained of new weights: a description, and phases in order, of which those with `out` end in a bundled model
- * and those with `until` before the end of their schedule.
+ * What is trained of new weights: a description, and phases in order, of which those with `out` end in a bundled model.
  */
 const RECIPES = [
   {
@@ -53,21 +52,10 @@ const RECIPES = [
     phases: [
       { name: 'worlds/perception' },
       { name: 'worlds/styles' },
-      { name: 'worlds/base' },
-      { name: 'worlds/short' },
-      { name: 'worlds/align' },
-      { name: 'worlds/changes' },
-      { name: 'worlds/self' },
-      { name: 'worlds/walks' },
-      { name: 'worlds/walks2' },
-      { name: 'worlds/pushes' },
-      { name: 'worlds/pushes2' },
+      { name: 'worlds/read' },
       { name: 'worlds/targets' },
-      { name: 'worlds/targets2' },
-      { name: 'worlds/own', until: 539 },
-      { name: 'worlds/own2', until: 90 },
-      { name: 'worlds/own3', until: 184 },
-      { name: 'worlds/own4', out: 'models/worlds' },
+      { name: 'worlds/thoughts' },
+      { name: 'worlds/own', out: 'models/worlds' },
     ],
   },
 ];
@@ -83,14 +71,13 @@ for (const { name, blank, phases } of RECIPES) {
   for (const phase of phases) await train(phase);
 }
 
-/** @param {{ name: string, out?: string, until?: number }} phase */
-async function train({ name, out, until }) {
+/** @param {{ name: string, out?: string }} phase */
+async function train({ name, out }) {
   console.log(`\n── ${name}`);
-  if (!isFinished(name, until)) {
-    const stop = until === undefined ? [] : ['--steps', String(until)];
-    const status = await run('train', path.join(recipe, `${name}.json`), ...stop);
+  if (!isFinished(name)) {
+    const status = await run('train', path.join(recipe, `${name}.json`));
     // A run that is asked to stop before its end says that it was stopped.
-    if (!isFinished(name, until)) process.exit(status || 1);
+    if (!isFinished(name)) process.exit(status || 1);
   }
   console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
   if (out === undefined) return;
@@ -101,15 +88,12 @@ async function train({ name, out, until }) {
   copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), card);
 }
 
-/**
- * @param {string} name
- * @param {number} [until]
- */
-function isFinished(name, until) {
+/** @param {string} name */
+function isFinished(name) {
   const latest = path.join(runs, name, 'latest');
   if (!existsSync(latest)) return false;
   const { steps } = JSON.parse(readFileSync(path.join(recipe, `${name}.json`), 'utf8'));
-  return readFileSync(latest, 'utf8').trim() === `step-${until ?? steps}`;
+  return readFileSync(latest, 'utf8').trim() === `step-${steps}`;
 }
 
 /** @param {string[]} args of the command line */

@@ -60,6 +60,8 @@ interface Run {
   answer: string;
   /** By block. */
   latents: Float32Array[][];
+  /** By block, latent and layer: attention to the tokens of the picture, mean of the heads. */
+  looks: number[][][][];
 }
 
 async function look(
@@ -79,18 +81,24 @@ async function promptOf({ question, picture }: WorldItem): Promise<Prompt & { id
 
 /** The item's answer with each intervention; all go through the model together. */
 async function answers(
-  prompt: Prompt,
+  prompt: Prompt & { ids: number[] },
   interventions: readonly (LatentIntervention | undefined)[],
 ): Promise<Run[]> {
-  const runs = interventions.map(() => ({ ids: [] as number[], latents: [] as Float32Array[][] }));
+  const runs = interventions.map(() => ({
+    ids: [] as number[],
+    latents: [] as Float32Array[][],
+    looks: [] as number[][][][],
+  }));
   const variants = interventions.map((intervention, i): Variant => ({
     intervention,
     observer: {
       token: async ({ id }) => {
         runs[i]!.ids.push(id);
       },
-      fed: async ({ block }, { vector }) => {
-        if (vector !== undefined) (runs[i]!.latents[block ?? 0] ??= []).push(vector);
+      fed: async ({ block = 0 }, { vector, attention }) => {
+        if (vector === undefined) return;
+        (runs[i]!.latents[block] ??= []).push(vector);
+        if (i === 0) (runs[i]!.looks[block] ??= []).push(lookOf(attention, prompt.ids));
       },
     },
   }));
@@ -103,10 +111,23 @@ async function answers(
     seed: 0,
   } as const;
   await generateVariants(model, { ...prompt, ...settings, force: {} }, variants);
-  return runs.map(({ ids, latents }) => {
+  return runs.map(({ ids, ...seen }) => {
     const text = checkpoint.tokenizer.decode(ids, { skipSpecial: true });
-    return { answer: lastBoxed(text) ?? '', latents };
+    return { answer: lastBoxed(text) ?? '', ...seen };
   });
+}
+
+/** By layer. @param attention (layers, heads, keys) */
+function lookOf({ shape, data }: NumericArray, ids: readonly number[]): number[][] {
+  const [layers, heads, keys] = shape as [number, number, number];
+  const pads = ids.flatMap((id, i) => (id === checkpoint.config.tokens.imagePad ? [i] : []));
+  return Array.from({ length: layers }, (_, layer) =>
+    pads.map((pad) => {
+      let sum = 0;
+      for (let head = 0; head < heads; head++) sum += data[(layer * heads + head) * keys + pad]!;
+      return sum / heads;
+    }),
+  );
 }
 
 const FED = ['own', 'zeroed', 'noise', 'pads', 'another world’s'] as const;
@@ -155,6 +176,7 @@ for (const moves of parseNumbers('number of moves', values.moves, 0, 64)) {
 }
 if (values.only !== 'answers') {
   await pointing();
+  looking();
   changing();
   probe();
   await exchanged('one block');
@@ -162,29 +184,63 @@ if (values.only !== 'answers') {
 }
 await model.release();
 
-/** Whether a latent is nearest to a token whose cell the move changed; tokens are cells where they are as many. */
+/**
+ * Where there are as many latents as cells: is the patch of the picture after the move that is nearest to a latent its own
+ * cell, and does it show what that cell shows? Of cells that the move changed alone, as others show the same before and after.
+ */
 async function pointing(): Promise<void> {
-  let [hits, top3, latents, chance] = [0, 0, 0, 0];
+  let [own, same, stale, all] = [0, 0, 0, 0];
   for (const { items, runs } of measured)
     for (const [i, { world, states, drawHelper }] of items.entries())
       for (const [block, state] of states.entries()) {
-        const changed = changedCells(world.layout, states[block - 1] ?? world.state, state);
+        const before = states[block - 1] ?? world.state;
+        const changed = changedCells(world.layout, before, state);
         const { features } = await look(drawHelper(state));
-        const cells = world.layout.size ** 2;
-        if (changed.length === 0 || features.shape[0] !== cells) continue;
-        for (const latent of runs[i]![0]!.latents[block] ?? []) {
-          const similar = cosines(latent, features);
-          const order = [...similar.keys()].toSorted((a, b) => similar[b]! - similar[a]!);
-          hits += Number(changed.includes(order[0]!));
-          top3 +=
-            order.slice(0, 3).filter((cell) => changed.includes(cell)).length / Math.min(3, changed.length);
-          chance += changed.length / cells;
-          latents++;
+        const latents = runs[i]![0]!.latents[block];
+        const contents = contentsOf(world.layout, state);
+        if (features.shape[0] !== contents.length || latents?.length !== contents.length) continue;
+        for (const cell of changed) {
+          const similar = [...cosines(latents[cell]!, features)];
+          const nearest = contents[similar.indexOf(Math.max(...similar))];
+          own += Number(similar.indexOf(Math.max(...similar)) === cell);
+          same += Number(nearest === contents[cell]);
+          stale += Number(nearest === contentsOf(world.layout, before)[cell]);
+          all++;
         }
       }
+  if (all === 0) return;
   console.log(
-    `\nSelection over the picture after the move: nearest patch among the changed cells for ${shareOf(hits, latents)}, by chance ${percent(chance / latents)} %; changed cells among the nearest three ${percent(top3 / latents)} %.`,
+    `\nSelection over the picture after the move, of latents whose cell it changed: the nearest patch shows what the cell shows now for ${shareOf(same, all)}, what it showed before for ${shareOf(stale, all)}; it is the cell itself for ${shareOf(own, all)}.`,
   );
+}
+
+/** Whether a latent's attention to the picture is largest at its own cell, and a block's at one that the move changed. */
+function looking(): void {
+  const layers = measured[0]?.runs[0]?.[0]?.looks[0]?.[0]?.length ?? 0;
+  for (let layer = 0; layer < layers; layer++) {
+    let [own, latents, hits, blocks, chance, mass] = [0, 0, 0, 0, 0, 0];
+    for (const { items, runs } of measured)
+      for (const [i, { world, states }] of items.entries())
+        for (const [block, state] of states.entries()) {
+          const maps = (runs[i]![0]!.looks[block] ?? []).map((map) => map[layer]!);
+          const cells = world.layout.size ** 2;
+          if (maps.length !== cells || maps[0]!.length !== cells) continue;
+          const peak = (map: readonly number[]): number => map.indexOf(Math.max(...map));
+          own += maps.filter((map, cell) => peak(map) === cell).length;
+          mass += maps.flat().reduce((sum, value) => sum + value, 0);
+          latents += cells;
+          const changed = changedCells(world.layout, states[block - 1] ?? world.state, state);
+          if (changed.length === 0) continue;
+          const together = maps[0]!.map((_, cell) => maps.reduce((sum, map) => sum + map[cell]!, 0));
+          hits += Number(changed.includes(peak(together)));
+          chance += changed.length / cells;
+          blocks++;
+        }
+    if (latents === 0) return;
+    console.log(
+      `\nAttention to the picture, layer ${layer + 1}: ${percent(mass / latents)} % of a latent's; largest at the latent's own cell for ${shareOf(own, latents)}; the block's at a changed cell for ${shareOf(hits, blocks)}, by chance ${percent(chance / blocks)} %.`,
+    );
+  }
 }
 
 /**
@@ -311,7 +367,7 @@ async function exchanged(reach: 'one block' | 'all up to a block'): Promise<void
     const walks = [0, 1].map((walk) =>
       worldItem({ ...options, questions: ['state'], walks: 2, moves: [moves] }, 2 * i + walk),
     );
-    const [prompts, own]: [Prompt[], Run[]] = [[], []];
+    const [prompts, own]: [Awaited<ReturnType<typeof promptOf>>[], Run[]] = [[], []];
     for (const item of walks) {
       const prompt = await promptOf(item);
       prompts.push(prompt);
