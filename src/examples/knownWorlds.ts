@@ -9,7 +9,7 @@ export function knownWorlds(seed: number, count: number, moves: readonly number[
     ...WORLD_DEFAULTS,
     count,
     sizes: [4],
-    dynamics: ['crates'],
+    dynamics: ['swaps'],
     moves,
     seed,
     split: 'held-out',
