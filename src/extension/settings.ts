@@ -76,8 +76,8 @@ export function defaultQuestion(): string {
 export function modelFolder(context: vscode.ExtensionContext, override?: string): string {
   const value = override ?? configured('model');
   const isBundled = typeof value === 'string' && bundledModelIn(value.trim()) !== undefined;
-  const text = isBundled ? value.trim() : folder('model', override);
-  return folderOfModel(context.asAbsolutePath('models'), text);
+  const chosen = isBundled ? value.trim() : folder('model', override);
+  return folderOfModel(context.asAbsolutePath('models'), chosen);
 }
 
 /** Absolute path of a folder setting; a relative one starts at the first workspace folder. */
