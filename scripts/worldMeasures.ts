@@ -210,7 +210,7 @@ async function pointing(): Promise<void> {
       }
   if (all === 0) return;
   console.log(
-    `\nSelection over the picture after the move, of latents whose cell it changed: the nearest patch shows what the cell shows now for ${shareOf(same, all)}, what it showed before for ${shareOf(stale, all)}; it is the cell itself for ${shareOf(own, all)}.`,
+    `\nSimilarity to the picture after the move, of latents whose cell it changed: the nearest patch shows what the cell shows now for ${shareOf(same, all)}, what it showed before for ${shareOf(stale, all)}; it is the cell itself for ${shareOf(own, all)}.`,
   );
 }
 
