@@ -52,7 +52,7 @@ const RECIPES = [
     phases: [
       { name: 'worlds/perception' },
       { name: 'worlds/styles' },
-      { name: 'worlds/read' },
+      { name: 'worlds/base' },
       { name: 'worlds/targets' },
       { name: 'worlds/thoughts' },
       { name: 'worlds/own', out: 'models/worlds' },
