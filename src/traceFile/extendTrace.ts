@@ -3,7 +3,7 @@
  * replaced: if anything dies between the two, the trace is as it was before.
  */
 
-import { lstat } from 'node:fs/promises';
+import { lstat, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../base/errors.ts';
 import { lockFile } from '../files/lock.ts';
@@ -15,13 +15,36 @@ import { compacted } from './compact.ts';
 import { ContainerWriter, MemoryContainer } from './container.ts';
 import { MAX_CHARACTERS, readManifest, writeManifest } from './manifest.ts';
 
+/** Files that this process adds to, and when that will be done: its own additions wait for one another. */
+const additions = new Map<string, Promise<unknown>>();
+
 /**
- * Changes a trace in its file; one of an older version becomes one of today's.
+ * Changes a trace in its file; one of an older version becomes one of today's. Of two changes that this process
+ * makes at once the second waits.
  * @param change gets the trace as the file has it now; its new arrays go to the sink
  * @returns the trace as it is in the file now
  * @throws UserError if it is no trace, another program is adding to it, or it is of a run that goes on
  */
 export async function extendTrace(
+  file: string,
+  change: (trace: Trace, sink: ArraySink) => Promise<void>,
+): Promise<Trace> {
+  const key = await realpath(file).catch(() => path.resolve(file));
+  const addition = (additions.get(key) ?? Promise.resolve()).then(() => extend(file, change));
+  // A failed addition must not keep later ones from being tried.
+  const ended = addition.then(
+    () => undefined,
+    () => undefined,
+  );
+  additions.set(key, ended);
+  try {
+    return await addition;
+  } finally {
+    if (additions.get(key) === ended) additions.delete(key);
+  }
+}
+
+async function extend(
   file: string,
   change: (trace: Trace, sink: ArraySink) => Promise<void>,
 ): Promise<Trace> {

@@ -22,7 +22,7 @@ import { temporaryFolder } from '../fixtures/cli.ts';
 import { oneFile } from '../fixtures/reopened.ts';
 import { smallRun, type SmallStatus } from '../fixtures/smallTrace.ts';
 
-const KEY = { method: 'similarity', parameters: { collapse: 0.95 } } as const;
+const KEY = { method: 'similarity' as const, parameters: { collapse: 0.95 } };
 
 /** A trace in two files. */
 async function pair(status: SmallStatus = 'complete'): Promise<{ file: string; arrays: string }> {
@@ -40,12 +40,13 @@ async function single(): Promise<string> {
   return file;
 }
 
-async function addSimilarity(file: string): Promise<void> {
+async function addSimilarity(file: string, collapse = KEY.parameters.collapse): Promise<void> {
   const run = await openTrace(file);
-  const result = computeSimilarity([await analysedRun(run.trace, run.container)], KEY.parameters);
+  const key = { ...KEY, parameters: { collapse } };
+  const result = computeSimilarity([await analysedRun(run.trace, run.container)], key.parameters);
   await run.close();
   await extendTrace(file, async (trace, sink) => {
-    keepAnalysis(trace, await storedAnalysis(KEY, result, { status: 'complete' }, sink));
+    keepAnalysis(trace, await storedAnalysis(key, result, { status: 'complete' }, sink));
   });
 }
 
@@ -96,6 +97,18 @@ describe('an analysis is added', () => {
     await addSimilarity(file);
     await check(file);
     expect(await countIn(file)).toBe(1);
+  });
+
+  it('at once by one program, and all are kept', async () => {
+    for (const file of [(await pair()).file, await single()]) {
+      const refused = extendTrace(file, () => Promise.reject(new Error('no')));
+      const wishes = [0.9, 0.8, 0.7].map((collapse) => addSimilarity(file, collapse));
+      await Promise.all([expect(refused).rejects.toThrow('no'), ...wishes]);
+      const run = await openTrace(file);
+      const kept = run.trace.analyses!.map(({ parameters }) => Number(parameters['collapse']));
+      expect(kept.toSorted((a, b) => a - b)).toEqual([0.7, 0.8, 0.9]);
+      await run.close();
+    }
   });
 
   it('after bytes that a program left behind when it died before its manifest', async () => {
