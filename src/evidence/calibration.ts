@@ -1,7 +1,8 @@
 /**
- * What the tests said of two models whose latents are known: in one they carry the answer by construction, in the other
- * nothing that is written can see them. Computed by `ilvr calibrate`; a test that does not tell them apart is no test
- * of latents.
+ * What the tests said of models whose latents are known. Two controls: in one latents carry the answer by construction, in
+ * the other nothing that is written can see them. And a natural positive, the model of worlds, whose latents are needed though
+ * nothing was masked (docs/latents.md). Computed by `ilvr calibrate`; a test that does not tell the controls apart is no
+ * test of latents.
  */
 
 import type { InterventionKind } from '../analysis/intervention.ts';
@@ -11,17 +12,17 @@ import { CALIBRATED } from './calibrated.ts';
 import { MOVED } from './causality.ts';
 import { number } from './format.ts';
 
-/** Mean effect over the maps, in nats: KL per word, or of faithfulness the change of the answer's log-probability. */
-export interface CalibratedTest {
-  carrying: number;
-  bypassed: number;
-}
+export const KNOWN_MODELS = ['carrying', 'bypassed', 'worlds'] as const;
+export type KnownModel = (typeof KNOWN_MODELS)[number];
+
+/** Mean effect over the pictures, in nats: KL per word, or of faithfulness the change of the answer's log-probability. */
+export type CalibratedTest = Record<KnownModel, number>;
 
 export interface Calibration {
   date: string;
   /** Of the program. */
   version: string;
-  /** Maps that were drawn for it. */
+  /** Maps that were drawn for each control, and worlds for the third. */
   maps: number;
   /** Of the analyses that were run. */
   versions: { causality: number; dependence: number; faithfulness: number };
@@ -58,24 +59,28 @@ export function tellsApart(test: TestName, { tests } = current): boolean {
   return found !== undefined && found.carrying >= MOVED && found.bypassed < STILL;
 }
 
-/** "On the controls: 0.42 nats where latents carry the answer, 0 where they cannot reach it" */
+/** "On the controls: 0.42 nats where latents carry the answer, 0 where they cannot reach it; 1.3 in worlds, …" */
 export function controlsText(test: TestName): string {
   const found = current.tests[test];
   if (found === undefined) return t('not calibrated');
-  const { carrying, bypassed } = found;
-  const still = bypassed < STILL ? '0' : number(bypassed);
+  const [carrying, bypassed, worlds] = KNOWN_MODELS.map((model) => shown(found[model]));
   const figures = t(
-    '{0} nats where latents carry the answer, {1} where they cannot reach it',
-    number(carrying),
-    still,
+    '{0} nats where latents carry the answer, {1} where they cannot reach it, {2} in worlds, which need theirs',
+    carrying!,
+    bypassed!,
+    worlds!,
   );
   return tellsApart(test) ? figures : t('{0}: it does not test latents alone', figures);
+}
+
+function shown(nats: number): string {
+  return nats < STILL ? '0' : number(nats);
 }
 
 /** When, with what and on what. */
 export function calibrationText(): string {
   return t(
-    'Controls: computed {0} with version {1} and the two bundled control models over {2} maps.',
+    'Controls: computed {0} with version {1}, over {2} pictures each of the two bundled control models and of worlds.',
     current.date,
     current.version,
     current.maps,

@@ -1,4 +1,4 @@
-/** "Calibrate the tests again": what the causal tests say of the two controls, computed here and kept. */
+/** "Calibrate the tests again": what the causal tests say of the bundled models whose latents are known, computed here and kept. */
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +28,10 @@ const stored = z.strictObject({
   version: z.string().max(40),
   maps: z.int().min(1),
   versions: z.strictObject({ causality: z.int(), dependence: z.int(), faithfulness: z.int() }),
-  tests: z.record(z.string(), z.strictObject({ carrying: z.number(), bypassed: z.number() })),
+  tests: z.record(
+    z.string(),
+    z.strictObject({ carrying: z.number(), bypassed: z.number(), worlds: z.number() }),
+  ),
 });
 
 /** Argument of `ilvr.calibrate` when it is called from code: over how many maps. */
@@ -77,7 +80,7 @@ export class CalibrationCommand {
   private async start(maps: number | undefined): Promise<boolean> {
     const { context, log } = this.services;
     await makeFolder(context.globalStorageUri.fsPath);
-    const title = vscode.l10n.t('ILVR: calibrating the tests on the two control models …');
+    const title = vscode.l10n.t('ILVR: calibrating the tests on models whose latents are known …');
     const done = await showProgress(title, async (report, token) => {
       const command = new ChildCommand('calibrating', {
         cliPath: context.asAbsolutePath('dist/cli.cjs'),

@@ -30,6 +30,14 @@ it('knows every test, and tells the controls apart by all that are tried unasked
     expect([test, tellsApart(test)]).toEqual([test, true]);
 });
 
+it('finds the latents of worlds needed by every replacement, and free of colour', () => {
+  for (const test of [...parametersOf('causality', {}).variants, 'swap'] as const)
+    expect([test, SHIPPED.tests[test]!.worlds > 0.5]).toEqual([test, true]);
+  expect(SHIPPED.tests['replaced']!.worlds).toBeGreaterThan(0.5);
+  expect(SHIPPED.tests['grey']!.worlds).toBeLessThan(0.001);
+  expect(controlsText('zero')).toMatch(/in worlds, which need theirs$/);
+});
+
 it('finds that taking blocks away is no test of latents, which is said and not offered unasked', () => {
   expect(tellsApart('none')).toBe(false);
   expect(controlsText('none')).toContain('does not test latents alone');
@@ -37,7 +45,7 @@ it('finds that taking blocks away is no test of latents, which is said and not o
 });
 
 it('shows one that was computed here, if it is of the tests of today', () => {
-  const tests = { ...SHIPPED.tests, zero: { carrying: 0.001, bypassed: 0 } };
+  const tests = { ...SHIPPED.tests, zero: { carrying: 0.001, bypassed: 0, worlds: 1 } };
   setCalibration({ ...SHIPPED, date: '2030-01-01', tests });
   expect([calibration().date, tellsApart('zero'), tellsApart('noise')]).toEqual(['2030-01-01', false, true]);
   setCalibration({ ...SHIPPED, date: '2030-01-01', versions: { ...SHIPPED.versions, causality: 0 } });

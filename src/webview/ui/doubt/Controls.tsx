@@ -1,4 +1,4 @@
-/** What a test says of the two control models, beside what it says here. */
+/** What a test says of the models whose latents are known, beside what it says here. */
 
 import type { VNode } from 'preact';
 import { t } from '../../../base/l10n.ts';
@@ -23,7 +23,7 @@ export function Controls({ scene: { analyses }, method, tests }: ControlsProps):
       <button
         type="button"
         class="quiet link"
-        title={t('Runs every test on the two control models, on this computer')}
+        title={t('Runs every test on the models whose latents are known, on this computer')}
         onClick={() => void analyses.calibrate(method)}
       >
         {t('Calibrate again')}
