@@ -8,6 +8,8 @@ import { copyFile, readdir, realpath, rmdir } from 'node:fs/promises';
 import path from 'node:path';
 import { UserError } from '../../base/errors.ts';
 import { hashOf, normalNumbers } from '../../base/random.ts';
+import { readMerged } from '../../checkpoint/adapter/merge.ts';
+import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
 import { parseModelConfig } from '../../checkpoint/config.ts';
 import { copyDescriptions } from '../../checkpoint/copyDescriptions.ts';
 import { readJson } from '../../checkpoint/json.ts';
@@ -23,22 +25,32 @@ import { isHead } from './perception.ts';
 
 /** Standard deviation of the embedding, as in the config of the release. */
 const EMBEDDING_DEVIATION = 0.02;
+/** Begin of the names of the tower's weights. */
+const VISION = 'visual.';
 
 /**
  * Writes a checkpoint of random weights: the same for the same description and seed. It is there whole or not at all.
  * @param where does not exist yet, or is empty
- * @throws UserError if the description holds no config or the folder anything, or if the disk refuses
+ * @param tower folder of a model whose vision tower it gets in place of a new one
+ * @throws UserError if the description holds no config or the folder anything, if the tower is of other sizes, or if the
+ *   disk refuses
  */
-export async function initialise(description: string, where: string, seed: number): Promise<void> {
+export async function initialise(
+  description: string,
+  where: string,
+  seed: number,
+  tower?: string,
+): Promise<void> {
   const file = path.join(description, 'config.json');
   const config = parseModelConfig(await readJson(file), file);
   requireTrainable(config, file);
   const folder = await realpath(where).catch(() => where);
   await refuseUsed(folder);
+  const seen = tower === undefined ? undefined : (await openCheckpoint(tower)).weights;
   const write = async (part: string): Promise<void> => {
     await copyDescriptions(description, part);
     await copyFile(file, path.join(part, 'config.json'));
-    await writeSafetensors(path.join(part, 'model.safetensors'), newTensors(config, seed));
+    await writeSafetensors(path.join(part, 'model.safetensors'), newTensors(config, seed, seen));
   };
   await replaceFolder(folder, write, {
     part: `${folder}.part-${randomBytes(4).toString('hex')}`,
@@ -67,13 +79,17 @@ function used(where: string, found: string): UserError {
 }
 
 /** Matrices N(0, 1 / inputs), those that end a residual branch smaller by √(2 · layers); norms 1, biases 0. */
-function newTensors(config: ModelConfig, seed: number): TensorSource[] {
+function newTensors(config: ModelConfig, seed: number, tower?: WeightSource): TensorSource[] {
   const named: WeightSource = {
     get: (name, shape) => ({ file: name, offset: 0, length: 4 * sizeOf(shape), dtype: 'F32', shape }),
   };
   return [...baseWeights(config, named, true)]
     .filter(([name]) => !isHead(name))
-    .map(([name, { shape }]) => ({ name, shape, read: () => newValues(config, name, shape, seed) }));
+    .map(([name, { shape }]) => {
+      const taken = name.startsWith(VISION) ? tower?.get(name, [...shape]) : undefined;
+      const read = () => (taken ? readMerged(taken) : newValues(config, name, shape, seed));
+      return { name, shape, read };
+    });
 }
 
 function newValues(config: ModelConfig, name: string, shape: readonly number[], seed: number): Float32Array {
@@ -86,7 +102,7 @@ function newValues(config: ModelConfig, name: string, shape: readonly number[], 
 
 function deviationOf({ text, vision }: ModelConfig, name: string, inputs: number): number {
   if (/embed_tokens|lm_head/.test(name)) return EMBEDDING_DEVIATION;
-  const depth = name.startsWith('visual.') ? vision.depth : text.layers;
+  const depth = name.startsWith(VISION) ? vision.depth : text.layers;
   const endsBranch = /(o_proj|down_proj|attn\.proj)\.weight$/.test(name);
   return 1 / Math.sqrt(inputs * (endsBranch ? 2 * depth : 1));
 }

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { openCheckpoint } from '../../../src/checkpoint/checkpoint.ts';
+import { haveEqualBytes, readStoredTensors } from '../../../src/checkpoint/formats/safetensors.ts';
 import { initialise } from '../../../src/train/base/initialise.ts';
 import { temporaryFolder } from '../../fixtures/cli.ts';
 import { repository } from '../../fixtures/paths.ts';
@@ -28,6 +29,25 @@ it.each(['a folder that does not exist', 'an empty one'])('is written into %s, a
   await initialise(description, out, 0);
   expect((await openCheckpoint(out)).config.text.layers).toBe(1);
   expect(readdirSync(parent)).toEqual(['new']);
+});
+
+it('takes the tower of another model of its sizes, and refuses one of others', async () => {
+  const [from, out] = [join(parent, 'from'), join(parent, 'out')];
+  await initialise(description, from, 1);
+  await initialise(description, out, 2, from);
+  const names = ['visual.patch_embed.proj.weight', 'model.embed_tokens.weight'];
+  const tensors = async (folder: string) => {
+    const stored = await readStoredTensors(join(folder, 'model.safetensors'));
+    return names.map((name) => stored.get(name)!);
+  };
+  const [[tower, words], [itsTower, itsWords]] = [await tensors(from), await tensors(out)];
+  expect(await haveEqualBytes(tower!, itsTower!)).toBe(true);
+  expect(await haveEqualBytes(words!, itsWords!)).toBe(false);
+
+  await expect(
+    initialise(description, join(parent, 'no'), 0, join(repository, 'models/worlds')),
+  ).rejects.toThrow('visual.');
+  expect(existsSync(join(parent, 'no'))).toBe(false);
 });
 
 it.each(['notes.txt', 'config.json', 'model.safetensors'])(
