@@ -8,8 +8,8 @@
 
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { mcNemarExact, wilsonInterval } from '../src/dataset/statistics.ts';
-import { runNode } from './runNode.mjs';
+import { wilsonInterval } from '../src/dataset/statistics.ts';
+import { against, count, ilvr, percent, printRow, root } from './ablationTable.ts';
 
 const SEEDS = [1, 2];
 const STEPS = { stage1: 40, stage2: 60 };
@@ -45,7 +45,6 @@ const VARIANTS: Record<string, Variant> = {
   'no latents': { only: 1, generator: { form: 'cells' } },
 };
 
-const root = path.resolve(import.meta.dirname, '..');
 const folder = path.join(root, 'build/ablations');
 
 mkdirSync(folder, { recursive: true });
@@ -66,17 +65,6 @@ for (const [name, results] of answers) {
   const { low, high } = wilsonInterval(count(all), all.length);
   const interval = `${percent(low)} to ${percent(high)} %`;
   printRow(name, ...results.map(count), `${count(all)} of ${all.length}`, interval, against(recipe, all));
-}
-
-function printRow(...cells: (string | number)[]): void {
-  console.log(`| ${cells.join(' | ')} |`);
-}
-
-/** Difference in points and McNemar's exact test over all maps and seeds. */
-function against(before: readonly boolean[], after: readonly boolean[]): string {
-  const onlyA = count(before.map((right, i) => right && !after[i]));
-  const onlyB = count(after.map((right, i) => right && !before[i]));
-  return `${percent((onlyB - onlyA) / before.length)} points, p = ${mcNemarExact(onlyA, onlyB).toPrecision(2)}`;
 }
 
 /** Trains a variant. @returns its last checkpoint */
@@ -105,17 +93,4 @@ async function score(model: string): Promise<boolean[]> {
   await ilvr('evaluate', samples, '--model', model, '--device', 'cpu', '--results', results, '--quiet');
   const lines = readFileSync(results, 'utf8').trim().split('\n').slice(1);
   return lines.map((line) => (JSON.parse(line) as { success: boolean }).success);
-}
-
-function count(all: readonly boolean[]): number {
-  return all.filter(Boolean).length;
-}
-
-function percent(value: number): string {
-  return (100 * value).toFixed(1);
-}
-
-async function ilvr(...args: string[]): Promise<void> {
-  const status = await runNode(['--single-threaded-gc', path.join(root, 'dist/cli.cjs'), ...args]);
-  if (status !== 0) process.exit(status);
 }
