@@ -82,8 +82,8 @@ interface Phase {
 function recipe(targets: object = {}): Phase[] {
   const rule = { ...TARGETS, ...targets };
   return [
-    { steps: 400, settings: { ...rule, learningRate: 0.0015, clip: 1, skipAbove: 20 } },
-    { steps: 300, settings: { ...rule, learningRate: 0.001, clip: 0.5, skipAbove: 5, ownPasses: 1 } },
+    { steps: 700, settings: { ...rule, learningRate: 0.0015, clip: 1, skipAbove: 20 } },
+    { steps: 500, settings: { ...rule, learningRate: 0.001, clip: 0.5, skipAbove: 5, ownPasses: 1 } },
     { steps: 500, settings: { stage: 2, learningRate: 0.0006, clip: 0.3, skipAbove: 5 } },
   ];
 }
