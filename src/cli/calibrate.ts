@@ -13,6 +13,7 @@ import { analyseRequest, inputOf } from '../client/analyseRequest.ts';
 import { readSamples, type Sample } from '../dataset/samples.ts';
 import { tellsApart, TEST_VERSIONS, type Calibration, type TestName } from '../evidence/calibration.ts';
 import { summariesOf } from '../evidence/causality.ts';
+import { withoutPicture } from '../evidence/faithfulness.ts';
 import { writeJson } from '../files/replaceFile.ts';
 import { generateMaps } from '../mazes/generate.ts';
 import { MAP_DEFAULTS } from '../mazes/stream.ts';
@@ -146,7 +147,7 @@ async function testMap(
     const { changes } = await ask('dependence', { changes: [...PICTURE_CHANGES] });
     for (const { change, through } of changes) if (through !== undefined) note(change, through.kl);
     const { latents } = await ask('faithfulness', FAITHFULNESS);
-    for (const { answer } of latents) note('faithfulness', Math.abs(answer.deletion.data.at(-1)!));
+    for (const { answer } of latents) note('faithfulness', Math.abs(withoutPicture(answer)));
     return otherOf(run!);
   });
 }

@@ -20,7 +20,7 @@ import {
   partsOf,
 } from '../evidence/decomposition.ts';
 import { changeName, dependenceVerdict, likenessText } from '../evidence/dependence.ts';
-import { faithfulnessVerdict, scoresOf, scoreText } from '../evidence/faithfulness.ts';
+import { faithfulnessVerdict, scoresOf, scoreText, whyNoScore, withoutPicture } from '../evidence/faithfulness.ts';
 import { number } from '../evidence/format.ts';
 import type { Trace } from '../trace/schema.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
@@ -119,7 +119,8 @@ export function reportFaithfulness(
 ): void {
   const { layer, latents, fractions } = result;
   terminal.line(label('layer', NAME), String(layer + 1));
-  for (const { latent, state, answer } of latents) {
+  for (const tested of latents) {
+    const { latent, state, answer } = tested;
     const { block, index } = trace.latents[latent]!;
     const [byState, byAnswer] = [state, answer].map((curves) => scoresOf(curves, fractions.data));
     terminal.line(
@@ -128,8 +129,10 @@ export function reportFaithfulness(
     );
     terminal.line(
       label('', NAME),
-      `answer ${scoreText(byAnswer!.map)}, sink ${scoreText(byAnswer!.sink)} · all taken away: cosine ${number(state.deletion.data.at(-1)!)}, log p ${number(answer.deletion.data.at(-1)!)}`,
+      `answer ${scoreText(byAnswer!.map)}, sink ${scoreText(byAnswer!.sink)} · all taken away: cosine ${number(withoutPicture(state))}, log p ${number(withoutPicture(answer))}`,
     );
+    const why = whyNoScore(tested, layer);
+    if (why !== undefined) terminal.line(label('', NAME), new Styled('dim', why));
   }
   terminal.line(label('controls', NAME), new Styled('dim', controlsText('faithfulness')));
   reportVerdict(terminal, faithfulnessVerdict(result));
