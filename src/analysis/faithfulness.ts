@@ -82,7 +82,8 @@ export const faithfulness = analysis({
     for (const { latent, withoutOrder, state, answer } of latents) {
       claims.index('a latent', latent, claims.run.latents);
       const hasMap = [state, answer].every(({ deletion, insertion }) => deletion && insertion);
-      if (!hasMap && withoutOrder === undefined) claims.fail('a latent', 'with the curves of its map', 'none');
+      if (!hasMap && withoutOrder === undefined)
+        claims.fail('a latent', 'with the curves of its map', 'none');
       for (const [part, bounds] of [
         [state, COSINE],
         [answer, undefined],

@@ -58,17 +58,23 @@ export function tellsApart(test: TestName, { tests } = current): boolean {
   return found !== undefined && found.carrying >= MOVED && found.bypassed < STILL;
 }
 
-/** "On the controls: 0.42 nats where latents carry the answer, 0 where they cannot reach it" */
+/**
+ * "0.42 nats where latents carry the answer, 0 where they cannot reach it". Of faithfulness it is no score: that is
+ * measured in cosines, and the controls are told apart by what becomes of the answer.
+ */
 export function controlsText(test: TestName): string {
   const found = current.tests[test];
   if (found === undefined) return t('not calibrated');
   const { carrying, bypassed } = found;
   const still = bypassed < STILL ? '0' : number(bypassed);
-  const figures = t(
-    '{0} nats where latents carry the answer, {1} where they cannot reach it',
-    number(carrying),
-    still,
-  );
+  const figures =
+    test === 'faithfulness'
+      ? t(
+          'with the whole picture away, log p of the answer changed by {0} nats where latents carry it, {1} where they cannot reach it; this is not the score',
+          number(carrying),
+          still,
+        )
+      : t('{0} nats where latents carry the answer, {1} where they cannot reach it', number(carrying), still);
   return tellsApart(test) ? figures : t('{0}: it does not test latents alone', figures);
 }
 

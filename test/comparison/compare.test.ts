@@ -95,9 +95,9 @@ describe('two runs', () => {
     const [a, b] = [smallRun(), smallRun()];
     const [first] = (await likenessOf(a, b, [{ a: 0, b: 1 }]))!;
     expect(first!.cosines).toHaveLength(2);
-    expect(first!.cosines.every((cosine) => cosine < 0.999)).toBe(true);
+    expect(first!.cosines.every((cosine) => cosine! < 0.999)).toBe(true);
     const [same] = (await likenessOf(a, b, [{ a: 0, b: 0 }]))!;
-    expect(same!.cosines.map((cosine) => cosine.toFixed(5))).toEqual(['1.00000', '1.00000']);
+    expect(same!.cosines.map((cosine) => cosine!.toFixed(5))).toEqual(['1.00000', '1.00000']);
     expect(same!.distances).toEqual([0, 0]);
     b.trace.model.hiddenSize = 8;
     expect(await likenessOf(a, b, [{ a: 0, b: 0 }])).toBeUndefined();

@@ -4,14 +4,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AnalysisName, AnalysisResult } from '../../src/analysis/table.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import { analyseRequest } from '../../src/client/analyseRequest.ts';
+import { analyseRequest, inputOf } from '../../src/client/analyseRequest.ts';
 import { analyse } from '../../src/engine/analyse.ts';
 import { dependenceVerdict, meanOf } from '../../src/evidence/dependence.ts';
 import { mapFaithfulness } from '../../src/evaluation/tests.ts';
 import { faithfulnessVerdict, scoresOf, scoreText, withoutPicture } from '../../src/evidence/faithfulness.ts';
 import { Model } from '../../src/inference/model.ts';
+import { analysedRun } from '../../src/trace/analyses.ts';
 import { openingOf } from '../../src/trace/opening.ts';
 import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
+import type { AnalyseRequest } from '../../src/protocol/analyse.ts';
 import { examples, repository } from '../fixtures/paths.ts';
 import { completeRun } from '../fixtures/reasonRun.ts';
 
@@ -26,6 +28,7 @@ async function open(name: string): Promise<void> {
 async function resultOf<Name extends AnalysisName>(
   name: Name,
   parameters: Record<string, unknown> = {},
+  more: Partial<AnalyseRequest> = {},
 ): Promise<AnalysisResult<Name>> {
   const request = await analyseRequest(run.trace, run.container, { name, parameters });
   const { result } = await analyse(
@@ -36,7 +39,7 @@ async function resultOf<Name extends AnalysisName>(
       progress: () => undefined,
       pause: async () => undefined,
     },
-    request,
+    { ...request, ...more },
   );
   return result as AnalysisResult<Name>;
 }
@@ -61,7 +64,10 @@ describe.each([
       if (carries) expect(through!.kl / whole!.kl).toBeCloseTo(1, 2);
       else expect(through!.kl).toBeLessThan(1e-9);
     }
-    expect(dependenceVerdict(result).sentence).toContain(carries ? 'hand on 4' : 'hand on 0');
+    const { sentence, rule } = dependenceVerdict(result);
+    const moved = carries ? 'words with 4 of 4 (KL up to' : 'words with none of 4 (KL up to 0 nats';
+    expect(sentence).toContain(`move the probabilities of the ${moved}`);
+    expect(rule).toContain('No answer is written freely');
   });
 
   it('dependence: a region that hides nothing that is there changes little, one outside is told', async () => {
@@ -72,6 +78,28 @@ describe.each([
     await expect(resultOf('dependence', { region: [0, 0, 6, 1] })).rejects.toThrow('does not lie in');
     const other = await resultOf('dependence', { changes: ['replaced'] });
     expect(other.changes).toEqual([{ change: 'replaced', missing: 'no-other-run' }]);
+    expect(dependenceVerdict(other).sentence).toBe(
+      'Nothing could be tried (another run’s picture: no other run was chosen).',
+    );
+  });
+
+  it('dependence: a picture that is replaced by itself is not changed', async () => {
+    const others = {
+      other: await analysedRun(run.trace, run.container),
+      otherInput: await inputOf(run.trace, run.container),
+    };
+    const result = await resultOf('dependence', { changes: ['replaced'] }, others);
+    expect(result.changes).toEqual([{ change: 'replaced', missing: 'same-picture' }]);
+    expect(dependenceVerdict(result).sentence).toContain('the picture stays the same for the model');
+  });
+
+  it('refuses a run whose latents were replaced, and a branch of one', async () => {
+    const zero = { intervention: { kind: 'zero' as const } };
+    for (const name of ['causality', 'decomposition', 'dependence', 'faithfulness'] as const) {
+      for (const given of [zero, { replacedBefore: true }])
+        await expect(resultOf(name, {}, given)).rejects.toThrow('latents of this run were replaced already');
+    }
+    await expect(resultOf('lens', {}, zero)).resolves.toBeDefined();
   });
 
   it('faithfulness: without the picture the state is another; only carrying latents take the answer along', async () => {

@@ -12,6 +12,7 @@ import {
   whyNoScore,
   type FaithfulnessCurves,
 } from '../../../evidence/faithfulness.ts';
+import { withUnanswered } from '../../../evidence/unanswered.ts';
 import { number, positionName } from '../../../evidence/format.ts';
 import type { Scene } from '../scene.ts';
 import { Controls } from './Controls.tsx';
@@ -31,7 +32,7 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
   };
   return (
     <div class="doubt">
-      <Verdict {...faithfulnessVerdict(result)} />
+      <Verdict {...withUnanswered(faithfulnessVerdict(result), trace)} />
       <div class="doubt-parts">
         {chosen !== undefined && (
           <div class="doubt-plots">
