@@ -79,7 +79,7 @@ describe.each([
     const other = await resultOf('dependence', { changes: ['replaced'] });
     expect(other.changes).toEqual([{ change: 'replaced', missing: 'no-other-run' }]);
     expect(dependenceVerdict(other).sentence).toBe(
-      'Nothing could be tried (another run’s picture: no other run was chosen).',
+      'Nothing could be tried (another run’s: no other run was chosen).',
     );
   });
 
