@@ -79,6 +79,8 @@ export const dependence = analysis({
   ),
   limits: message(
     'All states of a model share a large common part, so cosines are high whatever is changed: compare them with those of ' +
-      'words and question. A latent that follows the picture need not be used.',
+      'words and question. A latent that follows the picture need not be used. The latents of the changed picture are made ' +
+      'after the run’s own words, which may contradict it: what moves words may then be the contradiction. Causality with ' +
+      'the latents of a run over that picture shows what these do.',
   ),
 });

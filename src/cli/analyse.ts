@@ -153,13 +153,19 @@ async function answerFrom(context: CliContext, file: string, runs: Runs, asked: 
       reportAnalysis(context.terminal, key.method, result, run.trace);
     }
   }
+  return conclude(context, asked, { ...(result && { result }), origin });
+}
+
+/** Says what the result itself does not: that it is none, or not the whole. @returns the exit code */
+function conclude({ terminal }: CliContext, { key, options }: Asked, { result, origin }: Computed): number {
   if (origin.status === 'partial') {
-    context.terminal.error(result === undefined ? 'Stopped before anything was found.' : STOPPED);
+    if (result === undefined) terminal.error('Stopped before anything was found.');
+    else if (options.json === true) terminal.error(STOPPED);
     return EXIT.cancelled;
   }
   const untried = result && whyUntried(key.method, result);
   if (untried === undefined) return EXIT.ok;
-  context.terminal.error(untried);
+  terminal.error(untried);
   return EXIT.failed;
 }
 

@@ -144,17 +144,21 @@ export function reportFaithfulness(
   for (const tested of latents) {
     const { latent, state, answer } = tested;
     const { block, index } = trace.latents[latent]!;
+    const why = whyNoScore(tested, layer);
     const [byState, byAnswer] = [state, answer].map((curves) => scoresOf(curves, fractions.data));
+    const all = `all taken away: cosine ${number(withoutPicture(state))}, log p ${number(withoutPicture(answer))}`;
     terminal.line(
       label(`block ${block + 1}, latent ${index + 1}`, NAME),
-      `next state ${scoreText(byState!.map)}, sink ${scoreText(byState!.sink)}`,
+      why === undefined
+        ? `next state ${scoreText(byState!.map)}, sink ${scoreText(byState!.sink)}`
+        : `no score · ${all}`,
     );
     terminal.line(
       label('', NAME),
-      `answer ${scoreText(byAnswer!.map)}, sink ${scoreText(byAnswer!.sink)} · all taken away: cosine ${number(withoutPicture(state))}, log p ${number(withoutPicture(answer))}`,
+      why === undefined
+        ? `answer ${scoreText(byAnswer!.map)}, sink ${scoreText(byAnswer!.sink)} · ${all}`
+        : new Styled('dim', why),
     );
-    const why = whyNoScore(tested, layer);
-    if (why !== undefined) terminal.line(label('', NAME), new Styled('dim', why));
   }
   terminal.line(label('controls', NAME), new Styled('dim', controlsText('faithfulness')));
   reportVerdict(terminal, withUnanswered(faithfulnessVerdict(result), trace));

@@ -111,7 +111,10 @@ export function suite(claim: DeclareClaim): void {
           analysed(4, runId, 'decomposition', {}),
         ]);
         assert.equal(verdictOf(causality).finding, carries ? 'needed' : 'nothing');
-        assert.match(dependenceVerdict(dependence).sentence, carries ? /words with 1 of 1/ : /words with none of 1/);
+        assert.match(
+          dependenceVerdict(dependence).sentence,
+          carries ? /words with 1 of 1/ : /words with none of 1/,
+        );
         const lost = withoutPicture(faithfulness.latents[0]!.answer);
         assert.ok(carries ? lost < -0.5 : Math.abs(lost) < 1e-6, `log p changed by ${lost}`);
         assertDecomposed(decomposition, carries);
