@@ -11,8 +11,10 @@ import { INTERVENTION_KINDS, INTERVENTION_NAMES, WHY_MISSING } from './intervent
 const written = z.strictObject({
   /** Words after the place where the runs part; an end token is none. */
   words: z.array(z.string()),
-  /** What it states as its answer. */
+  /** What it states as its answer; absent where it was cut before it had marked one. */
   answer: z.string().optional(),
+  /** It did not end by itself: it came to the limit of tokens. */
+  cut: z.literal(true).optional(),
   /** Index of the first word that differs from the own ones; absent where none does. */
   difference: z.int().min(0).optional(),
   /** By the scorer; absent where no truth was given. */
@@ -74,7 +76,7 @@ export function checkVariants(
 }
 
 export const causality = analysis({
-  version: 1,
+  version: 2,
   needs: 'model',
   secondRun: true,
   parameters: z.strictObject({

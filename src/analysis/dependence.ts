@@ -14,6 +14,9 @@ const alike = z.strictObject({
   distances: numbers(1),
 });
 
+/** Why the run is not read over a changed picture: there is none, or it is the same to the model. */
+export const WHY_NOT_CHANGED = ['no-other-run', 'same-picture'] as const;
+
 export const dependence = analysis({
   version: 1,
   needs: 'model',
@@ -32,7 +35,7 @@ export const dependence = analysis({
       z.strictObject({
         change: z.enum(PICTURE_CHANGES),
         /** Why it was not tried. */
-        missing: z.enum(['no-other-run']).optional(),
+        missing: z.enum(WHY_NOT_CHANGED).optional(),
         /** Of the pictures' features, as the tower gives them. */
         picture: alike.optional(),
         /** Of the latents, in the run's order: as they are fed. */
@@ -76,6 +79,8 @@ export const dependence = analysis({
   ),
   limits: message(
     'All states of a model share a large common part, so cosines are high whatever is changed: compare them with those of ' +
-      'words and question. A latent that follows the picture need not be used.',
+      'words and question. A latent that follows the picture need not be used. The latents of the changed picture are made ' +
+      'after the run’s own words, which may contradict it: what moves words may then be the contradiction. Causality with ' +
+      'the latents of a run over that picture shows what these do.',
   ),
 });

@@ -5,15 +5,18 @@ import { message } from '../base/l10n.ts';
 import { COSINE, SHARE } from './check.ts';
 import { analysis, numbers } from './definition.ts';
 
+/** Why a map has no order: all of its attention is 0, or it is the same at every patch. */
+export const WITHOUT_ORDER = ['no-look', 'even'] as const;
+
 /** What a measure is when patches are taken away or given back. P + 1 fractions. */
 const curves = z.strictObject({
-  /** [P + 1]: without the first patches of the map's order. */
-  deletion: numbers(1),
-  /** [P + 1]: with the first patches of the map's order alone. */
-  insertion: numbers(1),
+  /** [P + 1]: without the first patches of the map's order; absent where it has none. */
+  deletion: numbers(1).optional(),
+  /** [P + 1]: with the first patches of the map's order alone; absent where it has none. */
+  insertion: numbers(1).optional(),
   /** The same by the order of what all latents look at. */
-  sinkDeletion: numbers(1),
-  sinkInsertion: numbers(1),
+  sinkDeletion: numbers(1).optional(),
+  sinkInsertion: numbers(1).optional(),
   /** [R, P + 1]: without the first patches of random orders. */
   random: numbers(2),
   /** [P + 1]: all patches moved by that share towards the picture's mean feature; not with a mask. */
@@ -21,7 +24,7 @@ const curves = z.strictObject({
 });
 
 export const faithfulness = analysis({
-  version: 1,
+  version: 2,
   needs: 'model',
   secondRun: false,
   parameters: z.strictObject({
@@ -63,6 +66,8 @@ export const faithfulness = analysis({
       z.strictObject({
         /** In the run's order. */
         latent: z.int().min(0),
+        /** Why its map has no order, and so no score; absent where it has one. */
+        withoutOrder: z.enum(WITHOUT_ORDER).optional(),
         /** Cosine of the state after the latent with its own. */
         state: curves,
         /** Nats: change of the answer's log-probability where the words are read with the latents so made. */
@@ -74,16 +79,19 @@ export const faithfulness = analysis({
     claims.index('the layer', layer, claims.run.layers);
     const count = fractions.shape[0]!;
     claims.array('fractions', fractions, [count], SHARE);
-    for (const { latent, state, answer } of latents) {
+    for (const { latent, withoutOrder, state, answer } of latents) {
       claims.index('a latent', latent, claims.run.latents);
+      const hasMap = [state, answer].every(({ deletion, insertion }) => deletion && insertion);
+      if (!hasMap && withoutOrder === undefined)
+        claims.fail('a latent', 'with the curves of its map', 'none');
       for (const [part, bounds] of [
         [state, COSINE],
         [answer, undefined],
       ] as const) {
-        const { random, mean, ...single } = part;
+        const { random, ...single } = part;
         claims.array('random orders', random, [random.shape[0]!, count], bounds);
-        for (const curve of [...Object.values(single), ...(mean ? [mean] : [])])
-          claims.array('a curve', curve, [count], bounds);
+        for (const curve of Object.values(single))
+          if (curve !== undefined) claims.array('a curve', curve, [count], bounds);
       }
     }
   },
@@ -93,7 +101,8 @@ export const faithfulness = analysis({
     'Patches are taken away in the order of the latent’s map (deletion), or given back in it (insertion): their features ' +
       'become the picture’s mean, or the mask hides them from the block’s latents. Measured are the cosine of the state ' +
       'after the latent with its own, and the change of the answer’s log-probability where the words are read over the ' +
-      'whole picture with the latents so made. Score: area between the map’s curve and the mean of random orders.',
+      'whole picture with the latents so made. Score: area between the map’s curve and the mean of random orders; a map that is ' +
+      'the same at every patch has no order, and so no score.',
   ),
   source: message(
     'Deletion and insertion: Petsiuk et al., arXiv 1806.07421. Random and sink orders as baselines are ours.',

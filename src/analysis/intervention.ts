@@ -53,6 +53,9 @@ export const WHY_MISSING = [
   'no-other-run',
   'other-has-none',
   'other-size',
+  'other-replaced',
+  /** It is the same run, or one with the same latents. */
+  'other-same',
   'one-latent',
   'no-helpers',
   'no-helper-here',

@@ -25,7 +25,7 @@ export const similarity = analysis({
       z.strictObject({
         block: z.int(),
         latents: z.int(),
-        /** Mean cosine of its pairs; absent where there are none. */
+        /** Mean cosine of its pairs; absent where there are none, latents of zeros aside: they have no direction. */
         within: z.number().optional(),
         /** Mean cosine with the latents of the run's other blocks. */
         between: z.number().optional(),
@@ -106,7 +106,7 @@ function compareRuns(latents: readonly AnalysedLatent[], others: readonly Analys
   };
 }
 
-/** (N, M); 0 for a vector of zeros, which has no direction. */
+/** (N, M); 0 for a vector of zeros, which has no direction and counts in no mean. */
 function cosinesBetween(rows: readonly AnalysedLatent[], columns: readonly AnalysedLatent[]): NumericArray {
   const lengths = columns.map(({ vector }) => lengthOf(vector));
   const values = rows.flatMap(({ vector }) => {
@@ -118,6 +118,10 @@ function cosinesBetween(rows: readonly AnalysedLatent[], columns: readonly Analy
   return { shape: [rows.length, columns.length], data: Float32Array.from(values) };
 }
 
+function hasDirection({ vector }: AnalysedLatent): boolean {
+  return vector.some((value) => value !== 0);
+}
+
 function meanWhere(
   { data }: NumericArray,
   rows: readonly AnalysedLatent[],
@@ -125,7 +129,9 @@ function meanWhere(
   chosen: (row: AnalysedLatent, column: AnalysedLatent) => boolean,
 ): number | undefined {
   const values = rows.flatMap((row, i) =>
-    columns.flatMap((column, j) => (chosen(row, column) ? [data[i * columns.length + j]!] : [])),
+    columns.flatMap((column, j) =>
+      chosen(row, column) && hasDirection(row) && hasDirection(column) ? [data[i * columns.length + j]!] : [],
+    ),
   );
   return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 }

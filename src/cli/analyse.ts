@@ -26,15 +26,17 @@ import {
   type AnalysisKey,
   type AnalysisOrigin,
 } from '../trace/analyses.ts';
-import type { TracePicture } from '../trace/schema.ts';
+import type { KeptAnalysis, TracePicture } from '../trace/schema.ts';
 import { deadBytes } from '../traceFile/compact.ts';
 import { extendTrace } from '../traceFile/extendTrace.ts';
+import { requireTwo } from '../traceFile/identity.ts';
 import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
-import { asJson, reportAnalysis } from './analysisReport.ts';
+import { asJson, reportAnalysis, whyUntried } from './analysisReport.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { addModelOptions, type ModelOptions } from './options.ts';
 import { readImage } from './reason.ts';
 import { withModel, type Session } from './session.ts';
+import { label } from './terminal.ts';
 import { asUsage, UsageError } from './usage.ts';
 
 interface AnalyseOptions extends ModelOptions {
@@ -102,8 +104,8 @@ async function analyse(
   const parameters = { ...asUsage(() => parametersOf(name, options.set)) };
   requireSecond(name, options.other);
   return withTrace(file, async (run) => {
-    const answer = (other?: OpenTrace): Promise<number> => {
-      checkOther(run, other);
+    const answer = async (other?: OpenTrace): Promise<number> => {
+      await checkOther(run, other);
       const key = { method: name, parameters, ...(other && { other: other.trace.id }) };
       return answerFrom(context, file, { run, other }, { key, options });
     };
@@ -145,9 +147,36 @@ async function answerFrom(context: CliContext, file: string, runs: Runs, asked: 
   if (result !== undefined) {
     if (options.save === true && complete === undefined) await save(context, file, key, { result, origin });
     if (options.json === true) context.terminal.print(`${asJson(key, origin, result)}\n`);
-    else reportAnalysis(context.terminal, key.method, result, run.trace);
+    else {
+      if (complete !== undefined) context.terminal.line(label('kept'), keptText(complete));
+      if (origin.status === 'partial') context.terminal.line(label('stopped'), STOPPED);
+      reportAnalysis(context.terminal, key.method, result, run.trace);
+    }
   }
-  return origin.status === 'complete' ? EXIT.ok : EXIT.cancelled;
+  return conclude(context, asked, { ...(result && { result }), origin });
+}
+
+/** Says what the result itself does not: that it is none, or not the whole. @returns the exit code */
+function conclude({ terminal }: CliContext, { key, options }: Asked, { result, origin }: Computed): number {
+  if (origin.status === 'partial') {
+    if (result === undefined) terminal.error('Stopped before anything was found.');
+    else if (options.json === true) terminal.error(STOPPED);
+    return EXIT.cancelled;
+  }
+  const untried = result && whyUntried(key.method, result);
+  if (untried === undefined) return EXIT.ok;
+  terminal.error(untried);
+  return EXIT.failed;
+}
+
+const STOPPED =
+  'Stopped on the way: this is a partial result, and its figures and verdict are not those of the whole.';
+
+/** "with the run, computed 2026-11-30 14:02 UTC · maze · CPU (…)" */
+function keptText({ createdAt, model, device }: KeptAnalysis): string {
+  const when = `with the run, computed ${createdAt.slice(0, 16).replace('T', ' ')} UTC`;
+  const where = device && `${device.provider} (${device.name})`;
+  return [when, model?.name, where].filter((part) => part !== undefined).join(' · ');
 }
 
 /** What another version computed does not stand for what today's does. */
@@ -170,9 +199,10 @@ function requireSecond(name: AnalysisName, other: string | undefined): void {
   });
 }
 
-/** @throws UserError if vectors of the runs have other sizes */
-function checkOther(run: OpenTrace, other: OpenTrace | undefined): void {
+/** @throws UserError if it is the run itself, or vectors of the runs have other sizes */
+async function checkOther(run: OpenTrace, other: OpenTrace | undefined): Promise<void> {
   if (other === undefined) return;
+  await requireTwo(run.trace, other.trace);
   const [own, its] = [run, other].map(({ trace }) => trace.model.hiddenSize);
   if (own === its) return;
   throw new UserError({

@@ -3,6 +3,8 @@
 import { isNumericArray } from '../analysis/definition.ts';
 import { lensWords, nearestPatches } from '../analysis/lensReading.ts';
 import { ANALYSES, type AnalysisName, type AnalysisResult } from '../analysis/table.ts';
+import { whyNothingTried } from '../evidence/causality.ts';
+import { whyNothingChanged } from '../evidence/dependence.ts';
 import type { AnalysisKey, AnalysisOrigin } from '../trace/analyses.ts';
 import type { Trace, TraceLatent, TracePicture } from '../trace/schema.ts';
 import { reportCausality, reportDecomposition, reportDependence, reportFaithfulness } from './doubtReport.ts';
@@ -38,6 +40,13 @@ export function reportAnalysis<Name extends AnalysisName>(
   const { method, source, limits } = ANALYSES[name];
   for (const [what, text] of Object.entries({ method, source, limits }))
     terminal.line(label(what), new Styled('dim', text));
+}
+
+/** Why an analysis found nothing to try in a run; undefined where it did. */
+export function whyUntried(name: AnalysisName, result: AnalysisResult<AnalysisName>): string | undefined {
+  if (name === 'causality' || name === 'decomposition')
+    return whyNothingTried(result as AnalysisResult<'causality'>);
+  return name === 'dependence' ? whyNothingChanged(result as AnalysisResult<'dependence'>) : undefined;
 }
 
 /** The whole result, arrays as shape and numbers. */

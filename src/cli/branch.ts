@@ -184,7 +184,7 @@ async function interventionFrom(parent: OpenTrace, text: string): Promise<Latent
     case 'swap': {
       const file = rest.join(':');
       if (file === '') throw notFed(text);
-      return { kind, latents: await latentsOfFile(file) };
+      return { kind, latents: await latentsOfFile(file, parent.trace) };
     }
     default:
       throw notFed(text);

@@ -7,20 +7,20 @@ import type { Command } from 'commander';
 import { INTERVENTION_KINDS } from '../analysis/intervention.ts';
 import { PICTURE_CHANGES } from '../analysis/pictureChange.ts';
 import type { AnalysedRun } from '../analysis/run.ts';
-import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
+import { ANALYSES, type AnalysisName, type AnalysisResult } from '../analysis/table.ts';
 import { CancelledError } from '../base/errors.ts';
 import { analyseRequest, inputOf } from '../client/analyseRequest.ts';
 import { readSamples, type Sample } from '../dataset/samples.ts';
 import {
   KNOWN_MODELS,
   tellsApart,
-  TEST_VERSIONS,
   type Calibration,
   type CalibratedTest,
   type KnownModel,
   type TestName,
 } from '../evidence/calibration.ts';
 import { summariesOf } from '../evidence/causality.ts';
+import { withoutPicture } from '../evidence/faithfulness.ts';
 import { knownWorlds } from '../examples/knownWorlds.ts';
 import { writeJson } from '../files/replaceFile.ts';
 import { generateMaps } from '../mazes/generate.ts';
@@ -184,7 +184,7 @@ async function testSample(
     const { changes } = await ask('dependence', { changes: [...PICTURE_CHANGES] });
     for (const { change, through } of changes) if (through !== undefined) note(change, through.kl);
     const { latents } = await ask('faithfulness', FAITHFULNESS);
-    for (const { answer } of latents) note('faithfulness', Math.abs(answer.deletion.data.at(-1)!));
+    for (const { answer } of latents) note('faithfulness', Math.abs(withoutPicture(answer)));
     return otherOf(run!);
   });
 }
@@ -207,7 +207,11 @@ function calibrationOf(version: string, maps: number, found: Record<string, Effe
     date: new Date().toISOString().slice(0, 10),
     version,
     maps,
-    versions: TEST_VERSIONS,
+    versions: {
+      causality: ANALYSES.causality.version,
+      dependence: ANALYSES.dependence.version,
+      faithfulness: ANALYSES.faithfulness.version,
+    },
     tests: Object.fromEntries(tests.map((test) => [test, of(test) as CalibratedTest])),
   };
 }

@@ -135,9 +135,11 @@ function reportLatents(terminal: Terminal, likeness: BlockLikeness[] | undefined
     const name = a === b ? `block ${a + 1}` : `block ${a + 1} / ${b + 1}`;
     terminal.line(
       label('latents'),
-      `${name}: cosines ${cosines.map((cosine) => cosine.toFixed(3)).join(' ')}`,
+      `${name}: cosines ${cosines.map((cosine) => cosine?.toFixed(3) ?? '–').join(' ')}`,
     );
   }
+  if (likeness?.some(({ cosines }) => cosines.includes(null)))
+    terminal.line(label(''), new Styled('dim', '–: a latent of zeros has no direction, and so no cosine'));
 }
 
 function shown(text: string): string {

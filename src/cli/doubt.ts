@@ -235,7 +235,8 @@ function report(terminal: Terminal, entries: readonly DoubtEntry[], samples: num
   const count = (finding: Finding): number => tested.filter((each) => each.finding === finding).length;
   terminal.line(
     label('verdicts', NAME),
-    (['needed', 'mixed', 'words', 'nothing'] as const)
+    (['needed', 'mixed', 'words', 'nothing', 'open'] as const)
+      .filter((finding) => finding !== 'open' || count(finding) > 0)
       .map((finding) => `${FINDINGS[finding]} ${count(finding)}`)
       .join(' · '),
   );
@@ -252,10 +253,14 @@ function reportKind(terminal: Terminal, entries: readonly DoubtEntry[], kind: In
   });
   if (tried.length === 0) return;
   const { mean, low, high } = meanInterval(tried.map(({ kl }) => kl));
-  const changed = tried.filter(({ own, first }) => first.answer !== own?.answer).length;
+  // A run that states no answer has none that could change.
+  const stated = tried.filter(({ own }) => own?.answer !== undefined);
+  const changed = stated.filter(({ own, first }) => first.answer !== own?.answer).length;
   const parts = [
     `KL ${number(mean)} (${number(Math.max(0, low))} to ${number(high)})`,
-    `${share(changed, tried.length)} of the answers changed`,
+    stated.length === 0
+      ? 'no run stated an answer'
+      : `${share(changed, stated.length)} of the answers changed`,
   ];
   const pairs = tried.filter(({ own, first }) => own?.right !== undefined && first.right !== undefined);
   if (pairs.length > 0) {

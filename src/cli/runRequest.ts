@@ -13,6 +13,7 @@ import { readArray } from '../trace/arrays.ts';
 import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { FileContainer } from '../traceFile/container.ts';
+import { requireTwo } from '../traceFile/identity.ts';
 import { openTrace, OpenTrace } from '../traceFile/openTrace.ts';
 
 /** Where the arrays go is not the caller's business. */
@@ -94,10 +95,15 @@ export async function blocksOf(run: OpenTrace): Promise<Float32Array[][]> {
   return run.trace.blocks.map((_, block) => vectors.filter((__, i) => run.trace.latents[i]!.block === block));
 }
 
-/** The latents of a recorded run, in order. @throws UserError if it is no trace, or has none */
-export async function latentsOfFile(file: string): Promise<Float32Array[]> {
+/**
+ * The latents of a recorded run, in order.
+ * @param forRun in which they are to stand
+ * @throws UserError if it is no trace, has none, or is that run itself
+ */
+export async function latentsOfFile(file: string, forRun?: Trace): Promise<Float32Array[]> {
   const run = await openTrace(file);
   try {
+    if (forRun !== undefined) await requireTwo(forRun, run.trace);
     const latents = await vectorsOf(run);
     if (latents.length > 0) return latents;
     throw new UserError({ problem: 'This run has no latents to give', where: file });

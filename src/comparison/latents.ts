@@ -16,10 +16,10 @@ export interface BlockLikeness {
   /** Indices of the blocks. */
   a: number;
   b: number;
-  /** Of latents at the same place, as many as the shorter block has. */
-  cosines: number[];
-  /** Length of the difference, as a share of A's own length. */
-  distances: number[];
+  /** Of latents at the same place, as many as the shorter block has; null (JSON knows no NaN) where one is all zeros. */
+  cosines: (number | null)[];
+  /** Length of the difference, as a share of A's own length; null where that is 0. */
+  distances: (number | null)[];
 }
 
 /** @returns undefined where the runs' latents have other sizes, and so no angle between them */
@@ -36,9 +36,7 @@ export async function likenessOf(
     found.push({
       ...pair,
       cosines: both.map(([one, other]) => cosine(one, other)),
-      distances: both.map(
-        ([one, other]) => lengthOf(one.map((x, c) => other[c]! - x)) / (lengthOf(one) || 1),
-      ),
+      distances: both.map(([one, other]) => distance(one, other)),
     });
   }
   return found;
@@ -54,7 +52,13 @@ async function vectorsOf({ trace, container }: ReadRun, block: number): Promise<
   return vectors;
 }
 
-/** 0 for a vector of zeros, which has no direction. */
-function cosine(a: Float32Array, b: Float32Array): number {
-  return dot(a, 0, b, 0, a.length) / (lengthOf(a) * lengthOf(b) || 1);
+/** Null with a vector of zeros, which has no direction. */
+function cosine(a: Float32Array, b: Float32Array): number | null {
+  const lengths = lengthOf(a) * lengthOf(b);
+  return lengths === 0 ? null : dot(a, 0, b, 0, a.length) / lengths;
+}
+
+function distance(own: Float32Array, other: Float32Array): number | null {
+  const length = lengthOf(own);
+  return length === 0 ? null : lengthOf(own.map((x, c) => other[c]! - x)) / length;
 }

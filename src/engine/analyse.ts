@@ -19,13 +19,21 @@ import { runDependence } from './analyses/dependence.ts';
 import { runDivergence } from './analyses/divergence.ts';
 import { runFaithfulness } from './analyses/faithfulness.ts';
 import { runLens } from './analyses/lens.ts';
-import { prepareRun, type AnalyseContext, type ModelRun, type RunnerContext } from './analyses/modelRun.ts';
+import {
+  prepareRun,
+  requireOwnLatents,
+  type AnalyseContext,
+  type ModelRun,
+  type RunnerContext,
+} from './analyses/modelRun.ts';
 import { runPca } from './analyses/pca.ts';
 import { runRelevance } from './analyses/relevance.ts';
 
 interface ModelRunner<Name extends AnalysisName> {
   /** Whether it looks at helper pictures that the model did not see. */
   helpers: (parameters: AnalysisParameters<Name>) => boolean;
+  /** Whether it tests the model's own latents, so that a run whose latents were replaced says nothing. */
+  ownLatents?: boolean;
   /** Whether the model reads the other run too, and not its latents alone. */
   readsOther?: boolean;
   compute: (
@@ -41,15 +49,19 @@ const no = (): boolean => false;
 
 const MODEL_RUNNERS: { [Name in AnalysisThatNeeds<'model'>]: ModelRunner<Name> } = {
   attention: { helpers: no, compute: runAttention },
-  causality: { helpers: ({ variants }) => variants.includes('oracle'), compute: runCausality },
-  decomposition: { helpers: no, compute: runDecomposition },
-  dependence: { helpers: no, compute: runDependence },
+  causality: {
+    helpers: ({ variants }) => variants.includes('oracle'),
+    ownLatents: true,
+    compute: runCausality,
+  },
+  decomposition: { helpers: no, ownLatents: true, compute: runDecomposition },
+  dependence: { helpers: no, ownLatents: true, compute: runDependence },
   divergence: {
     helpers: no,
     readsOther: true,
     compute: (run, _, context, other) => runDivergence(run, other, context),
   },
-  faithfulness: { helpers: no, compute: runFaithfulness },
+  faithfulness: { helpers: no, ownLatents: true, compute: runFaithfulness },
   lens: { helpers: no, compute: runLens },
   pca: { helpers: () => true, compute: runPca },
   relevance: { helpers: no, compute: runRelevance },
@@ -90,7 +102,8 @@ async function computeWithModel<Name extends AnalysisThatNeeds<'model'>>(
   request: AnalyseRequest,
 ): Promise<AnalysisResult<Name>> {
   const parameters = parametersOf(name, request.parameters);
-  const { helpers, readsOther = false, compute: runner } = MODEL_RUNNERS[name];
+  const { helpers, ownLatents = false, readsOther = false, compute: runner } = MODEL_RUNNERS[name];
+  if (ownLatents) requireOwnLatents(request);
   const run = await prepareRun(context, request, helpers(parameters));
   const { other, otherInput } = request;
   const second =

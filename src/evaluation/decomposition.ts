@@ -122,15 +122,45 @@ export function decompositionTable(entries: readonly DoubtEntry[], base?: number
     rows,
     notes: [
       `The gain is counted from ${base === undefined ? 'the share that is right without any block' : `a share of ${percent(base)}`}; its interval is of ${RESAMPLES} resamples of the samples.`,
+      ...keptNotes(
+        figures.flatMap(({ kept }) => kept ?? []),
+        base,
+      ),
       'Right answers with Wilson’s 95 % interval; KL and log-probability with the run’s own words fed, means over runs with 95 % intervals.',
     ],
   };
 }
 
+/** What the figures of the gain need to be understood. */
+function keptNotes(
+  all: readonly NonNullable<ConditionFigures['kept']>[],
+  base: number | undefined,
+): string[] {
+  const from = base === undefined ? 'without any block' : 'from where the gain is counted';
+  return [
+    ...(all.length === 0
+      ? ['No gain is kept or lost: with whole blocks no more are right than from where the gain is counted.']
+      : []),
+    ...(all.some(({ low }) => Number.isNaN(low))
+      ? [
+          `No interval (–): in more than ${100 * TAIL} % of the resamples whole blocks gain nothing, so that there is no share of a gain.`,
+        ]
+      : []),
+    ...(all.some(({ value, low }) => value < 0 || low < 0)
+      ? [
+          `A share below 0 %: fewer are right than ${from}; the smaller the gain of whole blocks, the larger such a share.`,
+        ]
+      : []),
+    ...(all.some(({ value, high }) => value > 1 || high > 1)
+      ? ['A share above 100 %: more are right than with whole blocks.']
+      : []),
+  ];
+}
+
 function keptCells(kept: ConditionFigures['kept']): [string, string] {
   if (kept === undefined) return ['', ''];
   const { value, low, high } = kept;
-  return [percent(value), Number.isNaN(low) ? '' : interval({ low, high })];
+  return [percent(value), Number.isNaN(low) ? '–' : interval({ low, high })];
 }
 
 function spread(mean: Mean | undefined): string {

@@ -25,10 +25,11 @@ export function klWithoutLatents(result: AnalysisResult<'causality'>): Pick<Samp
   return kl === undefined ? {} : { kl };
 }
 
-/** Score on the next state, with its interval. */
+/** Score on the next state, with its interval; absent where the map has no order. */
 export function mapFaithfulness({
   latents: [latent],
   fractions,
 }: AnalysisResult<'faithfulness'>): Pick<SampleTests, 'faithfulness'> {
-  return latent === undefined ? {} : { faithfulness: scoresOf(latent.state, fractions.data).map };
+  const map = latent && scoresOf(latent.state, fractions.data).map;
+  return map === undefined ? {} : { faithfulness: map };
 }

@@ -5,9 +5,9 @@ export const CALIBRATED = {
   version: '0.1.0',
   maps: 4,
   versions: {
-    causality: 1,
+    causality: 2,
     dependence: 1,
-    faithfulness: 1,
+    faithfulness: 2,
   },
   tests: {
     zero: {

@@ -59,17 +59,32 @@ export function tellsApart(test: TestName, { tests } = current): boolean {
   return found !== undefined && found.carrying >= MOVED && found.bypassed < STILL;
 }
 
-/** "On the controls: 0.42 nats where latents carry the answer, 0 where they cannot reach it; 1.3 in worlds, …" */
+/**
+ * "0.42 nats where latents carry the answer, 0 where they cannot reach it, 1.3 in worlds, …". Of faithfulness it is no score:
+ * that is measured in cosines, and the controls are told apart by what becomes of the answer.
+ */
 export function controlsText(test: TestName): string {
   const found = current.tests[test];
   if (found === undefined) return t('not calibrated');
-  const [carrying, bypassed, worlds] = KNOWN_MODELS.map((model) => shown(found[model]));
-  const figures = t(
-    '{0} nats where latents carry the answer, {1} where they cannot reach it, {2} in worlds, which need theirs',
-    carrying!,
-    bypassed!,
-    worlds!,
-  );
+  const [carrying, bypassed, worlds] = KNOWN_MODELS.map((model) => shown(found[model])) as [
+    string,
+    string,
+    string,
+  ];
+  const figures =
+    test === 'faithfulness'
+      ? t(
+          'with the whole picture away, log p of the answer changed by {0} nats where latents carry it, {1} where they cannot reach it, {2} in worlds; this is not the score',
+          carrying,
+          bypassed,
+          worlds,
+        )
+      : t(
+          '{0} nats where latents carry the answer, {1} where they cannot reach it, {2} in worlds, which need theirs',
+          carrying,
+          bypassed,
+          worlds,
+        );
   return tellsApart(test) ? figures : t('{0}: it does not test latents alone', figures);
 }
 

@@ -1,5 +1,6 @@
 /** What causal tests of a run come down to: one line for each variant, and one sentence for all of them. */
 
+import type { WHY_NOT_CHANGED } from '../analysis/dependence.ts';
 import { INTERVENTION_NAMES, type InterventionKind, type WhyMissing } from '../analysis/intervention.ts';
 import type { AnalysisResult } from '../analysis/table.ts';
 import { unreachable } from '../base/errors.ts';
@@ -20,20 +21,26 @@ export function variantName(kind: InterventionKind): string {
   return translated(INTERVENTION_NAMES[kind]);
 }
 
-const WHY: Record<WhyMissing, Message> = {
+/** Why something was not tried: a variant of a run, or a change of its picture. */
+type WhyNot = WhyMissing | (typeof WHY_NOT_CHANGED)[number];
+
+const WHY: Record<WhyNot, Message> = {
   'no-other-run': message('no other run was chosen'),
   'other-has-none': message('the other run has no latents'),
   'other-size': message('the other run has latents of another size'),
+  'other-replaced': message('the latents of the other run were replaced'),
+  'other-same': message('the other run has the same latents'),
   'one-latent': message('a single latent has no order'),
   'no-helpers': message('the run has no helper pictures'),
   'no-helper-here': message('this block has no helper picture'),
   'whole-blocks': message('it is done to whole blocks'),
   tokens: message('its latents are tokens; nothing is fed back'),
   'other-recipe': message('the teacher’s rule is that of ILVR’s training'),
+  'same-picture': message('the picture stays the same for the model'),
 };
 
-/** Why a variant was not tried, in words. */
-export function whyMissing(why: WhyMissing): string {
+/** Why something was not tried, in words. */
+export function whyMissing(why: WhyNot): string {
   return translated(WHY[why]);
 }
 
@@ -50,9 +57,9 @@ export interface VariantSummary {
   kl?: Spread;
   /** Over the draws: change of the answer's log-probability, all its words together, in nats. */
   answer?: Spread;
-  /** Draws that have stated an answer, and of these: another than the own; right by the scorer. */
+  /** Draws that have stated an answer, and of these: another than the own, absent where the run states none; right by the scorer. */
   stated: number;
-  otherAnswers: number;
+  otherAnswers?: number;
   right?: number;
   /** Draws whose words differ from the own. */
   otherWords: number;
@@ -76,7 +83,8 @@ function summaryOf({ kind, missing, forced, free }: Variant, { own, answer, word
     forced && spreadOf(rows(forced.kl.data).map((row) => meanOf(row.filter((x) => !Number.isNaN(x)))));
   const change = forced && spreadOf(rows(forced.change.data).map((row) => sumOf(answer.map((i) => row[i]!))));
   const stated = free.filter((each) => each.answer !== undefined);
-  const other = stated.filter((each) => each.answer !== own?.answer);
+  const other =
+    own?.answer === undefined ? undefined : stated.filter(({ answer: its }) => its !== own.answer).length;
   const judged = stated.filter(({ right }) => right !== undefined);
   return {
     kind,
@@ -84,10 +92,10 @@ function summaryOf({ kind, missing, forced, free }: Variant, { own, answer, word
     ...(kl && { kl }),
     ...(change && answer.length > 0 && { answer: change }),
     stated: stated.length,
-    otherAnswers: other.length,
+    ...(other !== undefined && { otherAnswers: other }),
     ...(judged.length > 0 && { right: judged.filter(({ right }) => right).length }),
     otherWords: free.filter(({ difference }) => difference !== undefined).length,
-    changes: stated.length > 0 && 2 * other.length >= stated.length,
+    changes: other !== undefined && other > 0 && 2 * other >= stated.length,
     moves: kl !== undefined && kl.mean >= MOVED,
   };
 }
@@ -103,9 +111,11 @@ export interface CausalVerdict {
 
 /** What the content of the latents did to this run. */
 export function verdictOf(result: Result): CausalVerdict {
-  const counted = summariesOf(result).filter(({ kind, kl }) => CONTENT.includes(kind) && kl !== undefined);
-  const finding = findingOf(counted);
-  return { finding, sentence: sentenceOf(finding, counted), rule: verdictRule() };
+  const summaries = summariesOf(result);
+  const counted = summaries.filter(({ kind, kl }) => CONTENT.includes(kind) && kl !== undefined);
+  const finding = findingOf(result, counted);
+  const sentence = finding === 'open' ? openText(result, summaries) : sentenceOf(finding, counted);
+  return { finding, sentence, rule: verdictRule() };
 }
 
 /** How the verdict is reached. */
@@ -118,15 +128,15 @@ export function verdictRule(): string {
   );
 }
 
-function findingOf(counted: readonly VariantSummary[]): Finding {
-  if (counted.every(({ stated }) => stated === 0)) return 'open';
+function findingOf({ own }: Result, counted: readonly VariantSummary[]): Finding {
+  if (own?.answer === undefined || counted.every(({ stated }) => stated === 0)) return 'open';
   const changing = counted.filter(({ changes }) => changes).length;
   if (changing === counted.length) return 'needed';
   if (changing > 0) return 'mixed';
   return counted.some(({ moves }) => moves) ? 'words' : 'nothing';
 }
 
-function sentenceOf(finding: Finding, counted: readonly VariantSummary[]): string {
+function sentenceOf(finding: Exclude<Finding, 'open'>, counted: readonly VariantSummary[]): string {
   const all = counted.length;
   const changing = counted.filter(({ changes }) => changes).length;
   const most = number(Math.max(0, ...counted.map(({ kl }) => kl!.mean)));
@@ -147,11 +157,49 @@ function sentenceOf(finding: Finding, counted: readonly VariantSummary[]): strin
         all,
         most,
       );
-    case 'open':
-      return t('Nothing can be said: no replacement was followed to an answer.');
     default:
       return unreachable(finding);
   }
+}
+
+/** Why there is no verdict. */
+function openText(result: Result, summaries: readonly VariantSummary[]): string {
+  const tried = summaries.filter(({ missing }) => missing === undefined);
+  const untried = whyNothingTried(result);
+  if (untried !== undefined) return untried;
+  if (result.own?.answer === undefined) return withoutAnswerText(result);
+  if (!tried.some(({ kind }) => CONTENT.includes(kind))) {
+    return t('Only replacements that do not count were tried: {0}.', tried.map(effectText).join('; '));
+  }
+  return t('Nothing can be said: no replacement was followed to an answer.');
+}
+
+/** That the run itself states no answer, and why. */
+export function withoutAnswerText({ own }: Result): string {
+  return own?.cut === true
+    ? t('Nothing can be said of the answer: the run states none, because it was cut at its limit of tokens.')
+    : t('Nothing can be said: the run itself was not followed to an answer.');
+}
+
+/** "markers alone (changed the answer)" */
+function effectText({ kind, changes, stated }: VariantSummary): string {
+  const name = variantName(kind);
+  if (changes) return t('{0} (changed the answer)', name);
+  return stated > 0 ? t('{0} (did not change the answer)', name) : t('{0} (stated no answer)', name);
+}
+
+/** Undefined where something was tried, or nothing was to be. */
+export function whyNothingTried({ variants }: Result): string | undefined {
+  return untriedText(variants.map(({ kind, missing }) => ({ name: variantName(kind), missing })));
+}
+
+/** The same of whatever was to be tried: what it is called, and why it was not. */
+export function untriedText(
+  all: readonly { name: string; missing?: WhyNot | undefined }[],
+): string | undefined {
+  if (all.length === 0 || all.some(({ missing }) => missing === undefined)) return undefined;
+  const reasons = all.map(({ name, missing }) => `${name}: ${whyMissing(missing!)}`);
+  return t('Nothing could be tried ({0}).', reasons.join('; '));
 }
 
 /** Largest KL of each word over a variant's draws, in nats; NaN where none is known. */

@@ -26,8 +26,10 @@ export function cosinesOf({ latents, blocks: { length } }: Trace, values: Float3
   for (let i = 0; i < count; i++) {
     for (let j = i + 1; j < count; j++) {
       const cell = sums[latents[i]!.block]?.[latents[j]!.block];
-      if (cell === undefined) continue;
-      cell.sum += values[i * count + j]!;
+      const value = values[i * count + j]!;
+      // A vector of zeros has no direction.
+      if (cell === undefined || Number.isNaN(value)) continue;
+      cell.sum += value;
       cell.pairs++;
     }
   }

@@ -3,7 +3,15 @@
 import { DECOMPOSED } from '../analysis/decomposition.ts';
 import type { AnalysisResult } from '../analysis/table.ts';
 import { message, t, translated, type Message } from '../base/l10n.ts';
-import { MOVED, natsText, summariesOf, type VariantSummary } from './causality.ts';
+import { tellsApart } from './calibration.ts';
+import {
+  MOVED,
+  natsText,
+  summariesOf,
+  whyNothingTried,
+  withoutAnswerText,
+  type VariantSummary,
+} from './causality.ts';
 
 type Result = AnalysisResult<'decomposition'>;
 
@@ -72,20 +80,38 @@ export function partsOf(result: Result): DecompositionPart[] | undefined {
   ];
 }
 
-/** Which part the answer rests on. */
+/** Which part the answer rests on: by its own words fed, and by what is written freely. */
 export function decompositionVerdict(result: Result): { sentence: string; rule: string } {
-  const rule = t(
-    'A part counts if it adds {0} nats or more to the log-probability of the answer. Slots: whole blocks less markers alone. Markers: markers alone less no block.',
-    MOVED,
-  );
-  const parts = partsOf(result);
-  if (parts === undefined) return { sentence: t('Nothing can be said: not all parts were tried.'), rule };
-  const adds = (wanted: Part): number => parts.find(({ part }) => part === wanted)!.answer;
-  const [slots, markers] = [adds('slots'), adds('markers')];
-  return { sentence: sentenceOf(slots, markers), rule };
+  return { sentence: sentencesOf(result).join(' '), rule: decompositionRule() };
 }
 
-function sentenceOf(slots: number, markers: number): string {
+function decompositionRule(): string {
+  const rule = t(
+    'A part counts if it adds {0} nats or more to the log-probability of the answer. Slots: whole blocks less markers alone. Markers: markers alone less no block. Written freely, an answer counts as changed as in the causal tests.',
+    MOVED,
+  );
+  const blunt = DECOMPOSED.filter((kind) => !tellsApart(kind)).map(conditionName);
+  if (blunt.length === 0) return rule;
+  return `${rule} ${t(
+    'The controls are not told apart by “{0}”: it also changes what latents cannot reach, so that what rests on it is no finding about latents.',
+    blunt.join('”, “'),
+  )}`;
+}
+
+function sentencesOf(result: Result): string[] {
+  const untried = whyNothingTried(result);
+  if (untried !== undefined) return [untried];
+  if (result.own?.answer === undefined) return [withoutAnswerText(result)];
+  const parts = partsOf(result);
+  if (parts === undefined) return [t('Nothing can be said: not all parts were tried.')];
+  const adds = (wanted: Part): number => parts.find(({ part }) => part === wanted)!.answer;
+  const [slots, markers] = [adds('slots'), adds('markers')];
+  const isFormat = slots < MOVED && markers < MOVED;
+  return [forcedText(slots, markers), freeText([...conditionsOf(result)], isFormat)];
+}
+
+/** What each part adds to the answer, with the run's own words fed. */
+function forcedText(slots: number, markers: number): string {
   const [bySlots, byMarkers] = [slots >= MOVED, markers >= MOVED];
   if (bySlots && byMarkers)
     return t(
@@ -96,5 +122,21 @@ function sentenceOf(slots: number, markers: number): string {
   if (bySlots) return t('This answer rests on the slots ({0} nats), not on the markers.', natsText(slots));
   if (byMarkers)
     return t('This answer rests on the markers ({0} nats), not on the slots.', natsText(markers));
-  return t('This answer rests on neither slots nor markers: the format is enough.');
+  return t('Fed its own words, neither slots nor markers add to this answer.');
+}
+
+/**
+ * Under which conditions another answer is written.
+ * @param isFormat whether no part adds to the answer with the run's own words fed
+ */
+function freeText(conditions: readonly [Condition, VariantSummary][], isFormat: boolean): string {
+  const changed = conditions.filter(([, { changes }]) => changes);
+  const named = (some: typeof changed): string =>
+    some.map(([condition]) => `“${conditionName(condition)}”`).join(', ');
+  if (changed.length > 0) return t('Written freely, it becomes another with {0}.', named(changed));
+  const unstated = conditions.filter(([, { stated }]) => stated === 0);
+  if (unstated.length > 0) return t('Written freely, none is stated with {0}.', named(unstated));
+  return isFormat
+    ? t('Written freely, it stays the same whatever is taken away: the format is enough.')
+    : t('Written freely, it stays the same whatever is taken away.');
 }

@@ -17,6 +17,15 @@ export function openingOf(trace: Trace): Opening {
   return opening;
 }
 
+/**
+ * Of layers, the one that looks at the pictures most; the last one where none looks at all: it is as good as any.
+ * @param masses attention on the pictures, by layer
+ */
+export function layerLookingMost(masses: readonly number[]): number {
+  const most = Math.max(...masses);
+  return most > 0 ? masses.indexOf(most) : masses.length - 1;
+}
+
 export class Opening {
   private readonly trace: Trace;
   private evidence: { of: 'latents' | 'words'; tokens: number; layers: Looks[] } | undefined;
@@ -54,10 +63,7 @@ export class Opening {
 
   /** The layer whose latents look at the pictures most: where a reader begins. */
   layer(): number {
-    const masses = this.layers().map(({ mass }) => mass);
-    const most = Math.max(...masses);
-    // Without anything to go by, the last layer is as good as any.
-    return most > 0 ? masses.indexOf(most) : this.trace.model.layers - 1;
+    return layerLookingMost(this.layers().map(({ mass }) => mass));
   }
 
   /** Index of the latent that looks at the pictures most in the opening layer; −1 without latents. */

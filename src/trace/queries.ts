@@ -214,7 +214,7 @@ async function inParallel(count: number, work: (index: number) => Promise<void>)
   await Promise.all(Array.from({ length: PARALLEL }, worker));
 }
 
-/** Cosines of all pairs of vectors of one length: [vectors, vectors]. */
+/** Cosines of all pairs of vectors of one length: [vectors, vectors]; NaN with one of zeros, which has no direction. */
 export async function cosinesBetween(
   vectors: readonly Float32Array[],
   signal?: CancelSignal,
@@ -222,12 +222,13 @@ export async function cosinesBetween(
   const count = vectors.length;
   const size = vectors[0]?.length ?? 0;
   const norms = vectors.map((vector) => Math.sqrt(dot(vector, 0, vector, 0, size)));
-  const values = new Float32Array(count * count).fill(1);
+  const values = new Float32Array(count * count).fill(NaN);
   for (let i = 0; i < count; i++) {
     if (i % ROWS_A_TURN === 0) {
       signal?.throwIfAborted();
       await nextTurn();
     }
+    if (norms[i]! > 0) values[i * count + i] = 1;
     for (let j = i + 1; j < count; j++) {
       const cosine = dot(vectors[i]!, 0, vectors[j]!, 0, size) / (norms[i]! * norms[j]!);
       values[i * count + j] = values[j * count + i] = cosine;

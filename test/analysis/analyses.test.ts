@@ -83,6 +83,9 @@ describe('similarity of latents', () => {
     const { blocks, cosines } = computeSimilarity([runOf([latent(0, 0, 0, 0)])], { collapse: 0.95 });
     expect(blocks).toEqual([{ block: 0, latents: 1, collapsed: false }]);
     expect([...cosines.data]).toEqual([0]);
+    // Latents of zeros have no direction, so that two of them are neither alike nor not.
+    const zeros = computeSimilarity([runOf([latent(0, 0, 0, 0), latent(0, 1, 0, 0)])], { collapse: 0.95 });
+    expect(zeros.blocks[0]!.within).toBeUndefined();
     expect(computeSimilarity([runOf([])], { collapse: 0.95 }).blocks).toEqual([]);
   });
 

@@ -54,6 +54,8 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     expect([again.code, again.err]).toEqual([0, '']);
     const shown = (out: string): string => out.slice(out.indexOf('block 1, latent 1'));
     expect(shown(again.out)).toBe(shown(first.out));
+    expect(first.out).not.toMatch(/^kept/m);
+    expect(again.out).toMatch(/^kept +with the run, computed \d{4}-\d\d-\d\d \d\d:\d\d UTC · maze · cpu \(/m);
     const run = await openTrace(file);
     const [kept] = run.trace.analyses!;
     expect(kept).toMatchObject({
@@ -112,19 +114,20 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
   });
 
   it('compares latents with those of another run, without any model', async () => {
-    const file = copy('similarity');
-    const { code, out, err } = await without(file, 'similarity', '--other', recorded, '--save');
+    const [file, other] = [copy('similarity'), join(folder, 'similar.ilvr.json')];
+    await record(other);
+    const { code, out, err } = await without(file, 'similarity', '--other', other, '--save');
     expect(code, err).toBe(0);
     expect(out).toMatch(/block 1 +8 latents · within 0\.\d+ · to other blocks/);
     expect(out).toMatch(/other +same places 1\.000/);
     const run = await openTrace(file);
-    expect(run.trace.analyses![0]).toMatchObject({ other: run.trace.id });
+    expect(run.trace.analyses![0]!.other).not.toBe(run.trace.id);
     await run.close();
     // What another version of the method computed is told, and does not stand for today's.
     const trace = JSON.parse(readFileSync(file, 'utf8')) as { analyses: { version: number }[] };
     trace.analyses[0]!.version = 99;
     writeFileSync(file, JSON.stringify(trace));
-    const anew = await without(file, 'similarity', '--other', recorded);
+    const anew = await without(file, 'similarity', '--other', other);
     expect([anew.code, anew.out]).toEqual([0, out.replace(/^kept in.*\n/m, '')]);
     expect(anew.err).toMatch(/by version 99 of this method; it is computed anew by version 1/);
   });
@@ -146,6 +149,20 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     const mixed = await ilvr(['compare', recorded, 'results.jsonl'], join(folder, 'none.cjs'));
     expect(mixed.code).toBe(2);
     expect(mixed.err).toMatch(/A trace cannot be compared with results: expected two traces/);
+  });
+
+  it('refuses the run itself as another one, by whatever name, and says what could not be tried', async () => {
+    const [file, again] = [copy('self'), copy('self-again')];
+    for (const name of ['causality', 'dependence', 'divergence', 'similarity']) {
+      const { code, err } = await without(file, name, '--other', again);
+      expect([name, code]).toEqual([name, 1]);
+      expect(err).toContain('A run is not compared with itself');
+    }
+    const branch = ['branch', file, '--at', 'block:1', '--with', `latents=swap:${again}`];
+    expect((await ilvr(branch, join(folder, 'none.cjs'))).err).toContain('A run is not compared with itself');
+    const { code, out, err } = await analyse(file, 'dependence', '--set', 'changes=["replaced"]', ...ON_CPU);
+    expect([code, out]).toEqual([1, expect.stringContaining('not tried: no other run was chosen')]);
+    expect(err).toContain('Nothing could be tried (another run’s: no other run was chosen).');
   });
 
   it('needs the model that made the run, and says which', async () => {
@@ -201,6 +218,7 @@ it('what a stopped analysis had found is kept as partial, and computed again whe
     const { code, out } = await analyse();
     expect(code).toBe(130);
     expect(out).toContain('"go" · log p -0.500 nats');
+    expect(out).toMatch(/^stopped +Stopped on the way: this is a partial result/m);
     const run = await openTrace(file);
     await run.close();
     expect(run.trace.analyses!.map(({ method, status }) => [method, status])).toEqual([

@@ -5,7 +5,7 @@ import { likenessOf } from '../../src/comparison/latents.ts';
 import { difference } from '../../src/heatmap/readings.ts';
 import type { HeatMap } from '../../src/heatmap/map.ts';
 import { scaleOf } from '../../src/heatmap/scale.ts';
-import { smallRun, smallTrace } from '../fixtures/smallTrace.ts';
+import { altered, smallRun, smallTrace } from '../fixtures/smallTrace.ts';
 
 /** Words as letters, `[n]` a block of n latents; "/" ends a line. */
 function written(text: string): Written {
@@ -95,10 +95,17 @@ describe('two runs', () => {
     const [a, b] = [smallRun(), smallRun()];
     const [first] = (await likenessOf(a, b, [{ a: 0, b: 1 }]))!;
     expect(first!.cosines).toHaveLength(2);
-    expect(first!.cosines.every((cosine) => cosine < 0.999)).toBe(true);
+    expect(first!.cosines.every((cosine) => cosine! < 0.999)).toBe(true);
     const [same] = (await likenessOf(a, b, [{ a: 0, b: 0 }]))!;
-    expect(same!.cosines.map((cosine) => cosine.toFixed(5))).toEqual(['1.00000', '1.00000']);
+    expect(same!.cosines.map((cosine) => cosine!.toFixed(5))).toEqual(['1.00000', '1.00000']);
     expect(same!.distances).toEqual([0, 0]);
+    const zeros = smallRun();
+    for (const latent of zeros.trace.latents)
+      latent.vector = await altered(zeros, latent.vector, (values) => values.fill(0));
+    const [none] = (await likenessOf(a, zeros, [{ a: 0, b: 0 }]))!;
+    expect(none).toEqual({ a: 0, b: 0, cosines: [null, null], distances: [1, 1] });
+    const [neither] = (await likenessOf(zeros, zeros, [{ a: 0, b: 0 }]))!;
+    expect(neither).toEqual({ a: 0, b: 0, cosines: [null, null], distances: [null, null] });
     b.trace.model.hiddenSize = 8;
     expect(await likenessOf(a, b, [{ a: 0, b: 0 }])).toBeUndefined();
   });

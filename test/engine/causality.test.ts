@@ -8,11 +8,13 @@ import type { AnalysedRun } from '../../src/analysis/run.ts';
 import type { AnalysisResult } from '../../src/analysis/table.ts';
 import { CancelledError } from '../../src/base/errors.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
-import { analyseRequest } from '../../src/client/analyseRequest.ts';
+import { analyseRequest, inputOf } from '../../src/client/analyseRequest.ts';
 import { analyse } from '../../src/engine/analyse.ts';
 import { summariesOf, verdictOf } from '../../src/evidence/causality.ts';
+import { decompositionVerdict } from '../../src/evidence/decomposition.ts';
+import { unansweredText } from '../../src/evidence/unanswered.ts';
 import { Model } from '../../src/inference/model.ts';
-import type { AnalysisOutcome } from '../../src/protocol/analyse.ts';
+import type { AnalysedInput, AnalysisOutcome } from '../../src/protocol/analyse.ts';
 import { analysedRun } from '../../src/trace/analyses.ts';
 import type { OpenTrace } from '../../src/traceFile/openTrace.ts';
 import { examples, repository } from '../fixtures/paths.ts';
@@ -50,18 +52,39 @@ async function causality(
   { model, run, other }: Ran,
   parameters: Record<string, unknown> = {},
   watch: { pause?: () => Promise<void>; found?: (result: Causality) => void } = {},
-  donor?: AnalysedRun,
+  /** Null: there is none. */
+  donor?: AnalysedRun | null,
+  otherInput?: AnalysedInput,
 ): Promise<AnalysisOutcome<'causality'>> {
   const request = await analyseRequest(run.trace, run.container, { name: 'causality', parameters });
-  const context = {
+  const given = donor === undefined ? await analysedRun(other.trace, other.container) : donor;
+  return analyse(contextOf(model, watch), {
+    ...request,
+    ...(given !== null && { other: given }),
+    ...(otherInput && { otherInput }),
+  });
+}
+
+async function decomposition({ model, run }: Ran): Promise<AnalysisResult<'decomposition'>> {
+  const question = { name: 'decomposition', parameters: {} } as const;
+  const { result } = await analyse(
+    contextOf(model),
+    await analyseRequest(run.trace, run.container, question),
+  );
+  return result as AnalysisResult<'decomposition'>;
+}
+
+function contextOf(
+  model: Model,
+  watch: { pause?: () => Promise<void>; found?: (result: Causality) => void } = {},
+) {
+  return {
     model,
     identity: { name: 'it', fingerprint: model.checkpoint.fingerprint },
     found: (watch.found ?? (() => undefined)) as () => void,
     progress: () => undefined,
     pause: watch.pause ?? (async () => undefined),
   };
-  const given = donor ?? (await analysedRun(other.trace, other.container));
-  return analyse(context, { ...request, other: given });
 }
 
 const LATENT_KINDS = INTERVENTION_KINDS.filter((kind) => kind !== 'none');
@@ -88,6 +111,23 @@ describe('where latents are known not to reach the answer', () => {
     expect(result!.own!.words.join('')).toBe(result!.words.map(({ text }) => text).join(''));
     for (const { token, text } of result!.words) expect(tokens[token]!.text).toBe(text);
     expect(result!.answer.map((i) => result!.words[i]!.text).join('')).toBe(result!.own!.answer);
+  });
+
+  it('decomposition says of an answer that becomes another that it does, and that this is no finding about latents', async () => {
+    const { sentence, rule } = decompositionVerdict(await decomposition(bypassed));
+    expect(sentence).toBe(
+      'Fed its own words, neither slots nor markers add to this answer. Written freely, it becomes another with “no block: format alone”.',
+    );
+    expect(rule).toContain('The controls are not told apart by “no block: format alone”');
+  });
+
+  it('only what does not count was tried: which, and what it did', async () => {
+    const { result } = await causality(bypassed, { variants: ['markers', 'none'] }, {}, null);
+    expect(verdictOf(result!)).toMatchObject({
+      finding: 'open',
+      sentence:
+        'Only replacements that do not count were tried: markers alone (did not change the answer); no block at all (changed the answer).',
+    });
   });
 
   it('taking blocks away is another matter: the text depends on there being some', async () => {
@@ -129,6 +169,47 @@ describe('where latents are known to carry the answer', () => {
     const [zero] = summariesOf(all!);
     expect(of('zero').kl!.mean).toBeGreaterThan(1e-6);
     expect(of('zero').kl!.mean).toBeLessThan(zero!.kl!.mean);
+  });
+
+  it('decomposition of an answer that rests on the slots', async () => {
+    const { sentence } = decompositionVerdict(await decomposition(carrying));
+    expect(sentence).toMatch(
+      /^This answer rests on the slots \([\d.]+ nats\), not on the markers\. Written freely, it becomes another with “pads/,
+    );
+  });
+
+  it('a run that was cut before it stated an answer has no answer that could change', async () => {
+    const cut: Ran = {
+      ...carrying,
+      run: await completeRun(carrying.model, { image: MAP, helpers, maxTokens: 13 }),
+    };
+    expect(cut.run.trace.tokens.at(-1)!.kind).toBe('text');
+    const { result } = await causality(cut, { variants: ['zero', 'dummy'] });
+    expect(result!.own).toMatchObject({ cut: true });
+    expect(result!.own!.answer).toBeUndefined();
+    const [zero] = summariesOf(result!);
+    expect([zero!.otherAnswers, zero!.changes]).toEqual([undefined, false]);
+    const sentence =
+      'Nothing can be said of the answer: the run states none, because it was cut at its limit of tokens.';
+    expect(verdictOf(result!)).toMatchObject({ finding: 'open', sentence });
+    expect(decompositionVerdict(await decomposition(cut)).sentence).toBe(sentence);
+    expect(unansweredText(cut.run.trace)).toContain('cut before it stated an answer');
+    expect(unansweredText(carrying.run.trace)).toBeUndefined();
+  });
+
+  it('the latents of the run itself are not another run’s, nor are those that were replaced', async () => {
+    const own = await analysedRun(carrying.run.trace, carrying.run.container);
+    const { result } = await causality(carrying, { variants: ['swap'] }, {}, own);
+    expect(result!.variants).toMatchObject([{ kind: 'swap', missing: 'other-same' }]);
+    expect(verdictOf(result!).sentence).toBe(
+      'Nothing could be tried (another run’s latents: the other run has the same latents).',
+    );
+    const input = await inputOf(carrying.other.trace, carrying.other.container);
+    const { result: zeroed } = await causality(carrying, { variants: ['swap'] }, {}, undefined, {
+      ...input,
+      intervention: { kind: 'zero' },
+    });
+    expect(zeroed!.variants).toMatchObject([{ kind: 'swap', missing: 'other-replaced' }]);
   });
 
   it('latents of another size are not fed, and the other variants are tried all the same', async () => {

@@ -48,6 +48,25 @@ describe('blocks taken apart over samples', () => {
     expect(decompositionOf(ten)).toEqual(figures);
   });
 
+  it('say why there is no interval, and what a share below 0 % or above 100 % means', () => {
+    const few = decompositionTable([
+      entry(1, true, false, true, false),
+      entry(2, false, false, true, true),
+      entry(3, true, false, false, false),
+    ]);
+    expect(few.rows.map((row) => row.slice(7, 9))).toEqual([
+      ['100.0 %', '–'],
+      ['-100.0 %', '–'],
+      ['100.0 %', '–'],
+      ['0.0 %', '–'],
+    ]);
+    const notes = few.notes.join(' ');
+    expect(notes).toContain('No interval (–): in more than 2.5 % of the resamples whole blocks gain nothing');
+    expect(notes).toContain('A share below 0 %: fewer are right than without any block');
+    expect(notes).not.toContain('above 100 %');
+    expect(decompositionTable(ten).notes.join(' ')).not.toContain('No interval');
+  });
+
   it('have no share of a gain where blocks gain nothing, and count no sample that was not tried in all', () => {
     const still = decompositionTable([
       entry(1, true, true, true, true),
@@ -55,6 +74,7 @@ describe('blocks taken apart over samples', () => {
     ]);
     expect(still.rows.map((row) => row[7])).toEqual(['', '', '', '']);
     expect(still.rows[0]!.slice(0, 5)).toEqual(['whole blocks', 'yes', 'yes', 'yes', '1/1']);
+    expect(still.notes.join(' ')).toContain('No gain is kept or lost');
     const half = { ...entry(3, true, true, true, true), kinds: [] };
     expect(decompositionOf([half])[0]!.right.of).toBe(0);
   });

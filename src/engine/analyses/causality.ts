@@ -126,11 +126,13 @@ class Variant {
   /** @param beside what its words are compared with */
   written(truth: Truth | undefined, beside?: Variant): Written {
     const text = this.own.before + this.words.join('');
-    const answer = markedAnswer(text) ?? (this.at.ended ? finalAnswer(text) : undefined);
+    const { ended } = this.at.run;
+    const answer = markedAnswer(text) ?? (ended === 'end' ? finalAnswer(text) : undefined);
     const difference = beside && this.differsFrom(beside);
     return {
       words: [...this.words],
       ...(answer !== undefined && { answer }),
+      ...(ended !== undefined && ended !== 'end' && { cut: true as const }),
       ...(difference !== undefined && { difference }),
       ...(truth !== undefined && this.at.ended && { right: judge(truth, text).success }),
       blocks: this.at.run.blocks.length,

@@ -53,6 +53,8 @@ async function overChanged(
   const { of, sequence } = own;
   const { model, run } = of;
   const features = await of.reencode(change);
+  const picture = likeness(pairsOfRows(features, of.pictures));
+  if (picture.distances.data.every((distance) => distance === 0)) return { missing: 'same-picture' };
   const { embeddings } = await of.promptWith(features);
   const end = sequence.ids.length;
   const width = embeddings.shape[1]!;
@@ -73,7 +75,7 @@ async function overChanged(
     const pairs = (positions: readonly number[]) =>
       likeness(positions.map((at) => [stateAt(at), own.state(at)] as const));
     return {
-      picture: likeness(pairsOfRows(features, of.pictures)),
+      picture,
       latents: likeness(
         run.latents
           .filter((latent) => positionOf(of, latent) < end)

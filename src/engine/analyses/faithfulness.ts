@@ -10,6 +10,7 @@ import { replay } from '../../inference/replay.ts';
 import { readSelfFed } from '../../inference/selfFed.ts';
 import { cosines } from '../../model/selection.ts';
 import type { NumericArray } from '../../tensor/array.ts';
+import { layerLookingMost } from '../../trace/opening.ts';
 import { positionOf, requireFed, type ModelRun, type RunnerContext } from './modelRun.ts';
 import { cosineOf, OwnReading } from './rereading.ts';
 
@@ -62,7 +63,8 @@ export async function runFaithfulness(
         await context.pause();
       };
       const curves = await curvesOf(test, maps.of(index), maps.sink, parameters, step);
-      done.push({ latent: index, ...curves });
+      const withoutOrder = whyWithoutOrder(maps.of(index), parameters);
+      done.push({ latent: index, ...(withoutOrder !== undefined && { withoutOrder }), ...curves });
       context.found(result());
     } finally {
       test.dispose();
@@ -146,7 +148,7 @@ async function mapsOf(
     await pause();
   }
   const mass = byLayer.map((maps) => maps.reduce((sum, each) => sum + each.reduce((a, b) => a + b, 0), 0));
-  const used = layer > 0 ? layer - 1 : mass.indexOf(Math.max(...mass));
+  const used = layer > 0 ? layer - 1 : layerLookingMost(mass);
   const attended = byLayer[used]!;
   const sink = new Float32Array(patches.length);
   for (const each of attended) each.forEach((value, i) => (sink[i]! += value / attended.length));
@@ -320,7 +322,8 @@ async function curvesOf(
   const { count } = test;
   const nothing: Value = { state: 1, answer: 0 };
   const without = await test.measure({ patches: new Set(Array.from({ length: count }, (_, i) => i)) });
-  const curvesCount = 4 + orders + (test.canMix ? 1 : 0);
+  const [byMap, bySink] = [orderOf(map), orderOf(sink)];
+  const curvesCount = [byMap, byMap, bySink, bySink].filter(Boolean).length + orders + (test.canMix ? 1 : 0);
   let finished = 0;
   /** From nothing taken away to all. */
   const along = async (removal: (share: number) => Removal): Promise<Value[]> => {
@@ -339,12 +342,9 @@ async function curvesOf(
   /** The last of the order go first, so that its first alone are left; then read the other way. */
   const insertion = async (order: readonly number[]): Promise<Value[]> =>
     (await along(first(order.toReversed()))).toReversed();
-  const [byMap, bySink] = [orderOf(map), orderOf(sink)];
   const single = {
-    deletion: await deletion(byMap),
-    insertion: await insertion(byMap),
-    sinkDeletion: await deletion(bySink),
-    sinkInsertion: await insertion(bySink),
+    ...(byMap && { deletion: await deletion(byMap), insertion: await insertion(byMap) }),
+    ...(bySink && { sinkDeletion: await deletion(bySink), sinkInsertion: await insertion(bySink) }),
   };
   const random: Value[][] = [];
   for (let i = 0; i < orders; i++) random.push(await deletion(shuffled(count, seed + i)));
@@ -354,11 +354,11 @@ async function curvesOf(
       shape: [values.length],
       data: Float32Array.from(values, pick),
     });
+    const { deletion: away, insertion: back, sinkDeletion, sinkInsertion } = single;
     return {
-      deletion: line(single.deletion),
-      insertion: line(single.insertion),
-      sinkDeletion: line(single.sinkDeletion),
-      sinkInsertion: line(single.sinkInsertion),
+      ...(away && back && { deletion: line(away), insertion: line(back) }),
+      ...(sinkDeletion &&
+        sinkInsertion && { sinkDeletion: line(sinkDeletion), sinkInsertion: line(sinkInsertion) }),
       random: { shape: [orders, points + 1], data: Float32Array.from(random.flat(), pick) },
       ...(mean && { mean: line(mean) }),
     };
@@ -366,9 +366,19 @@ async function curvesOf(
   return { state: arrays(({ state }) => state), answer: arrays(({ answer }) => answer) };
 }
 
-/** Patches, the largest first. */
-function orderOf(map: Float32Array): number[] {
+/** Patches, the largest first; undefined where all are alike. */
+function orderOf(map: Float32Array): number[] | undefined {
+  if (isEven(map)) return undefined;
   return [...map.keys()].toSorted((a, b) => map[b]! - map[a]! || a - b);
+}
+
+function isEven(map: Float32Array): boolean {
+  return map.every((value) => value === map[0]);
+}
+
+function whyWithoutOrder(map: Float32Array, { map: kind }: Parameters): Measured['withoutOrder'] {
+  if (!isEven(map)) return undefined;
+  return kind === 'attention' && !map[0] ? 'no-look' : 'even';
 }
 
 function shuffled(count: number, seed: number): number[] {

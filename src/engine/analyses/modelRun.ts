@@ -60,6 +60,26 @@ export interface ModelRun {
   /** How it thought. */
   protocol: Protocol | undefined;
   donorImages: readonly AnalysedImage[];
+  /** Whether the other run's latents were the model's own. */
+  donorOwn: boolean;
+}
+
+/** Whether what was fed at a run's latents is what the model came to. */
+export function hasOwnLatents({
+  intervention,
+  replacedBefore,
+}: Pick<RunQuestion, 'intervention' | 'replacedBefore'>): boolean {
+  return intervention === undefined && replacedBefore !== true;
+}
+
+/** @throws UserError for a run that says nothing of the model's latents, as others were fed in their place */
+export function requireOwnLatents(request: RunQuestion): void {
+  if (hasOwnLatents(request)) return;
+  throw new UserError({
+    problem: 'The latents of this run were replaced already',
+    expected: "a run with the model's own latents",
+    remedy: 'Choose another run, or ask again without an intervention.',
+  });
 }
 
 /**
@@ -74,7 +94,7 @@ export async function prepareRun(
   const { model, identity } = context;
   requireModel(identity, request.model);
   checkRun(model, request.run);
-  const { run, intervention, settings } = request;
+  const { run, settings } = request;
   const encoded: ModelRun['pictures'] = [];
   const wanted = run.pictures.filter(({ start }) => helpers || start !== undefined);
   for (const picture of wanted) {
@@ -92,7 +112,6 @@ export async function prepareRun(
     emptied: (block: number) => run.blocks[block]?.emptied === true,
   };
   const sequence = await sequenceOf(model, prompt, past, hiddenIn(request, run));
-  const own = intervention === undefined && request.replacedBefore !== true;
   return {
     model,
     run,
@@ -100,7 +119,7 @@ export async function prepareRun(
     settings,
     sequence,
     pictures: encoded,
-    own,
+    own: hasOwnLatents(request),
     reencode: async (change) => {
       const changed: PictureFeatures[] = [];
       for (const { picture } of seen)
@@ -115,6 +134,7 @@ export async function prepareRun(
     donor: request.other,
     protocol: (request.protocol as Protocol | undefined) ?? model.checkpoint.config.protocol,
     donorImages: seenImages(request.other, request.otherInput?.images ?? []),
+    donorOwn: request.otherInput === undefined || hasOwnLatents(request.otherInput),
   };
 }
 

@@ -17,19 +17,12 @@ export interface PlannedVariant {
 
 /**
  * The part of the run that is meant, both counted from 1 and 0 for all.
- * @throws UserError if it has no such block or latent, or none at all, or if its latents are not the model's own
+ * @throws UserError if it has no such block or latent, or none at all
  */
 export function scopeOf(
-  { run, own }: ModelRun,
+  { run }: ModelRun,
   { block, latent }: { block: number; latent: number },
 ): InterventionScope | undefined {
-  if (!own) {
-    throw new UserError({
-      problem: 'The latents of this run were replaced already',
-      expected: "a run with the model's own latents",
-      remedy: 'Choose another run, or ask again without an intervention.',
-    });
-  }
   if (run.latents.length === 0) {
     throw new UserError({
       problem: 'This run has no latents to replace',
@@ -106,7 +99,8 @@ function whyMissing(kind: InterventionKind, { of, scope, targets }: Circumstance
       if (other === undefined) return 'no-other-run';
       if (other.latents.length === 0) return 'other-has-none';
       if (other.latents[0]!.vector.length !== of.run.latents[0]!.vector.length) return 'other-size';
-      return undefined;
+      if (!of.donorOwn) return 'other-replaced';
+      return isSame(of.run, other) ? 'other-same' : undefined;
     case 'shuffle':
       return isOne ? 'one-latent' : undefined;
     case 'oracle':
@@ -124,6 +118,14 @@ function whyMissing(kind: InterventionKind, { of, scope, targets }: Circumstance
     default:
       return unreachable(kind);
   }
+}
+
+/** Whether the other run would feed what was fed anyway. */
+function isSame({ latents }: AnalysedRun, { latents: others }: AnalysedRun): boolean {
+  return latents.every(({ vector }, i) => {
+    const other = others[i % others.length]!.vector;
+    return vector.every((value, c) => value === other[c]);
+  });
 }
 
 /** The run's latents, block by block. */

@@ -12,6 +12,7 @@ import type { PanelSelection } from '../../protocol/panel.ts';
 import { readArray } from '../../trace/arrays.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { copyBeginning } from '../../traceFile/container.ts';
+import { requireTwo } from '../../traceFile/identity.ts';
 import type { OpenTrace } from '../../traceFile/openTrace.ts';
 import { readRunSettings } from '../settings.ts';
 import { nameOf, type TraceLibrary, type TraceRef } from '../trace/library.ts';
@@ -188,7 +189,7 @@ export class BranchCommand {
       case 'mask':
         return { mask: { picture: picture!, patches: [...patches!] } };
       case 'latents':
-        return this.latentsChange(ref);
+        return this.latentsChange(trace, ref);
       case 'temperature':
         return numberChange('temperature', trace.settings.temperature);
       case 'seed':
@@ -198,7 +199,7 @@ export class BranchCommand {
     }
   }
 
-  private async latentsChange(own: TraceRef): Promise<BranchChanges | undefined> {
+  private async latentsChange(trace: Trace, own: TraceRef): Promise<BranchChanges | undefined> {
     const kinds: { label: string; kind: LatentKind }[] = [
       { label: vscode.l10n.t('Zeroed'), kind: 'zero' },
       { label: vscode.l10n.t('Noise of equal norm'), kind: 'noise' },
@@ -216,7 +217,11 @@ export class BranchCommand {
     const ref =
       kind === 'mean' ? own : await chooseTrace(runStore, vscode.l10n.t('The latents of which run?'));
     if (ref === undefined) return undefined;
-    return { intervention: { kind, latents: await library.use(ref, vectorsOf) } };
+    const latents = await library.use(ref, async (run) => {
+      if (kind === 'swap') await requireTwo(trace, run.trace);
+      return vectorsOf(run);
+    });
+    return { intervention: { kind, latents } };
   }
 }
 

@@ -34,13 +34,16 @@ import {
 } from '../../trace/analyses.ts';
 import { calibration, tellsApart, type TestName } from '../../evidence/calibration.ts';
 import type { ArraySink } from '../../trace/arrays.ts';
-import type { KeptAnalysis } from '../../trace/schema.ts';
+import type { KeptAnalysis, Trace } from '../../trace/schema.ts';
 import type { OpenTrace } from '../../traceFile/openTrace.ts';
 import { requireRun, type UseTrace } from './pageRequests.ts';
 import { parseAnalysisRequest } from './queryCheck.ts';
 
-/** Another run that was chosen to compare with, as analyses see it; undefined when the dialog was left. */
-export type ChooseOther = (thanRun: string) => Promise<OtherRun | undefined>;
+/**
+ * Another run that was chosen to compare with, as analyses see it; undefined when the dialog was left.
+ * Throws a UserError if it is a copy of the first one.
+ */
+export type ChooseOther = (than: Trace) => Promise<OtherRun | undefined>;
 
 export interface OtherRun {
   id: string;
@@ -169,7 +172,7 @@ export class PageAnalyses implements AnalysesHost {
     if (!needsModel(method)) return this.compare(open, method, parameters);
     const { compute } = this.means;
     if (compute === undefined) throw new CancelledError('The analysis');
-    const other = wantsOther(parameters) ? await this.otherFor(open.trace.id) : undefined;
+    const other = wantsOther(parameters) ? await this.otherFor(open.trace) : undefined;
     const request = await analyseRequest(open.trace, open.container, { name: method, parameters });
     const question = { ...request, ...(other && { other: other.run, otherInput: other.input }) };
     let last: AnalysisResult<AnalysisName> | undefined;
@@ -207,7 +210,7 @@ export class PageAnalyses implements AnalysesHost {
     method: 'similarity',
     parameters: Asked['parameters'],
   ): Promise<Computed> {
-    const other = await this.otherFor(open.trace.id);
+    const other = await this.otherFor(open.trace);
     const own = await analysedRun(open.trace, open.container);
     requireComparable(own, other.run);
     const result = runOnTrace(method, [own, other.run], parametersOf(method, parameters));
@@ -215,7 +218,7 @@ export class PageAnalyses implements AnalysesHost {
   }
 
   /** @throws CancelledError if the reader chooses none */
-  private async otherFor(run: string): Promise<OtherRun> {
+  private async otherFor(run: Trace): Promise<OtherRun> {
     const other = await this.means.chooseOther(run);
     if (other === undefined) throw new CancelledError('The analysis');
     return other;
@@ -243,7 +246,7 @@ export class PageAnalyses implements AnalysesHost {
       canCompute: !needsModel(method) || this.means.compute !== undefined,
       command: `ilvr analyse TRACE ${method} --save`,
       fields: formOf(method, parameters, isTest(method) ? (word) => tellsApart(word as TestName) : undefined),
-      ...((isTest(method) || method === 'faithfulness') && { calibration: calibration() }),
+      ...(isCalibrated(method) && { calibration: calibration() }),
       ...(found && { found }),
     };
   }
@@ -252,6 +255,11 @@ export class PageAnalyses implements AnalysesHost {
 /** Whose words to choose among are tests, of which those that tell the controls apart are offered. */
 function isTest(method: AnalysisName): boolean {
   return method === 'causality' || method === 'dependence';
+}
+
+/** Beside which the controls' figures stand. */
+function isCalibrated(method: AnalysisName): boolean {
+  return isTest(method) || method === 'faithfulness' || method === 'decomposition';
 }
 
 /** Another run's latents are to be fed, or its picture is to be shown. */

@@ -2,10 +2,10 @@
 
 import * as vscode from 'vscode';
 import type { Disposable } from '../../base/disposable.ts';
-import { UserError } from '../../base/errors.ts';
 import { inputOf } from '../../client/analyseRequest.ts';
 import { analysedRun, keepAnalysis } from '../../trace/analyses.ts';
 import { extendTrace } from '../../traceFile/extendTrace.ts';
+import { requireTwo } from '../../traceFile/identity.ts';
 import type { Truth } from '../../dataset/scoring.ts';
 import type { EngineService } from '../engineService.ts';
 import { withPercentage } from '../run/controller.ts';
@@ -134,18 +134,13 @@ async function keepInRun(
 }
 
 function otherRun({ library, runStore }: Services): ChooseOther {
-  return async (thanRun) => {
+  return async (than) => {
     const ref = await chooseTrace(runStore);
     if (ref === undefined) return undefined;
     return library.use(ref, async ({ trace, container }) => {
-      if (trace.id !== thanRun) {
-        const [run, input] = [await analysedRun(trace, container), await inputOf(trace, container)];
-        return { id: trace.id, run, input };
-      }
-      throw new UserError({
-        problem: 'A run is not compared with itself',
-        remedy: 'Choose another one.',
-      });
+      await requireTwo(than, trace);
+      const [run, input] = [await analysedRun(trace, container), await inputOf(trace, container)];
+      return { id: trace.id, run, input };
     });
   };
 }

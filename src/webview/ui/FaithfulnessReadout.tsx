@@ -2,7 +2,7 @@
 
 import type { VNode } from 'preact';
 import { t } from '../../base/l10n.ts';
-import { isApart, scoresOf, signed } from '../../evidence/faithfulness.ts';
+import { isApart, scoresOf, signed, whyNoScore } from '../../evidence/faithfulness.ts';
 import { Figure, Group } from './Figure.tsx';
 import type { Scene } from './scene.ts';
 
@@ -47,6 +47,13 @@ export function FaithfulnessReadout({ scene }: { scene: Scene }): VNode | null {
     );
   }
   const { map, sink } = scoresOf(tested.state, result.fractions.data);
+  if (map === undefined) {
+    return (
+      <Group title={t('Faithfulness')}>
+        <Figure name={t('this map')} value={t('no score')} title={whyNoScore(tested, result.layer) ?? ''} />
+      </Group>
+    );
+  }
   return (
     <Group title={t('Faithfulness')}>
       <Figure
@@ -56,7 +63,7 @@ export function FaithfulnessReadout({ scene }: { scene: Scene }): VNode | null {
         title={t('On the next state; above 0: better than random orders')}
       />
       <Figure name={t('interval')} value={`${signed(map.low)} … ${signed(map.high)}`} />
-      <Figure name={t('by the sink alone')} value={signed(sink.value)} />
+      {sink !== undefined && <Figure name={t('by the sink alone')} value={signed(sink.value)} />}
     </Group>
   );
 }

@@ -47,7 +47,7 @@ export function suite(claim: DeclareClaim): void {
       );
       assert.equal(latents?.length, comparison.blocks.length);
       assert.ok(
-        latents?.every(({ cosines }) => cosines.length === 8 && cosines.every((cosine) => cosine < 1)),
+        latents?.every(({ cosines }) => cosines.length === 8 && cosines.every((cosine) => cosine! < 1)),
       );
       assert.equal(divergence?.words.length, comparison.words.length);
       assert.ok(divergence?.words.every(({ kl }) => kl >= 0) && divergence.words.some(({ kl }) => kl > 0));

@@ -50,10 +50,10 @@ function Latents({ scene: { model, view, looked, set } }: { scene: ComparisonSce
                       <button
                         type="button"
                         class="quiet"
-                        title={t('Distance {0} of A’s length', distances[i]!.toFixed(3))}
+                        title={cellTitle(cosine, distances[i]!)}
                         onClick={() => set({ pair, latent: i })}
                       >
-                        {cosine.toFixed(2).replace('-', '−')}
+                        {cosine === null ? '–' : cosine.toFixed(2).replace('-', '−')}
                       </button>
                     </td>
                   ))}
@@ -65,6 +65,13 @@ function Latents({ scene: { model, view, looked, set } }: { scene: ComparisonSce
       )}
     </section>
   );
+}
+
+/** What a place's cosine does not say. */
+function cellTitle(cosine: number | null, distance: number | null): string {
+  const apart = distance === null ? '' : t('Distance {0} of A’s length', distance.toFixed(3));
+  if (cosine !== null) return apart;
+  return [t('A latent of zeros has no direction, and so no cosine.'), apart].join(' ').trim();
 }
 
 function Times({ scene: { comparison } }: { scene: ComparisonScene }): VNode {

@@ -116,7 +116,9 @@ function Figures({ summary, isJudged }: { summary: VariantSummary; isJudged: boo
         {together(spreadText(kl))}
       </td>
       <td class="numeric">{together(spreadText(answer, true))}</td>
-      <td data-strong={changes}>{t('{0} of {1}', otherAnswers, stated)}</td>
+      <td data-strong={changes}>
+        {otherAnswers === undefined ? '–' : t('{0} of {1}', otherAnswers, stated)}
+      </td>
       {isJudged && <td>{right === undefined ? '' : t('{0} of {1}', right, stated)}</td>}
     </>
   );

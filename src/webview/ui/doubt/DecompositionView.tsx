@@ -2,6 +2,7 @@
 
 import type { VNode } from 'preact';
 import { t } from '../../../base/l10n.ts';
+import { DECOMPOSED } from '../../../analysis/decomposition.ts';
 import type { AnalysisResult } from '../../../analysis/table.ts';
 import { natsText, spreadText, whyMissing } from '../../../evidence/causality.ts';
 import {
@@ -15,11 +16,12 @@ import {
   type Condition,
 } from '../../../evidence/decomposition.ts';
 import type { Scene } from '../scene.ts';
+import { Controls } from './Controls.tsx';
 import { Verdict } from './Verdict.tsx';
 
 type Decomposition = AnalysisResult<'decomposition'>;
 
-export function DecompositionView({ result }: { scene: Scene; result: Decomposition }): VNode {
+export function DecompositionView({ scene, result }: { scene: Scene; result: Decomposition }): VNode {
   return (
     <div class="doubt">
       <Verdict {...decompositionVerdict(result)} />
@@ -27,6 +29,11 @@ export function DecompositionView({ result }: { scene: Scene; result: Decomposit
         <Conditions result={result} />
         <Parts result={result} />
       </div>
+      <Controls
+        scene={scene}
+        method="decomposition"
+        tests={DECOMPOSED.map((kind) => ({ test: kind, name: conditionName(kind) }))}
+      />
     </div>
   );
 }
@@ -91,7 +98,7 @@ function Row({ result, condition, isJudged }: RowProps): VNode {
             {isWhole ? '0' : spreadText(summary?.kl)}
           </td>
           <td class="numeric">{isWhole ? '0' : spreadText(summary?.answer, true)}</td>
-          <td class="doubt-answer" data-strong={!isWhole && written?.answer !== result.own?.answer}>
+          <td class="doubt-answer" data-strong={summary?.changes === true}>
             {written === undefined ? '' : (written.answer ?? t('none'))}
           </td>
           {isJudged && <td>{written?.right === undefined ? '' : written.right ? t('yes') : t('no')}</td>}

@@ -10,6 +10,7 @@ import {
   likenessText,
   type ChangedPicture,
 } from '../../../evidence/dependence.ts';
+import { withUnanswered } from '../../../evidence/unanswered.ts';
 import { number } from '../../../evidence/format.ts';
 import type { Scene } from '../scene.ts';
 import { Controls } from './Controls.tsx';
@@ -24,7 +25,7 @@ export function DependenceView({
 }): VNode {
   return (
     <div class="doubt">
-      <Verdict {...dependenceVerdict(result)} />
+      <Verdict {...withUnanswered(dependenceVerdict(result), scene.trace)} />
       <table class="table doubt-table">
         <caption>
           {t('Mean cosine · mean relative distance to the own states; KL per word and Δ log p, in nats')}

@@ -9,8 +9,10 @@ import {
   isApart,
   scoresOf,
   scoreText,
+  whyNoScore,
   type FaithfulnessCurves,
 } from '../../../evidence/faithfulness.ts';
+import { withUnanswered } from '../../../evidence/unanswered.ts';
 import { number, positionName } from '../../../evidence/format.ts';
 import type { Scene } from '../scene.ts';
 import { Controls } from './Controls.tsx';
@@ -30,7 +32,7 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
   };
   return (
     <div class="doubt">
-      <Verdict {...faithfulnessVerdict(result)} />
+      <Verdict {...withUnanswered(faithfulnessVerdict(result), trace)} />
       <div class="doubt-parts">
         {chosen !== undefined && (
           <div class="doubt-plots">
@@ -60,7 +62,8 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
             </tr>
           </thead>
           <tbody>
-            {tested.map(({ latent, state, answer }) => {
+            {tested.map((each) => {
+              const { latent, state, answer } = each;
               const [byState, byAnswer] = [scoresOf(state, fractions), scoresOf(answer, fractions)];
               return (
                 <tr key={latent} data-current={latent === chosen?.latent}>
@@ -74,7 +77,11 @@ export function FaithfulnessView({ scene, result }: { scene: Scene; result: Fait
                       {positionName(trace, trace.latents[latent]!.token)}
                     </button>
                   </th>
-                  <td class="numeric" data-strong={isApart(byState.map)}>
+                  <td
+                    class="numeric"
+                    data-strong={isApart(byState.map)}
+                    title={whyNoScore(each, result.layer)}
+                  >
                     {together(scoreText(byState.map))}
                   </td>
                   <td class="numeric">{together(scoreText(byState.sink))}</td>
@@ -120,9 +127,7 @@ interface CurvesProps {
 /** Deletion, insertion, the sink's deletion and all patches moved to the mean, over the band of random orders. */
 function Curves({ title, curves, fractions }: CurvesProps): VNode {
   const { deletion, insertion, sinkDeletion, random, mean } = curves;
-  const all = [deletion, insertion, sinkDeletion, random, ...(mean ? [mean] : [])].flatMap(({ data }) => [
-    ...data,
-  ]);
+  const all = [deletion, insertion, sinkDeletion, random, mean].flatMap((curve) => [...(curve?.data ?? [])]);
   const [least, most] = [Math.min(...all), Math.max(...all)];
   const x = (i: number): number => fractions[i]! * WIDTH;
   const y = (value: number): number => HEIGHT * (1 - (value - least) / (most - least || 1));
@@ -145,9 +150,9 @@ function Curves({ title, curves, fractions }: CurvesProps): VNode {
       <svg viewBox={`-2 -2 ${WIDTH + 4} ${HEIGHT + 4}`} role="img" aria-label={title}>
         <polygon class="doubt-band" points={band} />
         {mean !== undefined && <polyline class="doubt-mean" points={points(mean.data)} />}
-        <polyline class="doubt-sink" points={points(sinkDeletion.data)} />
-        <polyline class="doubt-insertion" points={points(insertion.data)} />
-        <polyline class="doubt-deletion" points={points(deletion.data)} />
+        {sinkDeletion !== undefined && <polyline class="doubt-sink" points={points(sinkDeletion.data)} />}
+        {insertion !== undefined && <polyline class="doubt-insertion" points={points(insertion.data)} />}
+        {deletion !== undefined && <polyline class="doubt-deletion" points={points(deletion.data)} />}
       </svg>
     </figure>
   );
