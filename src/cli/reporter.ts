@@ -56,7 +56,8 @@ export function reportNotes(terminal: Terminal, { settings }: Trace): void {
 
 /** What a finished run comes down to. */
 export function reportSummary(terminal: Terminal, trace: Trace): void {
-  const answer = statedAnswer(trace) ?? 'none';
+  const none = trace.status === 'complete' ? 'none: cut off at the token limit' : 'none';
+  const answer = statedAnswer(trace) ?? none;
   const status = trace.status === 'complete' ? '' : ` (${trace.status}: this is a partial answer)`;
   terminal.line();
   const deed = describeIntervention(trace.settings);

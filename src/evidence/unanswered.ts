@@ -1,14 +1,12 @@
 /** A run that states no answer: what the tests then say of "the answer" is of words that it had not ended. */
 
 import { t } from '../base/l10n.ts';
-import { markedAnswer } from '../trace/answer.ts';
+import { statedAnswer } from '../trace/answer.ts';
 import type { Trace } from '../trace/schema.ts';
-import { answerText } from '../trace/steps.ts';
 
 /** A sentence that says so; undefined for a run that ended by itself, or had marked its answer before it was cut. */
 export function unansweredText(trace: Trace): string | undefined {
-  const hasEnded = trace.tokens.at(-1)?.kind === 'end';
-  if (hasEnded || markedAnswer(answerText(trace)) !== undefined) return undefined;
+  if (statedAnswer(trace) !== undefined) return undefined;
   return t(
     'This run was cut before it stated an answer: what is said of the answer is of the words that it had written.',
   );

@@ -5,11 +5,16 @@ import { answerText } from './steps.ts';
 
 /**
  * The answer of a run, short: what it marked, else what it states as its answer. Undefined while it goes on
- * without having marked one.
+ * without having marked one, and where it was cut before.
  */
 export function statedAnswer(trace: Trace): string | undefined {
   const text = answerText(trace);
-  return markedAnswer(text) ?? (trace.status === 'complete' ? finalAnswer(text) : undefined);
+  return markedAnswer(text) ?? (hasEnded(trace) ? finalAnswer(text) : undefined);
+}
+
+/** Whether the model ended its answer by itself. */
+export function hasEnded({ tokens }: Trace): boolean {
+  return tokens.at(-1)?.kind === 'end';
 }
 
 /** What a text marks as its answer: the last `<answer>…</answer>`, of that the box in it, or else the last `\boxed{…}`. */

@@ -89,6 +89,11 @@ export function Header({ trace, fileName, canRun, locked, history, call }: Heade
   );
 }
 
+function noAnswer({ status }: Trace): string {
+  if (status === 'running') return '…';
+  return status === 'complete' ? t('none: cut off at the token limit') : t('none');
+}
+
 /** The answer stands with the question: nobody should have to look for it. */
 function Answer({ trace }: { trace: Trace }): VNode {
   const answer = statedAnswer(trace);
@@ -97,7 +102,7 @@ function Answer({ trace }: { trace: Trace }): VNode {
     <p class="answer">
       <span class="dim">{t('Answer')}</span>{' '}
       {answer === undefined ? (
-        <span class="dim">{trace.status === 'running' ? '…' : t('none')}</span>
+        <span class="dim">{noAnswer(trace)}</span>
       ) : (
         <b title={answer}>{answer}</b>
       )}
