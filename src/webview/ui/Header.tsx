@@ -101,11 +101,7 @@ function Answer({ trace }: { trace: Trace }): VNode {
   return (
     <p class="answer">
       <span class="dim">{t('Answer')}</span>{' '}
-      {answer === undefined ? (
-        <span class="dim">{noAnswer(trace)}</span>
-      ) : (
-        <b title={answer}>{answer}</b>
-      )}
+      {answer === undefined ? <span class="dim">{noAnswer(trace)}</span> : <b title={answer}>{answer}</b>}
       {verdict !== undefined && (
         <>
           {' '}
