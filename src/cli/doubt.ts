@@ -7,11 +7,13 @@ import type { AnalysisResult } from '../analysis/table.ts';
 import { analyseRequest } from '../client/analyseRequest.ts';
 import { readAllSamples, type Sample } from '../dataset/samples.ts';
 import { mcNemarExact, meanInterval, pairedDifference, wilsonInterval } from '../dataset/statistics.ts';
+import { couldShowLoss, SIGNIFICANCE, tooFewRight } from '../evaluation/comparison.ts';
 import { decompositionTable } from '../evaluation/decomposition.ts';
 import { DOUBT, DOUBT_SETTINGS, doubtEntry, untested, type DoubtEntry } from '../evaluation/doubt.ts';
 import { writeTable, type TableForm } from '../evaluation/paperTable.ts';
 import { ResultsFile } from '../evaluation/results.ts';
 import { noSamples, questionFor } from '../evaluation/samples.ts';
+import { probability } from '../evaluation/words.ts';
 import { calibrationText, controlsText } from '../evidence/calibration.ts';
 import { variantName, verdictRule, type Finding } from '../evidence/causality.ts';
 import { number } from '../evidence/format.ts';
@@ -21,7 +23,7 @@ import { EXIT, type CliContext } from './context.ts';
 import { headerFor, otherQuestion } from './evaluate.ts';
 import type { GenerationOptions, ModelOptions } from './options.ts';
 import { runRequest } from './runRequest.ts';
-import { donorOf, helpersOf, inOrder, requestFor, withRestart } from './sampleRuns.ts';
+import { donorOf, helpersOf, inOrder, requestFor, swapAmong, withRestart } from './sampleRuns.ts';
 import { withModels, type Session } from './session.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
 
@@ -57,12 +59,13 @@ export async function doubt(context: CliContext, file: string, options: DoubtOpt
       const other = otherQuestion(loaded, {});
       const asked = samples.map((sample) => ({ ...sample, question: questionFor(sample, other) }));
       const header = await headerFor(context, loaded, file, options, other);
-      const settings = { ...header.settings, ...DOUBT_SETTINGS, swapAmong: samples.length };
+      const growing = swapAmong(asked);
+      const settings = { ...header.settings, ...DOUBT_SETTINGS, [growing.setting]: growing.now };
       const path = options.resume === true ? `${file.replace(/\.jsonl$/, '')}.doubt.jsonl` : options.resume;
       const written =
         path === undefined
           ? undefined
-          : await ResultsFile.openAs(path, { ...header, format: DOUBT.format, settings }, DOUBT);
+          : await ResultsFile.openAs(path, { ...header, format: DOUBT.format, settings }, DOUBT, growing);
       try {
         const done = new Map(written?.kept);
         if (done.size > 0 && !silent) terminal.line(`Kept from an earlier run: ${done.size}.`);
@@ -269,8 +272,11 @@ function reportKind(terminal: Terminal, entries: readonly DoubtEntry[], kind: In
     };
     const { difference, low: from, high: to } = pairedDifference(counts);
     const points = (value: number): string => (100 * value).toFixed(1);
+    const p = mcNemarExact(counts.onlyA, counts.onlyB);
+    const open = p >= SIGNIFICANCE && !couldShowLoss(counts);
     parts.push(
-      `${counts.both + counts.onlyB} of ${pairs.length} right, ${points(difference)} points (${points(from)} to ${points(to)}), p ${mcNemarExact(counts.onlyA, counts.onlyB).toFixed(3)}`,
+      `${counts.both + counts.onlyB} of ${pairs.length} right, ${points(difference)} points (${points(from)} to ${points(to)}), p ${probability(p)}`,
+      ...(open ? [tooFewRight(counts)] : []),
     );
   }
   terminal.line(label(variantName(kind), NAME), parts.join(' · '));

@@ -12,7 +12,7 @@ import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
 import { releasedOptions, requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
 import { tellingParent } from './parent.ts';
-import { SampleRuns, type Pass, type PassOptions } from './sampleRuns.ts';
+import { SampleRuns, swapAmong, type Pass, type PassOptions } from './sampleRuns.ts';
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
 import { label, type Terminal } from './terminal.ts';
@@ -103,7 +103,7 @@ export async function withEvaluation<T>(
     const header = await headerFor(context, loaded, file, options, other);
     const runs: Pass[] = [];
     try {
-      for (const fed of passes) runs.push(await openRun(header, fed, samples.length, options));
+      for (const fed of passes) runs.push(await openRun(header, fed, asked, options));
       const kept = runs.reduce((sum, { done }) => sum + done.size, 0);
       if (kept > 0 && !silent) terminal.line(`Kept from an earlier run: ${kept}.`);
       context.tellParent?.({
@@ -127,18 +127,18 @@ export async function withEvaluation<T>(
 async function openRun(
   header: ResultsHeader,
   fed: Fed,
-  count: number,
+  samples: readonly Sample[],
   { results, intervene }: EvaluationOptions,
 ): Promise<Pass> {
   if (results === undefined) return { fed, done: new Map(), written: undefined };
   const path = intervene.length > 1 ? passPath(results, fed) : results;
+  const growing = fed === 'swap' ? swapAmong(samples) : undefined;
   const settings = {
     ...header.settings,
     ...(fed !== 'own' && { intervention: fed }),
-    // Whose latents a sample gets depends on which samples there are.
-    ...(fed === 'swap' && { swapAmong: count }),
+    ...(growing && { [growing.setting]: growing.now }),
   };
-  const written = await ResultsFile.open(path, { ...header, settings });
+  const written = await ResultsFile.open(path, { ...header, settings }, growing);
   return { fed, done: new Map(written.kept), written };
 }
 

@@ -8,6 +8,30 @@ import { probability } from './words.ts';
 /** Below this probability a difference is called more than chance, as is customary. */
 export const SIGNIFICANCE = 0.05;
 
+/** Of fewer samples on which two differ McNemar's test says nothing below `SIGNIFICANCE`, even if all speak for one side. */
+export const FEWEST_DIFFERING = ((): number => {
+  let count = 1;
+  while (mcNemarExact(count, 0) >= SIGNIFICANCE) count++;
+  return count;
+})();
+
+/** Answers that are right with the one, which are all that the other can lose. */
+export function rightOf({ both, onlyA }: PairedCounts): number {
+  return both + onlyA;
+}
+
+/** Whether the test could have found a loss, had every right answer become wrong. Where not, its p says nothing of one. */
+export function couldShowLoss(counts: PairedCounts): boolean {
+  return rightOf(counts) >= FEWEST_DIFFERING;
+}
+
+/** Why there is no verdict where `couldShowLoss` is false. */
+export function tooFewRight(counts: PairedCounts): string {
+  const right = rightOf(counts);
+  const found = right === 1 ? '1 is' : `${right} are`;
+  return `too few right answers for the test: ${found} right with its own latents, and it takes ${FEWEST_DIFFERING} that become wrong`;
+}
+
 /** A sample's results in both. */
 export interface Pair {
   a: SampleResult;
@@ -80,8 +104,11 @@ export function sentence({ fed, counts, samples, changed, p }: Effect): string {
   const { onlyA, onlyB } = counts;
   const texts = `${DEEDS[fed]} changed ${changed} of ${samples} answers`;
   if (changed === 0) return `${texts}.`;
-  if (onlyA + onlyB === 0) return `${texts}, but on no sample whether it is right.`;
+  const isOpen = p >= SIGNIFICANCE && !couldShowLoss(counts);
+  const open = ` That decides nothing: ${tooFewRight(counts)}.`;
+  if (onlyA + onlyB === 0) return `${texts}, but on no sample whether it is right.${isOpen ? open : ''}`;
   const became = `${onlyA} right ${onlyA === 1 ? 'one' : 'ones'} became wrong, ${onlyB} wrong ${onlyB === 1 ? 'one' : 'ones'} right`;
+  if (isOpen) return `${texts}: ${became}.${open}`;
   const chance = p < SIGNIFICANCE ? 'That is more than chance explains' : 'That may be chance';
   return `${texts}: ${became}. ${chance} (p ${probability(p)}).`;
 }
