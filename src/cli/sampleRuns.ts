@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
+import { blocksOf, targetsOf, vectorsOf } from '../client/latents.ts';
 import { helperImagesOf, type Sample } from '../dataset/samples.ts';
 import { isOfOwnRun, type Fed } from '../evaluation/fed.ts';
 import type { Growing, ResultsFile, SampleResult, SampleTests } from '../evaluation/results.ts';
@@ -21,7 +22,7 @@ import type { CliContext } from './context.ts';
 import { requestOptions, type GenerationOptions } from './options.ts';
 import { reportNotes } from './reporter.ts';
 import { interventionOf, NO_RUNS, type FedRuns } from './reason.ts';
-import { blocksOf, runVariants, targetsOf, vectorsOf, type RunRequest } from './runRequest.ts';
+import { runVariants, type RunRequest } from './runRequest.ts';
 import { testsOf } from './sampleTests.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';

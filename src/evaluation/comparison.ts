@@ -27,9 +27,7 @@ export function couldShowLoss(counts: PairedCounts): boolean {
 
 /** Why there is no verdict where `couldShowLoss` is false. */
 export function tooFewRight(counts: PairedCounts): string {
-  const right = rightOf(counts);
-  const found = right === 1 ? '1 is' : `${right} are`;
-  return `too few right answers for the test: ${found} right with its own latents, and it takes ${FEWEST_DIFFERING} that become wrong`;
+  return `too few answers are right with its own latents for the test (${rightOf(counts)}; it takes ${FEWEST_DIFFERING} that become wrong)`;
 }
 
 /** A sample's results in both. */
@@ -105,11 +103,12 @@ export function sentence({ fed, counts, samples, changed, p }: Effect): string {
   const texts = `${DEEDS[fed]} changed ${changed} of ${samples} answers`;
   if (changed === 0) return `${texts}.`;
   const isOpen = p >= SIGNIFICANCE && !couldShowLoss(counts);
-  const open = ` That decides nothing: ${tooFewRight(counts)}.`;
-  if (onlyA + onlyB === 0) return `${texts}, but on no sample whether it is right.${isOpen ? open : ''}`;
+  const open = 'Too few were right for that to decide anything';
+  if (onlyA + onlyB === 0)
+    return `${texts}, but on no sample whether it is right.${isOpen ? ` ${open}.` : ''}`;
   const became = `${onlyA} right ${onlyA === 1 ? 'one' : 'ones'} became wrong, ${onlyB} wrong ${onlyB === 1 ? 'one' : 'ones'} right`;
-  if (isOpen) return `${texts}: ${became}.${open}`;
-  const chance = p < SIGNIFICANCE ? 'That is more than chance explains' : 'That may be chance';
+  const chance =
+    p < SIGNIFICANCE ? 'That is more than chance explains' : isOpen ? open : 'That may be chance';
   return `${texts}: ${became}. ${chance} (p ${probability(p)}).`;
 }
 

@@ -185,7 +185,7 @@ function notesOf(effects: readonly Effect[], tested: Tested | undefined): string
     );
   }
   const open = effects.find(({ counts }) => !couldShowLoss(counts));
-  if (open !== undefined) notes.push(`Of a loss p says nothing here: ${tooFewRight(open.counts)}.`);
+  if (open !== undefined) notes.push(`p cannot show a loss here: ${tooFewRight(open.counts)}.`);
   if (tested !== undefined) {
     notes.push(
       'KL per word between the run and the same words read without its latents, the markers alone; faithfulness of the ' +

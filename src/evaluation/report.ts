@@ -131,7 +131,7 @@ function verdictOf(effects: readonly Effect[]): string {
   }
   const testable = compared.filter(({ counts }) => couldShowLoss(counts));
   if (testable.length === 0)
-    return `Whether it needs what its latents hold is not decided by its right answers: ${tooFewRight(compared[0]!.counts)}. ${changedText(compared)}`;
+    return `Whether it needs what its latents hold stays open: ${tooFewRight(compared[0]!.counts)}. ${changedText(compared)}`;
   const widest = Math.min(...testable.map(({ low }) => low));
   return `No replacement of its latents made answers wrong by more than chance explains: these samples show no need for what they hold. A loss of up to ${points(widest).replace('−', '')} points is within the intervals. ${changedText(compared)}`;
 }

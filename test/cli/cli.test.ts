@@ -433,7 +433,7 @@ describe('evaluate', () => {
     }
     expect(out).toContain(
       'Zeroing the latents changed 3 of 4 answers: 1 right one became wrong, 0 wrong ones right. ' +
-        'That decides nothing: too few right answers for the test: 2 are right with its own latents, and it takes 6 that become wrong.',
+        'Too few were right for that to decide anything (p = 1.000).',
     );
     const again = await ilvr(args, engine);
     expect(again.out).toContain('Kept from an earlier run: 20.');

@@ -83,10 +83,10 @@ describe('a report', () => {
     );
     // However many are lost, two right answers can never be too many for chance; six can.
     const open = says([2, 0, 0, 0, 0]);
-    expect(open).toMatch(/too few right answers for the test: 2 are right .* takes 6 that become wrong/);
+    expect(open).toMatch(/stays open: too few answers are right .* \(2; it takes 6 that become wrong\)/);
     expect(open).toContain('Each replacement changed 20 of 20 answers, right or wrong.');
     expect(open).not.toContain('show no need');
-    expect(says([5, 0])).toContain('too few right answers');
+    expect(says([5, 0])).toContain('too few answers are right');
     expect(says([6, 0])).toContain('its answers depend on what the latents hold');
     expect(says([6, 6])).toContain('show no need');
     expect(says([18, 2, 18, 18, 18])).toContain('with latents zeroed; not with the others');
