@@ -13,7 +13,7 @@ import { analyseRequest, inputOf } from '../client/analyseRequest.ts';
 import { readSamples, type Sample } from '../dataset/samples.ts';
 import { tellsApart, TEST_VERSIONS, type Calibration, type TestName } from '../evidence/calibration.ts';
 import { summariesOf } from '../evidence/causality.ts';
-import { writeJson } from '../files/replaceFile.ts';
+import { requireWritable, writeJson } from '../files/replaceFile.ts';
 import { generateMaps } from '../mazes/generate.ts';
 import { MAP_DEFAULTS } from '../mazes/stream.ts';
 import type { AnalysedInput } from '../protocol/analyse.ts';
@@ -59,6 +59,7 @@ export function addCalibrate(program: Command, context: CliContext, finished: (c
 
 async function calibrate(context: CliContext, { maps, out }: CalibrateOptions): Promise<number> {
   const { signal, terminal } = context;
+  if (out !== undefined) await requireWritable(out);
   const folder = await mkdtemp(join(tmpdir(), 'ilvr-calibrate-'));
   try {
     if (out !== undefined) context.tellParent?.({ type: 'calibrating', out });

@@ -1,5 +1,6 @@
 /** `ilvr doubt`: the causal tests over a samples file, with intervals, and what blocks are made of. */
 
+import { resolve } from 'node:path';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { INTERVENTION_KINDS, type InterventionKind } from '../analysis/intervention.ts';
 import type { AnalysedRun } from '../analysis/run.ts';
@@ -26,9 +27,16 @@ import { runRequest } from './runRequest.ts';
 import { donorOf, helpersOf, inOrder, requestFor, swapAmong, withRestart } from './sampleRuns.ts';
 import { withModels, type Session } from './session.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
+import { truthIn } from './truth.ts';
 
 export interface DoubtOptions extends ModelOptions, GenerationOptions {
   limit?: number;
+  /** Asked instead of each sample's own question. */
+  question?: string;
+  /** Folder that paths to pictures count from; the file's own if absent. */
+  pictures?: string;
+  /** Ask in the file's words even if the model names a question of its own. */
+  sampleQuestions?: boolean;
   /** Engines at a time. */
   jobs?: number;
   /** The file to go on with; true: beside the samples. */
@@ -48,7 +56,7 @@ const NAME = 30;
  */
 export async function doubt(context: CliContext, file: string, options: DoubtOptions): Promise<number> {
   const { terminal, signal } = context;
-  const samples = await samplesOf(file, options.limit);
+  const samples = await samplesOf(file, options);
   const silent = options.table !== undefined;
   return withModels(
     context,
@@ -56,7 +64,7 @@ export async function doubt(context: CliContext, file: string, options: DoubtOpt
     { jobs: options.jobs, tasks: samples.length, silent },
     async (sessions) => {
       const [{ loaded }] = sessions as [Session];
-      const other = otherQuestion(loaded, {});
+      const other = otherQuestion(loaded, options);
       const asked = samples.map((sample) => ({ ...sample, question: questionFor(sample, other) }));
       const header = await headerFor(context, loaded, file, options, other);
       const growing = swapAmong(asked);
@@ -84,9 +92,13 @@ export async function doubt(context: CliContext, file: string, options: DoubtOpt
 }
 
 /** @throws UserError for a file without a sample that can be asked */
-async function samplesOf(file: string, limit = Infinity): Promise<Sample[]> {
+async function samplesOf(
+  file: string,
+  { limit = Infinity, pictures }: Pick<DoubtOptions, 'limit' | 'pictures'>,
+): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for await (const { sample } of readAllSamples(file)) {
+  const root = pictures === undefined ? undefined : resolve(pictures);
+  for await (const { sample } of readAllSamples(file, { root })) {
     if (samples.length >= limit) break;
     samples.push(sample);
   }
@@ -151,7 +163,7 @@ class DoubtRuns {
     sample: Sample,
     { trace, container }: OpenTrace,
   ): Promise<AnalysisResult<'causality'>> {
-    const parameters = { variants: [...INTERVENTION_KINDS], truth: truthOf(sample) };
+    const parameters = { variants: [...INTERVENTION_KINDS], truth: truthIn(sample) };
     const other = await this.donorFor(session, sample);
     const question = await analyseRequest(trace, container, { name: 'causality', parameters });
     const { status, result } = await session.client.analyse(
@@ -191,11 +203,6 @@ class DoubtRuns {
       return use(run!);
     });
   }
-}
-
-function truthOf({ map, answer }: Sample): { map?: number[][]; answer?: string } | undefined {
-  if (map === undefined && answer === undefined) return undefined;
-  return { ...(map && { map }), ...(answer !== undefined && { answer }) };
 }
 
 const FINDINGS: Record<Finding, string> = {

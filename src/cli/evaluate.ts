@@ -16,6 +16,7 @@ import { SampleRuns, swapAmong, type Pass, type PassOptions } from './sampleRuns
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
 import { label, type Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
 
 export interface EvaluationOptions extends ModelOptions, PassOptions {
   /** What is fed at the latents, each in turn. */
@@ -56,6 +57,7 @@ export interface Evaluation {
 export async function evaluate(context: CliContext, file: string, options: EvaluateOptions): Promise<number> {
   const { terminal } = context;
   const { table, quiet } = options;
+  requireOwn(options);
   terminal.quiet = quiet === true;
   const silent = table !== undefined;
   return tellingParent(context, () =>
@@ -72,6 +74,17 @@ export async function evaluate(context: CliContext, file: string, options: Evalu
       return finished ? EXIT.ok : EXIT.cancelled;
     }),
   );
+}
+
+/** @throws UsageError where runs with their own latents, which alone are tested, are not made */
+function requireOwn({ tests, intervene }: EvaluateOptions): void {
+  if (tests !== true || intervene.includes('own')) return;
+  throw new UsageError({
+    problem: '--tests is of runs with their own latents, and none is made',
+    expected: 'own among what --intervene names',
+    found: intervene.join(','),
+    remedy: `Give --intervene own,${intervene.join(',')}, or leave out --tests.`,
+  });
 }
 
 /**

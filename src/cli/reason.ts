@@ -225,7 +225,9 @@ export async function conclude(
   const pictures = strips.length === 1 ? '1 picture' : `${strips.length} pictures`;
   terminal.line(
     label('trace'),
-    `${files.join(' and ')}${files.length > 1 ? ',' : ''} and ${pictures} of its blocks beside it`,
+    strips.length === 0
+      ? files.join(' and ')
+      : `${files.join(' and ')}${files.length > 1 ? ',' : ''} and ${pictures} of its blocks beside it`,
   );
 }
 
