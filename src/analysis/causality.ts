@@ -30,7 +30,7 @@ export const truth = z
       .optional(),
     answer: z.string().optional(),
   })
-  .refine(({ map, answer }) => map !== undefined || answer !== undefined, 'neither a map nor an answer');
+  .refine(({ map, answer }) => map !== undefined || answer !== undefined, 'a map or an answer');
 
 /** What variants of a run are found to be; W words that are compared, R draws. */
 export const variantsResult = z.strictObject({

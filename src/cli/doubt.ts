@@ -242,6 +242,8 @@ function report(terminal: Terminal, entries: readonly DoubtEntry[], samples: num
     `${tested.length} runs · ${share(right, judged.length)} right`,
   );
   for (const kind of INTERVENTION_KINDS) reportKind(terminal, tested, kind);
+  const own = { both: right, onlyA: 0 };
+  if (judged.length > 0 && !couldShowLoss(own)) terminal.line(label('p', NAME), tooFewRight(own));
   const count = (finding: Finding): number => tested.filter((each) => each.finding === finding).length;
   terminal.line(
     label('verdicts', NAME),
@@ -283,7 +285,7 @@ function reportKind(terminal: Terminal, entries: readonly DoubtEntry[], kind: In
     const open = p >= SIGNIFICANCE && !couldShowLoss(counts);
     parts.push(
       `${counts.both + counts.onlyB} of ${pairs.length} right, ${points(difference)} points (${points(from)} to ${points(to)}), p ${probability(p)}`,
-      ...(open ? [tooFewRight(counts)] : []),
+      ...(open ? ['which decides nothing'] : []),
     );
   }
   terminal.line(label(variantName(kind), NAME), parts.join(' · '));

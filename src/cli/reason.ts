@@ -98,7 +98,6 @@ interface ReadFiles {
  * @throws UsageError for another ending; UserError if it can be written to no such place, or would replace what is read
  */
 export async function checkTracePath(trace: string, { pictures, traces }: ReadFiles): Promise<void> {
-  requireEnding(trace, ['.json'], 'A trace');
   const target = await targetOf(trace);
   const read = [
     ...pictures.map((file) => ({ file, what: 'a picture' })),
@@ -113,6 +112,7 @@ export async function checkTracePath(trace: string, { pictures, traces }: ReadFi
       where: trace,
     });
   }
+  requireEnding(trace, ['.json'], 'A trace');
 }
 
 /** @throws UsageError where what an intervention is made of is not given, or is given to another one */

@@ -15,18 +15,21 @@ export const FEWEST_DIFFERING = ((): number => {
   return count;
 })();
 
+/** Right with its own latents, and also or not with what is fed in their place. */
+type OwnRight = Pick<PairedCounts, 'both' | 'onlyA'>;
+
 /** Answers that are right with the one, which are all that the other can lose. */
-export function rightOf({ both, onlyA }: PairedCounts): number {
+export function rightOf({ both, onlyA }: OwnRight): number {
   return both + onlyA;
 }
 
 /** Whether the test could have found a loss, had every right answer become wrong. Where not, its p says nothing of one. */
-export function couldShowLoss(counts: PairedCounts): boolean {
+export function couldShowLoss(counts: OwnRight): boolean {
   return rightOf(counts) >= FEWEST_DIFFERING;
 }
 
 /** Why there is no verdict where `couldShowLoss` is false. */
-export function tooFewRight(counts: PairedCounts): string {
+export function tooFewRight(counts: OwnRight): string {
   return `too few answers are right with its own latents for the test (${rightOf(counts)}; it takes ${FEWEST_DIFFERING} that become wrong)`;
 }
 
