@@ -86,7 +86,7 @@ export function addAnalyse(program: Command, context: CliContext, finished: (cod
     .argument('<trace>', 'trace of the run')
     .addArgument(new Argument('<analysis>', 'what to compute').choices(ANALYSIS_NAMES));
   addModelOptions(command)
-    .option('--set <name=value>', 'a parameter of the analysis, as JSON; may be repeated', parameter, {})
+    .option('--set <name=value>', 'a parameter of the analysis, as JSON; may be repeated', parameterFrom, {})
     .option(
       '--image <image...>',
       'original pictures, by their names: a trace keeps those above 2048 pixels a side reduced',
@@ -110,7 +110,7 @@ export function addAnalyse(program: Command, context: CliContext, finished: (cod
 }
 
 /** "words=5": a name and a value in JSON; what is no JSON is a text. */
-function parameter(text: string, earlier: Record<string, unknown>): Record<string, unknown> {
+function parameterFrom(text: string, earlier: Record<string, unknown>): Record<string, unknown> {
   const [, name, value] = /^(\w+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined)
     throw new InvalidArgumentError(`Expected name=value, found "${text}".`);

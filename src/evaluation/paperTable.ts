@@ -81,31 +81,31 @@ export function paperTable(passes: readonly FedResults[]): PaperTable {
 }
 
 /** Right ones of all, their share and its interval. */
-export function shareColumns<Row>(shareOf: (row: Row) => Share): PaperColumn<Row>[] {
+export function shareColumns<Row>(shareIn: (row: Row) => Share): PaperColumn<Row>[] {
   const known = (row: Row, value: (share: Share) => number): number | undefined => {
-    const share = shareOf(row);
+    const share = shareIn(row);
     return share.of === 0 ? undefined : value(share);
   };
   return [
     {
       head: 'right',
-      text: (row) => `${shareOf(row).right}/${shareOf(row).of}`,
+      text: (row) => `${shareIn(row).right}/${shareIn(row).of}`,
       numbers: [
-        ['right', (row) => shareOf(row).right],
-        ['of', (row) => shareOf(row).of],
+        ['right', (row) => shareIn(row).right],
+        ['of', (row) => shareIn(row).of],
       ],
     },
     {
       head: 'share',
       text: (row) => {
-        const { right, of } = shareOf(row);
+        const { right, of } = shareIn(row);
         return of === 0 ? '' : percent(right / of);
       },
       numbers: [['share', (row) => known(row, ({ right, of }) => right / of)]],
     },
     {
       head: '95 % interval',
-      text: (row) => (shareOf(row).of === 0 ? '' : interval(shareOf(row))),
+      text: (row) => (shareIn(row).of === 0 ? '' : interval(shareIn(row))),
       numbers: [
         ['share from', (row) => known(row, ({ low }) => low)],
         ['share to', (row) => known(row, ({ high }) => high)],

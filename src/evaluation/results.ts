@@ -316,7 +316,10 @@ function checkHeader(
   const [first] = different;
   const { difference, says } = isTop(first!)
     ? DIFFERENCES[first]
-    : { difference: 'the settings differ', says: (header: ResultsHeader) => settingsText(header, different) };
+    : {
+        difference: 'the settings differ',
+        says: ({ settings }: ResultsHeader) => settingsText(settings, different),
+      };
   const isSmaller = different.length === 1 && first === 'swapAmong';
   throw new UserError({
     problem: `These results belong to another evaluation: ${difference}`,
@@ -331,7 +334,7 @@ function checkHeader(
 
 type Top = 'samples' | 'model' | 'provider';
 
-const DIFFERENCES: Record<Top, { difference: string; says: (header: ResultsHeader) => string }> = {
+const DIFFERENCES: Record<Top, { difference: string; says: (of: ResultsHeader) => string }> = {
   samples: {
     difference: 'the samples file is another, or has changed',
     says: ({ samples }) => `samples of sha256 ${samples.slice(0, 12)}…`,

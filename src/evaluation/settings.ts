@@ -1,7 +1,5 @@
 /** Settings of an evaluation in words: the header of a results file names them as the options do. */
 
-import type { ResultsHeader } from './results.ts';
-
 const NAMES: Readonly<Record<string, string>> = {
   system: 'system prompt',
   minPixels: 'fewest pixels of a picture',
@@ -41,24 +39,14 @@ export function settingName(key: string): string {
 }
 
 export function settingText(key: string, value: unknown): string {
-  switch (typeof value) {
-    case 'undefined':
-      return ABSENT[key] ?? 'not given';
-    case 'string':
-      return key === 'question' || key === 'system' ? `“${value}”` : value;
-    case 'object':
-      return objectText(key, value);
-    case 'number':
-    case 'boolean':
-      return `${value}${key === 'maxTokens' ? ' tokens' : ''}`;
-    default:
-      return JSON.stringify(value);
-  }
+  if (value === undefined || value === null) return ABSENT[key] ?? 'not given';
+  if (typeof value === 'string') return key === 'question' || key === 'system' ? `“${value}”` : value;
+  if (typeof value === 'object') return objectText(key, value);
+  return `${JSON.stringify(value)}${key === 'maxTokens' ? ' tokens' : ''}`;
 }
 
 /** Tokens by their index as --force takes them; other values as JSON. */
-function objectText(key: string, value: object | null): string {
-  if (value === null) return ABSENT[key] ?? 'not given';
+function objectText(key: string, value: object): string {
   const entries = Object.entries(value) as [string, unknown][];
   if (entries.length === 0) return 'none';
   return key === 'force'
@@ -66,7 +54,7 @@ function objectText(key: string, value: object | null): string {
     : JSON.stringify(value);
 }
 
-/** "temperature 0, seed 3" */
-export function settingsText({ settings }: Pick<ResultsHeader, 'settings'>, keys: readonly string[]): string {
+/** "temperature: 0; seed: 3" */
+export function settingsText(settings: Readonly<Record<string, unknown>>, keys: readonly string[]): string {
   return keys.map((key) => `${settingName(key)}: ${settingText(key, settings[key])}`).join('; ');
 }

@@ -221,7 +221,7 @@ export class BranchCommand {
     const { library, runStore } = this.services;
     const ref = await chooseTrace(runStore, vscode.l10n.t('The latents of which run?'));
     if (ref === undefined) return undefined;
-    return { intervention: { kind, latents: await library.use(ref, givenBy) } };
+    return { intervention: { kind, latents: await library.use(ref, async (run) => givenBy(run)) } };
   }
 
   /** @param own the run that is branched off */
@@ -237,9 +237,9 @@ export class BranchCommand {
       case 'noise':
         return { kind, sample: 0 };
       case 'mean':
-        return { kind, latents: await library.use(own, givenBy) };
+        return { kind, latents: await library.use(own, async (run) => givenBy(run)) };
       case 'shuffle':
-        return { kind, sample: 0, blocks: await library.use(own, blocksOf) };
+        return { kind, sample: 0, blocks: await library.use(own, async (run) => blocksOf(run)) };
       case 'zero':
       case 'dummy':
       case 'markers':
@@ -256,8 +256,8 @@ type Change = 'words' | 'mask' | 'latents' | 'temperature' | 'seed' | 'nothing';
 type OwnKind = NonNullable<z.output<typeof branchOptions>['latents']>;
 type LatentKind = OwnKind | 'swap';
 
-async function givenBy(run: OpenTrace): Promise<Float32Array[]> {
-  const vectors = await vectorsOf(run);
+async function givenBy(given: OpenTrace): Promise<Float32Array[]> {
+  const vectors = await vectorsOf(given);
   if (vectors.length > 0) return vectors;
   throw new UserError({ problem: 'This run has no latents to give', remedy: 'Choose another one.' });
 }
