@@ -24,13 +24,15 @@ const written = z.strictObject({
 });
 
 /** What the samples' scorer needs: see ../dataset/scoring.ts. */
-export const truth = z.strictObject({
-  map: z
-    .array(z.array(z.int().min(-1).max(2)).max(64))
-    .max(64)
-    .optional(),
-  answer: z.string().optional(),
-});
+export const truth = z
+  .strictObject({
+    map: z
+      .array(z.array(z.int().min(-1).max(2)).max(64))
+      .max(64)
+      .optional(),
+    answer: z.string().optional(),
+  })
+  .refine(({ map, answer }) => map !== undefined || answer !== undefined, 'a map or an answer');
 
 /** What variants of a run are found to be; W words that are compared, R draws. */
 export const variantsResult = z.strictObject({

@@ -1,7 +1,7 @@
 /** `ilvr analyse`: what can be asked of a recorded run, answered in the terminal and kept in its trace. */
 
 import { basename } from 'node:path';
-import { Argument, InvalidArgumentError, type Command } from 'commander';
+import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
 import { runOnTrace } from '../analysis/runners.ts';
 import {
   ANALYSES,
@@ -14,6 +14,7 @@ import {
 import { CancelledError, UserError } from '../base/errors.ts';
 import { inBytes } from '../process/memory.ts';
 import { analyseRequest } from '../client/analyseRequest.ts';
+import { compareRuns } from '../comparison/compare.ts';
 import type { AnalysisOutcome } from '../protocol/analyse.ts';
 import {
   analysedRun,
@@ -26,32 +27,58 @@ import {
   type AnalysisKey,
   type AnalysisOrigin,
 } from '../trace/analyses.ts';
-import type { KeptAnalysis, TracePicture } from '../trace/schema.ts';
+import type { KeptAnalysis, Trace, TracePicture } from '../trace/schema.ts';
 import { deadBytes } from '../traceFile/compact.ts';
 import { extendTrace } from '../traceFile/extendTrace.ts';
 import { requireTwo } from '../traceFile/identity.ts';
 import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
 import { asJson, reportAnalysis, whyUntried } from './analysisReport.ts';
 import { EXIT, type CliContext } from './context.ts';
-import { addModelOptions, type ModelOptions } from './options.ts';
+import { deviceLabel } from '../tensor/device.ts';
+import { addModelOptions, readWith, type ModelOptions } from './options.ts';
 import { readImage } from './reason.ts';
+import { regionFrom, regionIn, REGION_FORM, type Region } from './region.ts';
 import { withModel, type Session } from './session.ts';
 import { label } from './terminal.ts';
+import { truthFrom } from './truth.ts';
 import { asUsage, UsageError } from './usage.ts';
 
 interface AnalyseOptions extends ModelOptions {
   set: Record<string, unknown>;
   image: string[];
   other?: string;
+  truth?: string;
+  samples?: string;
+  region?: Region;
   json?: boolean;
   save?: boolean;
   again?: boolean;
 }
 
+/** Parameters that have options of their own, in which people say them otherwise. */
+const OWN_OPTIONS = { truth: '--truth or --samples', region: '--region' } as const;
+type OwnOption = keyof typeof OWN_OPTIONS;
+
+function takes(name: AnalysisName, parameter: OwnOption): boolean {
+  return parameter in ANALYSES[name].parameters.shape;
+}
+
+const settable = (name: AnalysisName): string =>
+  Object.keys(ANALYSES[name].parameters.shape)
+    .filter((parameter) => !(parameter in OWN_OPTIONS))
+    .join(', ');
+
+const taking = (parameter: OwnOption): string =>
+  ANALYSIS_NAMES.filter((name) => takes(name, parameter)).join(', ');
+
 const ABOUT = `
-Analyses: ${ANALYSIS_NAMES.map((name) => `${name} (${Object.keys(ANALYSES[name].parameters.shape).join(', ')})`).join('; ')}.
+Analyses: ${ANALYSIS_NAMES.map((name) => `${name} (${settable(name)})`).join('; ')}.
 What is in parentheses can be set: --set words=5 --set methods='["rollout"]'. docs/method.md explains each measure. A result
-that the trace keeps is shown without a model, unless --again is given.`;
+that the trace keeps is shown without a model, unless --again is given.
+
+The right answer lets ${taking('truth')} say right or wrong: --truth LU, or --samples FILE.jsonl, of which the sample with
+the run's picture and question is taken. --region ${REGION_FORM} is what ${taking('region')} masks: patches of the first
+picture from 1, both corners included.`;
 
 /** Adds the command. */
 export function addAnalyse(program: Command, context: CliContext, finished: (code: number) => void): void {
@@ -61,13 +88,20 @@ export function addAnalyse(program: Command, context: CliContext, finished: (cod
     .argument('<trace>', 'trace of the run')
     .addArgument(new Argument('<analysis>', 'what to compute').choices(ANALYSIS_NAMES));
   addModelOptions(command)
-    .option('--set <name=value>', 'a parameter of the analysis, as JSON; may be repeated', parameter, {})
+    .option('--set <name=value>', 'a parameter of the analysis, as JSON; may be repeated', parameterFrom, {})
     .option(
       '--image <image...>',
       'original pictures, by their names: a trace keeps those above 2048 pixels a side reduced',
       [],
     )
     .option('--other <trace>', 'trace of another run to compare with')
+    .addOption(
+      new Option('--truth <answer>', 'the right answer, as a samples file has it').conflicts('samples'),
+    )
+    .option('--samples <file>', 'samples file that knows the right answer')
+    .addOption(
+      new Option('--region <corners>', `region to mask: ${REGION_FORM}`).argParser(readWith(regionFrom)),
+    )
     .option('--json', 'print the whole result as JSON')
     .option('--save', 'keep the result in the trace')
     .option('--again', 'compute it even if the trace keeps it')
@@ -78,7 +112,7 @@ export function addAnalyse(program: Command, context: CliContext, finished: (cod
 }
 
 /** "words=5": a name and a value in JSON; what is no JSON is a text. */
-function parameter(text: string, earlier: Record<string, unknown>): Record<string, unknown> {
+function parameterFrom(text: string, earlier: Record<string, unknown>): Record<string, unknown> {
   const [, name, value] = /^(\w+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined)
     throw new InvalidArgumentError(`Expected name=value, found "${text}".`);
@@ -101,15 +135,65 @@ async function analyse(
   name: AnalysisName,
   options: AnalyseOptions,
 ): Promise<number> {
-  const parameters = { ...asUsage(() => parametersOf(name, options.set)) };
+  checkOptions(name, options);
+  asUsage(() => parametersOf(name, options.set));
   requireSecond(name, options.other);
   return withTrace(file, async (run) => {
+    const parameters = {
+      ...parametersOf(name, { ...options.set, ...(await ownParameters(run.trace, options)) }),
+    };
     const answer = async (other?: OpenTrace): Promise<number> => {
-      await checkOther(run, other);
+      await checkOther(name, run, other);
       const key = { method: name, parameters, ...(other && { other: other.trace.id }) };
       return answerFrom(context, file, { run, other }, { key, options });
     };
     return options.other === undefined ? answer() : withTrace(options.other, answer);
+  });
+}
+
+/** @throws UsageError for an option that the analysis does not take, or is set in another way */
+function checkOptions(name: AnalysisName, { set, truth, samples, region }: AnalyseOptions): void {
+  const given: Record<OwnOption, boolean> = {
+    truth: truth !== undefined || samples !== undefined,
+    region: region !== undefined,
+  };
+  for (const parameter of Object.keys(OWN_OPTIONS) as OwnOption[]) {
+    const option = OWN_OPTIONS[parameter];
+    if (given[parameter] && !takes(name, parameter)) {
+      throw new UsageError({
+        problem: `The analysis ${name} takes no ${parameter}`,
+        expected: `one of ${taking(parameter)}`,
+        found: option,
+        remedy: `Leave out ${option}.`,
+      });
+    }
+    if (parameter in set) {
+      throw new UsageError({
+        problem: `The ${parameter} has an option of its own`,
+        expected: option,
+        found: `--set ${parameter}=…`,
+      });
+    }
+  }
+  if (truth?.trim() === '')
+    throw new UsageError({ problem: 'The right answer is empty', expected: 'a text', found: '--truth ""' });
+}
+
+/** @throws UserError where the run has no such region, or the file no such sample */
+async function ownParameters(
+  trace: Trace,
+  { truth, samples, region }: AnalyseOptions,
+): Promise<Record<string, unknown>> {
+  const known = samples === undefined ? truth && { answer: truth } : await truthFrom(samples, trace);
+  return { ...(known && { truth: known }), ...(region && { region: firstPicture(trace, region) }) };
+}
+
+function firstPicture(trace: Trace, region: Region): number[] {
+  if (region.picture === undefined) return [...regionIn(trace, region).corners];
+  throw new UserError({
+    problem: 'The region is one of the first picture',
+    expected: REGION_FORM,
+    found: `a region of ${region.picture}`,
   });
 }
 
@@ -199,10 +283,22 @@ function requireSecond(name: AnalysisName, other: string | undefined): void {
   });
 }
 
-/** @throws UserError if it is the run itself, or vectors of the runs have other sizes */
-async function checkOther(run: OpenTrace, other: OpenTrace | undefined): Promise<void> {
+/**
+ * @throws UserError if it is the run itself, or the runs cannot be compared so: vectors of other sizes, or of no one model
+ *   where it takes one
+ */
+async function checkOther(name: AnalysisName, run: OpenTrace, other: OpenTrace | undefined): Promise<void> {
   if (other === undefined) return;
   await requireTwo(run.trace, other.trace);
+  const why = name === 'divergence' ? compareRuns(run.trace, other.trace).noDivergence : undefined;
+  if (why !== undefined) {
+    throw new UserError({
+      problem: 'Between these runs no divergence can be computed',
+      expected: `a run of ${computedBy(run)}`,
+      found: `a run of ${computedBy(other)}`,
+      remedy: why,
+    });
+  }
   const [own, its] = [run, other].map(({ trace }) => trace.model.hiddenSize);
   if (own === its) return;
   throw new UserError({
@@ -211,6 +307,12 @@ async function checkOther(run: OpenTrace, other: OpenTrace | undefined): Promise
     found: `${its} in the other one`,
     remedy: 'Compare runs of one model, or of models of one size.',
   });
+}
+
+/** "maze (92d5fc2f0a7a), float32, CPU" */
+function computedBy({ trace: { model, device } }: OpenTrace): string {
+  const { name, sha256, fingerprint, weights = 'float32' } = model;
+  return `${name} (${(sha256 ?? fingerprint).slice(0, 12)}), ${weights}, ${deviceLabel(device.provider)}`;
 }
 
 async function compute(context: CliContext, { run, other }: Runs, asked: Asked): Promise<Computed> {

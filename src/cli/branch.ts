@@ -2,9 +2,11 @@
 
 import { randomUUID } from 'node:crypto';
 import { InvalidArgumentError, type Command } from 'commander';
-import { CancelledError, UserError } from '../base/errors.ts';
-import { branchRequest, changesOf, type BranchChanges } from '../client/branchRequest.ts';
-import type { ImageInput, LatentIntervention } from '../protocol/engine.ts';
+import { CancelledError, unreachable, UserError } from '../base/errors.ts';
+import { branchRequest, changesOf, checkBranch, type BranchChanges } from '../client/branchRequest.ts';
+import { blocksOf, targetsOf, vectorsOf } from '../client/latents.ts';
+import { FED, type Fed } from '../evaluation/fed.ts';
+import type { ImageInput } from '../protocol/engine.ts';
 import { readBytes } from '../trace/arrays.ts';
 import { describeBranch } from '../trace/branch.ts';
 import type { ReasonEvent } from '../trace/events.ts';
@@ -13,11 +15,12 @@ import { stepsOf } from '../trace/steps.ts';
 import { copyBeginning } from '../traceFile/container.ts';
 import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
 import { EXIT, type CliContext } from './context.ts';
-import { addModelOptions, integer, type ModelOptions } from './options.ts';
+import { addModelOptions, integer, readWith, type ModelOptions } from './options.ts';
 import { originalsOf } from './analyse.ts';
 import { checkTracePath, conclude } from './reason.ts';
 import { reportEvent } from './reporter.ts';
-import { blocksOf, latentsOfFile, runRequest, vectorsOf } from './runRequest.ts';
+import { regionFrom, regionIn, REGION_FORM, type Region } from './region.ts';
+import { latentsOfFile, runRequest } from './runRequest.ts';
 import { withModel } from './session.ts';
 import { label } from './terminal.ts';
 
@@ -29,22 +32,30 @@ interface BranchOptions extends ModelOptions {
   trace?: string;
 }
 
-type Changed = [name: string, value: string];
+/** What --with says, as far as it can be read without the run. */
+type Changed =
+  | { name: 'text'; text: string }
+  | { name: 'seed' | 'temperature'; value: number }
+  | { name: 'latents'; kind: Fed; file?: string }
+  | { name: 'mask'; region: Region };
 
 const ABOUT = `
 Where (--at): "14", the token that is decided anew, counted from 1; "block:2", where block 2 begins; "latent:2.3", the third
 latent of block 2; "step:4" as the text of the trace counts. A trace that is a branch itself may leave it out: it is run once more.
 
-What (--with, may be repeated): text="left", written there; seed=3; temperature=0.7; latents=own, zero, noise, mean, shuffle,
-dummy, markers, none, or swap:OTHER.ilvr.json; mask=ROW,COLUMN,ROW,COLUMN of the first picture, or PICTURE:…, its patches from
-1, both corners included, which nothing from there on attends to. Without any, the run goes on as it did.`;
+What (--with NAME=VALUE, each name once): text=left, written there, or in quotes as JSON, text='"left\\n"'; seed=3;
+temperature=0.7; latents=own, zero, noise, mean, shuffle, oracle, dummy, markers, none, or swap:OTHER.ilvr.json, where oracle
+is what the trainer's teacher selects from the helper pictures that the run keeps; mask=${REGION_FORM}, patches of the first
+picture from 1, both corners included, or mask=PICTURE:${REGION_FORM} with the picture's file name, which nothing from there on
+attends to. Without any, the run goes on as it did. The prompt is read again, with its pictures; what the run had written is
+taken from the trace and not decided again.`;
 
 /** Adds the command. */
 export function addBranch(program: Command, context: CliContext, finished: (code: number) => void): void {
   const command = program
     .command('branch')
     .description(
-      'go on from a point of a recorded run with something changed; what stands before is not computed again',
+      'go on from a point of a recorded run with something changed; what it had written before stays as it was',
     )
     .argument('<trace>', 'trace of the run');
   addModelOptions(command)
@@ -63,10 +74,67 @@ export function addBranch(program: Command, context: CliContext, finished: (code
     });
 }
 
+/** @throws InvalidArgumentError for what is no change, or is changed twice */
 function changed(text: string, earlier: Changed[]): Changed[] {
   const [, name, value] = /^(\w+)=(.*)$/s.exec(text) ?? [];
-  if (name !== undefined && value !== undefined) return [...earlier, [name, value]];
-  throw new InvalidArgumentError(`Expected name=value, found "${text}".`);
+  if (name === undefined || value === undefined)
+    throw new InvalidArgumentError(`Expected name=value, found "${text}".`);
+  if (earlier.some((each) => each.name === name))
+    throw new InvalidArgumentError(`"${name}" is given twice; a branch has one change of each kind.`);
+  return [...earlier, readWith(() => changeFrom(name, value))(value)];
+}
+
+function changeFrom(name: string, value: string): Changed {
+  switch (name) {
+    case 'text':
+      return { name, text: textFrom(value) };
+    case 'seed':
+      return { name, value: numberFrom(name, value, Number.isSafeInteger, 'a whole number') };
+    case 'temperature': {
+      const isOne = (number: number): boolean => number >= 0 && Number.isFinite(number);
+      return { name, value: numberFrom(name, value, isOne, 'a number from 0') };
+    }
+    case 'latents':
+      return { name, ...latentsFrom(value) };
+    case 'mask':
+      return { name, region: regionFrom(value) };
+    default:
+      throw new UserError({
+        problem: 'This cannot be changed in a branch',
+        expected: '--with text, seed, temperature, latents or mask',
+        found: name,
+      });
+  }
+}
+
+/** A text in quotes is JSON, as in `ilvr analyse --set`; any other is taken as it is. */
+function textFrom(value: string): string {
+  if (!/^".*"$/s.test(value)) return value;
+  try {
+    return String(JSON.parse(value));
+  } catch {
+    return value;
+  }
+}
+
+function numberFrom(name: string, text: string, isOne: (value: number) => boolean, expected: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && isOne(value)) return value;
+  throw new UserError({ problem: `This is no ${name}`, expected, found: text });
+}
+
+/** "zero" or "swap:other.ilvr.json" */
+function latentsFrom(text: string): { kind: Fed; file?: string } {
+  const [word = '', ...rest] = text.split(':');
+  const kind = FED.find((fed) => fed === word);
+  const file = rest.join(':');
+  if (kind !== undefined && (kind === 'swap') === (file !== '') && (kind === 'swap' || rest.length === 0))
+    return { kind, ...(file !== '' && { file }) };
+  throw new UserError({
+    problem: 'These latents cannot be fed in a branch',
+    expected: `${FED.filter((fed) => fed !== 'swap').join(', ')}, or swap:FILE`,
+    found: text,
+  });
 }
 
 async function branch(context: CliContext, file: string, options: BranchOptions): Promise<number> {
@@ -75,20 +143,27 @@ async function branch(context: CliContext, file: string, options: BranchOptions)
     const { trace, container } = parent;
     const at = placeOf(trace, options.at);
     const changes = await changesFrom(parent, options);
-    if (options.trace !== undefined) await checkTracePath(options.trace, [file]);
+    if (options.trace !== undefined) {
+      const traces = options.with.flatMap((each) => ('file' in each ? (each.file ?? []) : []));
+      await checkTracePath(options.trace, { pictures: options.image, traces: [file, ...traces] });
+    }
+    checkBranch(trace, at, changes);
     const pictures = await picturesOf(parent, options.image);
     const again = options.at === undefined ? { parent: trace.branch!.parent } : {};
-    const { request, bytes } = await branchRequest({ trace, container, at, ...again }, changes, pictures);
     // Computed as the run was, unless another format is asked for.
     const { weights = options.weights } = trace.model;
     const asRun = options.weights === 'auto' ? { ...options, weights } : options;
     return await withModel(context, asRun, async ({ client }) => {
-      context.terminal.line(label('branch'), describeBranch(request.branch!.record));
-      const report = (run: Trace, event: ReasonEvent): void => reportEvent(context.terminal, run, event);
+      const { signal, terminal } = context;
+      const teacher = (): Promise<Float32Array[][]> => targetsOf(client, parent, signal);
+      const point = { trace, container, at, teacher, ...again };
+      const { request, bytes } = await branchRequest(point, changes, pictures);
+      terminal.line(label('branch'), describeBranch(request.branch!.record));
+      const report = (run: Trace, event: ReasonEvent): void => reportEvent(terminal, run, event);
       const prepare = (arrays: string): Promise<void> => copyBeginning(container, bytes, arrays);
-      const run = { signal: context.signal, report, prepare };
+      const run = { signal, report, prepare };
       return runRequest(client, { ...request, id: randomUUID() }, run, async ({ run: made, problem }) => {
-        context.terminal.clearProgress();
+        terminal.clearProgress();
         if (made !== undefined) await conclude(context, made, options.trace);
         if (problem instanceof CancelledError) return EXIT.cancelled;
         if (problem !== undefined) throw problem;
@@ -127,104 +202,56 @@ function placeOf(trace: Trace, text: string | undefined): number {
 
 async function changesFrom(parent: OpenTrace, options: BranchOptions): Promise<BranchChanges> {
   const changes: BranchChanges = options.at === undefined ? changesOf(parent.trace) : {};
-  for (const [name, value] of options.with) {
-    switch (name) {
+  for (const change of options.with) {
+    switch (change.name) {
       case 'text':
-        changes.text = value;
+        changes.text = change.text;
         break;
       case 'seed':
-        changes.seed = numberFrom(name, value, Number.isSafeInteger, 'a whole number');
+        changes.seed = change.value;
         break;
       case 'temperature':
-        changes.temperature = numberFrom(
-          name,
-          value,
-          (number) => number >= 0 && Number.isFinite(number),
-          'a number from 0',
-        );
+        changes.temperature = change.value;
         break;
       case 'latents':
-        changes.intervention = await interventionFrom(parent, value);
+        changes.intervention = await interventionFrom(parent, change);
         break;
-      case 'mask':
-        changes.mask = maskFrom(parent.trace, value);
+      case 'mask': {
+        const { picture, patches } = regionIn(parent.trace, change.region);
+        changes.mask = { picture: picture.id, patches };
         break;
+      }
       default:
-        throw new UserError({
-          problem: 'This cannot be changed in a branch',
-          expected: '--with text, seed, temperature, latents or mask',
-          found: name,
-        });
+        unreachable(change);
     }
   }
   return { ...changes, ...(options.maxTokens !== undefined && { maxTokens: options.maxTokens }) };
 }
 
-function numberFrom(name: string, text: string, isOne: (value: number) => boolean, expected: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && isOne(value)) return value;
-  throw new UserError({ problem: `This is no ${name}`, expected, found: text });
-}
-
-async function interventionFrom(parent: OpenTrace, text: string): Promise<LatentIntervention | 'own'> {
-  const [kind = '', ...rest] = text.split(':');
+async function interventionFrom(
+  parent: OpenTrace,
+  { kind, file }: { kind: Fed; file?: string },
+): Promise<NonNullable<BranchChanges['intervention']>> {
   switch (kind) {
     case 'own':
+    case 'oracle':
+      return kind;
     case 'zero':
     case 'dummy':
     case 'markers':
     case 'none':
-      return kind === 'own' ? kind : { kind };
+      return { kind };
     case 'noise':
       return { kind, sample: 0 };
     case 'mean':
       return { kind, latents: await vectorsOf(parent) };
     case 'shuffle':
       return { kind, sample: 0, blocks: await blocksOf(parent) };
-    case 'swap': {
-      const file = rest.join(':');
-      if (file === '') throw notFed(text);
-      return { kind, latents: await latentsOfFile(file, parent.trace) };
-    }
+    case 'swap':
+      return { kind, latents: await latentsOfFile(file!, parent.trace) };
     default:
-      throw notFed(text);
+      return unreachable(kind);
   }
-}
-
-function notFed(found: string): UserError {
-  return new UserError({
-    problem: 'These latents cannot be fed in a branch',
-    expected: 'own, zero, noise, mean, shuffle, dummy, markers, none, or swap:FILE',
-    found,
-  });
-}
-
-/** "1,1,2,3" or "map.png:1,1,2,3": rows and columns of patches from 1, both corners included. */
-function maskFrom({ pictures }: Trace, text: string): NonNullable<BranchChanges['mask']> {
-  const [, name, corners = ''] = /^(?:(.*):)?([\d,\s]+)$/s.exec(text) ?? [];
-  const picture = pictures.find((each) =>
-    name === undefined ? each.range !== undefined : each.name === name,
-  );
-  const [top = 0, left = 0, bottom = 0, right = 0] = corners.split(',').map(Number);
-  const { rows = 0, columns = 0 } = picture?.grid ?? {};
-  const fits = top >= 1 && left >= 1 && top <= bottom && left <= right && bottom <= rows && right <= columns;
-  if (picture === undefined || !fits) {
-    throw new UserError({
-      problem:
-        picture === undefined
-          ? 'The run has no such picture to hide from'
-          : 'This region is not within the picture',
-      expected:
-        picture === undefined
-          ? `a picture of the run: ${pictures.map((each) => each.name).join(', ')}`
-          : `ROW,COLUMN,ROW,COLUMN from 1,1 to ${rows},${columns} of ${picture.name}`,
-      found: text,
-    });
-  }
-  const patches: number[] = [];
-  for (let row = top - 1; row < bottom; row++)
-    for (let column = left - 1; column < right; column++) patches.push(row * columns + column);
-  return { picture: picture.id, patches };
 }
 
 /** As the trace keeps them, or the originals that were given. */

@@ -22,7 +22,7 @@ import {
 import { summariesOf } from '../evidence/causality.ts';
 import { withoutPicture } from '../evidence/faithfulness.ts';
 import { knownWorlds } from '../examples/knownWorlds.ts';
-import { writeJson } from '../files/replaceFile.ts';
+import { requireWritable, writeJson } from '../files/replaceFile.ts';
 import { generateMaps } from '../mazes/generate.ts';
 import { MAP_DEFAULTS } from '../mazes/stream.ts';
 import type { AnalysedInput } from '../protocol/analyse.ts';
@@ -96,6 +96,7 @@ export function addCalibrate(program: Command, context: CliContext, finished: (c
 
 async function calibrate(context: CliContext, { maps, out }: CalibrateOptions): Promise<number> {
   const { signal, terminal } = context;
+  if (out !== undefined) await requireWritable(out);
   const folder = await mkdtemp(join(tmpdir(), 'ilvr-calibrate-'));
   try {
     if (out !== undefined) context.tellParent?.({ type: 'calibrating', out });

@@ -2,7 +2,14 @@
 
 import { realpath } from 'node:fs/promises';
 import { UserError } from '../base/errors.ts';
-import { differenceOf, pairUp, SIGNIFICANCE, type Difference, type Pair } from '../evaluation/comparison.ts';
+import {
+  differenceOf,
+  FEWEST_DIFFERING,
+  pairUp,
+  SIGNIFICANCE,
+  type Difference,
+  type Pair,
+} from '../evaluation/comparison.ts';
 import { sizesOf } from '../evaluation/figures.ts';
 import {
   differencesOf,
@@ -11,6 +18,7 @@ import {
   type ResultsHeader,
   type SampleResult,
 } from '../evaluation/results.ts';
+import { settingName } from '../evaluation/settings.ts';
 import { percent, points, probability } from '../evaluation/words.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { label as labelOf, type Styled, type Terminal } from './terminal.ts';
@@ -85,7 +93,8 @@ function describeFiles(
   terminal.line(label('A'), describe(pathA, a));
   terminal.line(label('B'), describe(pathB, b));
   const different = differencesOf(a.header, b.header);
-  const text = different.length === 0 ? 'nothing: the same model and settings' : different.join(', ');
+  const text =
+    different.length === 0 ? 'nothing: the same model and settings' : different.map(settingName).join(', ');
   terminal.line(label('differ in'), text);
 }
 
@@ -127,6 +136,8 @@ function verdict({ counts: { onlyA, onlyB }, p }: Difference): string {
   const test = `McNemar's exact test, p ${probability(p)}`;
   if (p < SIGNIFICANCE)
     return `${better} is better on these samples, by more than chance explains (${test}).`;
+  if (onlyA + onlyB < FEWEST_DIFFERING)
+    return `This difference may be chance (${test}): A and B differ on ${onlyA + onlyB} samples, and of fewer than ${FEWEST_DIFFERING} the test can decide nothing.`;
   return `This difference may be chance (${test}): two equally good models would often differ as much.`;
 }
 

@@ -20,7 +20,7 @@ export function isTrace(file: string): boolean {
 export function requireOneKind(a: string, b: string): void {
   if (isTrace(a) === isTrace(b)) return;
   throw new UsageError({
-    problem: 'A trace cannot be compared with results',
+    problem: 'Only files of one kind can be compared',
     expected: 'two traces (.ilvr.json), or two results files of `evaluate` (.jsonl)',
     found: `${a} and ${b}`,
   });
@@ -54,6 +54,14 @@ export async function compareTraces(
   }
 }
 
+/** What a reader should know of a run that is compared. */
+const ENDS: Record<Trace['status'], string> = {
+  running: ' · not ended: it was still running when its trace was written, and is compared as far as it came',
+  complete: '',
+  cancelled: ' · cancelled, and compared as far as it came',
+  failed: ' · failed, and compared as far as it came',
+};
+
 interface Both {
   a: OpenTrace;
   b: OpenTrace;
@@ -71,7 +79,10 @@ function report(
     ['A', pathA, a],
     ['B', pathB, b],
   ] as const)
-    terminal.line(label(name), `${path} · answer ${JSON.stringify(statedAnswer(trace) ?? 'none')}`);
+    terminal.line(
+      label(name),
+      `${path} · answer ${JSON.stringify(statedAnswer(trace) ?? 'none')}${ENDS[trace.status]}`,
+    );
   for (const { what, a: one, b: other } of comparison.differences)
     terminal.line(label('differ in'), `${what}: ${one ?? 'not said'} → ${other ?? 'not said'}`);
   if (comparison.differences.length === 0) terminal.line(label('differ in'), 'no setting that a trace keeps');

@@ -9,7 +9,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts';
 import type { WeightsComparison } from '../conformance/weights/compare.ts';
 import type { LatentDifference } from '../conformance/weights/measures.ts';
 import { folderOfModel } from '../files/bundledModels.ts';
-import { writeJson } from '../files/replaceFile.ts';
+import { requireWritable, writeJson } from '../files/replaceFile.ts';
 import { planMemory } from '../inference/plan.ts';
 import { availableMemory } from '../process/memory.ts';
 import { SCHEMES, type Scheme } from '../quantise/schemes.ts';
@@ -72,6 +72,7 @@ async function run(
 ): Promise<number> {
   const { terminal, signal, models, packWorkerPath } = context;
   const { weights, weightsCache, adapter, latents, maxTokens, json } = options;
+  if (json !== undefined) await requireWritable(resolve(json));
   // Imported when they are wanted: they alone load the runtime into this process.
   const [{ openCheckpoint }, { compareWeights }] = await Promise.all([
     import('../checkpoint/checkpoint.ts'),

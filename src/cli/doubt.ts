@@ -1,5 +1,6 @@
 /** `ilvr doubt`: the causal tests over a samples file, with intervals, and what blocks are made of. */
 
+import { resolve } from 'node:path';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { INTERVENTION_KINDS, type InterventionKind } from '../analysis/intervention.ts';
 import type { AnalysedRun } from '../analysis/run.ts';
@@ -7,11 +8,13 @@ import type { AnalysisResult } from '../analysis/table.ts';
 import { analyseRequest } from '../client/analyseRequest.ts';
 import { readAllSamples, type Sample } from '../dataset/samples.ts';
 import { mcNemarExact, meanInterval, pairedDifference, wilsonInterval } from '../dataset/statistics.ts';
+import { couldShowLoss, SIGNIFICANCE, tooFewRight } from '../evaluation/comparison.ts';
 import { decompositionTable } from '../evaluation/decomposition.ts';
 import { DOUBT, DOUBT_SETTINGS, doubtEntry, untested, type DoubtEntry } from '../evaluation/doubt.ts';
 import { writeTable, type TableForm } from '../evaluation/paperTable.ts';
 import { ResultsFile } from '../evaluation/results.ts';
 import { noSamples, questionFor } from '../evaluation/samples.ts';
+import { probability } from '../evaluation/words.ts';
 import { calibrationText, controlsText } from '../evidence/calibration.ts';
 import { variantName, verdictRule, type Finding } from '../evidence/causality.ts';
 import { number } from '../evidence/format.ts';
@@ -21,12 +24,19 @@ import { EXIT, type CliContext } from './context.ts';
 import { headerFor, otherQuestion } from './evaluate.ts';
 import type { GenerationOptions, ModelOptions } from './options.ts';
 import { runRequest } from './runRequest.ts';
-import { donorOf, helpersOf, inOrder, requestFor, withRestart } from './sampleRuns.ts';
+import { donorOf, helpersOf, inOrder, requestFor, swapAmong, withRestart } from './sampleRuns.ts';
 import { withModels, type Session } from './session.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
+import { truthIn } from './truth.ts';
 
 export interface DoubtOptions extends ModelOptions, GenerationOptions {
   limit?: number;
+  /** Asked instead of each sample's own question. */
+  question?: string;
+  /** Folder that paths to pictures count from; the file's own if absent. */
+  pictures?: string;
+  /** Ask in the file's words even if the model names a question of its own. */
+  sampleQuestions?: boolean;
   /** Engines at a time. */
   jobs?: number;
   /** The file to go on with; true: beside the samples. */
@@ -46,7 +56,7 @@ const NAME = 30;
  */
 export async function doubt(context: CliContext, file: string, options: DoubtOptions): Promise<number> {
   const { terminal, signal } = context;
-  const samples = await samplesOf(file, options.limit);
+  const samples = await samplesOf(file, options);
   const silent = options.table !== undefined;
   return withModels(
     context,
@@ -54,15 +64,16 @@ export async function doubt(context: CliContext, file: string, options: DoubtOpt
     { jobs: options.jobs, tasks: samples.length, silent },
     async (sessions) => {
       const [{ loaded }] = sessions as [Session];
-      const other = otherQuestion(loaded, {});
+      const other = otherQuestion(loaded, options);
       const asked = samples.map((sample) => ({ ...sample, question: questionFor(sample, other) }));
       const header = await headerFor(context, loaded, file, options, other);
-      const settings = { ...header.settings, ...DOUBT_SETTINGS, swapAmong: samples.length };
+      const growing = swapAmong(asked);
+      const settings = { ...header.settings, ...DOUBT_SETTINGS, [growing.setting]: growing.now };
       const path = options.resume === true ? `${file.replace(/\.jsonl$/, '')}.doubt.jsonl` : options.resume;
       const written =
         path === undefined
           ? undefined
-          : await ResultsFile.openAs(path, { ...header, format: DOUBT.format, settings }, DOUBT);
+          : await ResultsFile.openAs(path, { ...header, format: DOUBT.format, settings }, DOUBT, growing);
       try {
         const done = new Map(written?.kept);
         if (done.size > 0 && !silent) terminal.line(`Kept from an earlier run: ${done.size}.`);
@@ -81,9 +92,13 @@ export async function doubt(context: CliContext, file: string, options: DoubtOpt
 }
 
 /** @throws UserError for a file without a sample that can be asked */
-async function samplesOf(file: string, limit = Infinity): Promise<Sample[]> {
+async function samplesOf(
+  file: string,
+  { limit = Infinity, pictures }: Pick<DoubtOptions, 'limit' | 'pictures'>,
+): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for await (const { sample } of readAllSamples(file)) {
+  const root = pictures === undefined ? undefined : resolve(pictures);
+  for await (const { sample } of readAllSamples(file, { root })) {
     if (samples.length >= limit) break;
     samples.push(sample);
   }
@@ -148,7 +163,7 @@ class DoubtRuns {
     sample: Sample,
     { trace, container }: OpenTrace,
   ): Promise<AnalysisResult<'causality'>> {
-    const parameters = { variants: [...INTERVENTION_KINDS], truth: truthOf(sample) };
+    const parameters = { variants: [...INTERVENTION_KINDS], truth: truthIn(sample) };
     const other = await this.donorFor(session, sample);
     const question = await analyseRequest(trace, container, { name: 'causality', parameters });
     const { status, result } = await session.client.analyse(
@@ -190,11 +205,6 @@ class DoubtRuns {
   }
 }
 
-function truthOf({ map, answer }: Sample): { map?: number[][]; answer?: string } | undefined {
-  if (map === undefined && answer === undefined) return undefined;
-  return { ...(map && { map }), ...(answer !== undefined && { answer }) };
-}
-
 const FINDINGS: Record<Finding, string> = {
   needed: 'needed',
   mixed: 'mixed',
@@ -232,6 +242,8 @@ function report(terminal: Terminal, entries: readonly DoubtEntry[], samples: num
     `${tested.length} runs · ${share(right, judged.length)} right`,
   );
   for (const kind of INTERVENTION_KINDS) reportKind(terminal, tested, kind);
+  const own = { both: right, onlyA: 0 };
+  if (judged.length > 0 && !couldShowLoss(own)) terminal.line(label('p', NAME), tooFewRight(own));
   const count = (finding: Finding): number => tested.filter((each) => each.finding === finding).length;
   terminal.line(
     label('verdicts', NAME),
@@ -274,8 +286,11 @@ function reportKind(terminal: Terminal, entries: readonly DoubtEntry[], kind: In
     };
     const { difference, low: from, high: to } = pairedDifference(counts);
     const points = (value: number): string => (100 * value).toFixed(1);
+    const p = mcNemarExact(counts.onlyA, counts.onlyB);
+    const open = p >= SIGNIFICANCE && !couldShowLoss(counts);
     parts.push(
-      `${counts.both + counts.onlyB} of ${pairs.length} right, ${points(difference)} points (${points(from)} to ${points(to)}), p ${mcNemarExact(counts.onlyA, counts.onlyB).toFixed(3)}`,
+      `${counts.both + counts.onlyB} of ${pairs.length} right, ${points(difference)} points (${points(from)} to ${points(to)}), p ${probability(p)}`,
+      ...(open ? ['which decides nothing'] : []),
     );
   }
   terminal.line(label(variantName(kind), NAME), parts.join(' · '));

@@ -12,10 +12,11 @@ import { EXIT, type CliContext } from './context.ts';
 import { reportInterventions } from './interventions.ts';
 import { releasedOptions, requestOptions, type GenerationOptions, type ModelOptions } from './options.ts';
 import { tellingParent } from './parent.ts';
-import { SampleRuns, type Pass, type PassOptions } from './sampleRuns.ts';
+import { SampleRuns, swapAmong, type Pass, type PassOptions } from './sampleRuns.ts';
 import { withModels, type Session } from './session.ts';
 import { reportScores } from './scores.ts';
 import { label, type Terminal } from './terminal.ts';
+import { UsageError } from './usage.ts';
 
 export interface EvaluationOptions extends ModelOptions, PassOptions {
   /** What is fed at the latents, each in turn. */
@@ -56,6 +57,7 @@ export interface Evaluation {
 export async function evaluate(context: CliContext, file: string, options: EvaluateOptions): Promise<number> {
   const { terminal } = context;
   const { table, quiet } = options;
+  requireOwn(options);
   terminal.quiet = quiet === true;
   const silent = table !== undefined;
   return tellingParent(context, () =>
@@ -72,6 +74,17 @@ export async function evaluate(context: CliContext, file: string, options: Evalu
       return finished ? EXIT.ok : EXIT.cancelled;
     }),
   );
+}
+
+/** @throws UsageError where runs with their own latents, which alone are tested, are not made */
+function requireOwn({ tests, intervene }: EvaluateOptions): void {
+  if (tests !== true || intervene.includes('own')) return;
+  throw new UsageError({
+    problem: '--tests is of runs with their own latents, and none is made',
+    expected: 'own among what --intervene names',
+    found: intervene.join(','),
+    remedy: `Give --intervene own,${intervene.join(',')}, or leave out --tests.`,
+  });
 }
 
 /**
@@ -103,7 +116,7 @@ export async function withEvaluation<T>(
     const header = await headerFor(context, loaded, file, options, other);
     const runs: Pass[] = [];
     try {
-      for (const fed of passes) runs.push(await openRun(header, fed, samples.length, options));
+      for (const fed of passes) runs.push(await openRun(header, fed, asked, options));
       const kept = runs.reduce((sum, { done }) => sum + done.size, 0);
       if (kept > 0 && !silent) terminal.line(`Kept from an earlier run: ${kept}.`);
       context.tellParent?.({
@@ -127,18 +140,18 @@ export async function withEvaluation<T>(
 async function openRun(
   header: ResultsHeader,
   fed: Fed,
-  count: number,
+  samples: readonly Sample[],
   { results, intervene }: EvaluationOptions,
 ): Promise<Pass> {
   if (results === undefined) return { fed, done: new Map(), written: undefined };
   const path = intervene.length > 1 ? passPath(results, fed) : results;
+  const growing = fed === 'swap' ? swapAmong(samples) : undefined;
   const settings = {
     ...header.settings,
     ...(fed !== 'own' && { intervention: fed }),
-    // Whose latents a sample gets depends on which samples there are.
-    ...(fed === 'swap' && { swapAmong: count }),
+    ...(growing && { [growing.setting]: growing.now }),
   };
-  const written = await ResultsFile.open(path, { ...header, settings });
+  const written = await ResultsFile.open(path, { ...header, settings }, growing);
   return { fed, done: new Map(written.kept), written };
 }
 

@@ -83,6 +83,14 @@ export function weightsCacheOption(): Option {
   );
 }
 
+/** How the samples of a file are asked. */
+export function addAskingOptions(command: Command): Command {
+  return command
+    .option('--pictures <dir>', "folder that the paths to pictures count from (default: the file's own)")
+    .option('--question <text>', "ask this instead of each sample's own question")
+    .option('--sample-questions', "ask in the file's words even if the model names a question of its own");
+}
+
 export function addGenerationOptions(command: Command): Command {
   return command
     .option('--system <text>', "system prompt (default: the chat template's own)")

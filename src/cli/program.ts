@@ -27,6 +27,7 @@ import { addCuda } from './cuda.ts';
 import { addGetModel } from './getModel.ts';
 import { addModel } from './model.ts';
 import {
+  addAskingOptions,
   addGenerationOptions,
   addModelOptions,
   fedList,
@@ -174,11 +175,8 @@ function addEvaluate(program: Command, context: CliContext, finished: (code: num
     .description('answer and score a samples file in the official ILVR format')
     .argument('<file>', 'JSON Lines')
     .option('--results <out>', 'append results there; a later run goes on where it ends')
-    .option('--limit <n>', 'only the first n samples', integer('a number of samples', 1))
-    .option('--pictures <dir>', "folder that the paths to pictures count from (default: the file's own)")
-    .option('--question <text>', "ask this instead of each sample's own question")
-    .option('--sample-questions', "ask in the file's words even if the model names a question of its own");
-  addGenerationOptions(addModelOptions(command))
+    .option('--limit <n>', 'only the first n samples', integer('a number of samples', 1));
+  addGenerationOptions(addModelOptions(addAskingOptions(command)))
     .addOption(
       new Option(
         '--intervene <what>',
@@ -241,7 +239,7 @@ function addDoubt(program: Command, context: CliContext, finished: (code: number
       'count the gain of blocks from this share right, as of the model before it had latents (default: of no block)',
       shareOf,
     );
-  addGenerationOptions(addModelOptions(command))
+  addGenerationOptions(addModelOptions(addAskingOptions(command)))
     .addHelpText('after', '\nWhat is fed in place of latents, and what each figure means: docs/method.md.')
     .action(async (file: string, options: DoubtOptions) => {
       finished(await doubt(context, file, options));

@@ -23,8 +23,9 @@ import { reportEvent, reportSummary } from './reporter.ts';
 import { withModel } from './session.ts';
 import { label } from './terminal.ts';
 import type { EngineClient } from '../client/engineClient.ts';
+import { blocksOf, targetsOf, vectorsOf } from '../client/latents.ts';
 import type { OpenTrace } from '../traceFile/openTrace.ts';
-import { blocksOf, latentsOfFile, runRequest, targetsOf, vectorsOf, type RunRequest } from './runRequest.ts';
+import { latentsOfFile, runRequest, type RunRequest } from './runRequest.ts';
 import { writeTraceFiles } from './traceOutput.ts';
 import { requireEnding, UsageError } from './usage.ts';
 
@@ -57,8 +58,14 @@ export async function reason(
   const images = await Promise.all(imagePaths.map(readImage));
   const helpers = await Promise.all(options.helper.map(readImage));
   if (options.trace !== undefined) {
-    await checkTracePath(options.trace, [...imagePaths, ...options.helper]);
-    requireEnding(options.trace, ['.json'], 'A trace');
+    await checkTracePath(options.trace, {
+      pictures: [
+        ...imagePaths,
+        ...options.helper,
+        ...(options.swapImage === undefined ? [] : [options.swapImage]),
+      ],
+      traces: options.swapWith === undefined ? [] : [options.swapWith],
+    });
   }
   const donor: Donor = {
     ...(options.swapWith !== undefined && { latents: await latentsOfFile(options.swapWith) }),
@@ -80,21 +87,32 @@ export async function reason(
   });
 }
 
+/** What is read, and must not be lost. */
+interface ReadFiles {
+  pictures: readonly string[];
+  traces: readonly string[];
+}
+
 /**
  * Before anything is computed: the trace would be lost otherwise.
- * @throws UserError if it can be written to no such place, or would replace a picture
+ * @throws UsageError for another ending; UserError if it can be written to no such place, or would replace what is read
  */
-export async function checkTracePath(trace: string, pictures: readonly string[]): Promise<void> {
+export async function checkTracePath(trace: string, { pictures, traces }: ReadFiles): Promise<void> {
   const target = await targetOf(trace);
-  for (const picture of pictures) {
-    if ((await realpath(picture)) !== target) continue;
+  const read = [
+    ...pictures.map((file) => ({ file, what: 'a picture' })),
+    ...traces.map((file) => ({ file, what: 'a trace that is read' })),
+  ];
+  for (const { file, what } of read) {
+    if ((await realpath(file)) !== target) continue;
     throw new UserError({
-      problem: 'The trace would replace a picture',
+      problem: `The trace would replace ${what}`,
       expected: 'another file after --trace',
-      found: picture,
+      found: file,
       where: trace,
     });
   }
+  requireEnding(trace, ['.json'], 'A trace');
 }
 
 /** @throws UsageError where what an intervention is made of is not given, or is given to another one */
@@ -207,7 +225,9 @@ export async function conclude(
   const pictures = strips.length === 1 ? '1 picture' : `${strips.length} pictures`;
   terminal.line(
     label('trace'),
-    `${files.join(' and ')}${files.length > 1 ? ',' : ''} and ${pictures} of its blocks beside it`,
+    strips.length === 0
+      ? files.join(' and ')
+      : `${files.join(' and ')}${files.length > 1 ? ',' : ''} and ${pictures} of its blocks beside it`,
   );
 }
 

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { basename, extname, join } from 'node:path';
 import { Option, type Command } from 'commander';
-import { CancelledError, UserError } from '../base/errors.ts';
+import { CancelledError } from '../base/errors.ts';
 import type { Sample } from '../dataset/samples.ts';
 import { USUAL } from '../evaluation/fed.ts';
 import type { FedResults } from '../evaluation/comparison.ts';
@@ -16,10 +16,17 @@ import { deviceLabel } from '../tensor/device.ts';
 import { blockFigure } from './blockFigure.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { withEvaluation, type Evaluation, type EvaluationOptions } from './evaluate.ts';
-import { addGenerationOptions, integer, weightsCacheOption, weightsOption } from './options.ts';
+import {
+  addAskingOptions,
+  addGenerationOptions,
+  integer,
+  weightsCacheOption,
+  weightsOption,
+} from './options.ts';
 import { tellingParent } from './parent.ts';
 import { runRequest } from './runRequest.ts';
 import { requestFor } from './sampleRuns.ts';
+import { requireEnding } from './usage.ts';
 import { DEVICE_CHOICES } from '../tensor/device.ts';
 
 interface ReportOptions extends Omit<EvaluationOptions, 'intervene' | 'model'> {
@@ -59,14 +66,11 @@ export function addReport(program: Command, context: CliContext, finished: (code
       40,
     )
     .option('--examples <n>', 'runs that are shown with maps', integer('a number of runs', 0), 3)
-    .option('--pictures <dir>', "folder that the paths to pictures count from (default: the file's own)")
-    .option('--question <text>', "ask this instead of each sample's own question")
-    .option('--sample-questions', "ask in the file's words even if the model names a question of its own")
     .option('--adapter <dir>', 'folder of a LoRA adapter, as PEFT saves it, to apply to the model')
     .addOption(new Option('--device <device>', 'where it runs').choices(DEVICE_CHOICES).default('auto'))
     .addOption(weightsOption())
     .addOption(weightsCacheOption());
-  addGenerationOptions(command)
+  addGenerationOptions(addAskingOptions(command))
     .option('--jobs <n>', 'engines at a time', integer('a number of engines', 1))
     .addHelpText('after', ABOUT)
     .action(async (model: string, samples: string, options: ReportOptions) => {
@@ -85,14 +89,7 @@ interface Asked {
 
 async function report(context: CliContext, { model, samples, options, written }: Asked): Promise<number> {
   const { out } = options;
-  if (!/\.html?$/i.test(out)) {
-    throw new UserError({
-      problem: 'A report is not written in this form',
-      expected: 'a name that ends in .html',
-      found: out,
-      remedy: 'Name another file after --out.',
-    });
-  }
+  requireEnding(out, ['.html', '.htm'], 'A report');
   const results = options.results ?? `${out.slice(0, -extname(out).length)}.results.jsonl`;
   const asked: EvaluationOptions & { silent: boolean } = {
     ...options,

@@ -37,7 +37,7 @@ export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent
       terminal.line(new Styled('cyan', blockLine(trace, event.block)));
       return;
     case 'past':
-      terminal.print(event.tokens.map(({ text }) => text).join(''));
+      reportPast(terminal, trace);
       return;
     case 'looks':
     case 'verdict':
@@ -47,6 +47,26 @@ export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent
     default:
       unreachable(event);
   }
+}
+
+/** What a branch goes on from, as it was printed when it was written; a block that is open ends later. */
+function reportPast(terminal: Terminal, { tokens, ...trace }: Trace): void {
+  let before = 0;
+  const blocks = trace.blocks.filter(({ ended }) => ended !== 'running');
+  for (const block of blocks) {
+    const text = textOf(tokens.slice(before, block.startToken));
+    terminal.print(text.endsWith('\n') || text === '' ? text : `${text}\n`);
+    terminal.line(new Styled('cyan', blockLine({ tokens, ...trace }, block)));
+    before = (block.endToken ?? block.startToken + block.latents) + 1;
+  }
+  terminal.print(textOf(tokens.slice(before)));
+}
+
+function textOf(tokens: Trace['tokens']): string {
+  return tokens
+    .filter(({ kind }) => kind === 'text')
+    .map(({ text }) => text)
+    .join('');
 }
 
 /** What a reader should know of the run's settings before it is under way. */

@@ -5,11 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
-import { analyseRequest } from '../client/analyseRequest.ts';
 import { EngineStoppedError } from '../client/ends.ts';
+import { vectorsOf } from '../client/latents.ts';
 import type { EngineClient } from '../client/engineClient.ts';
 import type { LatentIntervention, ReasonRequest, ReasonVariant } from '../protocol/engine.ts';
-import { readArray } from '../trace/arrays.ts';
 import { applyEvent, finishTrace, startTrace, type ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
 import { FileContainer } from '../traceFile/container.ts';
@@ -82,19 +81,6 @@ export async function runVariants<T>(
   }
 }
 
-/** The latents of a run, in order. */
-export async function vectorsOf({ trace, container }: OpenTrace): Promise<Float32Array[]> {
-  const vectors: Float32Array[] = [];
-  for (const { vector } of trace.latents) vectors.push((await readArray(container, vector)).data);
-  return vectors;
-}
-
-/** The same by the run's blocks. */
-export async function blocksOf(run: OpenTrace): Promise<Float32Array[][]> {
-  const vectors = await vectorsOf(run);
-  return run.trace.blocks.map((_, block) => vectors.filter((__, i) => run.trace.latents[i]!.block === block));
-}
-
 /**
  * The latents of a recorded run, in order.
  * @param forRun in which they are to stand
@@ -110,16 +96,6 @@ export async function latentsOfFile(file: string, forRun?: Trace): Promise<Float
   } finally {
     await run.close();
   }
-}
-
-/** What the trainer's teacher selects for a run's latents, by block; none without helper pictures beside the prompt. */
-export async function targetsOf(
-  client: Pick<EngineClient, 'targets'>,
-  { trace, container }: OpenTrace,
-  signal: AbortSignal,
-): Promise<Float32Array[][]> {
-  const question = await analyseRequest(trace, container, { name: 'causality', parameters: {} });
-  return client.targets(question, signal);
 }
 
 /** Traces by the place of their run in the request. */

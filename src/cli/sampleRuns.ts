@@ -7,9 +7,10 @@
 import { randomUUID } from 'node:crypto';
 import { CancelledError, UserError } from '../base/errors.ts';
 import { EngineDiedError } from '../client/ends.ts';
+import { blocksOf, targetsOf, vectorsOf } from '../client/latents.ts';
 import { helperImagesOf, type Sample } from '../dataset/samples.ts';
 import { isOfOwnRun, type Fed } from '../evaluation/fed.ts';
-import type { ResultsFile, SampleResult, SampleTests } from '../evaluation/results.ts';
+import type { Growing, ResultsFile, SampleResult, SampleTests } from '../evaluation/results.ts';
 import { placementOf } from '../evaluation/samples.ts';
 import { score } from '../evaluation/score.ts';
 import { TESTS_VERSION } from '../evaluation/tests.ts';
@@ -21,7 +22,7 @@ import type { CliContext } from './context.ts';
 import { requestOptions, type GenerationOptions } from './options.ts';
 import { reportNotes } from './reporter.ts';
 import { interventionOf, NO_RUNS, type FedRuns } from './reason.ts';
-import { blocksOf, runVariants, targetsOf, vectorsOf, type RunRequest } from './runRequest.ts';
+import { runVariants, type RunRequest } from './runRequest.ts';
 import { testsOf } from './sampleTests.ts';
 import type { Session } from './session.ts';
 import { Styled, type Part } from './terminal.ts';
@@ -347,6 +348,19 @@ export function donorOf(samples: readonly Sample[], sample: Sample): Sample {
   const alike = asked.filter(({ map }) => map?.length === sample.map?.length);
   const among = alike.length > 1 ? alike : asked;
   return among.at(among.indexOf(sample) - 1)!;
+}
+
+/**
+ * Whose latents a sample gets depends on which samples there are. Among more of them, what is done stays where that is the
+ * same sample as before: all but the first of each size.
+ */
+export function swapAmong(samples: readonly Sample[]): Growing {
+  const stays = (line: number, before: number): boolean => {
+    const earlier = samples.slice(0, before);
+    const sample = earlier.find((each) => each.line === line);
+    return sample !== undefined && donorOf(earlier, sample) === donorOf(samples, sample);
+  };
+  return { setting: 'swapAmong', now: samples.length, stays };
 }
 
 /**

@@ -4,6 +4,7 @@ import { UserError } from '../base/errors.ts';
 import type { ImageInput, LatentIntervention, ReasonRequest } from '../protocol/engine.ts';
 import { isEmptied } from '../trace/analyses.ts';
 import { readArray, type ByteSource } from '../trace/arrays.ts';
+import { requireHelpers } from './latents.ts';
 import { arraysEnd, drawsBefore, pastOf } from '../trace/branch.ts';
 import type { Trace, TraceBranch, TraceSettings } from '../trace/schema.ts';
 
@@ -13,8 +14,8 @@ export interface BranchChanges {
   text?: string;
   /** Patches, from 0, of a picture that nothing from there on attends to. */
   mask?: { picture: string; patches: number[] };
-  /** "own": the model's own latents, where the parent's were replaced. */
-  intervention?: LatentIntervention | 'own';
+  /** "own": the model's own latents, where the parent's were replaced; "oracle": what the teacher selects for the parent. */
+  intervention?: LatentIntervention | 'own' | 'oracle';
   temperature?: number;
   seed?: number;
   maxTokens?: number;
@@ -26,6 +27,8 @@ export interface BranchPoint {
   container: ByteSource;
   /** Index into the trace's tokens. */
   at: number;
+  /** Asks the teacher what it selects for the run; needed for "oracle" alone. */
+  teacher?: () => Promise<Float32Array[][]>;
   /** Id of the run that the branch counts as a child of; absent: the trace's own. */
   parent?: string;
 }
@@ -41,17 +44,20 @@ export interface BranchRequest {
  * @throws UserError if the point is none of the run, or something cannot be changed there
  */
 export async function branchRequest(
-  { trace, container, at, parent = trace.id }: BranchPoint,
+  { trace, container, at, teacher, parent = trace.id }: BranchPoint,
   changes: BranchChanges,
   { images, helpers }: { images: ImageInput[]; helpers: ImageInput[] },
 ): Promise<BranchRequest> {
-  checkPoint(trace, at);
+  checkBranch(trace, at, changes);
   const { settings, prompt, pictures, model } = trace;
   const past = pastOf(trace, at);
   const vectors: Float32Array[] = [];
   for (const { vector } of past.latents) vectors.push((await readArray(container, vector)).data);
   const { temperature = settings.temperature, seed = settings.seed } = changes;
-  const intervention = changes.intervention ?? inherited(settings);
+  const intervention =
+    changes.intervention === 'oracle'
+      ? await selected(teacher)
+      : (changes.intervention ?? inherited(settings));
   const isNewSeed = seed !== settings.seed || settings.temperature === 0;
   return {
     bytes: arraysEnd(trace, past),
@@ -86,6 +92,23 @@ export async function branchRequest(
       },
     },
   };
+}
+
+/** What can be told before a model is loaded. @throws UserError as `branchRequest` does */
+export function checkBranch(trace: Trace, at: number, { intervention }: BranchChanges): void {
+  checkPoint(trace, at);
+  if (intervention === 'oracle') requireHelpers(trace);
+  if (intervention === undefined) inherited(trace.settings);
+}
+
+async function selected(teacher: BranchPoint['teacher']): Promise<LatentIntervention> {
+  const blocks = (await teacher?.()) ?? [];
+  if (blocks.length > 0) return { kind: 'oracle', blocks };
+  throw new UserError({
+    problem: 'The teacher selects nothing for this run',
+    expected: 'a model of ILVR, and a run with blocks of its length',
+    remedy: 'Feed something else in their place.',
+  });
 }
 
 /** The branch of a trace once more: from its own past, with what was changed. */
@@ -140,7 +163,7 @@ function recordOf(
     changes: {
       ...(text !== undefined && { words: { text, ids: [] } }),
       ...(intervention !== undefined && {
-        intervention: intervention === 'own' ? intervention : intervention.kind,
+        intervention: typeof intervention === 'string' ? intervention : intervention.kind,
       }),
       ...(temperature !== undefined && { temperature }),
       ...(seed !== undefined && { seed }),

@@ -142,6 +142,12 @@ export async function parseSample(
   };
 }
 
+/** Whether two questions are the same but for their pictures' places and for spaces. */
+export function isSameQuestion(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((text) => text.replaceAll('<image>', ' ').trim().replaceAll(/\s+/g, ' '));
+  return one === other;
+}
+
 /** The folder, the file's own or one above it, from which a line names a picture; undefined if it does not. */
 export function rootNaming(picture: string, line: Line, file: string): string | undefined {
   const paths = pathsIn(line);

@@ -8,6 +8,31 @@ import { probability } from './words.ts';
 /** Below this probability a difference is called more than chance, as is customary. */
 export const SIGNIFICANCE = 0.05;
 
+/** Of fewer samples on which two differ McNemar's test says nothing below `SIGNIFICANCE`, even if all speak for one side. */
+export const FEWEST_DIFFERING = ((): number => {
+  let count = 1;
+  while (mcNemarExact(count, 0) >= SIGNIFICANCE) count++;
+  return count;
+})();
+
+/** Right with its own latents, and also or not with what is fed in their place. */
+type OwnRight = Pick<PairedCounts, 'both' | 'onlyA'>;
+
+/** Answers that are right with the one, which are all that the other can lose. */
+export function rightOf({ both, onlyA }: OwnRight): number {
+  return both + onlyA;
+}
+
+/** Whether the test could have found a loss, had every right answer become wrong. Where not, its p says nothing of one. */
+export function couldShowLoss(counts: OwnRight): boolean {
+  return rightOf(counts) >= FEWEST_DIFFERING;
+}
+
+/** Why there is no verdict where `couldShowLoss` is false. */
+export function tooFewRight(counts: OwnRight): string {
+  return `too few answers are right with its own latents for the test (${rightOf(counts)}; it takes ${FEWEST_DIFFERING} that become wrong)`;
+}
+
 /** A sample's results in both. */
 export interface Pair {
   a: SampleResult;
@@ -80,9 +105,13 @@ export function sentence({ fed, counts, samples, changed, p }: Effect): string {
   const { onlyA, onlyB } = counts;
   const texts = `${DEEDS[fed]} changed ${changed} of ${samples} answers`;
   if (changed === 0) return `${texts}.`;
-  if (onlyA + onlyB === 0) return `${texts}, but on no sample whether it is right.`;
+  const isOpen = p >= SIGNIFICANCE && !couldShowLoss(counts);
+  const open = 'Too few were right for that to decide anything';
+  if (onlyA + onlyB === 0)
+    return `${texts}, but on no sample whether it is right.${isOpen ? ` ${open}.` : ''}`;
   const became = `${onlyA} right ${onlyA === 1 ? 'one' : 'ones'} became wrong, ${onlyB} wrong ${onlyB === 1 ? 'one' : 'ones'} right`;
-  const chance = p < SIGNIFICANCE ? 'That is more than chance explains' : 'That may be chance';
+  const chance =
+    p < SIGNIFICANCE ? 'That is more than chance explains' : isOpen ? open : 'That may be chance';
   return `${texts}: ${became}. ${chance} (p ${probability(p)}).`;
 }
 

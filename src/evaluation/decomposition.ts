@@ -7,8 +7,8 @@ import { seededNumbers } from '../base/random.ts';
 import { conditionName, CONDITIONS, LEFT, type Condition } from '../evidence/decomposition.ts';
 import type { DoubtEntry } from './doubt.ts';
 import { meanOf, shareOf, type Mean, type Share } from './figures.ts';
-import type { PaperTable } from './paperTable.ts';
-import { interval, percent, significant } from './words.ts';
+import { meanColumn, shareColumns, tableOf, type PaperColumn, type PaperTable } from './paperTable.ts';
+import { interval, percent } from './words.ts';
 
 /** Resamples of the samples, for an interval. */
 const RESAMPLES = 2000;
@@ -94,41 +94,15 @@ function keptIn(
 /** As the paper prints it: what is left, the share that is right, and how much of the gain. */
 export function decompositionTable(entries: readonly DoubtEntry[], base?: number): PaperTable {
   const figures = decompositionOf(entries, base);
-  const mark = (isLeft: boolean): string => (isLeft ? 'yes' : 'no');
-  const rows = figures.map(({ condition, right, kept, kl, answer }) => [
-    conditionName(condition),
-    ...[LEFT[condition].content, LEFT[condition].slots, LEFT[condition].markers].map(mark),
-    `${right.right}/${right.of}`,
-    right.of === 0 ? '' : percent(right.right / right.of),
-    right.of === 0 ? '' : interval(right),
-    ...keptCells(kept),
-    spread(kl),
-    spread(answer),
-  ]);
-  return {
-    heads: [
-      'blocks',
-      'content',
-      'slots',
-      'markers',
-      'right',
-      'share',
-      '95 % interval',
-      'gain kept',
-      '95 % interval of it',
-      'KL per word, nats',
-      'log p of the answer, nats',
-    ],
-    rows,
-    notes: [
-      `The gain is counted from ${base === undefined ? 'the share that is right without any block' : `a share of ${percent(base)}`}; its interval is of ${RESAMPLES} resamples of the samples.`,
-      ...keptNotes(
-        figures.flatMap(({ kept }) => kept ?? []),
-        base,
-      ),
-      'Right answers with Wilson’s 95 % interval; KL and log-probability with the run’s own words fed, means over runs with 95 % intervals.',
-    ],
-  };
+  const notes = [
+    `The gain is counted from ${base === undefined ? 'the share that is right without any block' : `a share of ${percent(base)}`}; its interval is of ${RESAMPLES} resamples of the samples.`,
+    ...keptNotes(
+      figures.flatMap(({ kept }) => kept ?? []),
+      base,
+    ),
+    'Right answers with Wilson’s 95 % interval; KL and log-probability with the run’s own words fed, means over runs with 95 % intervals.',
+  ];
+  return tableOf(COLUMNS, figures, notes);
 }
 
 /** What the figures of the gain need to be understood. */
@@ -157,13 +131,30 @@ function keptNotes(
   ];
 }
 
-function keptCells(kept: ConditionFigures['kept']): [string, string] {
-  if (kept === undefined) return ['', ''];
-  const { value, low, high } = kept;
-  return [percent(value), Number.isNaN(low) ? '–' : interval({ low, high })];
-}
-
-function spread(mean: Mean | undefined): string {
-  if (mean === undefined) return '';
-  return `${significant(mean.mean)} (${significant(mean.low)} to ${significant(mean.high)})`;
-}
+const COLUMNS: PaperColumn<ConditionFigures>[] = [
+  {
+    head: 'blocks',
+    text: ({ condition }) => conditionName(condition),
+    numbers: [['blocks', ({ condition }) => condition]],
+  },
+  ...(['content', 'slots', 'markers'] as const).map((part): PaperColumn<ConditionFigures> => {
+    const mark = ({ condition }: ConditionFigures): string => (LEFT[condition][part] ? 'yes' : 'no');
+    return { head: part, text: mark, numbers: [[part, mark]] };
+  }),
+  ...shareColumns<ConditionFigures>(({ right }) => right),
+  {
+    head: 'gain kept',
+    text: ({ kept }) => (kept === undefined ? '' : percent(kept.value)),
+    numbers: [['gain kept', ({ kept }) => kept?.value]],
+  },
+  {
+    head: '95 % interval of it',
+    text: ({ kept }) => (kept === undefined ? '' : Number.isNaN(kept.low) ? '–' : interval(kept)),
+    numbers: [
+      ['gain kept from', ({ kept }) => kept?.low],
+      ['gain kept to', ({ kept }) => kept?.high],
+    ],
+  },
+  meanColumn('KL per word, nats', ({ kl }) => kl),
+  meanColumn('log p of the answer, nats', ({ answer }) => answer),
+];

@@ -5,10 +5,13 @@
 
 import { createHash } from 'node:crypto';
 import {
+  couldShowLoss,
   effectsOf,
+  FEWEST_DIFFERING,
   hasNoLatents,
   sentence,
   SIGNIFICANCE,
+  tooFewRight,
   type Effect,
   type FedResults,
 } from './comparison.ts';
@@ -19,6 +22,7 @@ import { paperTable } from './paperTable.ts';
 import { shareChart, type ChanceLine } from './reportChart.ts';
 import { REPORT_STYLE } from './reportStyle.ts';
 import type { ResultsHeader, SampleResult } from './results.ts';
+import { settingName, settingText } from './settings.ts';
 import { accuracy, percent, points, probability } from './words.ts';
 
 export interface ReportData {
@@ -125,8 +129,22 @@ function verdictOf(effects: readonly Effect[]): string {
   if (worse.length > 0) {
     return `Fewer answers are right, by more than chance explains, with latents ${worse.map(({ fed }) => FED_NAMES[fed]).join(', ')}; not with the others. What is fed then matters, which need not mean that the latents carry the answer.`;
   }
-  const widest = Math.min(...compared.map(({ low }) => low));
-  return `No replacement of its latents made answers wrong by more than chance explains: these samples show no need for what they hold. A loss of up to ${points(widest).replace('−', '')} points is within the intervals.`;
+  const testable = compared.filter(({ counts }) => couldShowLoss(counts));
+  if (testable.length === 0)
+    return `Whether it needs what its latents hold stays open: ${tooFewRight(compared[0]!.counts)}. ${changedText(compared)}`;
+  const widest = Math.min(...testable.map(({ low }) => low));
+  return `No replacement of its latents made answers wrong by more than chance explains: these samples show no need for what they hold. A loss of up to ${points(widest).replace('−', '')} points is within the intervals. ${changedText(compared)}`;
+}
+
+/** What the right answers alone do not tell. */
+function changedText(effects: readonly Effect[]): string {
+  const shares = effects.toSorted((a, b) => a.changed / a.samples - b.changed / b.samples);
+  const [least, most] = [shares[0]!, shares.at(-1)!].map(
+    ({ changed, samples }) => `${changed} of ${samples}`,
+  );
+  const what = effects.length === 1 ? 'The replacement' : 'Each replacement';
+  if (least === most) return `${what} changed ${least} answers, right or wrong.`;
+  return `Between ${least} and ${most} answers changed, right or wrong.`;
 }
 
 function results({ passes, chance }: ReportData): Markup {
@@ -239,14 +257,14 @@ function controlRows({ name, carries, passes }: Control): string[][] {
     const effect = effects.get(fed);
     const head = [name, FED_NAMES[fed], `${right}/${of}`];
     if (effect === undefined) return [...head, '', '', '', ''];
-    const { difference, p, changed, samples } = effect;
+    const { counts, difference, p, changed, samples } = effect;
     const holds = carries ? p < SIGNIFICANCE && difference < 0 : changed === 0;
     return [
       ...head,
       points(difference),
       probability(p).replace(/^= /, ''),
       `${changed}/${samples}`,
-      holds ? 'yes' : carries ? 'no: too few samples, or a broken test' : 'no',
+      holds ? 'yes' : carries && !couldShowLoss(counts) ? 'too few right answers to tell' : 'no',
     ];
   });
 }
@@ -295,7 +313,10 @@ function method({ header, samples, model, passes, command, version }: ReportData
     ['fingerprint', header.model],
     ['samples', `${samples.name}, sha256 ${header.samples}`],
     ['cannot be asked', String(samples.unusable)],
-    ...Object.entries(header.settings).map(([key, value]): [string, string] => [key, JSON.stringify(value)]),
+    ...Object.entries(header.settings).map(([key, value]): [string, string] => [
+      settingName(key),
+      settingText(key, value),
+    ]),
     ['evaluated', header.made?.at ?? 'unknown'],
     ['by', `ILVR Inspector ${header.made?.version ?? version}`],
   ];
@@ -313,7 +334,9 @@ function method({ header, samples, model, passes, command, version }: ReportData
     <p>
       <b>Test.</b> McNemar’s exact test: of the samples on which two passes differ, each is a fair coin. A
       replacement is said to matter where p is below
-      ${SIGNIFICANCE}${tests > 1 && `; ${tests} tests are made and none is corrected for that`}.
+      ${SIGNIFICANCE}${tests > 1 && `; ${tests} tests are made and none is corrected for that`}. With fewer
+      than ${FEWEST_DIFFERING} right answers p cannot fall below that, even if all of them are lost: then the
+      test decides nothing.
     </p>
     <p>
       <b>What this cannot show.</b> That no difference is seen does not show that there is none: read the

@@ -12,8 +12,9 @@ import { lockFile } from '../files/lock.ts';
 import { makeFolder } from '../files/makeFolder.ts';
 import { readPlainFile } from '../files/plainFile.ts';
 import { replaceFile, targetOf } from '../files/replaceFile.ts';
-import { DEVICES } from '../tensor/device.ts';
+import { deviceLabel, DEVICES } from '../tensor/device.ts';
 import type { Fed } from './fed.ts';
+import { settingsText } from './settings.ts';
 
 /** Tens of thousands of answers of a thousand words; as much as one text can hold. */
 const MAX_BYTES = 500_000_000;
@@ -93,6 +94,15 @@ export interface ResultsKind<Entry> {
   entry: z.ZodType<Entry>;
 }
 
+/** A setting that counts samples, of which a file may be gone on with for more than it was begun for. */
+export interface Growing {
+  setting: string;
+  /** Of this evaluation. */
+  now: number;
+  /** Whether what is done of a sample is the same as when there were so many. */
+  stays: (line: number, before: number) => boolean;
+}
+
 /** What every line has. */
 interface AnyEntry {
   line: number;
@@ -138,8 +148,8 @@ export class ResultsFile<Entry extends AnyEntry = SampleResult> {
    * result or the header, and a sample that got no answer is asked again.
    * @throws UserError if it is something else, belongs to another evaluation, or another process writes it
    */
-  static async open(path: string, expected: ResultsHeader): Promise<ResultsFile> {
-    return ResultsFile.openAs(path, expected, EVALUATION);
+  static async open(path: string, expected: ResultsHeader, growing?: Growing): Promise<ResultsFile> {
+    return ResultsFile.openAs(path, expected, EVALUATION, growing);
   }
 
   /** The same of a file that holds something else. */
@@ -147,11 +157,12 @@ export class ResultsFile<Entry extends AnyEntry = SampleResult> {
     path: string,
     expected: ResultsHeader,
     kind: ResultsKind<Entry>,
+    growing?: Growing,
   ): Promise<ResultsFile<Entry>> {
     await makeFolder(dirname(path));
     const unlock = await lockFile(path);
     try {
-      const prepared = await prepare(path, expected, kind);
+      const prepared = await prepare(path, expected, kind, growing);
       return new ResultsFile(path, prepared, await open(path, 'a'), unlock);
     } catch (error) {
       await unlock();
@@ -184,20 +195,34 @@ async function prepare<Entry extends AnyEntry>(
   path: string,
   expected: ResultsHeader,
   kind: ResultsKind<Entry>,
+  growing: Growing | undefined,
 ): Promise<Prepared<Entry>> {
   const bytes = await readIfPresent(path);
   if (bytes === undefined || isCutHeader(bytes, expected)) {
     await replaceFile(path, `${JSON.stringify(expected)}\n`);
     return { header: expected, kept: new Map() };
   }
-  const { header: found, results, isWhole } = parseResults(bytes, path, kind);
+  const { header: before, results, isWhole } = parseResults(bytes, path, kind, anotherFile(kind));
+  const { header: found, stays } = grown(before, growing);
   checkHeader(found, expected, path, kind);
-  const answered = [...results].filter(([, { error }]) => error === undefined);
-  if (!isWhole || answered.length < results.size) {
+  const answered = [...results].filter(([line, { error }]) => error === undefined && stays(line));
+  if (!isWhole || found !== before || answered.length < results.size) {
     const lines = [found, ...answered.map(([, entry]) => entry)];
     await replaceFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
   }
   return { header: found, kept: new Map(answered) };
+}
+
+/** The header for more samples, and what of the file holds for them too. */
+function grown(
+  found: ResultsHeader,
+  growing: Growing | undefined,
+): { header: ResultsHeader; stays: (line: number) => boolean } {
+  const before = growing && found.settings[growing.setting];
+  if (growing === undefined || typeof before !== 'number' || before >= growing.now)
+    return { header: found, stays: () => true };
+  const settings = { ...found.settings, [growing.setting]: growing.now };
+  return { header: { ...found, settings }, stays: (line) => growing.stays(line, before) };
 }
 
 /** Whether a file ends within the header of this evaluation, whenever that was begun. */
@@ -216,7 +241,7 @@ function isCutHeader(bytes: Uint8Array, expected: ResultsHeader): boolean {
 export async function readResults(path: string): Promise<Results> {
   const bytes = await readIfPresent(path);
   if (bytes === undefined) throw new UserError({ problem: 'There is no such results file', where: path });
-  return parseResults(bytes, path, EVALUATION);
+  return parseResults(bytes, path, EVALUATION, 'Give a file that `ilvr evaluate --results` wrote.');
 }
 
 export interface Results<Entry = SampleResult> {
@@ -255,54 +280,79 @@ function parseResults<Entry extends AnyEntry>(
   bytes: Uint8Array,
   path: string,
   kind: ResultsKind<Entry>,
+  remedy: string,
 ): Results<Entry> & { isWhole: boolean } {
+  const refusal = { problem: `This file does not hold ${kind.what}`, remedy };
   const end = bytes.lastIndexOf(NEWLINE) + 1;
-  if (end === 0) throw noResults('a first line that is cut off', path, kind);
+  if (end === 0) throw new UserError({ ...refusal, found: cutFile(bytes), where: path });
   const text = new TextDecoder().decode(bytes.subarray(0, end));
   const [first = '', ...lines] = text.split('\n').slice(0, -1);
-  const found = parse(header, first, `${path}:1`, kind);
-  if (found.format !== kind.format) throw noResults(`a file of the format ${found.format}`, path, kind);
-  const done = lines.map((line, i) => parse(kind.entry, line, `${path}:${i + 2}`, kind));
+  const found = parse(header, first, `${path}:1`, refusal);
+  if (found.format !== kind.format)
+    throw new UserError({ ...refusal, found: `a file of the format ${found.format}`, where: path });
+  const done = lines.map((line, i) => parse(kind.entry, line, `${path}:${i + 2}`, refusal));
   const results = new Map(done.map((entry) => [entry.line, entry]));
   return { header: found, results, isWhole: end === bytes.length && results.size === lines.length };
 }
 
 /** Keys of everything in which two headers differ, settings one by one; the format aside. */
 export function differencesOf(a: ResultsHeader, b: ResultsHeader): string[] {
-  const top = (['samples', 'model', 'provider'] as const).filter((key) => a[key] !== b[key]);
+  const top = (Object.keys(DIFFERENCES) as Top[]).filter((key) => a[key] !== b[key]);
   const settings = [...new Set([...Object.keys(a.settings), ...Object.keys(b.settings)])].filter(
     (key) => canonical(a.settings[key]) !== canonical(b.settings[key]),
   );
   return [...top, ...settings];
 }
 
+/** @throws UserError that says in words what differs */
 function checkHeader(
   found: ResultsHeader,
   expected: ResultsHeader,
   path: string,
-  { option }: Pick<ResultsKind<unknown>, 'option'>,
+  kind: Pick<ResultsKind<unknown>, 'option'>,
 ): void {
-  const different = (['format', 'version', 'samples', 'model', 'provider', 'settings'] as const).find(
-    (key) => canonical(found[key]) !== canonical(expected[key]),
-  );
-  if (different === undefined) return;
+  const different = differencesOf(expected, found);
+  if (different.length === 0) return;
+  const [first] = different;
+  const { difference, says } = isTop(first!)
+    ? DIFFERENCES[first]
+    : {
+        difference: 'the settings differ',
+        says: ({ settings }: ResultsHeader) => settingsText(settings, different),
+      };
+  const isSmaller = different.length === 1 && first === 'swapAmong';
   throw new UserError({
-    problem: `These results belong to another evaluation: ${DIFFERENCES[different]}`,
-    expected: canonical(expected[different]),
-    found: canonical(found[different]),
+    problem: `These results belong to another evaluation: ${difference}`,
+    expected: says(expected),
+    found: says(found),
     where: path,
-    remedy: `Give another file with ${option}, or remove this one.`,
+    remedy: isSmaller
+      ? `A swap takes the latents of another of these samples: ask for as many with --limit, or for more. ${anotherFile(kind)}`
+      : `Ask as the file was made to go on with it. ${anotherFile(kind)}`,
   });
 }
 
-const DIFFERENCES: Record<keyof Omit<ResultsHeader, 'made'>, string> = {
-  format: 'the format differs',
-  version: 'the version differs',
-  samples: 'the samples file is another, or has changed',
-  model: 'the model is another',
-  provider: 'the device is another',
-  settings: 'the settings differ',
+type Top = 'samples' | 'model' | 'provider';
+
+const DIFFERENCES: Record<Top, { difference: string; says: (of: ResultsHeader) => string }> = {
+  samples: {
+    difference: 'the samples file is another, or has changed',
+    says: ({ samples }) => `samples of sha256 ${samples.slice(0, 12)}…`,
+  },
+  model: {
+    difference: 'the model is another',
+    says: ({ model, made }) => [made?.name, `fingerprint ${model.slice(0, 12)}…`].filter(Boolean).join(', '),
+  },
+  provider: { difference: 'the device is another', says: ({ provider }) => deviceLabel(provider) },
 };
+
+function isTop(key: string): key is Top {
+  return key in DIFFERENCES;
+}
+
+function anotherFile({ option }: Pick<ResultsKind<unknown>, 'option'>): string {
+  return `Give another file with ${option} to begin anew.`;
+}
 
 /** JSON with sorted keys, so that equal settings compare equal. */
 function canonical(value: unknown): string {
@@ -313,25 +363,23 @@ function canonical(value: unknown): string {
   );
 }
 
-function parse<T>(schema: z.ZodType<T>, line: string, where: string, kind: Kind): T {
+function parse<T>(
+  schema: z.ZodType<T>,
+  line: string,
+  where: string,
+  refusal: { problem: string; remedy: string },
+): T {
   try {
     return schema.parse(JSON.parse(line));
   } catch (error) {
     const found =
       error instanceof z.ZodError ? faultText(error, JSON.parse(line) as unknown) : messageOf(error);
-    throw noResults(found, where, kind);
+    throw new UserError({ ...refusal, found, where });
   }
 }
 
-type Kind = Pick<ResultsKind<unknown>, 'what' | 'option'>;
-
-function noResults(found: string, where: string, { what, option }: Kind): UserError {
-  return new UserError({
-    problem: `This file does not hold ${what}`,
-    found,
-    where,
-    remedy: `Give another file with ${option}, or remove this one.`,
-  });
+function cutFile(bytes: Uint8Array): string {
+  return bytes.length === 0 ? 'an empty file' : 'a first line that is cut off';
 }
 
 /** @throws UserError if it cannot be read, or is no plain file */

@@ -4,6 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import * as z from 'zod';
+import { UserError } from '../base/errors.ts';
+import { faultText } from '../base/faults.ts';
 import { variantName } from '../evidence/causality.ts';
 import {
   calibration,
@@ -20,6 +22,7 @@ import { PICTURE_CHANGES } from '../analysis/pictureChange.ts';
 import { makeFolder } from '../files/makeFolder.ts';
 import { ChildCommand } from './childCommand.ts';
 import type { Log } from './log.ts';
+import { isOptions } from './report.ts';
 import { requireTrust } from './trust.ts';
 import { choose, showProgress } from './window.ts';
 
@@ -58,12 +61,12 @@ export class CalibrationCommand {
 
   /**
    * Computes the figures anew, and lists them.
-   * @param called what code has passed; everything else is left out of account
+   * @param called what code has passed; what a menu passes is left out of account
    * @returns them; undefined if it was stopped
-   * @throws TrustError, CommandError
+   * @throws TrustError, CommandError; UserError for options that are none
    */
   async run(called?: unknown): Promise<Calibration | undefined> {
-    if (!(await this.compute(options.safeParse(called).data?.maps))) return undefined;
+    if (!(await this.compute(isOptions(called) ? mapsIn(called) : undefined))) return undefined;
     void this.list();
     return calibration();
   }
@@ -122,6 +125,17 @@ export class CalibrationCommand {
   private get file(): string {
     return join(this.services.context.globalStorageUri.fsPath, 'calibration.json');
   }
+}
+
+/** @throws UserError for other options than how many maps */
+function mapsIn(called: object): number {
+  const parsed = options.safeParse(called);
+  if (parsed.success) return parsed.data.maps;
+  throw new UserError({
+    problem: 'The tests cannot be calibrated so',
+    expected: '{ maps: … }, a number of maps from 2 to 100',
+    found: faultText(parsed.error, called),
+  });
 }
 
 /** Undefined where there is none, or something else is there. */

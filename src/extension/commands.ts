@@ -187,7 +187,12 @@ export function registerCommands(services: CommandServices): vscode.Disposable[]
     ),
     command('ilvr.manageCaches', () => manageCaches(services.weightsCache)),
     command('ilvr.showLog', () => log.show()),
-    command('ilvr.calibrate', (options) => services.calibrate.run(options)),
+    registerCommand(
+      'ilvr.calibrate',
+      reporter,
+      (options: unknown) => services.calibrate.run(options),
+      isOptions,
+    ),
     command('ilvr.diagnose', () => diagnose(engine, log)),
   ];
 }

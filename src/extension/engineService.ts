@@ -12,7 +12,7 @@ import { DisposableStore, type Disposable } from '../base/disposable.ts';
 import type { AnalysisName, AnalysisResult } from '../analysis/table.ts';
 import { untilAborted } from '../client/ends.ts';
 import { EngineClient } from '../client/engineClient.ts';
-import type { AnalyseRequest, AnalysisOutcome } from '../protocol/analyse.ts';
+import type { AnalyseRequest, AnalysisOutcome, RunQuestion } from '../protocol/analyse.ts';
 import type {
   DeviceReport,
   LoadedModel,
@@ -133,6 +133,11 @@ export class EngineService implements Disposable {
       this.update({ state: 'off' });
       throw error;
     }
+  }
+
+  /** What the trainer's teacher selects for a run's latents, with the open model. */
+  async targets(question: RunQuestion, signal?: AbortSignal): Promise<Float32Array[][]> {
+    return this.client.targets(question, signal);
   }
 
   /** Answers a question with the open model. */

@@ -35,6 +35,21 @@ export async function replaceFile(file: string, content: Content): Promise<void>
   }
 }
 
+/**
+ * Before work whose result will be written there: nothing is left in the place, and what is there stays.
+ * @throws UserError as `replaceFile` would
+ */
+export async function requireWritable(file: string): Promise<void> {
+  const probe = `${await targetOf(file)}.${randomBytes(4).toString('hex')}.part`;
+  try {
+    await (await open(probe, 'wx')).close();
+  } catch (error) {
+    throw isSystemError(error) ? cannotWrite(file, error) : error;
+  } finally {
+    await rm(probe, { force: true }).catch(() => undefined);
+  }
+}
+
 /** The same with a value as JSON. */
 export async function writeJson(file: string, value: unknown): Promise<void> {
   await replaceFile(file, `${JSON.stringify(value, null, 2)}\n`);

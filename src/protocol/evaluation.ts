@@ -114,7 +114,16 @@ export interface PassState {
   sizes: { size: number; share: Share }[];
   notAnswered: number;
   /** Against own. */
-  effect?: { samples: number; difference: number; low: number; high: number; p: number; changed: number };
+  effect?: {
+    samples: number;
+    difference: number;
+    low: number;
+    high: number;
+    p: number;
+    changed: number;
+    /** Too few answers are right for p to say anything of a loss. */
+    open: boolean;
+  };
 }
 
 export const OUTCOMES = ['right', 'wrong', 'failed', 'open', 'unusable'] as const;

@@ -53,8 +53,31 @@ export class OpenTrace {
 export async function openTrace(file: string): Promise<OpenTrace> {
   const bytes = await readPlainFile(file, { what: 'trace', maxBytes: MAX_CHARACTERS });
   if (bytes[0] === 0x50 && bytes[1] === 0x4b) throw forNumPy(file);
+  if (isPicture(bytes)) throw aPicture(file);
   const read = await readManifest(new TextDecoder().decode(bytes), path.basename(file));
   return new OpenTrace(read.trace, await containerOf(read, file));
+}
+
+/** First bytes of PNG, JPEG, GIF and what is in a RIFF container, such as WebP. */
+const PICTURES = [
+  [0x89, 0x50, 0x4e, 0x47],
+  [0xff, 0xd8, 0xff],
+  [0x47, 0x49, 0x46, 0x38],
+  [0x52, 0x49, 0x46, 0x46],
+];
+
+function isPicture(bytes: Uint8Array): boolean {
+  return PICTURES.some((start) => start.every((byte, i) => bytes[i] === byte));
+}
+
+function aPicture(where: string): UserError {
+  return new UserError({
+    problem: 'This is a picture, not the trace of a run about one',
+    expected: 'a trace, whose name ends in .ilvr.json',
+    found: 'a picture',
+    where,
+    remedy: 'Ask about it first: `ilvr reason PICTURE --trace OUT.ilvr.json` writes one.',
+  });
 }
 
 /** An NPZ file is an archive, which begins so. */

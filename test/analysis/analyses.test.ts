@@ -8,7 +8,7 @@ import { answerTokens } from '../../src/analysis/answer.ts';
 import type { AnalysedLatent, AnalysedRun, AnalysedToken } from '../../src/analysis/run.ts';
 import { TRACE_RUNNERS } from '../../src/analysis/runners.ts';
 import { computeSimilarity } from '../../src/analysis/similarity.ts';
-import { ANALYSES, ANALYSIS_NAMES, isAnalysisName } from '../../src/analysis/table.ts';
+import { ANALYSES, ANALYSIS_NAMES, isAnalysisName, parametersOf } from '../../src/analysis/table.ts';
 import type { NumericArray } from '../../src/tensor/array.ts';
 
 const array = (shape: number[], values: number[]): NumericArray => ({
@@ -166,4 +166,9 @@ describe('the tokens of the answer', () => {
   ])('%s', (_, tokens, expected) => {
     expect(answerTokens({ tokens })).toEqual(expected);
   });
+});
+
+it('a truth that holds nothing is refused: no answer is right by it', () => {
+  expect(() => parametersOf('causality', { truth: {} })).toThrow(/expected truth to be a map or an answer/);
+  expect(parametersOf('causality', { truth: { answer: 'LU' } }).truth).toEqual({ answer: 'LU' });
 });

@@ -146,9 +146,61 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     expect((await ilvr(['compare', recorded, 'nowhere.json'], join(folder, 'none.cjs'))).err).toMatch(
       /nowhere\.json/,
     );
+    // Of a run that was not ended it says so.
+    const running = copy('running');
+    writeFileSync(running, readFileSync(again, 'utf8').replace('"status":"complete"', '"status":"running"'));
+    const partial = await ilvr(['compare', recorded, running], join(folder, 'none.cjs'));
+    expect([partial.code, partial.out]).toEqual([
+      0,
+      expect.stringMatching(/A +.*answer "LU"\nB +.*answer "LU" · not ended: it was still running/),
+    ]);
     const mixed = await ilvr(['compare', recorded, 'results.jsonl'], join(folder, 'none.cjs'));
     expect(mixed.code).toBe(2);
-    expect(mixed.err).toMatch(/A trace cannot be compared with results: expected two traces/);
+    expect(mixed.err).toMatch(/Only files of one kind can be compared: expected two traces/);
+  });
+
+  it('knows the right answer by a text, or by the sample of its picture and question', async () => {
+    const file = copy('truth');
+    const told = await analyse(file, 'decomposition', '--truth', 'UU', ...ON_CPU);
+    expect(told.out, told.err).toMatch(/whole blocks +LU, wrong/);
+    const samples = join(EXAMPLES, 'samples.jsonl');
+    const known = await analyse(file, 'decomposition', '--samples', samples, ...ON_CPU);
+    expect(known.out, known.err).toMatch(/whole blocks +LU, right/);
+    const others = join(folder, 'others.jsonl');
+    writeFileSync(others, readFileSync(samples, 'utf8').split('\n').slice(1).join('\n'));
+    const none = await without(file, 'decomposition', '--samples', others);
+    expect([none.code, none.err]).toEqual([1, expect.stringMatching(/No sample .* map-01\.png.*--truth/)]);
+  });
+
+  it('masks a region by rows and columns from 1', async () => {
+    const masked = ['--set', 'changes=["masked"]', ...ON_CPU, '--json'];
+    const { out, err } = await analyse(copy('region'), 'dependence', '--region', '1,1,2,3', ...masked);
+    expect(JSON.parse(out || '{}'), err).toMatchObject({ parameters: { region: [0, 0, 1, 2] } });
+    const outside = await without(recorded, 'dependence', '--region', '1,1,7,1');
+    expect([outside.code, outside.err]).toEqual([
+      1,
+      expect.stringContaining('from 1,1 to 6,6 of map-01.png'),
+    ]);
+  });
+
+  it('tells of two models that no divergence is between them, before one is loaded', async () => {
+    const [other, model] = [join(folder, 'bypassed.ilvr.json'), 'bundled:control-bypassed'];
+    const args = ['reason', join(EXAMPLES, 'map-01.png'), '--model', model, ...ON_CPU, '--trace', other];
+    const made = await ilvr(args, BUILT_ENGINE);
+    expect(made.code, made.err).toBe(0);
+    const { code, err } = await without(recorded, 'divergence', '--other', other);
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/expected a run of maze .*found a run of control-bypassed .*different models/),
+    ]);
+  });
+
+  it('says of a picture that it is no trace, and how to make one', async () => {
+    const { code, err } = await without(join(EXAMPLES, 'map-01.png'), 'lens');
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/a picture, not the trace .*ilvr reason PICTURE --trace/),
+    ]);
   });
 
   it('refuses the run itself as another one, by whatever name, and says what could not be tried', async () => {
@@ -178,6 +230,11 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     ['an analysis that there is not', ['meaning'], /Allowed choices are attention, .*lens, .*similarity/],
     ['a parameter that it has not', ['lens', '--set', 'word=3'], /some of words, found.*word/],
     ['a parameter without a value', ['lens', '--set', 'words'], /Expected name=value/],
+    ['a right answer where none is judged', ['lens', '--truth', 'LU'], /takes no truth/],
+    ['an empty right answer', ['causality', '--truth', ''], /right answer is empty/],
+    ['two right answers', ['causality', '--truth', 'LU', '--samples', 'x.jsonl'], /cannot be used with/],
+    ['a truth as a parameter', ['causality', '--set', 'truth={}'], /expected --truth or --samples/],
+    ['a region that is none', ['dependence', '--region', '0,0,1,1'], /counted from 1/],
     ['a second run where there is none', ['lens', '--other', recorded], /takes no second run/],
     [
       'a picture that is not of the run',

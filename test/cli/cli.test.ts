@@ -56,6 +56,9 @@ describe('arguments', () => {
     [['evaluate', 'x.jsonl', '--limit', '0'], 2],
     [['evaluate', 'x.jsonl', '--jobs', '0'], 2],
     [['evaluate', 'x.jsonl', '--intervene', 'nothing'], 2],
+    [['evaluate', 'x.jsonl', '--intervene', 'zero,swap', '--tests'], 2],
+    [['report', 'bundled', 'x.jsonl', '--out', 'x.txt'], 2],
+    [['calibrate', '--out', join(MAP, 'x.json')], 1],
     [['reason', MAP, '--intervene', 'swap'], 2],
     [['reason', MAP, '--swap-image', MAP], 2],
     [['reason', MAP, '--intervene', 'swap', '--swap-image', MAP, '--swap-with', 'x.ilvr.json'], 2],
@@ -433,7 +436,7 @@ describe('evaluate', () => {
     }
     expect(out).toContain(
       'Zeroing the latents changed 3 of 4 answers: 1 right one became wrong, 0 wrong ones right. ' +
-        'That may be chance (p = 1.000).',
+        'Too few were right for that to decide anything (p = 1.000).',
     );
     const again = await ilvr(args, engine);
     expect(again.out).toContain('Kept from an earlier run: 20.');
@@ -453,7 +456,7 @@ describe('evaluate', () => {
       results.replace('r.jsonl', 'r.zero.jsonl'),
     ];
     const pair = await ilvr(['compare', own, zero], engine);
-    expect(pair.out).toMatch(/A +.*latents own\nB +.*latents zero\ndiffer in +intervention\n/);
+    expect(pair.out).toMatch(/A +.*latents own\nB +.*latents zero\ndiffer in +what is fed at the latents\n/);
     // What was made with latents replaced is no result of the model's own.
     const plain = await ilvr(['evaluate', '--sample-questions', file, '--results', zero], engine);
     expect([plain.code, plain.err]).toEqual([1, expect.stringContaining('the settings differ')]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { donorOf, inOrder } from '../../src/cli/sampleRuns.ts';
+import { donorOf, inOrder, swapAmong } from '../../src/cli/sampleRuns.ts';
 import type { Sample } from '../../src/dataset/samples.ts';
 
 const after = (milliseconds: number): Promise<void> =>
@@ -70,5 +70,16 @@ describe('the sample whose latents a swap feeds', () => {
 
   it('is the one before without maps too', () => {
     expect(linesOf([sample(1), sample(2), sample(3)])).toEqual([3, 1, 2]);
+  });
+
+  it('is the same among more samples for all but the first of each size', () => {
+    const samples = [sample(1, 3), sample(2, 4), sample(3, 3), sample(4, 4), sample(5, 3)];
+    const { now, stays } = swapAmong(samples);
+    expect([now, samples.filter(({ line }) => stays(line, 4)).map(({ line }) => line)]).toEqual([
+      5,
+      [2, 3, 4],
+    ]);
+    // The only one of its size took that of another one.
+    expect(samples.filter(({ line }) => stays(line, 2)).map(({ line }) => line)).toEqual([]);
   });
 });

@@ -46,7 +46,8 @@ describe('a table for a paper', () => {
   });
 
   it('is written so that each format shows the characters that steer it', () => {
-    const table = { heads: ['a|b', '5 % of_x'], rows: [['<i>', '−1 & ^2']], notes: ['#1 \\ {x}'] };
+    const [heads, rows] = [['a|b', '5 % of_x'], [['<i>', '−1 & ^2']]];
+    const table = { heads, rows, notes: ['#1 \\ {x}'], numbers: { heads: ['a'], rows: [[-1.5]] } };
     expect(writeTable(table, 'markdown')).toBe(
       '| a\\|b | 5 % of\\_x |\n|---|--:|\n| \\<i\\> | −1 & ^2 |\n\n#1 \\\\ {x}\n',
     );
@@ -54,6 +55,29 @@ describe('a table for a paper', () => {
     expect(latex).toContain('a|b & 5\\,\\% of\\_x \\\\');
     expect(latex).toContain('$<$i$>$ & $-$1 \\& \\textasciicircum{}2 \\\\');
     expect(latex).toContain('\\caption{\\#1 \\textbackslash{} \\{x\\}}');
-    expect(writeTable(table, 'csv')).toBe('a|b,5 % of_x\r\n<i>,−1 & ^2\r\n');
+    expect(writeTable(table, 'csv')).toBe('a\r\n-1.5\r\n');
+  });
+
+  it('is numbers alone as CSV, each in its cell, that a program reads', () => {
+    const csv = writeTable(
+      paperTable([
+        { fed: 'own', results: own },
+        { fed: 'zero', results: zero },
+      ]),
+      'csv',
+    );
+    const [heads, , row] = csv.split('\r\n').map((line) => line.split(','));
+    const cells = Object.fromEntries(heads!.map((head, i) => [head, row![i]!]));
+    expect(cells['latents']).toBe('zero');
+    const { latents: _, ...numbers } = cells;
+    for (const [head, text] of Object.entries(numbers)) expect(Number(text), head).not.toBeNaN();
+    expect([cells['difference'], cells['right 4x4'], cells['of 4x4'], cells['p'], cells['share']]).toEqual([
+      '-0.25',
+      '1',
+      '2',
+      '1',
+      '0.5',
+    ]);
+    expect(csv).not.toMatch(/[−'’%]/);
   });
 });

@@ -81,6 +81,14 @@ describe('a report', () => {
     expect(says([18, 18, 17, 18, 18])).toMatch(
       /these samples show no need for what they hold\. A loss of up to \d+\.\d points/,
     );
+    // However many are lost, two right answers can never be too many for chance; six can.
+    const open = says([2, 0, 0, 0, 0]);
+    expect(open).toMatch(/stays open: too few answers are right .* \(2; it takes 6 that become wrong\)/);
+    expect(open).toContain('Each replacement changed 20 of 20 answers, right or wrong.');
+    expect(open).not.toContain('show no need');
+    expect(says([5, 0])).toContain('too few answers are right');
+    expect(says([6, 0])).toContain('its answers depend on what the latents hold');
+    expect(says([6, 6])).toContain('show no need');
     expect(says([18, 2, 18, 18, 18])).toContain('with latents zeroed; not with the others');
     expect(says([18])).toContain('Nothing was fed in their place');
     // The figures of the command line: 18 of 20 and Wilson's interval.

@@ -1,7 +1,7 @@
 /** A samples file to show, with invented results. */
 
 import { seededNumbers } from '../../src/base/random.ts';
-import { effectsOf } from '../../src/evaluation/comparison.ts';
+import { couldShowLoss, effectsOf } from '../../src/evaluation/comparison.ts';
 import { USUAL } from '../../src/evaluation/fed.ts';
 import { figuresOf, meansOf } from '../../src/evaluation/figures.ts';
 import type { SampleResult } from '../../src/evaluation/results.ts';
@@ -94,7 +94,13 @@ export function sampleTable(count: number, done: number, more: Partial<TableStat
     passes: passes.map(({ fed, results }) => {
       const { all, sizes, notAnswered } = figuresOf(results);
       const effect = fed === 'own' ? undefined : effects.get(fed);
-      return { fed, all, sizes, notAnswered, ...(effect && { effect }) };
+      return {
+        fed,
+        all,
+        sizes,
+        notAnswered,
+        ...(effect && { effect: { ...effect, open: !couldShowLoss(effect.counts) } }),
+      };
     }),
     ...(done > 0 && { tests: meansOf(passes[0]!.results.flatMap(({ tests }) => tests ?? [])) }),
     done: done * USUAL.length,

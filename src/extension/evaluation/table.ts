@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import type { Disposable } from '../../base/disposable.ts';
 import { t } from '../../base/l10n.ts';
-import { effectsOf, type FedResults } from '../../evaluation/comparison.ts';
+import { couldShowLoss, effectsOf, type FedResults } from '../../evaluation/comparison.ts';
 import { figuresOf, meansOf } from '../../evaluation/figures.ts';
 import type { ResultsHeader } from '../../evaluation/results.ts';
 import type { EvaluationState, PassState, TableState, TestsState } from '../../protocol/evaluation.ts';
@@ -168,8 +168,9 @@ export class SamplesTable implements Disposable {
       const { all, sizes, notAnswered } = figuresOf(results);
       const effect = fed === 'own' ? undefined : effects.get(fed);
       if (effect === undefined || effect.samples === 0) return { fed, all, sizes, notAnswered };
-      const { samples, difference, low, high, p, changed } = effect;
-      return { fed, all, sizes, notAnswered, effect: { samples, difference, low, high, p, changed } };
+      const { counts, samples, difference, low, high, p, changed } = effect;
+      const open = !couldShowLoss(counts);
+      return { fed, all, sizes, notAnswered, effect: { samples, difference, low, high, p, changed, open } };
     });
     this.figures = { version: this.version, passes: states };
     return states;

@@ -5,11 +5,10 @@
 
 import * as vscode from 'vscode';
 import * as z from 'zod';
-import { CancelledError, UserError } from '../../base/errors.ts';
-import { branchRequest, changesOf, type BranchChanges } from '../../client/branchRequest.ts';
-import type { LatentIntervention } from '../../protocol/engine.ts';
+import { CancelledError, unreachable, UserError } from '../../base/errors.ts';
+import { branchRequest, changesOf, checkBranch, type BranchChanges } from '../../client/branchRequest.ts';
+import { blocksOf, hasHelpers, targetsOf, vectorsOf } from '../../client/latents.ts';
 import type { PanelSelection } from '../../protocol/panel.ts';
-import { readArray } from '../../trace/arrays.ts';
 import type { Trace } from '../../trace/schema.ts';
 import { copyBeginning } from '../../traceFile/container.ts';
 import { requireTwo } from '../../traceFile/identity.ts';
@@ -33,7 +32,9 @@ const branchOptions = z.strictObject({
   at: z.int().min(0),
   text: z.string().optional(),
   mask: z.strictObject({ picture: z.string(), patches: z.array(z.int()) }).optional(),
-  latents: z.enum(['own', 'zero', 'noise', 'dummy', 'markers', 'none']).optional(),
+  latents: z
+    .enum(['own', 'zero', 'noise', 'mean', 'shuffle', 'oracle', 'dummy', 'markers', 'none'])
+    .optional(),
   temperature: z.number().min(0).optional(),
   seed: z.int().optional(),
 });
@@ -57,10 +58,8 @@ export class BranchCommand {
   /** From code. @throws UserError if it cannot be branched there */
   async fromCode(ref: TraceRef, options: unknown): Promise<RunResult> {
     const { at, latents, ...rest } = branchOptions.parse(options);
-    const changes = {
-      ...rest,
-      ...(latents !== undefined && { intervention: plainIntervention(latents) }),
-    } as BranchChanges;
+    const intervention = latents && (await this.interventionOf(latents, ref));
+    const changes = { ...rest, ...(intervention && { intervention }) } as BranchChanges;
     return this.start(await this.keptRun(ref), at, changes, 'wait');
   }
 
@@ -113,6 +112,7 @@ export class BranchCommand {
     const request = await library.use({ run }, async (open): Promise<RunRequest> => {
       const { images, helpers } = earlier ?? (await imagesOf(open));
       const settings = earlier?.settings ?? readRunSettings(context);
+      checkBranch(open.trace, at, changes);
       const branch = this.build({ run }, at, changes, open.trace, run);
       const { question } = open.trace;
       return {
@@ -137,9 +137,11 @@ export class BranchCommand {
     const { library } = this.services;
     return {
       model,
-      build: (arrays, pictures) =>
+      build: (arrays, pictures, engine) =>
         library.use(ref, async ({ trace, container }) => {
-          const { request, bytes } = await branchRequest({ trace, container, at, parent }, changes, pictures);
+          const teacher = (): Promise<Float32Array[][]> => targetsOf(engine, { trace, container });
+          const point = { trace, container, at, parent, teacher };
+          const { request, bytes } = await branchRequest(point, changes, pictures);
           await copyBeginning(container, bytes, arrays);
           return request;
         }),
@@ -189,7 +191,7 @@ export class BranchCommand {
       case 'mask':
         return { mask: { picture: picture!, patches: [...patches!] } };
       case 'latents':
-        return this.latentsChange(trace, ref);
+        return this.latentsChange(ref, trace);
       case 'temperature':
         return numberChange('temperature', trace.settings.temperature);
       case 'seed':
@@ -199,12 +201,16 @@ export class BranchCommand {
     }
   }
 
-  private async latentsChange(trace: Trace, own: TraceRef): Promise<BranchChanges | undefined> {
+  private async latentsChange(own: TraceRef, trace: Trace): Promise<BranchChanges | undefined> {
     const kinds: { label: string; kind: LatentKind }[] = [
       { label: vscode.l10n.t('Zeroed'), kind: 'zero' },
       { label: vscode.l10n.t('Noise of equal norm'), kind: 'noise' },
       { label: vscode.l10n.t('The mean of the run’s latents'), kind: 'mean' },
       { label: vscode.l10n.t('Another run’s…'), kind: 'swap' },
+      { label: vscode.l10n.t('The run’s own in another order'), kind: 'shuffle' },
+      ...(hasHelpers(trace)
+        ? [{ label: vscode.l10n.t('The teacher’s selection'), kind: 'oracle' as const }]
+        : []),
       { label: vscode.l10n.t('The pad’s embedding'), kind: 'dummy' },
       { label: vscode.l10n.t('None between the markers'), kind: 'markers' },
       { label: vscode.l10n.t('No block at all'), kind: 'none' },
@@ -212,31 +218,51 @@ export class BranchCommand {
     ];
     const kind = (await choose(kinds, { title: vscode.l10n.t('Which latents from there on?') }))?.kind;
     if (kind === undefined) return undefined;
-    if (kind !== 'swap' && kind !== 'mean') return { intervention: plainIntervention(kind) };
+    if (kind !== 'swap') return { intervention: await this.interventionOf(kind, own) };
     const { library, runStore } = this.services;
-    const ref =
-      kind === 'mean' ? own : await chooseTrace(runStore, vscode.l10n.t('The latents of which run?'));
+    const ref = await chooseTrace(runStore, vscode.l10n.t('The latents of which run?'));
     if (ref === undefined) return undefined;
     const latents = await library.use(ref, async (run) => {
-      if (kind === 'swap') await requireTwo(trace, run.trace);
-      return vectorsOf(run);
+      await requireTwo(trace, run.trace);
+      return givenBy(run);
     });
     return { intervention: { kind, latents } };
+  }
+
+  /** @param own the run that is branched off */
+  private async interventionOf(
+    kind: OwnKind,
+    own: TraceRef,
+  ): Promise<NonNullable<BranchChanges['intervention']>> {
+    const { library } = this.services;
+    switch (kind) {
+      case 'own':
+      case 'oracle':
+        return kind;
+      case 'noise':
+        return { kind, sample: 0 };
+      case 'mean':
+        return { kind, latents: await library.use(own, async (run) => givenBy(run)) };
+      case 'shuffle':
+        return { kind, sample: 0, blocks: await library.use(own, async (run) => blocksOf(run)) };
+      case 'zero':
+      case 'dummy':
+      case 'markers':
+      case 'none':
+        return { kind };
+      default:
+        return unreachable(kind);
+    }
   }
 }
 
 type Change = 'words' | 'mask' | 'latents' | 'temperature' | 'seed' | 'nothing';
-type PlainKind = NonNullable<z.output<typeof branchOptions>['latents']>;
-type LatentKind = PlainKind | 'mean' | 'swap';
+/** What is made of the run itself, or of nothing. */
+type OwnKind = NonNullable<z.output<typeof branchOptions>['latents']>;
+type LatentKind = OwnKind | 'swap';
 
-function plainIntervention(kind: PlainKind): LatentIntervention | 'own' {
-  if (kind === 'own') return kind;
-  return kind === 'noise' ? { kind, sample: 0 } : { kind };
-}
-
-async function vectorsOf({ trace, container }: OpenTrace): Promise<Float32Array[]> {
-  const vectors: Float32Array[] = [];
-  for (const { vector } of trace.latents) vectors.push((await readArray(container, vector)).data);
+async function givenBy(given: OpenTrace): Promise<Float32Array[]> {
+  const vectors = await vectorsOf(given);
   if (vectors.length > 0) return vectors;
   throw new UserError({ problem: 'This run has no latents to give', remedy: 'Choose another one.' });
 }

@@ -32,10 +32,11 @@ export interface RunRequest {
 export interface RunBranch {
   /** That made the other run. */
   model: TraceModel;
-  /** Puts into the file what stands before, and says what is asked. */
+  /** Puts into the file what stands before, and says what is asked. @param engine that has opened the model */
   build: (
     arrays: string,
     pictures: { images: ImageInput[]; helpers: ImageInput[] },
+    engine: Pick<EngineService, 'targets'>,
   ) => Promise<Omit<ReasonRequest, 'id' | 'arrays'>>;
 }
 
@@ -166,7 +167,11 @@ export class RunController implements Disposable {
     const asked =
       branch === undefined
         ? { question, images, helpers, ...settings }
-        : await branch.build(arrays, { images, helpers });
+        : await branch.build(
+            arrays,
+            { images, helpers },
+            { targets: (run) => this.engine.targets(run, signal) },
+          );
     const request = { id: this.id, arrays, ...asked };
     return this.engine.reason(request, (event) => this.apply(event), signal);
   }

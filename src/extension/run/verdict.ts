@@ -1,6 +1,7 @@
 /** Whether a run's answer is right, where the samples file beside its picture knows. Knows nothing of VS Code. */
 
 import * as z from 'zod';
+import { isSameQuestion } from '../../dataset/samples.ts';
 import { GOAL, HOLE, judge, SAFE, START } from '../../dataset/scoring.ts';
 import type { Trace, TraceVerdict } from '../../trace/schema.ts';
 import { answerText } from '../../trace/steps.ts';
@@ -27,12 +28,8 @@ export type KnownAnswer = z.output<typeof knownAnswer>;
 export function verdictOf(trace: Trace, sample: KnownAnswer): TraceVerdict | undefined {
   const { source, question, pictures, truth } = sample;
   const inputs = trace.pictures.filter(({ role }) => role === 'input').length;
-  const isTheSame = words(trace.question) === words(question) && inputs === pictures;
+  const isTheSame = isSameQuestion(trace.question, question) && inputs === pictures;
   if (truth === undefined || trace.status !== 'complete' || !isTheSame) return undefined;
   const { success } = judge(truth, answerText(trace));
   return { right: success, ...(truth.answer !== undefined && { expected: truth.answer }), source };
-}
-
-function words(question: string): string {
-  return question.replaceAll('<image>', ' ').trim().replaceAll(/\s+/g, ' ');
 }

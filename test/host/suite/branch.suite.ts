@@ -57,6 +57,23 @@ export function suite(claim: DeclareClaim): void {
   );
 
   claim(
+    'a branch is fed the teacher’s selection where the run has helper pictures, or its own latents in another order',
+    async () => {
+      const api = await inspector();
+      const helpers = [file('map-01-helper-1.png'), file('map-01-helper-2.png')];
+      const { runId } = await reason(file('map-01.png'), { helpers });
+      const at = (await api.traceOf(runId)).blocks[0]!.startToken;
+      for (const latents of ['oracle', 'shuffle']) {
+        const made = await api.traceOf(await branch(runId, { at, latents }));
+        assert.deepEqual([made.settings.intervention, made.branch?.parent], [latents, runId]);
+      }
+      const { runId: plain } = await reason(file('map-01.png'));
+      await assert.rejects(branch(plain, { at, latents: 'oracle' }), /the run has no helper pictures/);
+    },
+    { timeoutMs: 3 * RUN_MS },
+  );
+
+  claim(
     'run once more, a branch comes to the same tokens',
     async () => {
       const api = await inspector();

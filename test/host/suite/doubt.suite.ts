@@ -237,6 +237,11 @@ export function suite(claim: DeclareClaim): void {
         return { calibration, several };
       };
       const shipped = (await offered('causality')).calibration!;
+      for (const wrong of [{ maps: 1 }, { maps: 2, more: 1 }, {}])
+        await assert.rejects(
+          async () => vscode.commands.executeCommand('ilvr.calibrate', wrong),
+          /cannot be calibrated so/,
+        );
       const found = await vscode.commands.executeCommand<Calibration>('ilvr.calibrate', { maps: 2 });
       await vscode.commands.executeCommand('workbench.action.closeQuickOpen');
       assert.deepEqual(

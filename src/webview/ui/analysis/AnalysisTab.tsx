@@ -77,6 +77,7 @@ export function AnalysisHead({ scene, method, state, compute, again }: HeadProps
           onChange={change}
         />
       )}
+      {answer?.canCompute === true && method === 'dependence' && <p class="dim">{maskedText(scene)}</p>}
       {running !== undefined ? (
         <div class="analysis-running">
           <ProgressRing />
@@ -125,6 +126,22 @@ function selectedIn({ shown: { latent } }: Scene, method: PanelAnalysis): Parame
 function markedIn({ view: { region } }: Scene, method: PanelAnalysis): Parameters {
   if (method !== 'dependence' || region === undefined) return {};
   return { region: [region.top, region.left, region.bottom, region.right] };
+}
+
+/** What is masked when it is computed next; rows and columns count from 1. */
+function maskedText({ view: { region } }: Scene): string {
+  if (region === undefined)
+    return t('Masked: the middle quarter. Drag a region on the picture to mask another.');
+  const [top, bottom, left, right] = [region.top, region.bottom, region.left, region.right].map(
+    (place) => place + 1,
+  ) as [number, number, number, number];
+  return t(
+    'Masked: rows {0} to {1}, columns {2} to {3}, as marked on the picture.',
+    top,
+    bottom,
+    left,
+    right,
+  );
 }
 
 function Elsewhere({ answer }: { answer: AnalysisAnswer }): VNode {

@@ -192,14 +192,17 @@ function NoEffect(): VNode {
 }
 
 function EffectCells({ effect }: { effect: NonNullable<PassState['effect']> }): VNode {
-  const { difference, low, high, p, changed, samples } = effect;
+  const { difference, low, high, p, changed, samples, open } = effect;
   const isMore = p < SIGNIFICANCE;
+  const chance = open
+    ? t('Too few answers are right for this test to decide anything')
+    : t('This may be chance');
   return (
     <>
       <td class="numeric">
         <b>{points(difference)}</b> <span class="dim">{t('{0} to {1}', points(low), points(high))}</span>
       </td>
-      <td class="numeric" title={isMore ? t('More than chance explains') : t('This may be chance')}>
+      <td class="numeric" title={isMore ? t('More than chance explains') : chance}>
         {isMore ? <b>{probability(p).replace(/^= /, '')}</b> : probability(p).replace(/^= /, '')}
       </td>
       <td class="numeric">{`${changed}/${samples}`}</td>

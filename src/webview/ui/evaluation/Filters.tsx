@@ -81,6 +81,11 @@ export function Filters({ scene }: { scene: EvaluationScene }): VNode {
           </select>
         </label>
       )}
+      {passes.length > 1 && (
+        <span class="dim">
+          {t('Passes, from the left: {0}', passes.map(({ fed }) => fedName(fed)).join(', '))}
+        </span>
+      )}
       <span class="dim filters-count" role="status">
         {plural(model.count, '{0} row', '{0} rows')}
       </span>
