@@ -37,6 +37,8 @@ function reportTests(terminal: Terminal, results: SampleResult[]): void {
   if (kl !== undefined) terminal.line(label('KL without latents'), `${meanText(kl)} nats per word`);
   if (faithfulness !== undefined)
     terminal.line(label('map faithfulness'), `${meanText(faithfulness)}, above 0: better than random orders`);
+  else if (kl !== undefined)
+    terminal.line(label('map faithfulness'), 'no score: the first latents look at no picture');
   const problems = tests.flatMap(({ problem }) => problem ?? []);
   if (problems.length > 0)
     terminal.line(label('not tested'), `${problems.length}; the first: ${problems[0]}`);

@@ -186,7 +186,10 @@ export function suite(claim: DeclareClaim): void {
         assert.equal(tests.length, COUNT);
         for (const { kl, faithfulness } of tests) {
           assert.ok(carries ? kl! >= MOVED : kl! < 1e-6, `KL without latents ${kl}`);
-          const { value, low, high } = faithfulness!;
+          // The latents that carry the answer look at words alone, so that their maps have no order.
+          assert.equal(faithfulness === undefined, carries);
+          if (faithfulness === undefined) continue;
+          const { value, low, high } = faithfulness;
           assert.ok(low < value && value < high, `faithfulness ${low}, ${value}, ${high}`);
         }
         for (const rows of others)
@@ -215,7 +218,10 @@ export function suite(claim: DeclareClaim): void {
           summariesOf(causality).map(({ moves }) => moves),
           [needed, needed, needed],
         );
-        assert.match(dependenceVerdict(dependence).sentence, needed ? /hand on 1/ : /hand on 0/);
+        assert.match(
+          dependenceVerdict(dependence).sentence,
+          needed ? /words with 1 of 1/ : /words with none of 1/,
+        );
         await vscode.commands.executeCommand('workbench.action.closeAllEditors');
       },
       { timeoutMs: 2 * RUN_MS },
