@@ -38,7 +38,10 @@ function reportTests(terminal: Terminal, results: SampleResult[]): void {
   if (faithfulness !== undefined)
     terminal.line(label('map faithfulness'), `${meanText(faithfulness)}, above 0: better than random orders`);
   else if (kl !== undefined)
-    terminal.line(label('map faithfulness'), 'no score: the first latents look at no picture');
+    terminal.line(
+      label('map faithfulness'),
+      'no score: the maps of the first latents have no order, as they look at no picture',
+    );
   const problems = tests.flatMap(({ problem }) => problem ?? []);
   if (problems.length > 0)
     terminal.line(label('not tested'), `${problems.length}; the first: ${problems[0]}`);
