@@ -302,8 +302,14 @@ function TestCells({ row: { kl, faithfulness, untested } }: { row: Row }): VNode
         class="cell cell-faithfulness numeric"
         title={faithfulness === undefined ? untested : scoreText(faithfulness)}
       >
-        {faithfulness !== undefined && (
+        {faithfulness !== undefined ? (
           <span data-strong={faithfulness.low > 0}>{signed(faithfulness.value)}</span>
+        ) : (
+          kl !== undefined && (
+            <span class="dim" title={t('Its map is the same at every patch, so that it has no order.')}>
+              {t('no score')}
+            </span>
+          )
         )}
       </span>
     </>
