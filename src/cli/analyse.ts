@@ -32,6 +32,7 @@ import { deadBytes } from '../traceFile/compact.ts';
 import { extendTrace } from '../traceFile/extendTrace.ts';
 import { requireTwo } from '../traceFile/identity.ts';
 import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
+import { asRun } from './asRun.ts';
 import { asJson, reportAnalysis, whyUntried } from './analysisReport.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { deviceLabel } from '../tensor/device.ts';
@@ -349,11 +350,8 @@ async function computeWithModel(
       },
     };
   };
-  // Computed as the run was, unless another format is asked for.
-  const { weights = options.weights } = run.trace.model;
-  const asRun = options.weights === 'auto' ? { ...options, weights } : options;
   // JSON alone goes to the output, so that another program can read it.
-  return withModel(context, asRun, ask, { silent: options.json === true });
+  return withModel(context, await asRun(context, options, run.trace), ask, { silent: options.json === true });
 }
 
 /** A cancel before the engine has begun leaves nothing. */

@@ -21,6 +21,7 @@ import { checkTracePath, conclude } from './reason.ts';
 import { reportEvent } from './reporter.ts';
 import { regionFrom, regionIn, REGION_FORM, type Region } from './region.ts';
 import { latentsOfFile, runRequest } from './runRequest.ts';
+import { asRun } from './asRun.ts';
 import { withModel } from './session.ts';
 import { label } from './terminal.ts';
 
@@ -150,10 +151,7 @@ async function branch(context: CliContext, file: string, options: BranchOptions)
     checkBranch(trace, at, changes);
     const pictures = await picturesOf(parent, options.image);
     const again = options.at === undefined ? { parent: trace.branch!.parent } : {};
-    // Computed as the run was, unless another format is asked for.
-    const { weights = options.weights } = trace.model;
-    const asRun = options.weights === 'auto' ? { ...options, weights } : options;
-    return await withModel(context, asRun, async ({ client }) => {
+    return await withModel(context, await asRun(context, options, trace), async ({ client }) => {
       const { signal, terminal } = context;
       const teacher = (): Promise<Float32Array[][]> => targetsOf(client, parent, signal);
       const point = { trace, container, at, teacher, ...again };

@@ -6,6 +6,7 @@
 import * as vscode from 'vscode';
 import { CancelledError, UserError } from '../../base/errors.ts';
 import { oneLine } from '../../base/plainText.ts';
+import { bundledModelOf } from '../../checkpoint/bundled.ts';
 import { bundledReference } from '../../files/bundledModels.ts';
 import type { ReasonOptions } from '../api.ts';
 import type { BranchCommand, BranchServices } from './branchCommand.ts';
@@ -127,12 +128,23 @@ export class ReasonCommand {
    * the bundled model that an example is drawn for.
    */
   private async ownSettings(runId: string): Promise<Partial<RunSettings>> {
+    const [protocol, isExample] = await this.ownOf(runId);
+    return {
+      ...(protocol !== undefined && { protocol }),
+      ...(isExample && { model: bundledReference('worlds') }),
+    };
+  }
+
+  /** Its rules, and whether it is of the model of examples; of a kept run its trace tells. */
+  private async ownOf(runId: string): Promise<[RunSettings['protocol'], boolean]> {
     const run = this.runs.get(runId);
-    const { protocol } =
-      run === undefined ? (await this.library.trace({ run: runId })).settings : run.request.settings;
-    const worlds = bundledReference('worlds');
-    const isExample = run?.request.settings.model === modelFolder(this.context, worlds);
-    return { ...(protocol !== undefined && { protocol }), ...(isExample && { model: worlds }) };
+    if (run !== undefined) {
+      const { protocol, model } = run.request.settings;
+      return [protocol, model === modelFolder(this.context, bundledReference('worlds'))];
+    }
+    const { settings, model } = await this.library.trace({ run: runId });
+    const bundled = await bundledModelOf(this.context.asAbsolutePath('models'), model.sha256);
+    return [settings.protocol, bundled === 'worlds'];
   }
 
   private async earlierRequest(runId: string): Promise<Omit<RunRequest, 'settings'>> {
