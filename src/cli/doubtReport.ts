@@ -70,13 +70,14 @@ export function reportDecomposition(terminal: Terminal, result: AnalysisResult<'
   terminal.line(label('controls'), new Styled('dim', calibrationText()));
 }
 
-function figures({ kl, answer, stated, otherAnswers, right }: VariantSummary): string {
+function figures({ kl, answer, followed, unanswered, otherAnswers, right }: VariantSummary): string {
   return [
     kl && `KL ${spreadText(kl)} nats per word`,
     answer && `log p of the answer ${spreadText(answer, true)}`,
     otherAnswers === undefined
-      ? `${stated} stated an answer`
-      : `${otherAnswers} of ${stated} answers changed`,
+      ? `${followed - unanswered} stated an answer`
+      : `${otherAnswers} of ${followed} answers changed`,
+    otherAnswers !== undefined && unanswered > 0 ? `${unanswered} stated none` : undefined,
     right === undefined ? undefined : `${right} right`,
   ]
     .filter((part) => part !== undefined)

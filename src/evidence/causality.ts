@@ -57,13 +57,17 @@ export interface VariantSummary {
   kl?: Spread;
   /** Over the draws: change of the answer's log-probability, all its words together, in nats. */
   answer?: Spread;
-  /** Draws that have stated an answer, and of these: another than the own, absent where the run states none; right by the scorer. */
-  stated: number;
+  /** Draws that were followed to an answer, or to the limit of tokens without one. */
+  followed: number;
+  /** Of these: none at all. */
+  unanswered: number;
+  /** Of these: another than the own, or none; absent where the run itself states none. */
   otherAnswers?: number;
+  /** Of these: right by the scorer. */
   right?: number;
   /** Draws whose words differ from the own. */
   otherWords: number;
-  /** Half of the draws or more state another answer. */
+  /** Half of the draws or more state another answer, or none. */
   changes: boolean;
   /** The mean KL reaches MOVED. */
   moves: boolean;
@@ -82,20 +86,21 @@ function summaryOf({ kind, missing, forced, free }: Variant, { own, answer, word
   const kl =
     forced && spreadOf(rows(forced.kl.data).map((row) => meanOf(row.filter((x) => !Number.isNaN(x)))));
   const change = forced && spreadOf(rows(forced.change.data).map((row) => sumOf(answer.map((i) => row[i]!))));
-  const stated = free.filter((each) => each.answer !== undefined);
+  const followed = free.filter((each) => each.answer !== undefined || each.cut === true);
   const other =
-    own?.answer === undefined ? undefined : stated.filter(({ answer: its }) => its !== own.answer).length;
-  const judged = stated.filter(({ right }) => right !== undefined);
+    own?.answer === undefined ? undefined : followed.filter(({ answer: its }) => its !== own.answer).length;
+  const judged = followed.filter(({ right }) => right !== undefined);
   return {
     kind,
     ...(missing !== undefined && { missing }),
     ...(kl && { kl }),
     ...(change && answer.length > 0 && { answer: change }),
-    stated: stated.length,
+    followed: followed.length,
+    unanswered: followed.filter((each) => each.answer === undefined).length,
     ...(other !== undefined && { otherAnswers: other }),
     ...(judged.length > 0 && { right: judged.filter(({ right }) => right).length }),
     otherWords: free.filter(({ difference }) => difference !== undefined).length,
-    changes: other !== undefined && other > 0 && 2 * other >= stated.length,
+    changes: other !== undefined && other > 0 && 2 * other >= followed.length,
     moves: kl !== undefined && kl.mean >= MOVED,
   };
 }
@@ -122,14 +127,14 @@ export function verdictOf(result: Result): CausalVerdict {
 export function verdictRule(): string {
   return t(
     'Counted: latents whose content was replaced while slots and markers stayed (zeros, noise, mean, another run’s, the ' +
-      'teacher’s, pads). A replacement changes the answer if at least half of its draws state another one; it moves the ' +
+      'teacher’s, pads). A replacement changes the answer if at least half of its draws state another one, or none; it moves the ' +
       'words if the mean KL per word is {0} nats or more.',
     MOVED,
   );
 }
 
 function findingOf({ own }: Result, counted: readonly VariantSummary[]): Finding {
-  if (own?.answer === undefined || counted.every(({ stated }) => stated === 0)) return 'open';
+  if (own?.answer === undefined || counted.every(({ followed }) => followed === 0)) return 'open';
   const changing = counted.filter(({ changes }) => changes).length;
   if (changing === counted.length) return 'needed';
   if (changing > 0) return 'mixed';
@@ -182,10 +187,10 @@ export function withoutAnswerText({ own }: Result): string {
 }
 
 /** "markers alone (changed the answer)" */
-function effectText({ kind, changes, stated }: VariantSummary): string {
+function effectText({ kind, changes, followed, unanswered }: VariantSummary): string {
   const name = variantName(kind);
-  if (changes) return t('{0} (changed the answer)', name);
-  return stated > 0 ? t('{0} (did not change the answer)', name) : t('{0} (stated no answer)', name);
+  if (unanswered === followed) return t('{0} (stated no answer)', name);
+  return changes ? t('{0} (changed the answer)', name) : t('{0} (did not change the answer)', name);
 }
 
 /** Undefined where something was tried, or nothing was to be. */

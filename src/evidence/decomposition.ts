@@ -130,12 +130,15 @@ function forcedText(slots: number, markers: number): string {
  * @param isFormat whether no part adds to the answer with the run's own words fed
  */
 function freeText(conditions: readonly [Condition, VariantSummary][], isFormat: boolean): string {
-  const changed = conditions.filter(([, { changes }]) => changes);
+  const unstated = conditions.filter(([, { followed, unanswered }]) => unanswered === followed);
+  const changed = conditions.filter((each) => each[1].changes && !unstated.includes(each));
   const named = (some: typeof changed): string =>
     some.map(([condition]) => `“${conditionName(condition)}”`).join(', ');
-  if (changed.length > 0) return t('Written freely, it becomes another with {0}.', named(changed));
-  const unstated = conditions.filter(([, { stated }]) => stated === 0);
-  if (unstated.length > 0) return t('Written freely, none is stated with {0}.', named(unstated));
+  const found = [
+    ...(changed.length > 0 ? [t('Written freely, it becomes another with {0}.', named(changed))] : []),
+    ...(unstated.length > 0 ? [t('Written freely, none is stated with {0}.', named(unstated))] : []),
+  ];
+  if (found.length > 0) return found.join(' ');
   return isFormat
     ? t('Written freely, it stays the same whatever is taken away: the format is enough.')
     : t('Written freely, it stays the same whatever is taken away.');

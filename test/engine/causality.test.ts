@@ -101,9 +101,9 @@ describe('where latents are known not to reach the answer', () => {
     expect(status).toBe('complete');
     const summaries = summariesOf(result!);
     expect(summaries.map(({ kind }) => kind)).toEqual(LATENT_KINDS);
-    for (const { kind, kl, otherWords, otherAnswers, stated } of summaries) {
+    for (const { kind, kl, otherWords, otherAnswers, followed, unanswered } of summaries) {
       expect([kind, kl!.most < 1e-9, otherWords, otherAnswers]).toEqual([kind, true, 0, 0]);
-      expect(stated).toBe(kind === 'noise' || kind === 'shuffle' ? 3 : 1);
+      expect([followed, unanswered]).toEqual([kind === 'noise' || kind === 'shuffle' ? 3 : 1, 0]);
     }
     expect(verdictOf(result!).finding).toBe('nothing');
     // The own words are the run's, and the answer is among them.

@@ -109,17 +109,17 @@ function Variants({ result: { own }, summaries, chosen, choose }: VariantsProps)
 }
 
 function Figures({ summary, isJudged }: { summary: VariantSummary; isJudged: boolean }): VNode {
-  const { kl, answer, stated, otherAnswers, right, moves, changes } = summary;
+  const { kl, answer, followed, unanswered, otherAnswers, right, moves, changes } = summary;
   return (
     <>
       <td class="numeric" data-strong={moves}>
         {together(spreadText(kl))}
       </td>
       <td class="numeric">{together(spreadText(answer, true))}</td>
-      <td data-strong={changes}>
-        {otherAnswers === undefined ? '–' : t('{0} of {1}', otherAnswers, stated)}
+      <td data-strong={changes} title={unanswered > 0 ? t('{0} stated none', unanswered) : undefined}>
+        {otherAnswers === undefined ? '–' : t('{0} of {1}', otherAnswers, followed)}
       </td>
-      {isJudged && <td>{right === undefined ? '' : t('{0} of {1}', right, stated)}</td>}
+      {isJudged && <td>{right === undefined ? '' : t('{0} of {1}', right, followed)}</td>}
     </>
   );
 }
