@@ -162,17 +162,19 @@ describe('a branch', () => {
     }
     const first = await readArray(hidden.container, hidden.trace.latents[0]!.attention);
     expect(Math.max(...patches.map((patch) => first.data[range!.start + patch]!))).toBeGreaterThan(0);
-    // A replay masks the same, or it would not come to the run's latents.
-    const request = await analyseRequest(hidden.trace, hidden.container, {
-      name: 'lens',
-      parameters: { words: 1 },
-    });
+    // A replay masks the same, and so do variants of the branch, or they would not come to the run's latents.
     const identity = { name: 'it', fingerprint: model.checkpoint.fingerprint };
     const quiet = { found: () => undefined, progress: () => undefined, pause: async () => undefined };
-    expect((await analyse({ model, identity, ...quiet }, request)).status).toBe('complete');
-    await expect(analyse({ model, identity, ...quiet }, { ...request, masks: [] })).rejects.toThrow(
-      /does not come to the latents/,
-    );
+    for (const asked of [
+      { name: 'lens', parameters: { words: 1 } },
+      { name: 'causality', parameters: { variants: ['zero'], block: 3 } },
+    ] as const) {
+      const request = await analyseRequest(hidden.trace, hidden.container, asked);
+      expect((await analyse({ model, identity, ...quiet }, request)).status).toBe('complete');
+      await expect(analyse({ model, identity, ...quiet }, { ...request, masks: [] })).rejects.toThrow(
+        /does not come to the latents/,
+      );
+    }
   });
 
   it.each<[string, number, BranchChanges, RegExp]>([

@@ -179,11 +179,11 @@ class OwnWords {
 
   /** @param start index of the token before which the variants part from the run */
   static async read(of: ModelRun, start: number, context: RunnerContext<'causality'>): Promise<OwnWords> {
-    const { model, prompt, run, settings } = of;
+    const { model, prompt, run, settings, hidden, protocol } = of;
     const begun = await Generation.begin(
       model,
       prompt,
-      { ...settings, protocol: of.protocol, temperature: 0, topP: 1, seed: 0 },
+      { ...settings, protocol, hidden, temperature: 0, topP: 1, seed: 0 },
       async (read) => {
         context.progress({ code: 'read-prompt' }, read / prompt.ids.length);
         await context.pause();

@@ -47,6 +47,8 @@ export interface ModelRun {
   /** How it was generated. */
   settings: RunQuestion['settings'];
   sequence: Sequence;
+  /** What it did not see of its pictures, as a branch. */
+  hidden: readonly HiddenKeys[];
   /** Of each picture in the prompt and, where they were asked for, of the others: features (tokens, C). */
   pictures: { picture: AnalysedPicture; features: PictureFeatures; grid: PatchGrid }[];
   /** Features of the pictures in the prompt, changed before the tower sees them. */
@@ -111,13 +113,15 @@ export async function prepareRun(
     protocol: request.protocol,
     emptied: (block: number) => run.blocks[block]?.emptied === true,
   };
-  const sequence = await sequenceOf(model, prompt, past, hiddenIn(request, run));
+  const hidden = hiddenIn(request, run);
+  const sequence = await sequenceOf(model, prompt, past, hidden);
   return {
     model,
     run,
     prompt,
     settings,
     sequence,
+    hidden,
     pictures: encoded,
     own: hasOwnLatents(request),
     reencode: async (change) => {
