@@ -16,8 +16,7 @@ import { ResultsFile } from '../evaluation/results.ts';
 import { noSamples, questionFor } from '../evaluation/samples.ts';
 import { probability } from '../evaluation/words.ts';
 import { calibrationText, controlsText } from '../evidence/calibration.ts';
-import { variantName, verdictRule, type Finding } from '../evidence/causality.ts';
-import { number } from '../evidence/format.ts';
+import { natsText, variantName, verdictRule, type Finding } from '../evidence/causality.ts';
 import { analysedRun } from '../trace/analyses.ts';
 import type { OpenTrace } from '../traceFile/openTrace.ts';
 import { EXIT, type CliContext } from './context.ts';
@@ -64,7 +63,7 @@ export async function doubt(context: CliContext, file: string, options: DoubtOpt
     { jobs: options.jobs, tasks: samples.length, silent },
     async (sessions) => {
       const [{ loaded }] = sessions as [Session];
-      const other = otherQuestion(loaded, options);
+      const other = otherQuestion(loaded, options, samples);
       const asked = samples.map((sample) => ({ ...sample, question: questionFor(sample, other) }));
       const header = await headerFor(context, loaded, file, options, other);
       const growing = swapAmong(asked);
@@ -220,7 +219,7 @@ function rowOf({ line, mapId, own, kinds, finding, error }: DoubtEntry): (string
   if (own === undefined) return ['·', name, 'no latents to test'];
   const mark = own.right === undefined ? '·' : own.right ? new Styled('green', '✓') : new Styled('red', '✗');
   const markers = kinds.find(({ kind }) => kind === 'markers');
-  const kl = markers === undefined ? '' : ` · ${variantName('markers')}: KL ${number(markers.kl)}`;
+  const kl = markers === undefined ? '' : ` · ${variantName('markers')}: KL ${natsText(markers.kl)}`;
   return [mark, name, `${(own.answer ?? '').slice(0, 40).padEnd(10)} ${FINDINGS[finding ?? 'open']}${kl}`];
 }
 
@@ -269,7 +268,7 @@ function reportKind(terminal: Terminal, entries: readonly DoubtEntry[], kind: In
   const stated = tried.filter(({ own }) => own?.answer !== undefined);
   const changed = stated.filter(({ own, first }) => first.answer !== own?.answer).length;
   const parts = [
-    `KL ${number(mean)} (${number(Math.max(0, low))} to ${number(high)})`,
+    `KL ${natsText(mean)} (${natsText(Math.max(0, low))} to ${natsText(high)})`,
     stated.length === 0
       ? 'no run stated an answer'
       : `${share(changed, stated.length)} of the answers changed`,

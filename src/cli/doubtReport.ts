@@ -126,7 +126,7 @@ export function reportDependence(
     );
     terminal.line(label(changeName(change), NAME), parts.join('   '));
     const effect = (part: typeof whole): string =>
-      part === undefined ? '' : `KL ${number(part.kl)}, answer ${number(part.answer)}`;
+      part === undefined ? '' : `KL ${natsText(part.kl)}, answer ${natsText(part.answer)}`;
     reportControls(terminal, change);
     terminal.line(label('', NAME), `in all: ${effect(whole)}; through the latents: ${effect(through)}`);
   }
@@ -147,7 +147,7 @@ export function reportFaithfulness(
     const { block, index } = trace.latents[latent]!;
     const why = whyNoScore(tested, layer);
     const [byState, byAnswer] = [state, answer].map((curves) => scoresOf(curves, fractions.data));
-    const all = `all taken away: cosine ${number(withoutPicture(state))}, log p ${number(withoutPicture(answer))}`;
+    const all = `all taken away: cosine ${number(withoutPicture(state))}, log p ${natsText(withoutPicture(answer))}`;
     terminal.line(
       label(`block ${block + 1}, latent ${index + 1}`, NAME),
       why === undefined

@@ -110,7 +110,7 @@ export async function withEvaluation<T>(
   return withModels(context, given, share, async (sessions) => {
     const [{ loaded }] = sessions as [Session];
     const options = releasedOptions(given, loaded);
-    const other = otherQuestion(loaded, options);
+    const other = otherQuestion(loaded, options, samples);
     if (!silent && other !== undefined && other.forMapsOnly) tellQuestion(terminal, other.question);
     const asked = samples.map((sample) => ({ ...sample, question: questionFor(sample, other) }));
     const header = await headerFor(context, loaded, file, options, other);
@@ -157,15 +157,17 @@ async function openRun(
 
 /**
  * The question to put instead of the samples' own: the caller's for every sample, or the one that the
- * model was trained to answer, for maps.
+ * model was trained to answer, for maps where there are some.
  */
 export function otherQuestion(
   loaded: LoadedModel,
   { question, sampleQuestions }: Pick<EvaluationOptions, 'question' | 'sampleQuestions'>,
+  samples: readonly Pick<Sample, 'map'>[],
 ): OtherQuestion | undefined {
   if (question !== undefined) return { question, forMapsOnly: false };
   const own = loaded.defaults.question;
-  return sampleQuestions || own === undefined ? undefined : { question: own, forMapsOnly: true };
+  const hasMaps = samples.some(({ map }) => map !== undefined);
+  return sampleQuestions || own === undefined || !hasMaps ? undefined : { question: own, forMapsOnly: true };
 }
 
 function tellQuestion(terminal: Terminal, question: string): void {

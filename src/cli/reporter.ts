@@ -97,6 +97,8 @@ function looksOf(trace: Trace): string | undefined {
   const opening = openingOf(trace);
   const layer = opening.layer();
   const mass = opening.layers()[layer]!.mass;
+  if (mass === 0)
+    return `at no image: no latent's attention reaches one in any of ${trace.model.layers} layers`;
   return `most in layer ${layer + 1} of ${trace.model.layers}: mean mass on the image ${share(mass)}`;
 }
 
@@ -124,6 +126,7 @@ function attentionFacts(trace: Trace, block: TraceBlock): string[] {
   const looks = latentsOf(trace, block.index).flatMap(({ token }) => opening.look(trace.tokens[token]) ?? []);
   if (looks.length === 0 || seen.length === 0) return [];
   const mass = looks.reduce((sum, look) => sum + look.mass.pictures, 0) / looks.length;
+  if (mass === 0) return [`looks at no image (layer ${opening.layer() + 1})`];
   const noun = seen.length === 1 ? 'image' : 'images';
   return [peakText(trace, looks), `mass on ${noun} ${share(mass)} (layer ${opening.layer() + 1})`];
 }

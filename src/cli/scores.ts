@@ -1,7 +1,7 @@
 /** Prints the figures of an evaluation. */
 
 import type { Sample } from '../dataset/samples.ts';
-import { chanceOf, figuresOf, meansOf, type Chance } from '../evaluation/figures.ts';
+import { chanceOf, figuresOf, meansOf, type Chance, type Mean } from '../evaluation/figures.ts';
 import type { SampleResult } from '../evaluation/results.ts';
 import { accuracy, meanText, percent } from '../evaluation/words.ts';
 import { label as labelOf, Styled, type Terminal } from './terminal.ts';
@@ -36,7 +36,7 @@ function reportTests(terminal: Terminal, results: SampleResult[]): void {
   const { kl, faithfulness } = meansOf(tests);
   if (kl !== undefined) terminal.line(label('KL without latents'), `${meanText(kl)} nats per word`);
   if (faithfulness !== undefined)
-    terminal.line(label('map faithfulness'), `${meanText(faithfulness)}, above 0: better than random orders`);
+    terminal.line(label('map faithfulness'), `${meanText(faithfulness)}: ${besideRandom(faithfulness)}`);
   else if (kl !== undefined)
     terminal.line(
       label('map faithfulness'),
@@ -45,6 +45,12 @@ function reportTests(terminal: Terminal, results: SampleResult[]): void {
   const problems = tests.flatMap(({ problem }) => problem ?? []);
   if (problems.length > 0)
     terminal.line(label('not tested'), `${problems.length}; the first: ${problems[0]}`);
+}
+
+/** What an interval says of maps against random orders of their patches. */
+function besideRandom({ low, high }: Mean): string {
+  if (low > 0) return 'better than random orders';
+  return high < 0 ? 'worse than random orders' : 'not told apart from random orders';
 }
 
 function reportChance(terminal: Terminal, { maps, answer: usual }: Chance): void {

@@ -55,7 +55,7 @@ export interface VariantSummary {
   missing?: WhyMissing;
   /** Over the draws: KL per word, in nats; absent while there is none. */
   kl?: Spread;
-  /** Over the draws: change of the answer's log-probability, all its words together, in nats. */
+  /** Over the draws: change of the answer's log-probability, all its words together, in nats; absent where the run states none. */
   answer?: Spread;
   /** Draws that were followed to an answer, or to the limit of tokens without one. */
   followed: number;
@@ -94,7 +94,7 @@ function summaryOf({ kind, missing, forced, free }: Variant, { own, answer, word
     kind,
     ...(missing !== undefined && { missing }),
     ...(kl && { kl }),
-    ...(change && answer.length > 0 && { answer: change }),
+    ...(change && answer.length > 0 && own?.answer !== undefined && { answer: change }),
     followed: followed.length,
     unanswered: followed.filter((each) => each.answer === undefined).length,
     ...(other !== undefined && { otherAnswers: other }),
@@ -144,19 +144,31 @@ function findingOf({ own }: Result, counted: readonly VariantSummary[]): Finding
 function sentenceOf(finding: Exclude<Finding, 'open'>, counted: readonly VariantSummary[]): string {
   const all = counted.length;
   const changing = counted.filter(({ changes }) => changes).length;
-  const most = number(Math.max(0, ...counted.map(({ kl }) => kl!.mean)));
+  const most = natsText(Math.max(0, ...counted.map(({ kl }) => kl!.mean)));
   switch (finding) {
     case 'needed':
+      if (all === 1)
+        return t('This answer needs what these latents hold: the one replacement that was tried changed it.');
       return t('This answer needs what these latents hold: each of {0} replacements changed it.', all);
     case 'mixed':
       return t('Some replacements of what these latents hold changed the answer: {0} of {1}.', changing, all);
     case 'words':
+      if (all === 1)
+        return t(
+          'What these latents hold moves the words, not the answer: the one replacement that was tried did not change it; KL {0} nats per word.',
+          most,
+        );
       return t(
         'What these latents hold moves the words, not the answer: none of {0} replacements changed it; KL up to {1} nats per word.',
         all,
         most,
       );
     case 'nothing':
+      if (all === 1)
+        return t(
+          'This answer does not need what these latents hold: the one replacement that was tried did not change it, and words moved by {0} nats.',
+          most,
+        );
       return t(
         'This answer does not need what these latents hold: none of {0} replacements changed it, and words moved by at most {1} nats.',
         all,

@@ -39,6 +39,14 @@ it('counts an answer that is not reached within the limit as lost, and tells how
   });
 });
 
+it('speaks of one replacement as of one', () => {
+  const all = [OTHER, OWN].map((free) => verdictOf(resultOf({ zero: [free] })).sentence);
+  expect(all).toEqual([
+    'This answer needs what these latents hold: the one replacement that was tried changed it.',
+    'What these latents hold moves the words, not the answer: the one replacement that was tried did not change it; KL 1.00 nats per word.',
+  ]);
+});
+
 it('says nothing of what was not followed', () => {
   const result = resultOf({ zero: [BEGUN] });
   expect(summariesOf(result)[0]).toMatchObject({ followed: 0, unanswered: 0, changes: false });
