@@ -92,8 +92,10 @@ describe('arguments', () => {
   });
 
   it('of all that runs a model stop at Ctrl-C, and keep what there is', () => {
-    const { commands } = createProgram({} as CliContext, () => undefined);
-    const running = commands.filter(({ options }) => options.some(({ long }) => long === '--max-tokens'));
+    const { commands } = createProgram({ version: '1' } as CliContext, () => undefined);
+    const running = commands.filter(({ options }) =>
+      options.some(({ long }) => long === '--model' || long === '--max-tokens'),
+    );
     expect(running.map((command) => command.name())).toContain('branch');
     for (const command of running) expect(STOPPABLE).toContain(command.name());
   });

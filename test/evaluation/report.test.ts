@@ -103,7 +103,11 @@ describe('a report', () => {
     );
     const [own, ...others] = maps.passes.map(({ fed, results }) => ({
       fed,
-      results: results.map(({ size: _, ...rest }) => rest),
+      results: results.map((result) => {
+        const { size, ...rest } = result;
+        expect(size).toBeDefined();
+        return rest;
+      }),
     }));
     const page = textOf(
       reportHtml({ ...maps, passes: [own!, { fed: 'swap', results: [] }, ...others.slice(0, 1)] }),
