@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { basename, extname, join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { CancelledError } from '../base/errors.ts';
-import { withoutPlaces, type Sample } from '../dataset/samples.ts';
+import { shownQuestion } from '../base/question.ts';
+import type { Sample } from '../dataset/samples.ts';
 import { USUAL } from '../evaluation/fed.ts';
 import type { FedResults } from '../evaluation/comparison.ts';
 import { chanceOf } from '../evaluation/figures.ts';
@@ -262,8 +263,8 @@ async function exampleOf(
   return {
     title: sample.mapId ?? `line ${sample.line}`,
     why,
-    // As it was asked; where its pictures stand is for the model.
-    question: withoutPlaces(request.question),
+    // As it was asked.
+    question: shownQuestion(request.question),
     truth: sample.answer ?? 'any plan that reaches the goal',
     text: result.text,
     result,

@@ -144,13 +144,8 @@ export async function parseSample(
 
 /** Whether two questions are the same but for their pictures' places and for spaces. */
 export function isSameQuestion(a: string, b: string): boolean {
-  const [one, other] = [a, b].map((text) => withoutPlaces(text).replaceAll(/\s+/g, ' '));
+  const [one, other] = [a, b].map((text) => text.replaceAll('<image>', ' ').trim().replaceAll(/\s+/g, ' '));
   return one === other;
-}
-
-/** A question without the places of its pictures. */
-export function withoutPlaces(question: string): string {
-  return question.replaceAll('<image>', ' ').trim();
 }
 
 /** The folder, the file's own or one above it, from which a line names a picture; undefined if it does not. */
