@@ -33,8 +33,8 @@ export interface AnalysisDefinition<
   version: number;
   /** trace: what a run recorded is enough. model: the model that made the run must be loaded. */
   needs: 'trace' | 'model';
-  /** Whether a second run may be given to compare with. */
-  secondRun: boolean;
+  /** Whether a second run may, or must, be given to compare with. */
+  secondRun: boolean | 'required';
   /** Each parameter has a default, so that {} is valid. */
   parameters: Parameters;
   /** Parameters that a reader can set where the result is shown; the others have their defaults there. See form.ts. */

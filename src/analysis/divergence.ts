@@ -7,7 +7,7 @@ import { analysis } from './definition.ts';
 export const divergence = analysis({
   version: 1,
   needs: 'model',
-  secondRun: true,
+  secondRun: 'required',
   parameters: z.strictObject({}),
   offered: {},
   result: z.strictObject({

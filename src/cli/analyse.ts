@@ -32,14 +32,15 @@ import { deadBytes } from '../traceFile/compact.ts';
 import { extendTrace } from '../traceFile/extendTrace.ts';
 import { requireTwo } from '../traceFile/identity.ts';
 import { openTrace, type OpenTrace } from '../traceFile/openTrace.ts';
-import { asRun } from './asRun.ts';
+import { withModelOf } from './asRun.ts';
+import { otherSettings } from './keptSettings.ts';
 import { asJson, reportAnalysis, whyUntried } from './analysisReport.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { deviceLabel } from '../tensor/device.ts';
 import { addModelOptions, readWith, type ModelOptions } from './options.ts';
 import { readImage } from './reason.ts';
 import { regionFrom, regionIn, REGION_FORM, type Region } from './region.ts';
-import { withModel, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { label } from './terminal.ts';
 import { truthFrom } from './truth.ts';
 import { asUsage, UsageError } from './usage.ts';
@@ -225,6 +226,7 @@ async function answerFrom(context: CliContext, file: string, runs: Runs, asked: 
   const kept = options.again === true ? undefined : keptAnalysis(run.trace, key);
   const complete = kept?.status === 'complete' ? kept : undefined;
   if (complete === undefined) tellOther(context, run, key.method);
+  if (complete === undefined && options.again !== true) tellSettings(context, run, key);
   const { result, origin } =
     complete === undefined
       ? await compute(context, runs, asked)
@@ -275,9 +277,26 @@ function tellOther({ terminal }: CliContext, { trace }: OpenTrace, method: Analy
   );
 }
 
-/** @throws UsageError if the analysis compares nothing */
+/** A result with other settings is not shown in place of what was asked. */
+function tellSettings({ terminal }: CliContext, { trace }: OpenTrace, key: AnalysisKey): void {
+  const others = otherSettings(trace, key);
+  if (others.length === 0) return;
+  terminal.error(
+    `The trace keeps ${key.method} with other settings; repeat their options to see it: ${others.join('; ')}. It is computed now with those given.`,
+  );
+}
+
+/** @throws UsageError if the analysis compares nothing, or compares and has nothing to compare with */
 function requireSecond(name: AnalysisName, other: string | undefined): void {
-  if (other === undefined || ANALYSES[name].secondRun) return;
+  const { secondRun } = ANALYSES[name];
+  if (other === undefined && secondRun === 'required') {
+    throw new UsageError({
+      problem: `The analysis ${name} is between two runs`,
+      expected: '--other TRACE, of another run of the same model',
+      found: 'no other run',
+    });
+  }
+  if (other === undefined || secondRun !== false) return;
   throw new UsageError({
     problem: `The analysis ${name} takes no second run`,
     remedy: 'Leave out --other.',
@@ -351,7 +370,7 @@ async function computeWithModel(
     };
   };
   // JSON alone goes to the output, so that another program can read it.
-  return withModel(context, await asRun(context, options, run.trace), ask, { silent: options.json === true });
+  return withModelOf(context, { trace: run.trace, options, silent: options.json === true }, ask);
 }
 
 /** A cancel before the engine has begun leaves nothing. */

@@ -21,8 +21,7 @@ import { checkTracePath, conclude } from './reason.ts';
 import { reportEvent } from './reporter.ts';
 import { regionFrom, regionIn, REGION_FORM, type Region } from './region.ts';
 import { latentsOfFile, runRequest } from './runRequest.ts';
-import { asRun } from './asRun.ts';
-import { withModel } from './session.ts';
+import { withModelOf } from './asRun.ts';
 import { label } from './terminal.ts';
 
 interface BranchOptions extends ModelOptions {
@@ -88,7 +87,7 @@ function changed(text: string, earlier: Changed[]): Changed[] {
 function changeFrom(name: string, value: string): Changed {
   switch (name) {
     case 'text':
-      return { name, text: textFrom(value) };
+      return { name, text: requireText(textFrom(value)) };
     case 'seed':
       return { name, value: numberFrom(name, value, Number.isSafeInteger, 'a whole number') };
     case 'temperature': {
@@ -116,6 +115,16 @@ function textFrom(value: string): string {
   } catch {
     return value;
   }
+}
+
+function requireText(text: string): string {
+  if (text !== '') return text;
+  throw new UserError({
+    problem: 'The text to write is empty',
+    expected: 'text=WORDS',
+    found: 'text=',
+    remedy: 'Give a text, or leave out --with text.',
+  });
 }
 
 function numberFrom(name: string, text: string, isOne: (value: number) => boolean, expected: string): number {
@@ -151,7 +160,7 @@ async function branch(context: CliContext, file: string, options: BranchOptions)
     checkBranch(trace, at, changes);
     const pictures = await picturesOf(parent, options.image);
     const again = options.at === undefined ? { parent: trace.branch!.parent } : {};
-    return await withModel(context, await asRun(context, options, trace), async ({ client }) => {
+    return await withModelOf(context, { trace, options }, async ({ client }) => {
       const { signal, terminal } = context;
       const teacher = (): Promise<Float32Array[][]> => targetsOf(client, parent, signal);
       const point = { trace, container, at, teacher, ...again };

@@ -15,7 +15,7 @@ export function reportInterventions(terminal: Terminal, passes: FedResults[]): v
   for (const effect of effects) terminal.line(label(effect.fed), describe(effect));
   terminal.line();
   if (hasNoLatents(passes)) terminal.line('The model made no latents, so there was nothing to replace.');
-  for (const effect of effects) terminal.line(sentence(effect));
+  for (const effect of effects) if (effect.samples > 0) terminal.line(sentence(effect));
 }
 
 /** A head, then a row for each pass: its name, its success, and "right/all" for each size. */

@@ -65,6 +65,7 @@ between the markers; none, no block at all. For mean, shuffle and oracle the run
 /** Commands that look at the signal and keep what there is; the others end at once. */
 export const STOPPABLE: readonly string[] = [
   'reason',
+  'branch',
   'analyse',
   'evaluate',
   'report',

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { basename, extname, join } from 'node:path';
 import { Option, type Command } from 'commander';
 import { CancelledError } from '../base/errors.ts';
+import { shownQuestion } from '../base/question.ts';
 import type { Sample } from '../dataset/samples.ts';
 import { USUAL } from '../evaluation/fed.ts';
 import type { FedResults } from '../evaluation/comparison.ts';
@@ -24,6 +25,7 @@ import {
   weightsOption,
 } from './options.ts';
 import { tellingParent } from './parent.ts';
+import { quoted } from './quoted.ts';
 import { runRequest } from './runRequest.ts';
 import { requestFor } from './sampleRuns.ts';
 import { requireEnding } from './usage.ts';
@@ -261,7 +263,8 @@ async function exampleOf(
   return {
     title: sample.mapId ?? `line ${sample.line}`,
     why,
-    question: sample.question,
+    // As it was asked.
+    question: shownQuestion(request.question),
     truth: sample.answer ?? 'any plan that reaches the goal',
     text: result.text,
     result,
@@ -291,8 +294,4 @@ function textOf(value: Exclude<Value, true>): string {
   return Object.entries(value)
     .map(([index, id]) => `${index}:${id}`)
     .join(',');
-}
-
-function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -81,8 +81,9 @@ export function reportSummary(terminal: Terminal, trace: Trace): void {
   const status = trace.status === 'complete' ? '' : ` (${trace.status}: this is a partial answer)`;
   terminal.line();
   const deed = describeIntervention(trace.settings);
-  const replaced = deed === undefined ? '' : `, ${deed}`;
-  terminal.line(label('blocks'), `${blockSummary(trace)}${replaced}`);
+  // What was done may be all that there is to say: "no latent blocks".
+  const facts = new Set([blockSummary(trace), ...(deed === undefined ? [] : [deed])]);
+  terminal.line(label('blocks'), [...facts].join(', '));
   const looks = looksOf(trace);
   if (looks !== undefined) terminal.line(label('looks'), looks);
   terminal.line(label('answer'), new Styled('bold', answer), status);

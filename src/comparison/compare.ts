@@ -76,7 +76,7 @@ const FACTS: readonly (readonly [Message, (trace: Trace) => string | number | un
   [message('device'), ({ device }) => device.provider],
   [message('latents'), ({ settings }) => settings.latents],
   [message('latent protocol'), rulesOf],
-  [message('fed in place of latents'), ({ settings }) => settings.intervention],
+  [message('fed in place of latents'), ({ settings }) => settings.intervention ?? t('its own')],
   [message('temperature'), ({ settings }) => settings.temperature],
   [message('top-p'), ({ settings }) => settings.topP],
   [message('repetition penalty'), ({ settings }) => settings.repetitionPenalty],

@@ -22,9 +22,10 @@ export function wilsonInterval(successes: number, samples: number, z = Z_95): In
   const square = (z * z) / samples;
   const centre = share + square / 2;
   const half = z * Math.sqrt((share * (1 - share)) / samples + square / (4 * samples));
+  // Of none and of all the bound is exact, which rounding would miss.
   return {
-    low: Math.max(0, (centre - half) / (1 + square)),
-    high: Math.min(1, (centre + half) / (1 + square)),
+    low: successes === 0 ? 0 : Math.max(0, (centre - half) / (1 + square)),
+    high: successes === samples ? 1 : Math.min(1, (centre + half) / (1 + square)),
   };
 }
 

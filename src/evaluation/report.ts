@@ -16,7 +16,7 @@ import {
   type FedResults,
 } from './comparison.ts';
 import { FED_NAMES, type Fed } from './fed.ts';
-import { figuresOf, type Chance } from './figures.ts';
+import { figuresOf, sizesOf, type Chance } from './figures.ts';
 import { html, Markup, type Filling } from './html.ts';
 import { paperTable } from './paperTable.ts';
 import { shareChart, type ChanceLine } from './reportChart.ts';
@@ -105,7 +105,7 @@ function dateOf({ made }: ResultsHeader): string {
 
 function abstract({ passes, samples }: ReportData): Markup {
   const own = passes.find(({ fed }) => fed === 'own')?.results ?? [];
-  const effects = effectsOf(passes);
+  const effects = effectsOf(passes).filter((effect) => effect.samples > 0);
   return html`<section class="abstract" aria-label="Summary">
     <p>
       With its own latents the model is right on ${accuracy(figuresOf(own).all)}.
@@ -118,22 +118,21 @@ function abstract({ passes, samples }: ReportData): Markup {
   </section>`;
 }
 
-/** By the rule that stands in the methods. */
+/** By the rule that stands in the methods. @param effects over some samples each */
 function verdictOf(effects: readonly Effect[]): string {
-  const compared = effects.filter(({ samples }) => samples > 0);
-  if (compared.length === 0) return 'Nothing was fed in their place, so nothing is known of what they carry.';
-  const worse = compared.filter(({ p, difference }) => p < SIGNIFICANCE && difference < 0);
-  if (worse.length === compared.length) {
+  if (effects.length === 0) return 'Nothing was fed in their place, so nothing is known of what they carry.';
+  const worse = effects.filter(({ p, difference }) => p < SIGNIFICANCE && difference < 0);
+  if (worse.length === effects.length) {
     return 'Whatever was fed in place of its latents, fewer answers are right, by more than chance explains: its answers depend on what the latents hold.';
   }
   if (worse.length > 0) {
     return `Fewer answers are right, by more than chance explains, with latents ${worse.map(({ fed }) => FED_NAMES[fed]).join(', ')}; not with the others. What is fed then matters, which need not mean that the latents carry the answer.`;
   }
-  const testable = compared.filter(({ counts }) => couldShowLoss(counts));
+  const testable = effects.filter(({ counts }) => couldShowLoss(counts));
   if (testable.length === 0)
-    return `Whether it needs what its latents hold stays open: ${tooFewRight(compared[0]!.counts)}. ${changedText(compared)}`;
+    return `Whether it needs what its latents hold stays open: ${tooFewRight(effects[0]!.counts)}. ${changedText(effects)}`;
   const widest = Math.min(...testable.map(({ low }) => low));
-  return `No replacement of its latents made answers wrong by more than chance explains: these samples show no need for what they hold. A loss of up to ${points(widest).replace('−', '')} points is within the intervals. ${changedText(compared)}`;
+  return `No replacement of its latents made answers wrong by more than chance explains: these samples show no need for what they hold. A loss of up to ${points(widest).replace('−', '')} points is within the intervals. ${changedText(effects)}`;
 }
 
 /** What the right answers alone do not tell. */
@@ -168,7 +167,7 @@ function results({ passes, chance }: ReportData): Markup {
       1,
       heads.slice(0, split),
       cells.map((row) => row.slice(0, split)),
-      'Right answers in all and per map size.',
+      hasMaps(passes) ? 'Right answers in all and per map size.' : 'Right answers.',
     )}
     ${
       compared.length > 0 &&
@@ -324,8 +323,9 @@ function method({ header, samples, model, passes, command, version }: ReportData
     <h2>Method</h2>
     <p>
       <b>Interventions.</b> At each latent something else is fed than the model’s own hidden state: zeros;
-      Gaussian noise of its norm; the latents of the sample before of the same map size; or nothing, the
-      blocks’ markers alone. All else is the same, seed and decoding too.
+      Gaussian noise of its norm; the latents of the sample
+      before${hasMaps(passes) && ' of the same map size'}; or nothing, the blocks’ markers alone. All else is
+      the same, seed and decoding too.
     </p>
     <p>
       <b>Intervals.</b> Of a share, Wilson’s score interval (1927). Of a difference on the same samples,
@@ -354,6 +354,10 @@ function method({ header, samples, model, passes, command, version }: ReportData
     <p>This page is made again by</p>
     <pre>${command}</pre>
   </section>`;
+}
+
+function hasMaps(passes: readonly FedResults[]): boolean {
+  return sizesOf(passes.flatMap(({ results: found }) => found)).length > 0;
 }
 
 function table(

@@ -1,6 +1,7 @@
 /** Maps over their picture as a figure: one latent's, or those of a block in a row, with colour bar and caption. */
 
 import { message, t, translated, type Message } from '../base/l10n.ts';
+import { shownQuestion } from '../base/question.ts';
 import { contourLine, enclosed, inset, loopsAround } from '../heatmap/contour.ts';
 import { lineAt, patchBox } from '../heatmap/grid.ts';
 import { paintOf, type Drawing, type Law } from '../heatmap/law.ts';
@@ -150,7 +151,8 @@ function shortNumber(value: number): string {
 /** Who made what is shown, as the last sentence of a caption. */
 export function originText({ model, device, question }: Trace): string {
   const name = model.weights === undefined ? model.name : t('{0} in {1}', model.name, model.weights);
-  return t('{0} on {1} ({2}), asked “{3}”', name, device.provider, device.name, question);
+  const asked = shownQuestion(question);
+  return t('{0} on {1} ({2}), asked “{3}”', name, device.provider, device.name, asked);
 }
 
 const DRAWN: Record<Law, Message> = {

@@ -1,6 +1,6 @@
 /** Finds the answer in what a model wrote. */
 
-import type { Trace } from './schema.ts';
+import type { Trace, TraceToken } from './schema.ts';
 import { answerText } from './steps.ts';
 
 /**
@@ -13,7 +13,7 @@ export function statedAnswer(trace: Trace): string | undefined {
 }
 
 /** Whether the model ended its answer by itself. */
-export function hasEnded({ tokens }: Trace): boolean {
+export function hasEnded({ tokens }: { tokens: readonly Pick<TraceToken, 'kind'>[] }): boolean {
   return tokens.at(-1)?.kind === 'end';
 }
 

@@ -18,8 +18,7 @@ export function requireModel(open: ModelIdentity, made: ModelIdentity): void {
     problem: 'This needs the model that made the run',
     expected: show(made),
     found: show(open),
-    remedy:
-      'Choose its folder (--model on the command line), or run the question again with the one that is open.',
+    remedy: 'Choose its folder, or run the question again with the one that is open.',
     choose: 'model',
   });
 }

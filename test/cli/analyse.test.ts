@@ -68,7 +68,11 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     });
     await run.close();
     // Other parameters are another analysis.
-    expect((await without(file, 'lens', '--set', 'words=5')).code).toBe(1);
+    const others = await without(file, 'lens', '--set', 'words=5');
+    expect(others.code).toBe(1);
+    expect(others.err).toContain(
+      'keeps lens with other settings; repeat their options to see it: --set words=4.',
+    );
   });
 
   it('prints nothing but JSON with --json, with all numbers', async () => {
@@ -222,7 +226,7 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     const { code, err } = await analyse(copy('other'), 'lens', '--model', model, ...ON_CPU);
     expect(code).toBe(1);
     expect(err).toMatch(
-      /needs the model that made the run: expected maze \(sha256 \w{12}\), found control-byp/,
+      /needs the model that made the run: expected maze \(sha256 \w{12}\), found control-byp.* --model DIR/,
     );
   });
 
@@ -235,6 +239,7 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     ['two right answers', ['causality', '--truth', 'LU', '--samples', 'x.jsonl'], /cannot be used with/],
     ['a truth as a parameter', ['causality', '--set', 'truth={}'], /expected --truth or --samples/],
     ['a region that is none', ['dependence', '--region', '0,0,1,1'], /counted from 1/],
+    ['one run where there are two', ['divergence'], /between two runs: expected --other TRACE/],
     ['a second run where there is none', ['lens', '--other', recorded], /takes no second run/],
     [
       'a picture that is not of the run',

@@ -12,6 +12,8 @@ const picture = (name: string): string => join(EXAMPLES, `${name}.png`);
 describe('arguments of a branch', () => {
   it.each([
     ['bogus=1', /cannot be changed in a branch/],
+    ['text=', /text to write is empty/],
+    ['text=""', /text to write is empty/],
     ['seed=1.5', /no seed/],
     ['temperature=-1', /no temperature/],
     ['latents=nothing', /oracle, dummy, markers, none, or swap:FILE/],
@@ -55,6 +57,21 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('a branch with the built engine (npm 
     expect(code, err).toBe(0);
     expect(out).toMatch(/branch +from token \d+: “down”/);
     expect(out).toMatch(/\nleft \(2,1\)\n◆ block 1 · 8 latents · forced · peak .*\nup \(1,1\)\ndown\n/);
+  });
+
+  it('says once that it has no blocks, and keeps what there is when it is cancelled', async () => {
+    const file = join(folder, 'cancelled.ilvr.json');
+    const args = ['branch', recorded, '--at', 'block:1', '--with', 'latents=none', '--trace', file];
+    const run = await ilvr([...args, '--max-tokens', '3000', ...ON_CPU], BUILT_ENGINE, {
+      cancelAt: /question [^]*\n\n[^]{3}/,
+    });
+    expect(run.code, run.err).toBe(130);
+    expect(run.out).toMatch(
+      /\nblocks +no latent blocks\nanswer +none \(cancelled: this is a partial answer\)/,
+    );
+    const made = await openTrace(file);
+    await made.close();
+    expect(made.trace.status).toBe('cancelled');
   });
 
   it("feeds what the teacher selects from the run's helper pictures", async () => {

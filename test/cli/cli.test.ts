@@ -14,6 +14,8 @@ import {
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { CliContext } from '../../src/cli/context.ts';
+import { createProgram, STOPPABLE } from '../../src/cli/program.ts';
 import { forcedTokens } from '../../src/cli/options.ts';
 import { Styled, Terminal } from '../../src/cli/terminal.ts';
 import { FED } from '../../src/evaluation/fed.ts';
@@ -87,6 +89,15 @@ describe('arguments', () => {
   it('document the exit codes', async () => {
     const { out } = await ilvr(['reason', '--help'], engine);
     expect(out).toMatch(/130 +cancelled/);
+  });
+
+  it('of all that runs a model stop at Ctrl-C, and keep what there is', () => {
+    const { commands } = createProgram({ version: '1' } as CliContext, () => undefined);
+    const running = commands.filter(({ options }) =>
+      options.some(({ long }) => long === '--model' || long === '--max-tokens'),
+    );
+    expect(running.map((command) => command.name())).toContain('branch');
+    for (const command of running) expect(STOPPABLE).toContain(command.name());
   });
 
   it('force tokens by index and id', () => {

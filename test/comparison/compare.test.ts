@@ -85,6 +85,12 @@ describe('two runs', () => {
     expect(found.first).toBeUndefined();
     expect(found.words.find((pair) => pair.b === word)!.difference).toBeCloseTo(-Math.LN2, 6);
     expect(found.noDivergence).toBeUndefined();
+    b.settings.intervention = 'mean';
+    expect(compareRuns(a, b).differences).toContainEqual({
+      what: 'fed in place of latents',
+      a: 'its own',
+      b: 'mean',
+    });
     b.model.weights = '8bit';
     expect(compareRuns(a, b).noDivergence).toMatch(/formats of the weights/);
     b.model.fingerprint = 'another';

@@ -66,4 +66,11 @@ describe("Wilson's interval", () => {
     expect(Math.abs(found.low - low)).toBeLessThan(5.1e-5);
     expect(Math.abs(found.high - high)).toBeLessThan(5.1e-5);
   });
+
+  it('begins at 0 for none and ends at 1 for all, without the rest that rounding leaves', () => {
+    for (let samples = 1; samples <= 200; samples++) {
+      expect(wilsonInterval(0, samples).low).toBe(0);
+      expect(wilsonInterval(samples, samples).high).toBe(1);
+    }
+  });
 });

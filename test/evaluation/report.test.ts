@@ -96,6 +96,27 @@ describe('a report', () => {
     expect(says([18, 2])).toMatch(/zeroed 2 16 0 2 −80\.0 −\d+\.\d to −\d+\.\d < 0\.001 18\/20/);
   });
 
+  it('speaks of sizes of maps only where there are maps, and of no pass that was not begun', () => {
+    const maps = data([18, 2, 3, 2, 1]);
+    expect(textOf(reportHtml(maps))).toMatch(
+      /per map size.* the latents of the sample before of the same map size;/,
+    );
+    const [own, ...others] = maps.passes.map(({ fed, results }) => ({
+      fed,
+      results: results.map((result) => {
+        const { size, ...rest } = result;
+        expect(size).toBeDefined();
+        return rest;
+      }),
+    }));
+    const page = textOf(
+      reportHtml({ ...maps, passes: [own!, { fed: 'swap', results: [] }, ...others.slice(0, 1)] }),
+    );
+    expect(page).toMatch(/Right answers\. .* the latents of the sample before; or nothing/);
+    expect(page).not.toContain('map size');
+    expect(page).not.toContain('of 0 answers');
+  });
+
   it('is the same for the same results, and holds foreign text as text only', () => {
     const page = reportHtml(data([18, 2, 3, 2, 1]));
     expect(reportHtml(data([18, 2, 3, 2, 1]))).toBe(page);

@@ -5,6 +5,7 @@ import type { AnalysedRun } from '../../analysis/run.ts';
 import { unreachable, UserError } from '../../base/errors.ts';
 import type { LatentIntervention } from '../../protocol/engine.ts';
 import { DONE_TO_TOKENS } from '../../inference/intervention.ts';
+import { hasEnded } from '../../trace/answer.ts';
 import type { ModelRun } from './modelRun.ts';
 import { teacherTargets } from './oracle.ts';
 
@@ -20,15 +21,10 @@ export interface PlannedVariant {
  * @throws UserError if it has no such block or latent, or none at all
  */
 export function scopeOf(
-  { run }: ModelRun,
+  { run, protocol }: Pick<ModelRun, 'run' | 'protocol'>,
   { block, latent }: { block: number; latent: number },
 ): InterventionScope | undefined {
-  if (run.latents.length === 0) {
-    throw new UserError({
-      problem: 'This run has no latents to replace',
-      remedy: 'Ask a model that thinks in latent blocks, or force the token that begins one.',
-    });
-  }
+  if (run.latents.length === 0) throw noLatents(run, protocol);
   if (block === 0) {
     if (latent === 0) return undefined;
     throw new UserError({ problem: 'A latent is named without its block', remedy: 'Name the block too.' });
@@ -42,6 +38,23 @@ export function scopeOf(
         ? `a block from 1 to ${run.blocks.length}`
         : `a latent from 1 to ${count} in block ${block}`,
     found: latent === 0 ? `block ${block}` : `latent ${latent} of block ${block}`,
+  });
+}
+
+function noLatents(run: AnalysedRun, protocol: ModelRun['protocol']): UserError {
+  const problem = 'This run has no latents to replace';
+  // Without a protocol the model would have made none later either.
+  if (protocol !== undefined && run.blocks.length === 0 && !hasEnded(run)) {
+    return new UserError({
+      problem,
+      expected: 'a run with a latent block',
+      found: `one that was cut after ${run.tokens.length} tokens, before its first block`,
+      remedy: 'Ask again with a higher limit of tokens.',
+    });
+  }
+  return new UserError({
+    problem,
+    remedy: 'Ask a model that thinks in latent blocks, or force the token that begins one.',
   });
 }
 

@@ -6,6 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import { copyFile, readdir, realpath, rmdir } from 'node:fs/promises';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { UserError } from '../../base/errors.ts';
 import { hashOf, normalNumbers } from '../../base/random.ts';
 import { readMerged } from '../../checkpoint/adapter/merge.ts';
@@ -16,7 +17,7 @@ import { readJson } from '../../checkpoint/json.ts';
 import { writeSafetensors, type TensorSource } from '../../checkpoint/formats/writeSafetensors.ts';
 import { namesOf } from '../../files/ownFolder.ts';
 import { replaceFolder } from '../../files/replaceFolder.ts';
-import type { ModelConfig } from '../../model/config.ts';
+import type { ModelConfig, VisionConfig } from '../../model/config.ts';
 import type { WeightSource } from '../../model/weightSource.ts';
 import { sizeOf } from '../../tensor/array.ts';
 import { requireTrainable } from '../trainedBases.ts';
@@ -27,6 +28,24 @@ import { isHead } from './perception.ts';
 const EMBEDDING_DEVIATION = 0.02;
 /** Begin of the names of the tower's weights. */
 const VISION = 'visual.';
+
+/** What its weights' shapes and numbers depend on, and what each is called. */
+const SIZE_NAMES = {
+  depth: 'layers',
+  hiddenSize: 'width',
+  heads: 'heads',
+  feedForwardSize: 'feed-forward width',
+  outputSize: 'output width',
+  inChannels: 'channels',
+  patchSize: 'patch size',
+  temporalPatchSize: 'temporal patch size',
+  mergeSize: 'merge size',
+  windowSize: 'window size',
+  fullAttentionBlocks: 'layers of full attention',
+  deepstackBlocks: 'DeepStack layers',
+  positionTable: 'learned positions',
+} as const satisfies Partial<Record<keyof VisionConfig, string>>;
+const TOWER_SIZES = Object.keys(SIZE_NAMES) as (keyof typeof SIZE_NAMES)[];
 
 /**
  * Writes a checkpoint of random weights: the same for the same description and seed. It is there whole or not at all.
@@ -46,7 +65,7 @@ export async function initialise(
   requireTrainable(config, file);
   const folder = await realpath(where).catch(() => where);
   await refuseUsed(folder);
-  const seen = tower === undefined ? undefined : (await openCheckpoint(tower)).weights;
+  const seen = tower === undefined ? undefined : await towerOf(tower, config.vision, file);
   const write = async (part: string): Promise<void> => {
     await copyDescriptions(description, part);
     await copyFile(file, path.join(part, 'config.json'));
@@ -57,6 +76,21 @@ export async function initialise(
     check: () => refuseUsed(folder),
     // Empty, or what came into it stays.
     remove: (old) => rmdir(old),
+  });
+}
+
+/** @throws UserError if it is of other sizes than the description says */
+async function towerOf(folder: string, described: VisionConfig, file: string): Promise<WeightSource> {
+  const { config, weights } = await openCheckpoint(folder);
+  const keys = TOWER_SIZES.filter((key) => !isDeepStrictEqual(config.vision[key], described[key]));
+  if (keys.length === 0) return weights;
+  const sizes = (vision: VisionConfig): string =>
+    keys.map((key) => `${SIZE_NAMES[key]} ${String(vision[key] ?? 'none')}`).join(', ');
+  throw new UserError({
+    problem: 'The tower is of other sizes than the description',
+    expected: `${sizes(described)}, as ${file} says`,
+    found: `${sizes(config.vision)}, in ${folder}`,
+    remedy: 'Name a model whose tower has the sizes of the description, or leave out --tower.',
   });
 }
 
