@@ -9,7 +9,7 @@ import { visualRanges } from '../trace/columns.ts';
 import type { Look } from '../trace/looks.ts';
 import { openingOf } from '../trace/opening.ts';
 import type { Trace, TraceBlock, TracePicture } from '../trace/schema.ts';
-import { blockSummary, describeIntervention, latentsOf } from '../trace/steps.ts';
+import { blocksText, latentsOf } from '../trace/steps.ts';
 import { seconds } from './session.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
 
@@ -80,10 +80,7 @@ export function reportSummary(terminal: Terminal, trace: Trace): void {
   const answer = statedAnswer(trace) ?? none;
   const status = trace.status === 'complete' ? '' : ` (${trace.status}: this is a partial answer)`;
   terminal.line();
-  const deed = describeIntervention(trace.settings);
-  // What was done may be all that there is to say: "no latent blocks".
-  const facts = new Set([blockSummary(trace), ...(deed === undefined ? [] : [deed])]);
-  terminal.line(label('blocks'), [...facts].join(', '));
+  terminal.line(label('blocks'), blocksText(trace));
   const looks = looksOf(trace);
   if (looks !== undefined) terminal.line(label('looks'), looks);
   terminal.line(label('answer'), new Styled('bold', answer), status);

@@ -114,6 +114,23 @@ export function describeIntervention({
     : t('{0} at latent {1} of block {2}', what, scope.latent + 1, block);
 }
 
+/** The same of a run; what a branch does to its latents it does from some token on. */
+export function describeReplacement({
+  settings,
+  branch,
+}: Pick<Trace, 'settings' | 'branch'>): string | undefined {
+  const what = describeIntervention(settings);
+  const isOwn = branch !== undefined && branch.changes.intervention === settings.intervention;
+  return what !== undefined && isOwn ? t('{0}, from token {1} on', what, branch.at + 1) : what;
+}
+
+/** How many blocks there are, and what was fed in them. */
+export function blocksText(trace: Trace): string {
+  const [summary, deed] = [blockSummary(trace), describeReplacement(trace)];
+  // What was done may be all that there is to say: "no latent blocks".
+  return deed === undefined || deed.startsWith(summary) ? (deed ?? summary) : `${summary}, ${deed}`;
+}
+
 const REACHES: Record<NonNullable<TraceModel['latentReach']>, Message> = {
   only: message('control model: after a block, only its latents are seen of what came before'),
   none: message('control model: latents are seen by latents only'),

@@ -17,9 +17,8 @@ import { openingOf } from '../../trace/opening.ts';
 import { describeProtocol } from '../../trace/protocolWords.ts';
 import type { Trace, TraceLatent } from '../../trace/schema.ts';
 import {
-  blockSummary,
+  blocksText,
   describeEnd,
-  describeIntervention,
   describeReach,
   describeStatus,
   stepsOf,
@@ -58,10 +57,6 @@ export function pictureMass(trace: Trace, latent: TraceLatent): number {
 export function headerOf(trace: Trace): string[] {
   const { model, device, settings, tokens } = trace;
   const sampling = settings.temperature === 0 ? t('greedy') : t('temperature {0}', settings.temperature);
-  const deed = describeIntervention(settings);
-  const summary = blockSummary(trace);
-  // What was done may be all that there is to say: "no latent blocks".
-  const replaced = deed === undefined || deed === summary ? '' : `, ${deed}`;
   const parameters = t('{0} M parameters', (model.parameters / 1e6).toFixed(1));
   const length = plural(tokens.length, '{0} token', '{0} tokens');
   const older = t(settings.latents === 'forced' ? 'latents forced' : 'latents free');
@@ -72,7 +67,7 @@ export function headerOf(trace: Trace): string[] {
     `# ${model.name} · ${parameters}, ${model.dtype}${computedIn(model.weights)} · ${device.provider} (${device.name})`,
     ...(model.notes ?? []).map((note) => `# ${note}`),
     ...(model.latentReach === undefined ? [] : [`# ${describeReach(model.latentReach)}`]),
-    `# ${summary} · ${length} · ${ending}${replaced} · ${sampling}, ${seed}`,
+    `# ${blocksText(trace)} · ${length} · ${ending} · ${sampling}, ${seed}`,
     ...(settings.notes ?? []).map((note) => `# ${note}`),
     ...answerLine(trace),
     `# ${describeStatus(trace.status)}${trace.failure === undefined ? '' : `: ${trace.failure}`} · ${trace.createdAt} · ${t('run {0}', trace.id)}`,

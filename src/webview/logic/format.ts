@@ -2,7 +2,7 @@
 
 import { t } from '../../base/l10n.ts';
 import type { Trace } from '../../trace/schema.ts';
-import { describeIntervention } from '../../trace/steps.ts';
+import { describeReplacement } from '../../trace/steps.ts';
 
 export { duration, number, percent, positionName, share, tokenLabel } from '../../evidence/format.ts';
 export { totalTime } from '../../trace/timing.ts';
@@ -19,7 +19,8 @@ export function parameters(count: number): string {
 }
 
 /** "greedy, seed 0, up to 200 tokens" and whatever else differs from the plain case. */
-export function sampling({ settings, model }: Trace): string {
+export function sampling(trace: Trace): string {
+  const { settings, model } = trace;
   const { temperature, topP, repetitionPenalty, seed, maxTokens } = settings;
   return [
     temperature === 0 ? t('greedy') : t('temperature {0}', temperature),
@@ -29,7 +30,7 @@ export function sampling({ settings, model }: Trace): string {
     t('limit {0}', maxTokens),
     // Of older traces; today's tell the protocol itself.
     settings.latents === 'free' && model.protocol === undefined ? t('free latent blocks') : undefined,
-    describeIntervention(settings),
+    describeReplacement(trace),
     Object.keys(settings.force).length > 0 ? t('forced tokens') : undefined,
   ]
     .filter((part) => part !== undefined)

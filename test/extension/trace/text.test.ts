@@ -93,7 +93,7 @@ test('the lines about the run say what was fed at the latents and what they reac
     settings: { ...trace.settings, intervention: 'zero' as const },
   };
   expect(header(special)).toMatch(/control model: after a block, only its latents/);
-  expect(header(special)).toMatch(/latents forced, latents zeroed/);
+  expect(header(special)).toMatch(/, latents zeroed · .* · latents forced/);
 });
 
 test('the model says what its weights were computed in, where that is not float32', () => {
