@@ -181,14 +181,21 @@ export async function webviewFrame(
   timeoutMs = 30_000,
 ): Promise<Frame> {
   const deadline = Date.now() + timeoutMs;
+  const accepts = (frame: Frame): Promise<boolean> => accept(frame).catch(() => false);
   while (Date.now() < deadline) {
     for (const frame of page.frames()) {
       if (frame.name() !== 'active-frame' && !(await isActiveFrame(frame))) continue;
-      if (await accept(frame).catch(() => false)) return frame;
+      if ((await accepts(frame)) && (await settles(frame)) && (await accepts(frame))) return frame;
     }
     await page.waitForTimeout(200);
   }
   throw new Error(`No webview appeared within ${timeoutMs / 1000} s.`);
+}
+
+/** VS Code puts another page in the place of a webview's when it is given new content: shortly after it was opened. */
+async function settles(frame: Frame): Promise<boolean> {
+  await frame.page().waitForTimeout(150);
+  return !frame.isDetached();
 }
 
 async function isActiveFrame(frame: Frame): Promise<boolean> {
