@@ -193,6 +193,8 @@ describe.skipIf(!hasChromium)('panel in Chromium', () => {
           (selector) => JSON.stringify(document.querySelector(selector)!.getBoundingClientRect()),
         ),
       );
+    // Until the slices are there the legend is a line shorter.
+    await expect.poll(() => page.locator('.legend').innerText()).toContain('up to');
     const before = await places();
     await page.locator('#token-3').hover();
     await expect.poll(title).toContain('Token');
