@@ -100,6 +100,8 @@ function holdInSight(id: string): () => void {
   if (list === null || !rows) return () => undefined;
   const observer = new ResizeObserver(show);
   observer.observe(rows);
+  // The legend below takes another line once its numbers are there, and the list gives it.
+  observer.observe(list);
   list.addEventListener('scroll', show);
   const stop = (): void => {
     observer.disconnect();
