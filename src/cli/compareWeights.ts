@@ -12,15 +12,17 @@ import { folderOfModel } from '../files/bundledModels.ts';
 import { requireWritable, writeJson } from '../files/replaceFile.ts';
 import { planMemory } from '../inference/plan.ts';
 import { availableMemory } from '../process/memory.ts';
-import { SCHEMES, type Scheme } from '../quantise/schemes.ts';
-import { formatLabel } from '../tensor/weightFormat.ts';
+import { requireDevice, requireHalf } from '../process/gpuProbe.ts';
+import { DEVICES, type Device } from '../tensor/device.ts';
+import { formatLabel, WEIGHT_FORMATS, type WeightFormat } from '../tensor/weightFormat.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer, weightsCacheOption } from './options.ts';
 import { readImage } from './reason.ts';
 import { label, Styled, type Terminal } from './terminal.ts';
 
 interface CompareWeightsOptions {
-  weights: Scheme;
+  weights: WeightFormat;
+  device: Device;
   image: string[];
   weightsCache?: string;
   adapter?: string;
@@ -35,6 +37,9 @@ The float32 model answers; the other one is made to give the same words, with la
 own. hidden: |difference| / |float32| of the states after a layer. attention: total variation of its rows, 0 is equal
 and 1 is elsewhere altogether. KL: of the next word, in nats. moved: share of a latent's map that lies elsewhere.`;
 
+/** What may stand beside float32. */
+const FORMATS = WEIGHT_FORMATS.filter((format) => format !== 'float32');
+
 /** Adds the command. */
 export function addCompareWeights(
   program: Command,
@@ -43,10 +48,15 @@ export function addCompareWeights(
 ): void {
   program
     .command('compare-weights')
-    .description('measure what weights of few bits change in a model, layer by layer')
+    .description('measure what weights of fewer bits change in a model, layer by layer')
     .argument('[dir]', 'Hugging Face folder of the model (default: the bundled one)')
     .addOption(
-      new Option('--weights <format>', 'what to compare with float32').choices(SCHEMES).default('8bit'),
+      new Option('--weights <format>', 'what to compare with float32').choices(FORMATS).default('8bit'),
+    )
+    .addOption(
+      new Option('--device <name>', 'where both are computed; float16 wants a GPU')
+        .choices(DEVICES)
+        .default('cpu'),
     )
     .addOption(new Option('--image <image...>', 'pictures to ask about').makeOptionMandatory())
     .option('--adapter <dir>', 'folder of a LoRA adapter to apply to the model')
@@ -70,8 +80,8 @@ async function run(
   folder: string | undefined,
   options: CompareWeightsOptions,
 ): Promise<number> {
-  const { terminal, signal, models, packWorkerPath } = context;
-  const { weights, weightsCache, adapter, latents, maxTokens, json } = options;
+  const { terminal, signal, models, packWorkerPath, enginePath } = context;
+  const { weights, device, weightsCache, adapter, latents, maxTokens, json } = options;
   if (json !== undefined) await requireWritable(resolve(json));
   // Imported when they are wanted: they alone load the runtime into this process.
   const [{ openCheckpoint }, { compareWeights }] = await Promise.all([
@@ -82,7 +92,9 @@ async function run(
   const checkpoint = await openCheckpoint(folderOfModel(models, folder), {
     ...(adapter !== undefined && { adapter: resolve(adapter) }),
   });
-  checkMemory(checkpoint, weights);
+  checkMemory(checkpoint, weights, device);
+  await requireDevice(enginePath, device);
+  if (weights === 'float16') await requireHalf(enginePath, device);
   const question = questionOf(checkpoint, options.question);
   const onStep = async (message: string): Promise<void> => {
     terminal.passing(message);
@@ -95,6 +107,7 @@ async function run(
     { question, images, latents, maxTokens },
     {
       onStep,
+      provider: device,
       worker: packWorkerPath,
       threads: availableParallelism(),
       ...(weightsCache !== undefined && { folder: resolve(weightsCache) }),
@@ -110,14 +123,18 @@ async function run(
 }
 
 /** One after the other is in memory, so each must fit by itself. */
-function checkMemory({ config, processor, parameterCount, folder }: Checkpoint, weights: Scheme): void {
+function checkMemory(
+  { config, processor, parameterCount, folder }: Checkpoint,
+  weights: WeightFormat,
+  provider: Device,
+): void {
   const context = {
     config,
     processor,
     parameterCount,
-    provider: 'cpu',
+    provider,
     free: availableMemory(),
-  } as const;
+  };
   for (const format of ['float32', weights] as const) planMemory(context, format, folder);
 }
 

@@ -4,7 +4,6 @@
  */
 
 import { cpus } from 'node:os';
-import { UserError } from '../base/errors.ts';
 import { GraphBuilder } from '../onnx/graphBuilder.ts';
 import { floats, floatTensor, openSession, runtimeVersion } from '../ort/session.ts';
 import { cannotUse, notHere, tryDevice, type ProbeResult } from '../process/gpuProbe.ts';
@@ -30,20 +29,8 @@ export async function probeDevice(device: Device, half = false): Promise<string>
 }
 
 /** This program is the throw-away process too. */
-function tryHere(device: Device, half = false): Promise<ProbeResult> {
-  return tryDevice(process.argv[1]!, device, { half });
-}
-
-/** @throws UserError if float16 does not work on the device */
-export async function requireHalf(device: Device): Promise<void> {
-  const probe = await tryHere(device, true);
-  if (probe.works) return;
-  throw new UserError({
-    problem: 'This GPU does not compute in float16',
-    expected: device === 'webgpu' ? "an adapter with WebGPU's feature shader-f16" : 'a product of float16',
-    found: probe.detail,
-    remedy: 'Choose float32 or 8bit weights: --weights, setting ilvr.weights.',
-  });
+function tryHere(device: Device): Promise<ProbeResult> {
+  return tryDevice(process.argv[1]!, device);
 }
 
 /** @throws UserError if a device was asked for and does not work */

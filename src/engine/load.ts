@@ -14,7 +14,8 @@ import { inFormat } from '../quantise/inFormat.ts';
 import { DEVICE_FACTS, type Device } from '../tensor/device.ts';
 import type { WeightFormat } from '../tensor/weightFormat.ts';
 import type { TraceDevice, TraceModel } from '../trace/schema.ts';
-import { chooseDevice, requireHalf } from './device.ts';
+import { chooseDevice } from './device.ts';
+import { requireHalf } from '../process/gpuProbe.ts';
 
 /** Larger checkpoints are identified by their fingerprint only: reading them would delay every start. */
 const MAX_HASHED_PARAMETERS = 500_000_000;
@@ -134,7 +135,7 @@ async function weightsIn(
   { packWorker }: LoadSettings,
   { log, progress, isCancelled }: LoadObserver,
 ): Promise<Checkpoint> {
-  if (format === 'float16') await requireHalf(device);
+  if (format === 'float16') await requireHalf(process.argv[1]!, device);
   const abort = new AbortController();
   return inFormat(checkpoint, format, {
     worker: packWorker,

@@ -77,6 +77,18 @@ export async function requireDevice(enginePath: string, device: Device): Promise
   if (!works) throw cannotUse(device, detail);
 }
 
+/** @throws UserError if float16 does not work on the device */
+export async function requireHalf(enginePath: string, device: Device): Promise<void> {
+  const probe = await tryDevice(enginePath, device, { half: true });
+  if (probe.works) return;
+  throw new UserError({
+    problem: 'This GPU does not compute in float16',
+    expected: device === 'webgpu' ? "an adapter with WebGPU's feature shader-f16" : 'a product of float16',
+    found: probe.detail,
+    remedy: 'Choose float32 or 8bit weights: --weights, setting ilvr.weights.',
+  });
+}
+
 /** @param found what the probe said */
 export function cannotUse(device: Device, found: string): UserError {
   const { label, needs, remedy } = DEVICE_FACTS[device];

@@ -56,6 +56,8 @@ it('compare-weights prints what changes in each layer, word and latent, and writ
   const written = JSON.parse(readFileSync(json, 'utf8')) as { format: string; layers: unknown[] };
   expect([written.format, written.layers.length]).toEqual(['8bit', 6]);
   expect((await run('compare-weights')).code).toBe(2);
+  const half = await run('compare-weights', '--image', MAP, '--weights', 'float16');
+  expect([half.code, half.err]).toEqual([1, expect.stringContaining('float16 weights need a GPU')]);
 });
 
 it('results in other weights are not added to those in float32', async () => {

@@ -6,6 +6,7 @@
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts';
 import type { NewToken } from '../../inference/generation.ts';
 import { Model } from '../../inference/model.ts';
+import type { Provider } from '../../ort/session.ts';
 import { inFormat, type FormatOptions } from '../../quantise/inFormat.ts';
 import type { WeightFormat } from '../../tensor/weightFormat.ts';
 import {
@@ -35,6 +36,8 @@ export interface WeightsComparison {
 }
 
 export interface CompareOptions extends FormatOptions {
+  /** Where both are computed; absent: the processor. */
+  provider?: Provider;
   /** Called between steps with what goes on; throwing stops. */
   onStep?: (message: string) => Promise<void>;
 }
@@ -49,12 +52,14 @@ export async function compareWeights(
   question: Question,
   options: CompareOptions = {},
 ): Promise<WeightsComparison> {
-  const { onStep = async () => undefined } = options;
+  const { onStep = async () => undefined, provider = 'cpu' } = options;
   const step = (name: string) => (message: string) => onStep(`${name}: ${message}`);
-  const exact = await withModel(checkpoint, (model) => runOf(model, question, undefined, step('float32')));
+  const exact = await withModel(checkpoint, provider, (model) =>
+    runOf(model, question, undefined, step('float32')),
+  );
   const ids = exact.tokens.map(({ id }) => id);
   const packed = await inFormat(checkpoint, format, options);
-  const [other, free] = await withModel(packed, async (model) => {
+  const [other, free] = await withModel(packed, provider, async (model) => {
     const forced = await runOf(model, question, ids, step(format));
     const { tokens } = await answer(model, forced.prompt, question, undefined, step(`${format}, unforced`));
     return [forced, tokens] as const;
@@ -62,8 +67,12 @@ export async function compareWeights(
   return differences(checkpoint, format, exact, other, free);
 }
 
-async function withModel<T>(checkpoint: Checkpoint, use: (model: Model) => Promise<T>): Promise<T> {
-  const model = await Model.open(checkpoint, 'cpu');
+async function withModel<T>(
+  checkpoint: Checkpoint,
+  provider: Provider,
+  use: (model: Model) => Promise<T>,
+): Promise<T> {
+  const model = await Model.open(checkpoint, provider);
   try {
     return await use(model);
   } finally {
