@@ -4,6 +4,7 @@
  * The host holds the rows; the page asks for those that are seen, in the order and under the filters that it names.
  */
 
+import type { Difference } from '../evaluation/comparison.ts';
 import type { Fed } from '../evaluation/fed.ts';
 import type { Mean, Share } from '../evaluation/figures.ts';
 import type { TableForm } from '../evaluation/paperTable.ts';
@@ -114,13 +115,7 @@ export interface PassState {
   sizes: { size: number; share: Share }[];
   notAnswered: number;
   /** Against own. */
-  effect?: {
-    samples: number;
-    difference: number;
-    low: number;
-    high: number;
-    p: number;
-    changed: number;
+  effect?: Omit<Difference, 'counts'> & {
     /** Too few answers are right for p to say anything of a loss. */
     open: boolean;
   };
