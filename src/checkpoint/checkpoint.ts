@@ -21,6 +21,7 @@ import { parseWith, readJson, readJsonIfPresent } from './json.ts';
 import { refuseDeclaredQuantisation } from './quantised.ts';
 import { hasTokenizer, loadTokenizer } from './text/tokenizer.ts';
 import type { Tokenizer } from './text/tokenizer.ts';
+import { readTrainedOn, type TrainedOn } from './trainedOn.ts';
 import { openWeights } from './weights.ts';
 import type { Weights } from './weights.ts';
 
@@ -41,6 +42,8 @@ export interface Checkpoint {
    * models understand no other wording.
    */
   question?: string;
+  /** What else it was asked in training. */
+  trainedOn?: TrainedOn;
   /** What was trained on top of the weights and is applied to them. */
   adapter?: Adapter;
   /** Whose latents it thinks in; how, says `config.protocol`. */
@@ -70,13 +73,14 @@ export async function openCheckpoint(
   const adapter = options.adapter === undefined ? undefined : await openAdapter(options.adapter);
   // Who trains an adapter on new tokens saves the tokenizer beside it.
   const textFolder = adapter !== undefined && (await hasTokenizer(adapter.folder)) ? adapter.folder : folder;
-  const [generation, processor, tokenizer, chatTemplate, weights, own] = await Promise.all([
+  const [generation, processor, tokenizer, chatTemplate, weights, own, trainedOn] = await Promise.all([
     readGeneration(folder, configJson),
     readProcessor(folder, parsed.text.base),
     loadTokenizer(textFolder),
     loadChatTemplate(textFolder, folder),
     openWeights(folder, { tied: declaredTying(configJson), adapter }),
     readOwnSettings(folder),
+    adapter === undefined ? readTrainedOn(folder) : undefined,
   ]);
   const vocabularySize = weights.adaptedVocabulary ?? parsed.text.vocabularySize;
   const sized = { ...parsed, text: { ...parsed.text, tiedEmbeddings: weights.tied, vocabularySize } };
@@ -104,6 +108,7 @@ export async function openCheckpoint(
     ...(latents.unknown !== undefined && { unknownLatents: latents.unknown }),
     fingerprint: withAdapter(ownFingerprint, adapter),
     ...(own.question !== undefined && { question: own.question }),
+    ...(trainedOn !== undefined && { trainedOn }),
     notes: notesOf(weights, latents, strayRules(configJson)),
   };
 }

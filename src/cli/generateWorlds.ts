@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { SPLITS } from '../mazes/split.ts';
 import { generateWorlds, type WorldSettings } from '../worlds/generate.ts';
+import { parseMoves } from '../worlds/notation.ts';
 import { parseChoices, parseNumbers, parseStyles } from '../worlds/parse.ts';
 import { WORLD_FORMS, WORLD_QUESTIONS } from '../worlds/questions.ts';
 import { MAX_MOVES, MAX_WORLD_SIZE, MIN_WORLD_SIZE, WORLD_DEFAULTS } from '../worlds/stream.ts';
@@ -41,6 +42,11 @@ export function addGenerateWorlds(
     .option('--sizes <range>', 'cells a side, 3 to 6: 3-6, or 4', readWith(sizes), WORLD_DEFAULTS.sizes)
     .option('--dynamics <kinds>', DYNAMICS.join(', '), readWith(dynamics), WORLD_DEFAULTS.dynamics)
     .option('--moves <range>', 'how many moves, in turn: 4-6', readWith(lengths), WORLD_DEFAULTS.moves)
+    .addOption(
+      new Option('--walk <moves>', 'the same moves in every world: "up left left"')
+        .argParser(readWith(parseMoves))
+        .conflicts('moves'),
+    )
     .option('--seed <n>', 'other seeds give other worlds', integer('a seed', 0), WORLD_DEFAULTS.seed)
     .addOption(
       new Option('--split <side>', 'no layout, the player aside, is on both sides')

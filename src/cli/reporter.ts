@@ -17,7 +17,7 @@ import { label, Styled, type Terminal } from './terminal.ts';
 export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent): void {
   switch (event.type) {
     case 'start':
-      reportNotes(terminal, trace);
+      reportNotes(terminal, trace.settings.notes);
       return;
     case 'prompt':
       terminal.line(label('question'), trace.question);
@@ -69,9 +69,9 @@ function textOf(tokens: Trace['tokens']): string {
     .join('');
 }
 
-/** What a reader should know of the run's settings before it is under way. */
-export function reportNotes(terminal: Terminal, { settings }: Trace): void {
-  for (const note of settings.notes ?? []) terminal.line(label('note'), note);
+/** What a reader should know of a run before it is under way. */
+export function reportNotes(terminal: Terminal, notes: readonly string[] = []): void {
+  for (const note of notes) terminal.line(label('note'), note);
 }
 
 /** What a finished run comes down to. */

@@ -57,6 +57,9 @@ interface Wishes {
   tests: boolean;
 }
 
+/** Remarks of a file of samples that are shown: each picture could have its own. */
+const MAX_NOTES = 8;
+
 const NO_WISHES: Wishes = { targets: false, tests: false };
 
 /** A run with its own latents, as far as others need it. */
@@ -95,7 +98,7 @@ export class SampleRuns {
   /** Own latents by line of the sample; only kept where a swap will ask for them. */
   private readonly ownLatents = new Map<number, Float32Array[]>();
   private readonly keepsLatents: boolean;
-  private noted = false;
+  private readonly noted = new Set<string>();
 
   constructor(
     context: CliContext,
@@ -289,11 +292,13 @@ export class SampleRuns {
     return { vectors, blocks, targets: await targetsOf(client, run, this.context.signal) };
   }
 
-  /** What holds for all samples is said once, before the first. */
-  private note(trace: Trace): void {
-    if (this.noted || this.options.quiet) return;
-    this.noted = true;
-    reportNotes(this.context.terminal, trace);
+  /** Each remark is said once, before the first sample that it holds for. */
+  private note({ settings }: Trace): void {
+    if (this.options.quiet) return;
+    const others = (settings.notes ?? []).filter((note) => !this.noted.has(note));
+    const fresh = others.slice(0, Math.max(0, MAX_NOTES - this.noted.size));
+    for (const note of fresh) this.noted.add(note);
+    reportNotes(this.context.terminal, fresh);
   }
 }
 

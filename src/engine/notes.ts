@@ -1,5 +1,10 @@
-/** What a reader should know of a run's settings before it begins: where it obeys the checkpoint's own, and where not. */
+/**
+ * What a reader should know of a run before it begins: where its settings obey the checkpoint's own and where not, and
+ * what is asked of the model that it never met in training.
+ */
 
+import { shortened } from '../base/plainText.ts';
+import type { TrainedOn } from '../checkpoint/trainedOn.ts';
 import type { GenerationDefaults } from '../model/config.ts';
 import type { ReasonRequest } from '../protocol/engine.ts';
 
@@ -21,6 +26,58 @@ export function notesOn(
     ...sentence(`Not used from ${FILE}`, left),
     ...(temperature > 0 ? otherShare(generation, topP) : greedyInstead(generation)),
   ];
+}
+
+/** How much of a remark comes from a question, a file or the name of a picture. */
+const MAX_WORD = 40;
+const MAX_LISTED = 6;
+
+/** A picture as the model sees it before it is resized. */
+interface AskedPicture {
+  name: string;
+  width: number;
+  height: number;
+}
+
+/** What a small model never met in training, in sentences: it answers all the same. */
+export function beyondTraining(
+  { words, mostWords, pictures: sizes }: TrainedOn,
+  question: string,
+  pictures: readonly AskedPicture[],
+): string[] {
+  const asked = question.replaceAll('<image>', ' ').match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
+  return [
+    ...(words === undefined ? [] : strangeWords(words, asked)),
+    ...(mostWords !== undefined && asked.length > mostWords
+      ? [`The longest question of the model's training had ${mostWords} words. This one has ${asked.length}.`]
+      : []),
+    ...(sizes === undefined ? [] : otherSizes(sizes, pictures)),
+  ];
+}
+
+function strangeWords(known: readonly string[], asked: readonly string[]): string[] {
+  const strange = [...new Set(asked)].filter((word) => !known.includes(word));
+  const found = someOf(strange.map((word) => `“${shortened(word, MAX_WORD)}”`));
+  return strange.length === 0
+    ? []
+    : [`No question of the model's training had ${found}. What it makes of such words means nothing.`];
+}
+
+function otherSizes(known: NonNullable<TrainedOn['pictures']>, pictures: readonly AskedPicture[]): string[] {
+  const sizes = someOf(known.map(([width, height]) => `${width} × ${height}`));
+  const others = pictures.filter(
+    ({ width, height }) =>
+      !known.some(([knownWidth, knownHeight]) => knownWidth === width && knownHeight === height),
+  );
+  return others.map(({ name, width, height }) => {
+    const which = pictures.length === 1 ? 'This one' : shortened(name, MAX_WORD);
+    return `Pictures of the model's training had ${sizes} px. ${which} has ${width} × ${height}.`;
+  });
+}
+
+function someOf(all: readonly string[]): string {
+  const more = all.length - MAX_LISTED;
+  return `${all.slice(0, MAX_LISTED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 function greedyInstead({ samples, temperature = 1, topP, drawRules }: GenerationDefaults): string[] {

@@ -25,7 +25,7 @@ import { generateVariants, type Variant } from '../inference/generate.ts';
 import type { Model } from '../inference/model.ts';
 import { checkRoom, type RoomContext, type SizedPicture } from '../inference/room.ts';
 import { checkSamePrompt, prepareBranch } from './branch.ts';
-import { notesOn } from './notes.ts';
+import { beyondTraining, notesOn } from './notes.ts';
 import { pictureKey, PictureMemory, type KeptPicture } from './pictureMemory.ts';
 import { Recorder } from './recorder.ts';
 import type { RunContext, RunOutput } from './runContext.ts';
@@ -55,17 +55,24 @@ export async function reason(
   const style = promptStyle(request, protocol);
   const branch = prepareBranch(context.model, context.describe.model, request);
   const { intervention: _, ...asked } = { ...request, ...(branch && { force: branch.force }) };
+  const given = await sizePictures(request);
   const rows = [{ ...request, emit: context.emit, sink: context.sink }, ...variants].map(
     ({ id, intervention, emit, sink }) => {
       const row = { ...context, emit, sink };
       const ownRequest = { ...asked, id, ...(intervention !== undefined && { intervention }) };
-      const start = startEvent(row, ownRequest, processor, penalty, protocol, style, branch?.record);
+      const start = startEvent(row, ownRequest, {
+        given,
+        processor,
+        penalty,
+        protocol,
+        style,
+        branch: branch?.record,
+      });
       const recorder = new Recorder(row, start);
       return { context: row, intervention, recorder };
     },
   );
 
-  const given = await sizePictures(request);
   const { ids, text, textTokens } = writePrompt(context, request, given, processor, style);
   if (request.branch !== undefined) checkSamePrompt(request.branch, ids, given);
   const answers = rows.length;
@@ -266,17 +273,29 @@ function noLatents({ config, folder, unknownLatents }: Model['checkpoint']): Use
   });
 }
 
+/** What is settled before a run begins. */
+interface Settled {
+  given: readonly GivenPicture[];
+  processor: ProcessorConfig;
+  penalty: number;
+  protocol: Protocol | undefined;
+  style: UsedStyle;
+  branch: TraceBranch | undefined;
+}
+
 function startEvent(
   context: RunContext,
   request: ReasonRequest,
-  { minPixels, maxPixels }: ProcessorConfig,
-  repetitionPenalty: number,
-  protocol: Protocol | undefined,
-  style: UsedStyle,
-  branch: TraceBranch | undefined,
+  { given, processor, penalty, protocol, style, branch }: Settled,
 ): Extract<ReasonEvent, { type: 'start' }> {
   const { latents, intervention, temperature, topP, topK, seed, maxTokens, system } = request;
-  const notes = [...notesOn(context.model.checkpoint.generation, request), ...style.notes];
+  const { generation, trainedOn } = context.model.checkpoint;
+  const seen = given.filter(({ inPrompt }) => inPrompt).map(({ name, source }) => ({ name, ...source }));
+  const notes = [
+    ...notesOn(generation, request),
+    ...style.notes,
+    ...(trainedOn === undefined ? [] : beyondTraining(trainedOn, request.question, seen)),
+  ];
   const { model, device } = context.describe;
   return {
     type: 'start',
@@ -294,11 +313,11 @@ function startEvent(
       temperature,
       topP,
       ...(topK !== undefined && { topK }),
-      repetitionPenalty,
+      repetitionPenalty: penalty,
       seed,
       maxTokens,
-      minPixels,
-      maxPixels,
+      minPixels: processor.minPixels,
+      maxPixels: processor.maxPixels,
       placement: style.images,
       force: Object.fromEntries(Object.entries(request.force)),
       helpers: request.helperMode,

@@ -56,14 +56,15 @@ export async function generateWorlds(
 }
 
 function inOrder(given: WorldSettings): WorldSettings {
-  const { count, sizes, dynamics, seed, split, moves, alike, walks, questions, form, style, cell } = given;
+  const { count, sizes, dynamics, seed, split, moves, walk, alike, walks, questions, form, style, cell } =
+    given;
   return {
     count,
     sizes,
     dynamics,
     seed,
     split,
-    moves,
+    ...(walk === undefined ? { moves } : { moves: [walk.length], walk }),
     alike,
     walks,
     questions,
@@ -75,11 +76,13 @@ function inOrder(given: WorldSettings): WorldSettings {
 
 /** The command line that makes a folder with these settings. */
 export function worldCommand(settings: WorldSettings): string {
-  const { count, sizes, dynamics, seed, split, moves, alike, walks, questions, form, style, cell } = settings;
+  const { count, sizes, dynamics, seed, split, moves, walk, alike, walks, questions, form, style, cell } =
+    settings;
   return [
     'ilvr generate-worlds OUT',
     `--count ${count} --sizes ${sizes.join(',')} --dynamics ${dynamics.join(',')}`,
-    `--moves ${moves.join(',')} --questions ${questions.join(',')} --seed ${seed} --split ${split}`,
+    walk === undefined ? `--moves ${moves.join(',')}` : `--walk ${walk.join(',')}`,
+    `--questions ${questions.join(',')} --seed ${seed} --split ${split}`,
     `--style ${style === 'varied' ? style : style.join(',')}`,
     ...(form === WORLD_DEFAULTS.form ? [] : [`--form ${form}`]),
     ...(alike === WORLD_DEFAULTS.alike ? [] : [`--alike ${alike}`]),

@@ -4,7 +4,7 @@
  */
 
 import { UserError } from '../base/errors.ts';
-import { hashOf, pick, randomFor } from '../base/random.ts';
+import { hashOf, pick, randomFor, type Random } from '../base/random.ts';
 import { MAX_CELL } from '../mazes/style.ts';
 import type { Picture } from '../mazes/picture.ts';
 import { SPLITS, type Split } from '../mazes/split.ts';
@@ -20,7 +20,7 @@ import {
   type WorldQuestionKind,
 } from './questions.ts';
 import { splitOf } from './split.ts';
-import { DYNAMICS, statesAfter, type Dynamics, type Move, type State, type World } from './world.ts';
+import { DYNAMICS, MOVES, statesAfter, type Dynamics, type Move, type State, type World } from './world.ts';
 
 export const MIN_WORLD_SIZE = 3;
 export const MAX_WORLD_SIZE = 6;
@@ -36,6 +36,8 @@ export interface WorldOptions {
   split: Split;
   /** How many moves a walk has, taken in turn; 0 asks about the picture as it is. */
   moves: readonly number[];
+  /** The moves of every walk, in place of drawn ones. */
+  walk?: readonly Move[] | undefined;
   /** As many walks in succession have the same number of moves: a batch of them then has blocks at the same places. */
   alike: number;
   /** Walks through each world, each with moves and a question of its own: a picture is then looked at once for all. */
@@ -92,8 +94,7 @@ export function worldItem(options: WorldOptions, index: number): WorldItem {
   const world = worldAt(options, place);
   const { layout } = world;
   const kind = pick(random, kindsFor(layout, questions));
-  const count = options.moves[Math.floor(index / options.alike) % options.moves.length]!;
-  const moves = (kind === 'door' ? drawMovesToDoor : drawMoves)(random, world, count, options.against);
+  const moves = options.walk?.slice() ?? drawnWalk(options, random, index, world, kind);
   const styleSeed =
     style === 'varied'
       ? hashOf('world picture', seed, place)
@@ -109,6 +110,17 @@ export function worldItem(options: WorldOptions, index: number): WorldItem {
     picture: () => artist.draw(layout, world.state),
     drawHelper: (state) => artist.draw(layout, state),
   };
+}
+
+function drawnWalk(
+  { moves, alike, against }: WorldOptions,
+  random: Random,
+  index: number,
+  world: World,
+  kind: WorldQuestionKind,
+): Move[] {
+  const count = moves[Math.floor(index / alike) % moves.length]!;
+  return (kind === 'door' ? drawMovesToDoor : drawMoves)(random, world, count, against);
 }
 
 /** Which world is walked through at an index. */
@@ -134,7 +146,8 @@ export function checkWorldOptions(options: WorldOptions): void {
   checkWhole('size', options.sizes, MIN_WORLD_SIZE, MAX_WORLD_SIZE);
   checkChoices('kind of dynamics', options.dynamics, DYNAMICS);
   checkChoices('split', [options.split], SPLITS);
-  checkWhole('number of moves', options.moves, 0, MAX_MOVES);
+  checkWhole('number of moves', options.walk ? [options.walk.length] : options.moves, 0, MAX_MOVES);
+  if (options.walk !== undefined && options.walk.length > 0) checkChoices('walk', options.walk, MOVES);
   checkWhole('number of walks alike', [options.alike], 1, 2 ** 20);
   checkWhole('number of walks through a world', [options.walks], 1, 2 ** 20);
   checkChoices('question', options.questions, WORLD_QUESTIONS);

@@ -66,6 +66,17 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     }
   });
 
+  it('says once, before the first of many samples, what of them a bundled model never met', async () => {
+    const folder = temporaryFolder();
+    const drawn = ['--count', '3', '--sizes', '5', '--dynamics', 'swaps', '--style', '1', '--cell', '28'];
+    await ilvr(['generate-worlds', folder, ...drawn, '--walk', 'up left', '--questions', 'state'], '');
+    const asked = ['--sample-questions', '--model', 'bundled:worlds', '--device', 'cpu', '--jobs', '1'];
+    const run = await ilvr(['evaluate', join(folder, 'samples.jsonl'), ...asked], BUILT_ENGINE);
+    expect(run.code, run.err).toBe(0);
+    const notes = run.out.split('\n').filter((line) => line.startsWith('note'));
+    expect(notes).toEqual([expect.stringMatching(/had 112 × 112 px\. This one has 140 × 140\.$/)]);
+  });
+
   it('feeds everything that evaluate feeds, made of the run itself, helper pictures or another trace', async () => {
     const folder = temporaryFolder();
     const asked = async (name: string, ...args: string[]) => {

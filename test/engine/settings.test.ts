@@ -28,6 +28,12 @@ it('says nothing of a checkpoint that asks for nothing special', async () => {
   expect((await run({})).settings).not.toHaveProperty('notes');
 });
 
+it('says which of its words the model was never asked, and answers', async () => {
+  const trace = await run({}, { question: 'Find a quick path to the goal.' });
+  expect(trace.settings.notes).toEqual([expect.stringContaining('had “quick”.')]);
+  expect(trace.status).toBe('complete');
+});
+
 it('obeys its rules, and says so', async () => {
   const plain = ids(await run({}));
   const trace = await run({ suppress_tokens: [plain[0]], no_repeat_ngram_size: 1 });

@@ -83,7 +83,30 @@ it('goes on after a stop, to the same bytes, and by the command that it says', a
   await expect(generate({ seed: 5 }, again)).rejects.toThrow('generated with another seed');
 });
 
+it('draws worlds for one walk, where moves do nothing too, and by the command that it says', async () => {
+  const walk = ['left', 'left', 'left', 'left', 'up'] as const;
+  const folder = await generate({ walk, questions: ['state'] });
+  const lines = readFileSync(join(folder, 'samples.jsonl'), 'utf8').trim().split('\n');
+  for (const line of lines) {
+    const { text_input, states } = JSON.parse(line) as { text_input: string; states: string[] };
+    expect(text_input).toMatch(/after left left left left up: what is the map\?$/i);
+    expect(states).toHaveLength(6);
+  }
+  const { command } = JSON.parse(readFileSync(join(folder, 'generator.json'), 'utf8')) as { command: string };
+  const again = temporaryFolder();
+  const { code } = await ilvr(
+    command
+      .split(' ')
+      .slice(1)
+      .map((part) => (part === 'OUT' ? again : part)),
+    '',
+  );
+  expect([code, bytesOf(again)]).toEqual([0, bytesOf(folder)]);
+});
+
 it.each([
+  ['--walk', 'up north', /words of up, down, left, right, found "north"/],
+  ['--walk', 'up '.repeat(65), /number of moves.*0 to 64, found 65/s],
   ['--sizes', '2-9', /whole numbers from 3 to 6/],
   ['--dynamics', 'lava', /crates, ice, doors/],
   ['--moves', 'many', /number of moves/],

@@ -13,6 +13,7 @@ import { readMerged } from '../../checkpoint/adapter/merge.ts';
 import { openCheckpoint } from '../../checkpoint/checkpoint.ts';
 import { parseModelConfig } from '../../checkpoint/config.ts';
 import { copyDescriptions } from '../../checkpoint/copyDescriptions.ts';
+import { TRAINED_ON_FILE } from '../../checkpoint/trainedOn.ts';
 import { readJson } from '../../checkpoint/json.ts';
 import { writeSafetensors, type TensorSource } from '../../checkpoint/formats/writeSafetensors.ts';
 import { namesOf } from '../../files/ownFolder.ts';
@@ -67,7 +68,7 @@ export async function initialise(
   await refuseUsed(folder);
   const seen = tower === undefined ? undefined : await towerOf(tower, config.vision, file);
   const write = async (part: string): Promise<void> => {
-    await copyDescriptions(description, part);
+    await copyDescriptions(description, part, [TRAINED_ON_FILE]);
     await copyFile(file, path.join(part, 'config.json'));
     await writeSafetensors(path.join(part, 'model.safetensors'), newTensors(config, seed, seen));
   };

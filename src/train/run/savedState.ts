@@ -14,6 +14,7 @@ import { readMerged, withoutAdapter } from '../../checkpoint/adapter/merge.ts';
 import { openSafetensors } from '../../checkpoint/formats/tensorFile.ts';
 import { adapterTensorName, writeAdapter } from '../../checkpoint/adapter/write.ts';
 import { copyDescriptions } from '../../checkpoint/copyDescriptions.ts';
+import { TRAINED_ON_FILE } from '../../checkpoint/trainedOn.ts';
 import { writeJson } from '../../files/replaceFile.ts';
 import { replaceFolder } from '../../files/replaceFolder.ts';
 import { writeSafetensors, type TensorSource } from '../../checkpoint/formats/writeSafetensors.ts';
@@ -101,7 +102,7 @@ async function writeLearnt(folder: string, { student, lora }: RunState, base: Ch
     await writeAdapter(folder, { ...lora, base: base.folder, tensors: tensorsOf(student) });
     return;
   }
-  await copyDescriptions(base.folder, folder, [STATE_FILE]);
+  await copyDescriptions(base.folder, folder, [STATE_FILE, TRAINED_ON_FILE]);
   await writeConfig(base, folder);
   await writeSafetensors(path.join(folder, MODEL_FILE), [
     ...tensorsOf(student).filter(({ name }) => !isHead(name)),

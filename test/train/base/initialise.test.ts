@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { openCheckpoint } from '../../../src/checkpoint/checkpoint.ts';
 import { haveEqualBytes, readStoredTensors } from '../../../src/checkpoint/formats/safetensors.ts';
+import { TRAINED_ON_FILE } from '../../../src/checkpoint/trainedOn.ts';
 import { initialise } from '../../../src/train/base/initialise.ts';
 import { temporaryFolder } from '../../fixtures/cli.ts';
 import { repository } from '../../fixtures/paths.ts';
@@ -26,8 +27,10 @@ beforeEach(() => {
 it.each(['a folder that does not exist', 'an empty one'])('is written into %s, and opens', async (kind) => {
   const out = join(parent, 'new');
   if (kind === 'an empty one') mkdirSync(out);
+  writeFileSync(join(description, TRAINED_ON_FILE), '{"words": ["of", "other", "weights"]}');
   await initialise(description, out, 0);
-  expect((await openCheckpoint(out)).config.text.layers).toBe(1);
+  const opened = await openCheckpoint(out);
+  expect([opened.config.text.layers, opened.trainedOn]).toEqual([1, undefined]);
   expect(readdirSync(parent)).toEqual(['new']);
 });
 

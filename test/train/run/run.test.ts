@@ -17,6 +17,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../../src/checkpoint/checkpoint.ts';
 import { asWeight, readStoredTensors, readTensor } from '../../../src/checkpoint/formats/safetensors.ts';
 import { writeSafetensors } from '../../../src/checkpoint/formats/writeSafetensors.ts';
+import { TRAINED_ON_FILE } from '../../../src/checkpoint/trainedOn.ts';
 import { largestDifference } from '../../../src/conformance/check.ts';
 import { Model } from '../../../src/inference/model.ts';
 import { onCpu } from '../../../src/train/parameters/parameters.ts';
@@ -277,7 +278,10 @@ async function firstSample(config: RunConfig, seer: Model): Promise<TrainingSamp
 describe('a checkpoint', () => {
   it('opens as a model with the logits of the trained student, and stays when a later save fails', async () => {
     const { config } = await readConfig(writeConfig({ model, learningRate: 1e-2, warmupSteps: 0 }));
+    // What the weights were asked before is not all that they will have been asked.
+    writeFileSync(join(model, TRAINED_ON_FILE), '{"mostWords": 1}');
     const base = await openCheckpoint(model);
+    expect(base.trainedOn).toEqual({ mostWords: 1 });
     const settings = trainingSettings(config);
     const [learner, vision, trainer] = [
       await openLearner(config, base, { provider: 'cpu' }),
@@ -304,7 +308,9 @@ describe('a checkpoint', () => {
         vector.reduce((sum, value, c) => sum + value * table[row * width + c]!, 0),
       ),
     );
-    const exported = await Model.open(await openCheckpoint(folder), 'cpu');
+    const saved = await openCheckpoint(folder);
+    expect(saved.trainedOn).toBeUndefined();
+    const exported = await Model.open(saved, 'cpu');
     const { embeddings, positions } = await exported.embedPrompt(lesson.sequence.ids, sample.pictures);
     const read = await exported.prefill(exported.newCache(), embeddings, positions);
     // Rounding is a share of the logits, and these grow with the bundled model that the small one is cut from.
