@@ -12,7 +12,7 @@
  * Run folders and results are in build/world-ablations; a finished phase is not done again, a stopped one goes on.
  */
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { wilsonInterval } from '../src/dataset/statistics.ts';
@@ -28,6 +28,8 @@ const { values } = parseArgs({
 const SEEDS = values.seeds.split(',').map(Number);
 
 const CELLS = 3;
+/** Pixels a side of a cell, as large as a merged token: each cell is one. */
+const CELL = 28;
 const MOVES = [3, 5, 4, 2, 6, 1];
 const BY_MOVES = MOVES.toSorted((a, b) => a - b);
 const BATCH = 64;
@@ -39,7 +41,7 @@ const WORLDS = {
   walks: 8,
   questions: ['state'],
   style: [1],
-  cell: 28,
+  cell: CELL,
 };
 const SETTINGS = {
   batch: BATCH,
@@ -82,9 +84,9 @@ interface Phase {
 function recipe(targets: object = {}): Phase[] {
   const rule = { ...TARGETS, ...targets };
   return [
-    { steps: 700, settings: { ...rule, learningRate: 0.0015, clip: 1, skipAbove: 20 } },
-    { steps: 500, settings: { ...rule, learningRate: 0.001, clip: 0.5, skipAbove: 5, ownPasses: 1 } },
-    { steps: 500, settings: { stage: 2, learningRate: 0.0006, clip: 0.3, skipAbove: 5 } },
+    { steps: 500, settings: { ...rule, learningRate: 0.0015, clip: 1, skipAbove: 20 } },
+    { steps: 400, settings: { ...rule, learningRate: 0.001, clip: 0.5, skipAbove: 5, ownPasses: 1 } },
+    { steps: 700, settings: { stage: 2, learningRate: 0.0006, clip: 0.3, skipAbove: 5 } },
   ];
 }
 
@@ -171,12 +173,22 @@ interface Trained {
 /** The bundled tower with a new decoder that reads pictures out. @returns its checkpoint */
 async function startOf(seed: number): Promise<string> {
   const initial = path.join(folder, `initial-${seed}`);
-  const blank = path.join(root, 'models/recipe/worlds/blank');
   if (!existsSync(initial))
-    await ilvr('initialise', blank, initial, '--seed', String(seed), '--tower', 'bundled:worlds');
+    await ilvr('initialise', description(), initial, '--seed', String(seed), '--tower', 'bundled:worlds');
   const settings = { ...SETTINGS, ...BASE, rounding: undefined };
   const worlds = { ...WORLDS, moves: [0], alike: BASE.batch, walks: 1, seed: 200 + seed };
   return (await runPhase(`base-${seed}`, { model: initial, data: { worlds }, seed, ...settings })).model;
+}
+
+/** That of the bundled model, but that its processor leaves these smaller pictures at their size. */
+function description(): string {
+  const blank = path.join(folder, 'blank');
+  cpSync(path.join(root, 'models/recipe/worlds/blank'), blank, { recursive: true });
+  const file = path.join(blank, 'preprocessor_config.json');
+  const processor = JSON.parse(readFileSync(file, 'utf8')) as object;
+  const pixels = (CELLS * CELL) ** 2;
+  writeFileSync(file, JSON.stringify({ ...processor, min_pixels: pixels, max_pixels: pixels }));
+  return blank;
 }
 
 /** @param budget in seconds, for phases that have no number of steps */
@@ -233,7 +245,7 @@ async function scores(name: string, model: string): Promise<boolean[][]> {
   for (const moves of BY_MOVES) {
     const worlds = path.join(folder, `held-out-${values.count}-${moves}`);
     const drawn = ['--count', values.count, '--moves', String(moves), '--sizes', String(CELLS)];
-    const rest = ['--dynamics', 'swaps', '--questions', 'state', '--style', '1', '--cell', '28'];
+    const rest = ['--dynamics', 'swaps', '--questions', 'state', '--style', '1', '--cell', String(CELL)];
     await ilvr('generate-worlds', worlds, ...drawn, ...rest, '--split', 'held-out', '--seed', '77');
     const results = path.join(model, `held-out-${values.count}-${moves}.jsonl`);
     const file = path.join(worlds, 'samples.jsonl');

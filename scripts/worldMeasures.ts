@@ -9,6 +9,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import { messageOf } from '../src/base/errors.ts';
 import { lastBoxed } from '../src/trace/answer.ts';
 import { openCheckpoint } from '../src/checkpoint/checkpoint.ts';
 import { encodePrompt, promptParts } from '../src/checkpoint/text/chatTemplate.ts';
@@ -27,6 +28,11 @@ import { WORLD_QUESTIONS } from '../src/worlds/questions.ts';
 import { WORLD_DEFAULTS, worldItem, type WorldItem, type WorldOptions } from '../src/worlds/stream.ts';
 import { changedCells, CONTENTS, contentsOf, DYNAMICS, statesAfter } from '../src/worlds/world.ts';
 
+process.on('uncaughtException', (error) => {
+  console.error(messageOf(error));
+  process.exit(1);
+});
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -42,11 +48,13 @@ const { values, positionals } = parseArgs({
 });
 const [folder] = positionals;
 if (folder === undefined) throw new Error('usage: worldMeasures.ts MODEL [options]');
-const count = Number(values.count);
+const [count] = parseNumbers('number of worlds', values.count, 1, 100_000) as [number];
+const lengths = parseNumbers('number of moves', values.moves, 0, 64);
+if (values.only !== undefined && values.only !== 'answers') throw new Error('--only answers is all there is');
 const options: WorldOptions = {
   ...WORLD_DEFAULTS,
   split: 'held-out',
-  seed: Number(values.seed),
+  seed: parseNumbers('seed', values.seed, 0, 2 ** 32 - 1)[0]!,
   sizes: parseNumbers('size', values.sizes, 3, 6),
   dynamics: parseChoices('kind of dynamics', values.dynamics, DYNAMICS),
   questions: parseChoices('question', values.questions, WORLD_QUESTIONS),
@@ -163,7 +171,7 @@ const row = (...cells: (string | number)[]): void => console.log(`| ${cells.join
 row('moves', ...FED);
 row('---', ...FED.map(() => '---'));
 const measured: { moves: number; items: WorldItem[]; runs: Run[][] }[] = [];
-for (const moves of parseNumbers('number of moves', values.moves, 0, 64)) {
+for (const moves of lengths) {
   const { items, runs } = await answerAll(moves);
   measured.push({ moves, items, runs });
   const cells = FED.map((_, variant) => {

@@ -14,14 +14,17 @@ const side = z.int().min(1).max(1_000_000);
 /** What is not said is not bounded. */
 const TrainedOn = z.strictObject({
   /** All words of its questions, as they were written. */
-  words: z.array(z.string().min(1).max(100)).max(10_000).optional(),
-  /** Words in its longest question. */
-  mostWords: z.int().min(1).optional(),
+  words: z.array(z.string().min(1).max(100)).min(1).max(10_000).optional(),
+  /** Words in its shortest question and in its longest. */
+  wordCount: z.tuple([z.int().min(1), z.int().min(1)]).optional(),
   /** Width and height of its pictures, in pixels. */
   pictures: z
     .array(z.tuple([side, side]))
+    .min(1)
     .max(1000)
     .optional(),
+  /** Pictures to a question, at most. */
+  mostPictures: z.int().min(1).optional(),
 });
 export type TrainedOn = z.infer<typeof TrainedOn>;
 

@@ -266,7 +266,11 @@ function chosenLatents({ trace }: OpenTrace, { latent, block }: FigureOptions): 
   if (block !== undefined) {
     const latents = latentsOf(trace, block - 1);
     if (latents.length > 0) return latents;
-    throw new UserError({ problem: 'This trace has no latents in such a block', found: String(block) });
+    throw new UserError({
+      problem: 'This trace has no latents in such a block',
+      expected: trace.blocks.length === 0 ? 'a trace with blocks' : `1 to ${trace.blocks.length}`,
+      found: String(block),
+    });
   }
   return [nth(trace.latents, latent ?? openingOf(trace).latent() + 1, 'latent')];
 }

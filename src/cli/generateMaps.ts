@@ -76,12 +76,13 @@ async function generate(
   settings: GeneratorSettings,
 ): Promise<number> {
   const { count } = settings;
-  const { samplesFile, kept } = await generateMaps(resolve(out), settings, {
+  const { samplesFile, kept, redrawn } = await generateMaps(resolve(out), settings, {
     signal,
     onProgress: (done) => terminal.passing(`${done} of ${count} maps`, done / count),
   });
   terminal.clearProgress();
   if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
+  if (redrawn > 0) terminal.line(`Drawn again, as pictures of ${redrawn} were gone.`);
   terminal.line(`${count} maps, ${count * questionsPerMap(settings)} questions: ${samplesFile}`);
   return EXIT.ok;
 }

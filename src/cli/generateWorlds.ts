@@ -4,10 +4,11 @@ import { resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { SPLITS } from '../mazes/split.ts';
 import { generateWorlds, type WorldSettings } from '../worlds/generate.ts';
-import { parseMoves } from '../worlds/notation.ts';
+import { MAX_CELL } from '../mazes/style.ts';
+import { MAX_MOVES, parseMoves } from '../worlds/notation.ts';
 import { parseChoices, parseNumbers, parseStyles } from '../worlds/parse.ts';
 import { WORLD_FORMS, WORLD_QUESTIONS } from '../worlds/questions.ts';
-import { MAX_MOVES, MAX_WORLD_SIZE, MIN_WORLD_SIZE, WORLD_DEFAULTS } from '../worlds/stream.ts';
+import { MAX_WORLD_SIZE, MIN_WORLD_SIZE, WORLD_DEFAULTS } from '../worlds/stream.ts';
 import { DYNAMICS } from '../worlds/world.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer, readWith } from './options.ts';
@@ -65,7 +66,11 @@ export function addGenerateWorlds(
       readWith(parseStyles),
       WORLD_DEFAULTS.style,
     )
-    .option('--cell <pixels>', "a cell's side, if not the style's own", integer('a number of pixels', 8))
+    .option(
+      '--cell <pixels>',
+      "a cell's side, if not the style's own",
+      integer('a number of pixels', 8, MAX_CELL),
+    )
     .option('--alike <n>', 'as many in a row have the same number of moves', integer('a number', 1), 1)
     .option('--walks <n>', 'lines for each world, with moves of their own', integer('a number', 1), 1)
     .addHelpText('after', ABOUT)
@@ -80,12 +85,13 @@ async function generate(
   settings: WorldSettings,
 ): Promise<number> {
   const { count } = settings;
-  const { samplesFile, kept } = await generateWorlds(resolve(out), settings, {
+  const { samplesFile, kept, redrawn } = await generateWorlds(resolve(out), settings, {
     signal,
     onProgress: (done) => terminal.passing(`${done} of ${count} worlds`, done / count),
   });
   terminal.clearProgress();
   if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
+  if (redrawn > 0) terminal.line(`Drawn again, as pictures of ${redrawn} were gone.`);
   terminal.line(`${count} worlds: ${samplesFile}`);
   return EXIT.ok;
 }

@@ -194,11 +194,13 @@ export function fedList(text: string): Fed[] {
 }
 
 /** Reads an integer of at least `min`. */
-export function integer(what: string, min: number): (text: string) => number {
+export function integer(what: string, min: number, max?: number): (text: string) => number {
   return (text) => {
     const value = numberIn(text);
-    if (!Number.isSafeInteger(value) || value < min)
-      throw new InvalidArgumentError(`Expected ${what}: a whole number from ${min}.`);
+    if (!Number.isSafeInteger(value) || value < min || value > (max ?? Infinity))
+      throw new InvalidArgumentError(
+        `Expected ${what}: a whole number from ${min}${max === undefined ? '' : ` to ${max}`}.`,
+      );
     return value;
   };
 }

@@ -5,12 +5,14 @@ import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CancelledError, unreachable, UserError } from '../base/errors.ts';
 import { ownQuestion } from '../checkpoint/checkpoint.ts';
+import { judge, type Truth } from '../dataset/scoring.ts';
 import { isOfOwnRun, type Fed } from '../evaluation/fed.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
 import { targetOf } from '../files/replaceFile.ts';
 import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
+import { answerText } from '../trace/steps.ts';
 import { EXIT, type CliContext } from './context.ts';
 import {
   loadOptions,
@@ -43,8 +45,15 @@ export interface ReasonOptions extends ModelOptions, GenerationOptions {
   trace?: string;
 }
 
+/** The right answer, and where it is from. */
+interface KnownTruth {
+  truth: Truth;
+  source: string;
+}
+
 /**
  * Runs the command.
+ * @param known the right answer, for a verdict on a run that ends by itself
  * @returns the exit code
  * @throws UserError for a picture, model or setting that does not work; CancelledError while loading
  */
@@ -52,6 +61,7 @@ export async function reason(
   context: CliContext,
   imagePaths: string[],
   options: ReasonOptions,
+  known?: KnownTruth,
 ): Promise<number> {
   checkNeeds(options);
   const question = options.question ?? (await requireOwnQuestion(context, options));
@@ -79,12 +89,19 @@ export async function reason(
     const report = (trace: Trace, event: ReasonEvent): void => reportEvent(context.terminal, trace, event);
     return runRequest(client, request, { signal: context.signal, report }, async ({ run, problem }) => {
       context.terminal.clearProgress();
+      if (run !== undefined && known !== undefined) judgeRun(run.trace, known);
       if (run !== undefined) await conclude(context, run, options.trace);
       if (problem instanceof CancelledError) return EXIT.cancelled;
       if (problem !== undefined) throw problem;
       return EXIT.ok;
     });
   });
+}
+
+function judgeRun(trace: Trace, { truth, source }: KnownTruth): void {
+  if (trace.status !== 'complete') return;
+  const { success: right } = judge(truth, answerText(trace));
+  trace.verdict = { right, ...(truth.answer !== undefined && { expected: truth.answer }), source };
 }
 
 /** What is read, and must not be lost. */

@@ -26,7 +26,8 @@ export async function reasonAbout(
   const folder = await mkdtemp(join(tmpdir(), 'ilvr-example-'));
   try {
     const { model, question, helpers, ...drawn } = await drawExample(example, folder, context.signal);
-    return await reason(context, drawn.images, { model, ...options, question, helper: helpers });
+    const asked = { model, ...options, question, helper: helpers };
+    return await reason(context, drawn.images, asked, { truth: drawn.truth, source: 'samples.jsonl' });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

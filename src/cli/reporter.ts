@@ -11,7 +11,7 @@ import { openingOf } from '../trace/opening.ts';
 import type { Trace, TraceBlock, TracePicture } from '../trace/schema.ts';
 import { blocksText, latentsOf } from '../trace/steps.ts';
 import { seconds } from './session.ts';
-import { label, Styled, type Terminal } from './terminal.ts';
+import { label, Styled, type Terminal, type Part } from './terminal.ts';
 
 /** Prints an event that has just been folded into `trace`. */
 export function reportEvent(terminal: Terminal, trace: Trace, event: ReasonEvent): void {
@@ -83,9 +83,17 @@ export function reportSummary(terminal: Terminal, trace: Trace): void {
   terminal.line(label('blocks'), blocksText(trace));
   const looks = looksOf(trace);
   if (looks !== undefined) terminal.line(label('looks'), looks);
-  terminal.line(label('answer'), new Styled('bold', answer), status);
+  terminal.line(label('answer'), new Styled('bold', answer), status, ...verdictParts(trace));
   terminal.line(label('tokens'), `${trace.tokens.length}, latents included`);
   reportTimings(terminal, trace);
+}
+
+/** Whether the answer is right, where that is known. */
+function verdictParts({ verdict }: Trace): Part[] {
+  if (verdict === undefined) return [];
+  const { right, expected } = verdict;
+  if (right) return ['  ', new Styled('green', '✓'), ' right'];
+  return ['  ', new Styled('red', '✗'), expected === undefined ? ' wrong' : ` right would be ${expected}`];
 }
 
 /** The layer that block pictures and the panel open on, and why. */

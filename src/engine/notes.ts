@@ -41,19 +41,36 @@ interface AskedPicture {
 
 /** What a small model never met in training, in sentences: it answers all the same. */
 export function beyondTraining(
-  { words, mostWords, pictures: sizes }: TrainedOn,
+  { words, wordCount, pictures: sizes, mostPictures }: TrainedOn,
   question: string,
   pictures: readonly AskedPicture[],
 ): string[] {
   const asked = question.replaceAll('<image>', ' ').match(/[\p{L}\p{M}\p{N}]+/gu) ?? [];
   return [
     ...(words === undefined ? [] : strangeWords(words, asked)),
-    ...(mostWords !== undefined && asked.length > mostWords
-      ? [`The longest question of the model's training had ${mostWords} words. This one has ${asked.length}.`]
+    ...(wordCount === undefined ? [] : otherLength(wordCount, asked.length)),
+    ...(mostPictures !== undefined && pictures.length > mostPictures
+      ? [
+          `Questions of the model's training had at most ${counted(mostPictures, 'picture')}. This one has ${pictures.length}.`,
+        ]
       : []),
     ...(sizes === undefined ? [] : otherSizes(sizes, pictures)),
   ];
 }
+
+function otherLength([fewest, most]: readonly [number, number], asked: number): string[] {
+  if (asked > most)
+    return [
+      `The longest question of the model's training had ${counted(most, 'word')}. This one has ${asked}.`,
+    ];
+  if (asked < fewest)
+    return [
+      `The shortest question of the model's training had ${counted(fewest, 'word')}. This one has ${asked}.`,
+    ];
+  return [];
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 function strangeWords(known: readonly string[], asked: readonly string[]): string[] {
   const strange = [...new Set(asked)].filter((word) => !known.includes(word));

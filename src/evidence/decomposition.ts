@@ -105,9 +105,22 @@ function sentencesOf(result: Result): string[] {
   const parts = partsOf(result);
   if (parts === undefined) return [t('Nothing can be said: not all parts were tried.')];
   const adds = (wanted: Part): number => parts.find(({ part }) => part === wanted)!.answer;
-  const [slots, markers] = [adds('slots'), adds('markers')];
+  const [slots, markers, blocks] = [adds('slots'), adds('markers'), adds('blocks')];
   const isFormat = slots < MOVED && markers < MOVED;
-  return [forcedText(slots, markers), freeText([...conditionsOf(result)], isFormat)];
+  return [
+    forcedText(slots, markers),
+    ...(markers <= -MOVED ? [harmText(markers, blocks)] : []),
+    freeText([...conditionsOf(result)], isFormat),
+  ];
+}
+
+/** What slots add to markers alone is then in part what they mend. */
+function harmText(markers: number, blocks: number): string {
+  return t(
+    'Empty markers make it less likely than no block does ({0} nats), and slots mend that: against no block whole blocks add {1}.',
+    natsText(markers),
+    natsText(blocks),
+  );
 }
 
 /** What each part adds to the answer, with the run's own words fed. */

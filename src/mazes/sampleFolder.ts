@@ -3,8 +3,9 @@
  * the settings and the command that makes the same folder again.
  *
  * An item's pictures are written before its lines, and its lines at once. Whatever ends the program, a later
- * run with the same settings drops at most the last item's lines, if they are not whole, and goes on. It begins
- * in an empty folder only, and neither drops nor overwrites anything that it would not have written itself.
+ * run with the same settings drops at most the last item's lines, if they are not whole, draws pictures again that are
+ * gone, and goes on. It begins in an empty folder only, and neither drops nor overwrites anything that it would not have
+ * written itself.
  */
 
 import { appendFile, lstat, readdir, truncate, writeFile } from 'node:fs/promises';
@@ -12,6 +13,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { faultText } from '../base/faults.ts';
 import { CancelledError, messageOf, UserError } from '../base/errors.ts';
+import { readLines } from '../dataset/lines.ts';
 import { makeFolder } from '../files/makeFolder.ts';
 import { namesOf } from '../files/ownFolder.ts';
 import { openPlainFile, readPlainFile } from '../files/plainFile.ts';
@@ -55,6 +57,8 @@ export interface Generated {
   samplesFile: string;
   /** Items that an earlier run had written. */
   kept: number;
+  /** Of these, those with a picture that was gone. */
+  redrawn: number;
 }
 
 /**
@@ -69,21 +73,46 @@ export async function fillFolder(
 ): Promise<Generated> {
   const samplesFile = join(folder, 'samples.jsonl');
   const kept = await openFolder(folder, samplesFile, plan);
+  const gone = kept === 0 ? [] : await itemsWithoutPictures(folder, samplesFile, plan);
+  for (const index of gone) {
+    if (signal.aborted) throw new CancelledError('Generating samples');
+    await writePictures(folder, plan.draw(index));
+  }
   for (let index = kept; index < plan.count; index++) {
     if (signal.aborted) throw new CancelledError('Generating samples');
     await writeItem(folder, samplesFile, plan.draw(index));
     onProgress(index + 1);
   }
-  return { samplesFile, kept };
+  return { samplesFile, kept, redrawn: gone.length };
 }
 
-async function writeItem(folder: string, samplesFile: string, { pictures, lines }: DrawnItem): Promise<void> {
+async function writeItem(folder: string, samplesFile: string, item: DrawnItem): Promise<void> {
+  await writePictures(folder, item);
+  await writing(folder, () => appendFile(samplesFile, item.lines));
+}
+
+async function writePictures(folder: string, { pictures }: DrawnItem): Promise<void> {
   const files = Array.from(pictures, ([name, picture]) => [join(folder, name), toPng(picture)] as const);
   for (const [file, png] of files) await checkOwn(file, png);
   await writing(folder, async () => {
     await Promise.all(files.map(([file, png]) => writeFile(file, png)));
-    await appendFile(samplesFile, lines);
   });
+}
+
+/** Names of pictures in a line, which are the generator's own. */
+const PICTURES = /"([\w-]+\.png)"/g;
+
+async function itemsWithoutPictures(
+  folder: string,
+  samplesFile: string,
+  { linesPerItem }: FolderPlan,
+): Promise<number[]> {
+  const names = new Set(await readdir(folder));
+  const items = new Set<number>();
+  for await (const { number, text } of readLines(samplesFile))
+    if ([...text.matchAll(PICTURES)].some(([, name]) => !names.has(name!)))
+      items.add(Math.floor((number - 1) / linesPerItem));
+  return [...items];
 }
 
 /** @throws UserError for a file of that name that is neither this picture nor the beginning of it */

@@ -34,8 +34,8 @@ export function cellName(size: number, cell: number): string {
   return `(${Math.floor(cell / size) + 1},${(cell % size) + 1})`;
 }
 
-/** Of a text. */
-const MAX_MOVES = 1000;
+/** Of a walk. */
+export const MAX_MOVES = 64;
 
 /**
  * "up left left": moves in words, with spaces or commas between.
@@ -55,7 +55,7 @@ export function parseMoves(text: string): Move[] {
 function noMoves(found: string): UserError {
   return new UserError({
     problem: 'This text does not say moves that a world knows',
-    expected: `words of ${MOVES.join(', ')}`,
+    expected: `1 to ${MAX_MOVES} words of ${MOVES.join(', ')}`,
     found,
   });
 }

@@ -10,6 +10,7 @@ import type { Picture } from '../mazes/picture.ts';
 import { SPLITS, type Split } from '../mazes/split.ts';
 import { drawMoves, drawMovesToDoor, drawWorld } from './drawLayout.ts';
 import { Artists, type WorldArtist } from './drawPicture.ts';
+import { MAX_MOVES } from './notation.ts';
 import {
   askAboutWorld,
   kindsFor,
@@ -24,7 +25,6 @@ import { DYNAMICS, MOVES, statesAfter, type Dynamics, type Move, type State, typ
 
 export const MIN_WORLD_SIZE = 3;
 export const MAX_WORLD_SIZE = 6;
-export const MAX_MOVES = 64;
 
 export interface WorldOptions {
   /** A whole number from 0; other seeds give other worlds, styles and questions. */
@@ -152,6 +152,13 @@ export function checkWorldOptions(options: WorldOptions): void {
   checkWhole('number of walks through a world', [options.walks], 1, 2 ** 20);
   checkChoices('question', options.questions, WORLD_QUESTIONS);
   checkChoices('form of answers', [options.form], WORLD_FORMS);
+  // Other worlds among them are asked for their state instead.
+  if (options.questions.every((kind) => kind === 'door') && !options.dynamics.includes('doors'))
+    throw invalid(
+      'question',
+      'doors among the dynamics, for a question about a door',
+      options.dynamics.join(', '),
+    );
   if (options.style !== 'varied') checkWhole('style', options.style, 0, 2 ** 32 - 1);
   if (options.cell !== undefined) checkWhole('size of a cell', [options.cell], 8, MAX_CELL);
 }

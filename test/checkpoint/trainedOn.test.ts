@@ -15,7 +15,12 @@ import { repository } from '../fixtures/paths.ts';
 const MODELS = join(repository, 'models');
 const SEEN = { name: 'map.png', width: 112, height: 112 };
 
-const KNOWN: TrainedOn = { words: ['Where', 'is', 'it'], mostWords: 4, pictures: [[112, 112]] };
+const KNOWN: TrainedOn = {
+  words: ['Where', 'is', 'it'],
+  wordCount: [2, 4],
+  pictures: [[112, 112]],
+  mostPictures: 2,
+};
 
 describe('of a question and its pictures is said', () => {
   it('nothing, where all was in training', () => {
@@ -32,18 +37,27 @@ describe('of a question and its pictures is said', () => {
     expect(many).toMatch(/had “b”, “c”, “d”, “e”, “f”, “g” and 2 more\./);
   });
 
-  it('that a question is longer', () => {
+  it('that a question is longer, or shorter', () => {
     expect(beyondTraining(KNOWN, 'Where is it, it is?', [SEEN])).toEqual([
       "The longest question of the model's training had 4 words. This one has 5.",
+    ]);
+    expect(beyondTraining(KNOWN, 'Where?', [SEEN])).toEqual([
+      "The shortest question of the model's training had 2 words. This one has 1.",
+    ]);
+  });
+
+  it('that there are more pictures', () => {
+    expect(beyondTraining({ mostPictures: 1 }, 'Where is it?', [SEEN, SEEN])).toEqual([
+      "Questions of the model's training had at most 1 picture. This one has 2.",
     ]);
   });
 
   it('which picture is of another size', () => {
     const other = { name: 'photo.png', width: 640, height: 480 };
-    expect(beyondTraining(KNOWN, 'Where', [other])).toEqual([
+    expect(beyondTraining(KNOWN, 'Where is', [other])).toEqual([
       "Pictures of the model's training had 112 × 112 px. This one has 640 × 480.",
     ]);
-    expect(beyondTraining(KNOWN, 'Where', [SEEN, other])).toEqual([
+    expect(beyondTraining(KNOWN, 'Where is', [SEEN, other])).toEqual([
       "Pictures of the model's training had 112 × 112 px. photo.png has 640 × 480.",
     ]);
   });
@@ -60,6 +74,8 @@ it('the bundled worlds know every question of their training, and no word, lengt
     for (const word of question.text.replace('<image>', '').match(/\w+/g)!) words.add(word);
   }
   expect([...words].toSorted()).toEqual([...trainedOn!.words!].toSorted());
+  const still = worldItem({ ...options, moves: [0] }, 0);
+  expect(beyondTraining(trainedOn!, still.question.text, [SEEN])).toHaveLength(1);
   const beyond = worldItem({ ...options, moves: [7], sizes: [5] }, 0);
   const { width, height } = beyond.picture();
   expect(beyondTraining(trainedOn!, beyond.question.text, [{ name: '', width, height }])).toHaveLength(2);
@@ -74,7 +90,8 @@ it.each(['maze', 'control-carrying', 'control-bypassed'])('%s knows its own ques
 it.each([
   ['{"words": "all"}', /words/],
   ['{"pictures": [[112]]}', /pictures/],
-  ['{"mostWords": -1}', /mostWords/],
+  ['{"wordCount": [-1, 2]}', /wordCount/],
+  ['{"words": []}', /words/],
   ['{"moves": 6}', /moves/],
   ['{', /JSON/],
 ])('a file that says %s is refused by name', async (text, message) => {

@@ -174,7 +174,7 @@ describe('where latents are known to carry the answer', () => {
   it('decomposition of an answer that rests on the slots', async () => {
     const { sentence } = decompositionVerdict(await decomposition(carrying));
     expect(sentence).toMatch(
-      /^This answer rests on the slots \([\d.]+ nats\), not on the markers\. Written freely, it becomes another with “pads/,
+      /^This answer rests on the slots \([\d.]+ nats\), not on the markers\. Empty markers make it less likely .* add [\d.]+\. Written freely, it becomes another with “pads/,
     );
   });
 

@@ -58,3 +58,15 @@ it('tells answers that become others from those that are not stated at all', () 
     /it becomes another with “markers alone”\. Written freely, none is stated with “no block: format alone”\.$/,
   );
 });
+
+it('says where empty markers harm more than no block, so that slots in part only mend that', () => {
+  const result = resultOf({ dummy: [OTHER], markers: [OTHER], none: [OTHER] });
+  const [, markers, none] = result.variants;
+  markers!.forced!.change = { shape: [1, 1], data: new Float32Array([-50]) };
+  none!.forced!.change = { shape: [1, 1], data: new Float32Array([-8]) };
+  expect(decompositionVerdict(result).sentence).toMatch(
+    /rests on the slots \(50\.0 nats\), not on the markers\. Empty markers make it less likely than no block does \(-?−?42\.0 nats\), and slots mend that: against no block whole blocks add 8\.00\. Written/,
+  );
+  none!.forced!.change = { shape: [1, 1], data: new Float32Array([-51]) };
+  expect(decompositionVerdict(result).sentence).not.toContain('mend');
+});

@@ -1,6 +1,6 @@
 /** `ilvr generate-worlds`: a folder of samples, the same for the same settings. */
 
-import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { expect, it } from 'vitest';
@@ -83,6 +83,31 @@ it('goes on after a stop, to the same bytes, and by the command that it says', a
   await expect(generate({ seed: 5 }, again)).rejects.toThrow('generated with another seed');
 });
 
+it('refuses to ask about doors where there can be none', async () => {
+  await expect(generate({ questions: ['door'], dynamics: ['crates', 'ice'] })).rejects.toThrow(
+    /expected doors among the dynamics, .*found crates, ice/,
+  );
+  const folder = await generate({ questions: ['door'], dynamics: ['doors'] });
+  expect(readFileSync(join(folder, 'samples.jsonl'), 'utf8')).not.toContain('"kind":"state"');
+});
+
+it('draws again pictures that are gone, and says so', async () => {
+  const folder = await generate();
+  const whole = bytesOf(folder);
+  for (const name of ['world-000003.png', 'world-000012-after-2.png']) rmSync(join(folder, name));
+  const { command } = JSON.parse(readFileSync(join(folder, 'generator.json'), 'utf8')) as { command: string };
+  const args = command.split(' ').slice(1);
+  const { code, out } = await ilvr(
+    args.map((part) => (part === 'OUT' ? folder : part)),
+    '',
+  );
+  expect([code, out]).toEqual([
+    0,
+    expect.stringMatching(/Kept from an earlier run: 12\..*pictures of 2 were gone/s),
+  ]);
+  expect(bytesOf(folder)).toEqual(whole);
+});
+
 it('draws worlds for one walk, where moves do nothing too, and by the command that it says', async () => {
   const walk = ['left', 'left', 'left', 'left', 'up'] as const;
   const folder = await generate({ walk, questions: ['state'] });
@@ -106,7 +131,8 @@ it('draws worlds for one walk, where moves do nothing too, and by the command th
 
 it.each([
   ['--walk', 'up north', /words of up, down, left, right, found "north"/],
-  ['--walk', 'up '.repeat(65), /number of moves.*0 to 64, found 65/s],
+  ['--walk', 'up '.repeat(65), /1 to 64 words of .*found more than 64/],
+  ['--cell', '73', /a whole number from 8 to 72/],
   ['--sizes', '2-9', /whole numbers from 3 to 6/],
   ['--dynamics', 'lava', /crates, ice, doors/],
   ['--moves', 'many', /number of moves/],

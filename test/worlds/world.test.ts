@@ -343,8 +343,8 @@ it('readers of moves and options take what they write and refuse everything else
     const moves = drawMoves(random, drawnWorld(random), wholeBetween(random, 1, 9));
     expect(parseMoves(moves.join(pick(random, [' ', ', ', '\n'])))).toEqual(moves);
   }
-  expect(() => parseMoves('up north')).toThrow(/words of up, down, left, right.*"north"/s);
-  expect(() => parseMoves('up '.repeat(5000))).toThrow(/more than 1000/);
+  expect(() => parseMoves('up north')).toThrow(/1 to 64 words of up, down, left, right.*"north"/s);
+  expect(() => parseMoves('up '.repeat(5000))).toThrow(/more than 64/);
   expect(parseNumbers('size', '3-5,4', 3, 6)).toEqual([3, 4, 5, 4]);
 });
 

@@ -279,9 +279,9 @@ describe('a checkpoint', () => {
   it('opens as a model with the logits of the trained student, and stays when a later save fails', async () => {
     const { config } = await readConfig(writeConfig({ model, learningRate: 1e-2, warmupSteps: 0 }));
     // What the weights were asked before is not all that they will have been asked.
-    writeFileSync(join(model, TRAINED_ON_FILE), '{"mostWords": 1}');
+    writeFileSync(join(model, TRAINED_ON_FILE), '{"mostPictures": 1}');
     const base = await openCheckpoint(model);
-    expect(base.trainedOn).toEqual({ mostWords: 1 });
+    expect(base.trainedOn).toEqual({ mostPictures: 1 });
     const settings = trainingSettings(config);
     const [learner, vision, trainer] = [
       await openLearner(config, base, { provider: 'cpu' }),
