@@ -124,7 +124,7 @@ write(
     'moves; trained on one to six',
     [
       'Whole maps right, held-out worlds',
-      'Bars: 95 % intervals (Wilson). Trained for 67 minutes of a core with latents, for 82 without.',
+      'Bars: 95 % intervals (Wilson). Trained for 67 minutes with latents, for 82 (55 of the processor) without.',
     ],
   ),
 );

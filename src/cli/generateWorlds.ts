@@ -50,7 +50,7 @@ export function addGenerateWorlds(
     )
     .option('--seed <n>', 'other seeds give other worlds', integer('a seed', 0), WORLD_DEFAULTS.seed)
     .addOption(
-      new Option('--split <side>', 'no layout, the player aside, is on both sides')
+      new Option('--split <side>', 'no walk begins in the same layout on both sides, the player aside')
         .choices(SPLITS)
         .default(WORLD_DEFAULTS.split),
     )

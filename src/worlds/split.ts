@@ -2,7 +2,8 @@
  * Which worlds are for training and which are held out.
  *
  * The side is decided by all that stands in a world but its player: one that differs from a trained one only in where
- * the player stands asks nearly the same question.
+ * the player stands asks nearly the same question. It is that of the world in which a walk begins; moves may lead through
+ * layouts of the other side.
  */
 
 import { hashOf } from '../base/random.ts';
