@@ -7,7 +7,7 @@ import { requireDevice } from '../process/gpuProbe.ts';
 import { TRAINING_DEVICES, type TrainingDevice } from '../tensor/device.ts';
 import { lossName } from '../watch/lossNames.ts';
 import type { Metric } from '../watch/metrics.ts';
-import { progressOf, timeText } from '../watch/progress.ts';
+import { leftOutOf, progressOf, timeText } from '../watch/progress.ts';
 import { EXIT, type CliContext } from './context.ts';
 import { integer } from './options.ts';
 import { tellingParent } from './parent.ts';
@@ -97,10 +97,12 @@ class Pace {
     if (this.last.length > MAX_REMEMBERED) this.last.shift();
     const { step, losses, samplesPerSecond } = metric;
     const left = progressOf(this.last, this.steps)?.secondsLeft;
+    const { leftOut, of } = leftOutOf(this.last);
     return [
       `step ${step} of ${this.steps}`,
       ...Object.entries(losses).map(([key, loss]) => `${lossName(key)} ${loss.toFixed(4)}`),
       `${samplesPerSecond.toFixed(1)} samples/s`,
+      ...(leftOut === 0 ? [] : [`${leftOut} of the last ${of} left out`]),
       ...(left === undefined ? [] : [`${timeText(left)} left`]),
     ].join(', ');
   }

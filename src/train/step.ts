@@ -38,8 +38,10 @@ export interface StepResult<Losses> {
   losses: Losses;
   /** Before clipping. */
   gradientNorm: number;
-  /** 0 where the step taught nothing. */
+  /** 0 where the step was left out. */
   learningRate: number;
+  /** Its gradient was too long: nothing was learnt. */
+  leftOut?: true;
 }
 
 /** Before the first step. The optimiser is the caller's to release. */
@@ -66,7 +68,7 @@ export async function trainStep<Losses>(
   const gradientNorm = await whole.norm();
   if (skipAbove !== undefined && !(gradientNorm <= skipAbove)) {
     optimiser.skip();
-    return { losses, gradientNorm, learningRate: 0 };
+    return { losses, gradientNorm, learningRate: 0, leftOut: true };
   }
   if (!Number.isFinite(gradientNorm)) throw notANumber(`step ${step + 1}`, 'The gradient');
   const rate = learningRate(schedule, step);

@@ -10,6 +10,8 @@ const metric = z.object({
   /** Before clipping. */
   gradientNorm: z.number(),
   learningRate: z.number(),
+  /** Its gradient was longer than `skipAbove`: nothing was learnt. */
+  leftOut: z.boolean().optional(),
   samplesPerSecond: z.number(),
   /** ISO 8601 */
   time: z.string(),

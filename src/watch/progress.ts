@@ -4,6 +4,8 @@ import type { Metric } from './metrics.ts';
 
 /** Steps that say how fast a run is now. */
 const RECENT = 50;
+/** Too few of them to say what most are. */
+const FEW = 10;
 /** A step that took this many times the usual was a pause or a restart. */
 const PAUSE = 10;
 
@@ -28,6 +30,13 @@ export function progressOf(metrics: readonly Metric[], steps: number): Progress 
     samplesPerSecond,
     ...(seconds !== undefined && { secondsLeft: Math.max(0, steps - last.step) * seconds }),
   };
+}
+
+/** How many of the last steps were left out, and whether most were: such a run learns from the others alone. */
+export function leftOutOf(metrics: readonly Metric[]): { leftOut: number; of: number; most: boolean } {
+  const recent = metrics.slice(-RECENT);
+  const leftOut = recent.filter((metric) => metric.leftOut).length;
+  return { leftOut, of: recent.length, most: recent.length >= FEW && 2 * leftOut >= recent.length };
 }
 
 /** 75 → "1 min 15 s" */

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { Metric } from '../../src/watch/metrics.ts';
-import { progressOf, smoothed, timeText } from '../../src/watch/progress.ts';
+import { leftOutOf, progressOf, smoothed, timeText } from '../../src/watch/progress.ts';
 import { toForget } from '../../src/watch/watched.ts';
 
 /** Metrics whose steps end at the given seconds. */
@@ -22,6 +22,16 @@ test('the time left is by the last steps, and a pause does not count', () => {
   expect(progressOf(at(5), 10)).toEqual({ samplesPerSecond: 4 });
   expect(progressOf(at(0, 2), 1)?.secondsLeft).toBe(0);
   expect(progressOf([], 10)).toBeUndefined();
+});
+
+test('steps that were left out are counted among the last fifty, most of them only where there are some', () => {
+  const run = (...leftOut: boolean[]): Metric[] =>
+    at(...leftOut.keys()).map((metric, i) => ({ ...metric, leftOut: leftOut[i]! }));
+  expect(leftOutOf(at(0, 1, 2))).toEqual({ leftOut: 0, of: 3, most: false });
+  expect(leftOutOf(run(true, true, true))).toEqual({ leftOut: 3, of: 3, most: false });
+  const half = Array.from({ length: 100 }, (_, i) => i >= 75);
+  expect(leftOutOf(run(...half))).toEqual({ leftOut: 25, of: 50, most: true });
+  expect(leftOutOf(run(...half.slice(0, 99)))).toEqual({ leftOut: 24, of: 50, most: false });
 });
 
 test('times are told in their two largest units', () => {

@@ -141,6 +141,17 @@ describe.skipIf(!hasChromium)('training page in Chromium', () => {
     await expect.poll(() => preview.calls()).toEqual(['ready', 'openError', 'resume', 'pause', 'stop']);
   });
 
+  test('says when most steps are left out, and what may help', async () => {
+    const metrics = sampleMetrics(20).map((metric, i) => ({ ...metric, leftOut: i >= 8 }));
+    const { page } = await show(20, { metrics });
+    await expect
+      .poll(() => text('.header .status-warning'))
+      .toMatch(/^Of the last 20 steps 12 were left out/);
+    expect(await text('.header .status-warning')).toContain('A lower learning rate');
+    await show(20, {});
+    await expect.poll(() => page.locator('.header .status-warning').count()).toBe(0);
+  });
+
   test('without trust: buttons are off and say why, until trust is granted', async () => {
     const locked = 'This workspace is not trusted.';
     const { page } = await show(12, { state: 'failed', error: 'No.', hasPlace: true, locked });

@@ -204,7 +204,8 @@ it('a step whose gradient is longer than "skipAbove" is counted and moves nothin
     const { data } = onCpu(trainer.student.parameters);
     const before = data.slice();
     const { state, step } = await stepperOf(trainer);
-    const { learningRate } = await step([SHORT]);
+    const { learningRate, leftOut = false } = await step([SHORT]);
+    expect(leftOut).toBe(learningRate === 0);
     const remembered = largestDifference(onCpu(state.optimiser.first).data, new Float32Array(data.length));
     expect(remembered > 0).toBe(learningRate > 0);
     return [largestDifference(data, before) > 0, learningRate, state.optimiser.steps];

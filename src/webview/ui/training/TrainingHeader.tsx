@@ -5,7 +5,7 @@ import { t } from '../../../base/l10n.ts';
 import { unreachable } from '../../../base/errors.ts';
 import type { TrainingState } from '../../../protocol/training.ts';
 import { deviceLabel, isDevice } from '../../../tensor/device.ts';
-import { progressOf, timeText } from '../../../watch/progress.ts';
+import { leftOutOf, progressOf, timeText } from '../../../watch/progress.ts';
 import { Button } from '../../toolkit.tsx';
 import { Fact } from '../Fact.tsx';
 import type { TrainingScene } from './scene.ts';
@@ -14,6 +14,7 @@ export function TrainingHeader({ scene }: { scene: TrainingScene }): VNode {
   const { state } = scene;
   const step = state.metrics.at(-1)?.step ?? 0;
   const progress = state.steps === undefined ? undefined : progressOf(state.metrics, state.steps);
+  const { leftOut, of, most } = leftOutOf(state.metrics);
   const going = state.state === 'running';
   return (
     <header class="header">
@@ -48,6 +49,15 @@ export function TrainingHeader({ scene }: { scene: TrainingScene }): VNode {
           <button type="button" class="quiet link" onClick={() => scene.call((host) => host.manageTrust())}>
             {t('Manage trust')}
           </button>
+        </p>
+      )}
+      {most && (
+        <p class="status status-warning" role="note">
+          {t(
+            'Of the last {0} steps {1} were left out, as their gradients were longer than “skipAbove” allows. The run learns from the others alone. A lower learning rate, a longer warm-up or a higher “skipAbove” may help.',
+            of,
+            leftOut,
+          )}
         </p>
       )}
       <Status scene={scene} step={step} />
