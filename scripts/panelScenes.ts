@@ -7,7 +7,7 @@ import type { OpenTrace } from '../src/traceFile/openTrace.ts';
 import type { Preview } from '../test/webview/previewPage.ts';
 import { sampleTable } from '../test/webview/sampleTable.ts';
 import { sampleBranch, sampleRun } from '../test/webview/sampleTrace.ts';
-import { sampleLook, sampleTraining } from '../test/webview/sampleTraining.ts';
+import { sampleLook, sampleMetrics, sampleTraining } from '../test/webview/sampleTraining.ts';
 
 export interface PanelScene {
   act: (preview: Preview, run: OpenTrace) => Promise<void>;
@@ -266,6 +266,10 @@ export const PANEL_SCENES: Record<string, PanelScene> = {
       await train(240)(preview);
       await click(preview, [['checkbox', 'as a table']]);
     },
+    of: 'training',
+  },
+  'training-left-out': {
+    act: train(60, { metrics: sampleMetrics(60).map((metric, i) => ({ ...metric, leftOut: i % 4 > 0 })) }),
     of: 'training',
   },
   'training-starting': { act: train(0, { state: 'starting', looks: [] }), of: 'training' },
