@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { readTrainedOn, TRAINED_ON_FILE, type TrainedOn } from '../../src/checkpoint/trainedOn.ts';
-import { beyondTraining } from '../../src/engine/notes.ts';
+import { beyondTraining } from '../../src/engine/beyondTraining.ts';
 import { knownWorlds } from '../../src/examples/knownWorlds.ts';
 import { folderOfModel } from '../../src/files/bundledModels.ts';
 import { worldItem, type WorldOptions } from '../../src/worlds/stream.ts';
