@@ -7,7 +7,7 @@
  * `--only worlds` (`npm run train:worlds`) the model of worlds.
  */
 
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { bootstrap, root } from './bootstrap.mjs';
@@ -81,14 +81,16 @@ async function train({ name, out }) {
   }
   console.log(`curves: ${path.relative(root, path.join(runs, name, 'curves.svg'))}`);
   if (out === undefined) return;
-  // An export replaces nothing but an export, and these are none of its files.
-  const card = path.join(root, out, 'README.md');
-  const trainedOn = path.join(root, out, 'ilvr_trained_on.json');
-  const kept = existsSync(trainedOn) ? readFileSync(trainedOn) : undefined;
-  for (const file of [card, trainedOn]) rmSync(file, { force: true });
-  await ilvr('export', path.join(runs, name), path.join(root, out));
-  copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), card);
-  if (kept !== undefined) writeFileSync(trainedOn, kept);
+  // What lies there is a part of the repository, not of an export alone: it goes when its successor is whole.
+  const [bundled, fresh] = [path.join(root, out), path.join(runs, name, 'exported')];
+  rmSync(fresh, { recursive: true, force: true });
+  await ilvr('export', path.join(runs, name), fresh);
+  const trainedOn = 'ilvr_trained_on.json';
+  if (existsSync(path.join(bundled, trainedOn)))
+    copyFileSync(path.join(bundled, trainedOn), path.join(fresh, trainedOn));
+  copyFileSync(path.join(recipe, 'cards', `${path.basename(out)}.md`), path.join(fresh, 'README.md'));
+  rmSync(bundled, { recursive: true, force: true });
+  renameSync(fresh, bundled);
 }
 
 /** @param {string} name */
