@@ -16,7 +16,10 @@ const TrainedOn = z.strictObject({
   /** All words of its questions, as they were written. */
   words: z.array(z.string().min(1).max(100)).min(1).max(10_000).optional(),
   /** Words in its shortest question and in its longest. */
-  wordCount: z.tuple([z.int().min(1), z.int().min(1)]).optional(),
+  wordCount: z
+    .tuple([z.int().min(1), z.int().min(1)])
+    .refine(([fewest, most]) => fewest <= most, 'the smaller number first')
+    .optional(),
   /** Width and height of its pictures, in pixels. */
   pictures: z
     .array(z.tuple([side, side]))

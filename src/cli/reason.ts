@@ -5,14 +5,14 @@ import { realpath } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { CancelledError, unreachable, UserError } from '../base/errors.ts';
 import { ownQuestion } from '../checkpoint/checkpoint.ts';
-import { judge, type Truth } from '../dataset/scoring.ts';
+import type { Truth } from '../dataset/scoring.ts';
 import { isOfOwnRun, type Fed } from '../evaluation/fed.ts';
+import { verdictBy } from '../evaluation/verdict.ts';
 import { readPictureFile } from '../files/pictureFile.ts';
 import { targetOf } from '../files/replaceFile.ts';
 import type { ImageInput, LatentIntervention, LoadedModel, ReasonRequest } from '../protocol/engine.ts';
 import type { ReasonEvent } from '../trace/events.ts';
 import type { Trace } from '../trace/schema.ts';
-import { answerText } from '../trace/steps.ts';
 import { EXIT, type CliContext } from './context.ts';
 import {
   loadOptions,
@@ -89,7 +89,7 @@ export async function reason(
     const report = (trace: Trace, event: ReasonEvent): void => reportEvent(context.terminal, trace, event);
     return runRequest(client, request, { signal: context.signal, report }, async ({ run, problem }) => {
       context.terminal.clearProgress();
-      if (run !== undefined && known !== undefined) judgeRun(run.trace, known);
+      if (run !== undefined && known !== undefined) tellVerdict(run.trace, known);
       if (run !== undefined) await conclude(context, run, options.trace);
       if (problem instanceof CancelledError) return EXIT.cancelled;
       if (problem !== undefined) throw problem;
@@ -98,10 +98,9 @@ export async function reason(
   });
 }
 
-function judgeRun(trace: Trace, { truth, source }: KnownTruth): void {
-  if (trace.status !== 'complete') return;
-  const { success: right } = judge(truth, answerText(trace));
-  trace.verdict = { right, ...(truth.answer !== undefined && { expected: truth.answer }), source };
+function tellVerdict(trace: Trace, { truth, source }: KnownTruth): void {
+  const verdict = verdictBy(trace, truth, source);
+  if (verdict !== undefined) trace.verdict = verdict;
 }
 
 /** What is read, and must not be lost. */

@@ -91,6 +91,7 @@ it.each([
   ['{"words": "all"}', /words/],
   ['{"pictures": [[112]]}', /pictures/],
   ['{"wordCount": [-1, 2]}', /wordCount/],
+  ['{"wordCount": [5, 2]}', /wordCount/],
   ['{"words": []}', /words/],
   ['{"moves": 6}', /moves/],
   ['{', /JSON/],

@@ -66,6 +66,16 @@ describe.skipIf(!existsSync(BUILT_ENGINE))('the built engine (npm run build)', (
     }
   });
 
+  it('knows whether the answer to an example is right, and keeps that in the trace', async () => {
+    const out = join(temporaryFolder(), 'world.ilvr.json');
+    const run = await ilvr(['reason', '--example', 'world', '--device', 'cpu', '--trace', out], BUILT_ENGINE);
+    expect(run.code, run.err).toBe(0);
+    expect(run.out).toMatch(/answer +\S+ {2}(✓ right|✗ right would be \S+)/);
+    const { trace } = await openTrace(out);
+    expect(trace.verdict!.expected).toMatch(/^[.#$@]{4}(\/[.#$@]{4}){3}$/);
+    expect(trace.verdict!.right).toBe(answerText(trace).includes(`{${trace.verdict!.expected}}`));
+  });
+
   it('says once, before the first of many samples, what of them a bundled model never met', async () => {
     const folder = temporaryFolder();
     const drawn = ['--count', '3', '--sizes', '5', '--dynamics', 'swaps', '--style', '1', '--cell', '28'];

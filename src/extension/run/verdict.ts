@@ -2,9 +2,9 @@
 
 import * as z from 'zod';
 import { isSameQuestion } from '../../dataset/samples.ts';
-import { GOAL, HOLE, judge, SAFE, START } from '../../dataset/scoring.ts';
+import { GOAL, HOLE, SAFE, START } from '../../dataset/scoring.ts';
+import { verdictBy } from '../../evaluation/verdict.ts';
 import type { Trace, TraceVerdict } from '../../trace/schema.ts';
-import { answerText } from '../../trace/steps.ts';
 
 /** What a samples file says about a picture; kept with a run. */
 export const knownAnswer = z.object({
@@ -29,7 +29,5 @@ export function verdictOf(trace: Trace, sample: KnownAnswer): TraceVerdict | und
   const { source, question, pictures, truth } = sample;
   const inputs = trace.pictures.filter(({ role }) => role === 'input').length;
   const isTheSame = isSameQuestion(trace.question, question) && inputs === pictures;
-  if (truth === undefined || trace.status !== 'complete' || !isTheSame) return undefined;
-  const { success } = judge(truth, answerText(trace));
-  return { right: success, ...(truth.answer !== undefined && { expected: truth.answer }), source };
+  return truth !== undefined && isTheSame ? verdictBy(trace, truth, source) : undefined;
 }
