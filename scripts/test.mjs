@@ -99,11 +99,14 @@ async function runPart(name) {
   if (outcome.failed > 0) summary.push(...failuresIn(output));
 }
 
+/** What names a failed check, or an error that no test of vitest's caught and the test it came from. */
+const NAMES_A_FAILURE = /^\s*(✗|×|FAIL|Failed:|\w*Error: |This error originated|The latest test)|Unhandled/;
+
 /** Lines that name what failed: the end of a long output is all that is looked at first. */
 function failuresIn(output) {
   const lines = stripVTControlCharacters(output).split('\n');
   return lines
-    .filter((line) => /^\s*(✗|×|FAIL|Failed:)/.test(line))
+    .filter((line) => NAMES_A_FAILURE.test(line))
     .slice(0, 20)
     .map((line) => `  ${line.trim()}`);
 }

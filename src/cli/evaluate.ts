@@ -62,8 +62,12 @@ export async function evaluate(context: CliContext, file: string, options: Evalu
   const silent = table !== undefined;
   return tellingParent(context, () =>
     withEvaluation(context, file, { ...options, silent }, async ({ samples, passes, finished }) => {
-      if (table !== undefined) {
-        const done = passes[0]!.results.length;
+      const done = passes[0]!.results.length;
+      if (done === 0) {
+        terminal.error(
+          `Stopped before the first of ${samples.length} samples was done: there are no figures.`,
+        );
+      } else if (table !== undefined) {
         if (!finished)
           terminal.error(`${done} of ${samples.length} samples are done; the table is of those.`);
         terminal.print(writeTable(paperTable(passes), table));

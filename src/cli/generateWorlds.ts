@@ -91,7 +91,7 @@ async function generate(
   });
   terminal.clearProgress();
   if (kept > 0) terminal.line(`Kept from an earlier run: ${kept}.`);
-  if (redrawn > 0) terminal.line(`Drawn again, as pictures of ${redrawn} were gone.`);
+  if (redrawn > 0) terminal.line(`Drawn again, as pictures of ${redrawn} were gone or cut.`);
   terminal.line(`${count} worlds: ${samplesFile}`);
   return EXIT.ok;
 }

@@ -4,7 +4,7 @@
  *
  * An item's pictures are written before its lines, and its lines at once. Whatever ends the program, a later
  * run with the same settings drops at most the last item's lines, if they are not whole, draws pictures again that are
- * gone, and goes on. It begins in an empty folder only, and neither drops nor overwrites anything that it would not have
+ * gone or cut, and goes on. It begins in an empty folder only, and neither drops nor overwrites anything that it would not have
  * written itself.
  */
 
@@ -16,7 +16,7 @@ import { CancelledError, messageOf, UserError } from '../base/errors.ts';
 import { readLines } from '../dataset/lines.ts';
 import { makeFolder } from '../files/makeFolder.ts';
 import { namesOf } from '../files/ownFolder.ts';
-import { openPlainFile, readPlainFile } from '../files/plainFile.ts';
+import { openPlainFile, readPlainFile, sizeOfFile } from '../files/plainFile.ts';
 import { writeJson } from '../files/replaceFile.ts';
 import { toPng, type Picture } from './picture.ts';
 
@@ -57,7 +57,7 @@ export interface Generated {
   samplesFile: string;
   /** Items that an earlier run had written. */
   kept: number;
-  /** Of these, those with a picture that was gone. */
+  /** Of these, those with a picture that was gone, or cut. */
   redrawn: number;
 }
 
@@ -73,8 +73,8 @@ export async function fillFolder(
 ): Promise<Generated> {
   const samplesFile = join(folder, 'samples.jsonl');
   const kept = await openFolder(folder, samplesFile, plan);
-  const gone = kept === 0 ? [] : await itemsWithoutPictures(folder, samplesFile, plan);
-  for (const index of gone) {
+  const lacking = kept === 0 ? [] : await itemsWithoutPictures(folder, samplesFile, plan);
+  for (const index of lacking) {
     if (signal.aborted) throw new CancelledError('Generating samples');
     await writePictures(folder, plan.draw(index));
   }
@@ -83,7 +83,7 @@ export async function fillFolder(
     await writeItem(folder, samplesFile, plan.draw(index));
     onProgress(index + 1);
   }
-  return { samplesFile, kept, redrawn: gone.length };
+  return { samplesFile, kept, redrawn: lacking.length };
 }
 
 async function writeItem(folder: string, samplesFile: string, item: DrawnItem): Promise<void> {
@@ -101,18 +101,29 @@ async function writePictures(folder: string, { pictures }: DrawnItem): Promise<v
 
 /** Names of pictures in a line, which are the generator's own. */
 const PICTURES = /"([\w-]+\.png)"/g;
+/** How a PNG ends: an empty chunk, its kind and its checksum. */
+const END = Buffer.from('0000000049454e44ae426082', 'hex');
 
+/** Those of which a picture is gone, or was cut when the machine went off. */
 async function itemsWithoutPictures(
   folder: string,
   samplesFile: string,
   { linesPerItem }: FolderPlan,
 ): Promise<number[]> {
-  const names = new Set(await readdir(folder));
   const items = new Set<number>();
-  for await (const { number, text } of readLines(samplesFile))
-    if ([...text.matchAll(PICTURES)].some(([, name]) => !names.has(name!)))
-      items.add(Math.floor((number - 1) / linesPerItem));
+  for await (const { number, text } of readLines(samplesFile)) {
+    const pictures = Array.from(text.matchAll(PICTURES), ([, name]) => join(folder, name!));
+    const whole = await Promise.all(pictures.map(isWholePicture));
+    if (whole.includes(false)) items.add(Math.floor((number - 1) / linesPerItem));
+  }
   return [...items];
+}
+
+async function isWholePicture(file: string): Promise<boolean> {
+  if (!(await exists(file))) return false;
+  const size = await sizeOfFile(file, 'picture');
+  const { bytes } = await beginningOf(file, END.length, Math.max(0, size - END.length));
+  return END.equals(bytes);
 }
 
 /** @throws UserError for a file of that name that is neither this picture nor the beginning of it */

@@ -1,6 +1,6 @@
 /** `ilvr generate-worlds`: a folder of samples, the same for the same settings. */
 
-import { appendFileSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode } from 'fast-png';
 import { expect, it } from 'vitest';
@@ -91,10 +91,11 @@ it('refuses to ask about doors where there can be none', async () => {
   expect(readFileSync(join(folder, 'samples.jsonl'), 'utf8')).not.toContain('"kind":"state"');
 });
 
-it('draws again pictures that are gone, and says so', async () => {
+it('draws again pictures that are gone or cut, and says so', async () => {
   const folder = await generate();
   const whole = bytesOf(folder);
   for (const name of ['world-000003.png', 'world-000012-after-2.png']) rmSync(join(folder, name));
+  truncateSync(join(folder, 'world-000007.png'), 100);
   const { command } = JSON.parse(readFileSync(join(folder, 'generator.json'), 'utf8')) as { command: string };
   const args = command.split(' ').slice(1);
   const { code, out } = await ilvr(
@@ -103,7 +104,7 @@ it('draws again pictures that are gone, and says so', async () => {
   );
   expect([code, out]).toEqual([
     0,
-    expect.stringMatching(/Kept from an earlier run: 12\..*pictures of 2 were gone/s),
+    expect.stringMatching(/Kept from an earlier run: 12\..*pictures of 3 were gone or cut/s),
   ]);
   expect(bytesOf(folder)).toEqual(whole);
 });
