@@ -96,6 +96,11 @@ function wordsAlone(form: string): Phase[] {
   return [{ settings: { ...rule, learningRate: 0.0015, clip: 1, skipAbove: 20 }, worlds: { form } }];
 }
 
+/** The final answer alone is learnt, through the latents. No step is left out: with a bound of 5 all of them were. */
+function recurrence(latentSize: number): Phase[] {
+  return [{ settings: { stage: 2, latentSize, learningRate: 0.0006, clip: 0.3 } }];
+}
+
 /** Without order in the targets there is no counterpart in the block before. */
 const UNWEIGHED = { weighChanges: false };
 
@@ -104,11 +109,8 @@ const VARIANTS: Record<string, { what: string; phases: Phase[] }> = {
   none: { what: 'no latents', phases: wordsAlone('moves') },
   pads: { what: 'pads in the slots', phases: wordsAlone('latents') },
   words: { what: 'words that state everything', phases: wordsAlone('states') },
-  stage2: {
-    what: 'stage 2 alone',
-    // No step is left out: with a bound of 5 all of them were.
-    phases: [{ settings: { stage: 2, learningRate: 0.0006, clip: 0.3 } }],
-  },
+  recurrence: { what: 'stage 2 alone', phases: recurrence(CELLS * CELLS) },
+  recurrence2: { what: 'stage 2 alone, K = 2', phases: recurrence(2) },
   ema: { what: 'teacher by EMA 0.99', phases: recipe({ teacherDecay: 0.99 }) },
   unweighed: { what: 'changes not weighed', phases: recipe(UNWEIGHED) },
   selected: { what: 'the teacher’s selection', phases: recipe({ ...UNWEIGHED, targets: 'selected' }) },
