@@ -208,14 +208,15 @@ async function train(name: string, seed: number, start: string, budget = 0): Pro
   return { model, seconds };
 }
 
-/** How many steps take so long, by a few of each number of moves. */
+/** How many steps take so long, by a few of each number of moves; what a run takes to begin does not count. */
 async function stepsWithin(seconds: number, name: string, config: Config): Promise<number> {
   const file = path.join(folder, `${name}.steps`);
   if (!existsSync(file)) {
-    const tried = 4 * MOVES.length;
-    const probe = await runPhase(`${name}-probe`, { ...config, steps: tried });
-    const steps = Math.round((seconds * tried) / probe.seconds / MOVES.length) * MOVES.length;
-    writeFileSync(file, String(steps));
+    const [few, more] = [MOVES.length, 5 * MOVES.length];
+    const shorter = await runPhase(`${name}-probe`, { ...config, steps: few });
+    const longer = await runPhase(`${name}-probe-longer`, { ...config, steps: more });
+    const rounds = (seconds * (more - few)) / (longer.seconds - shorter.seconds) / MOVES.length;
+    writeFileSync(file, String(Math.round(rounds) * MOVES.length));
   }
   return Number(readFileSync(file, 'utf8'));
 }
