@@ -17,6 +17,9 @@ const POLL_MS = 500;
 /** Looks between two searches for evaluations that others have started. */
 const SEARCH_EVERY = 20;
 
+/** What a table asks of its window's evaluations. */
+type KnownWork = Pick<Evaluations, 'work' | 'failureOf'>;
+
 /** All of the page's state that does not depend on the window. */
 export type OwnState = Omit<TableState, 'model' | 'locked'>;
 
@@ -24,9 +27,11 @@ export class SamplesTable implements Disposable {
   readonly samples: SamplesFile;
   readonly rows = new TableRows();
   private readonly abort = new AbortController();
-  private readonly evaluations: Evaluations;
+  private readonly evaluations: KnownWork;
   private readonly onChange: () => void;
   private found: FoundEvaluation[] = [];
+  /** Id of the evaluation to be shown as soon as its results are read. */
+  private chosen: string | undefined;
   private followed: FollowedResults | undefined;
   private passes: Pass[] = [];
   private version = 0;
@@ -37,7 +42,7 @@ export class SamplesTable implements Disposable {
   private looks = 0;
 
   /** @param onChange called when the state is another */
-  constructor(file: string, evaluations: Evaluations, onChange: () => void) {
+  constructor(file: string, evaluations: KnownWork, onChange: () => void) {
     this.evaluations = evaluations;
     this.onChange = onChange;
     this.samples = new SamplesFile(file, this.abort.signal, () => this.changed());
@@ -65,10 +70,16 @@ export class SamplesTable implements Disposable {
 
   async choose(id: string): Promise<void> {
     const { hash } = this.samples;
-    if (hash === undefined || this.followed?.id === id) return;
-    this.followed = new FollowedResults(id, hash);
+    if (hash === undefined || this.chosen === id) return;
+    this.chosen = id;
+    const followed = new FollowedResults(id, hash);
+    await followed.refresh();
+    if (this.chosen !== id) return;
+    // At once, so that figures of the one never stand under the name of the other.
+    this.followed = followed;
+    this.passes = followed.passes();
     this.begun = undefined;
-    await this.refresh(true);
+    this.changed();
   }
 
   /** Looks for evaluations beside the file; shows the newest if none is shown. */
@@ -76,7 +87,7 @@ export class SamplesTable implements Disposable {
     const { hash, file } = this.samples;
     if (hash === undefined) return;
     this.found = await findEvaluations(file, hash);
-    if (this.followed === undefined && this.found[0] !== undefined) await this.choose(this.found[0].id);
+    if (this.chosen === undefined && this.found[0] !== undefined) await this.choose(this.found[0].id);
     else this.changed();
   }
 

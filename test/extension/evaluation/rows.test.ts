@@ -6,6 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { findEvaluations, FollowedResults } from '../../../src/extension/evaluation/resultsFiles.ts';
 import { TableRows } from '../../../src/extension/evaluation/rows.ts';
 import { SamplesFile } from '../../../src/extension/evaluation/samplesFile.ts';
+import { SamplesTable } from '../../../src/extension/evaluation/table.ts';
+import { passPath } from '../../../src/evaluation/results.ts';
 import { pictureSize } from '../../../src/files/pictureSize.ts';
 import type { RowQuery } from '../../../src/protocol/evaluation.ts';
 import { EXAMPLES, temporaryFolder } from '../../fixtures/cli.ts';
@@ -164,6 +166,37 @@ describe('a samples file', () => {
       '',
     ]);
   });
+});
+
+it('never shows figures of one evaluation under the name of another', async () => {
+  const folder = temporaryFolder();
+  const file = join(folder, 's.jsonl');
+  writeFileSync(file, JSON.stringify({ text_input: 'q', original_final_answer: 'LU' }));
+  const { hash } = await read(file);
+  const results = (name: string): string => join(folder, `s.${name}.results.jsonl`);
+  writeFileSync(passPath(results('right'), 'own'), `${header(hash!)}\n${result(1, true, 'LU')}\n`);
+  writeFileSync(passPath(results('wrong'), 'own'), `${header(hash!)}\n${result(1, false, 'D')}\n`);
+  const idle = { work: () => undefined, failureOf: () => undefined };
+  const table = new SamplesTable(file, idle, () => undefined);
+  const shown = (): unknown[] => {
+    const { id, tests, passes } = table.state().evaluation!;
+    return [id, tests?.kl?.mean, passes[0]!.all.right];
+  };
+  try {
+    await table.start();
+    await table.choose(results('right'));
+    const before = shown();
+    const choosing = table.choose(results('wrong'));
+    const meanwhile = shown();
+    await choosing;
+    expect([before, meanwhile, shown()]).toEqual([
+      [results('right'), 0.5, 1],
+      [results('right'), 0.5, 1],
+      [results('wrong'), undefined, 0],
+    ]);
+  } finally {
+    table.dispose();
+  }
 });
 
 describe('the size of a picture by its header', () => {
