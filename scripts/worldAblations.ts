@@ -96,7 +96,7 @@ function wordsAlone(form: string): Phase[] {
   return [{ settings: { ...rule, learningRate: 0.0015, clip: 1, skipAbove: 20 }, worlds: { form } }];
 }
 
-/** The final answer alone is learnt, through the latents. No step is left out: with a bound of 5 all of them were. */
+/** Words alone are learnt, through latents that nothing aligns. No step is left out: with a bound of 5 all of them were. */
 function recurrence(latentSize: number): Phase[] {
   return [{ settings: { stage: 2, latentSize, learningRate: 0.0006, clip: 0.3 } }];
 }

@@ -3,11 +3,11 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { passPath } from '../../../src/evaluation/results.ts';
 import { findEvaluations, FollowedResults } from '../../../src/extension/evaluation/resultsFiles.ts';
 import { TableRows } from '../../../src/extension/evaluation/rows.ts';
 import { SamplesFile } from '../../../src/extension/evaluation/samplesFile.ts';
 import { SamplesTable } from '../../../src/extension/evaluation/table.ts';
-import { passPath } from '../../../src/evaluation/results.ts';
 import { pictureSize } from '../../../src/files/pictureSize.ts';
 import type { RowQuery } from '../../../src/protocol/evaluation.ts';
 import { EXAMPLES, temporaryFolder } from '../../fixtures/cli.ts';
